@@ -1,0 +1,1 @@
+"""Model exporters: each folder here is one model family, each target in BUILD one ONNX artifact."""

@@ -1,0 +1,236 @@
+"""Binds the parameters of a model to the tensors of a checkpoint, accounting for every one.
+
+Three views of one binding, which is a mapping from a parameter's path in the model to a
+`TensorSource`:
+
+- `check` proves that it is complete: every array leaf of the model has a tensor of its own shape and
+  dtype, and every tensor of the checkpoint is used exactly once or ignored by name;
+- `load` puts the tensors' values into the model, to run it in JAX;
+- `external` says where in the checkpoint's files each parameter lies, to export it by reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import jax
+import ml_dtypes
+import numpy as np
+import onnx_ir as ir
+
+from exporters.errors import ExportError
+from exporters.exportable import TensorSource
+
+if TYPE_CHECKING:
+    from weights import Checkpoint, TensorInfo
+
+Model = TypeVar("Model")
+
+_DTYPES: Mapping[str, np.dtype[Any]] = {
+    name: np.dtype(scalar)
+    for name, scalar in {
+        "BOOL": np.bool_,
+        "U8": np.uint8,
+        "U16": np.uint16,
+        "U32": np.uint32,
+        "U64": np.uint64,
+        "I8": np.int8,
+        "I16": np.int16,
+        "I32": np.int32,
+        "I64": np.int64,
+        "F16": np.float16,
+        "F32": np.float32,
+        "F64": np.float64,
+        "BF16": ml_dtypes.bfloat16,
+        "F8_E4M3": ml_dtypes.float8_e4m3fn,
+        "F8_E5M2": ml_dtypes.float8_e5m2,
+        "F8_E8M0": ml_dtypes.float8_e8m0fnu,
+    }.items()
+}
+"""numpy's dtype for each one that safetensors spells."""
+
+_LISTED = 40
+"""Findings of one kind that an error lists in full; a checkpoint of another model has hundreds."""
+
+
+def parameters(model: Any) -> dict[str, Any]:
+    """The model's array leaves, real or abstract, by their path ("layers.0.attention.q.weight")."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(model)
+    return {_path(key): leaf for key, leaf in leaves if _is_array(leaf)}
+
+
+def check(
+    model: Any,
+    sources: Mapping[str, TensorSource],
+    checkpoint: Checkpoint,
+    *,
+    ignored: Collection[str] = (),
+) -> None:
+    """Raises one ExportError that lists every tensor which does not fit.
+
+    `ignored` names tensors that the model rightly does without; such a tensor may be absent.
+    """
+    leaves = parameters(model)
+    findings = [
+        *_listed("parameters of the model that no tensor is bound to", leaves.keys() - sources),
+        *_listed("bindings to no parameter of the model", sources.keys() - leaves),
+        *_listed(
+            "missing tensors",
+            (
+                f"{source.tensor} (for {path})"
+                for path, source in sources.items()
+                if source.tensor not in checkpoint.tensors
+            ),
+        ),
+        *_listed(
+            "extra tensors",
+            (
+                f"{name}: {_described(info)}"
+                for name, info in checkpoint.tensors.items()
+                if name not in {source.tensor for source in sources.values()}
+                and name not in ignored
+            ),
+        ),
+        *_listed("tensors that do not fit", _misfits(leaves, sources, checkpoint)),
+        *_listed("tensors not used exactly once", _uncovered(sources, checkpoint)),
+        *_listed("tensors past the end of their file", _truncated(checkpoint)),
+    ]
+    if findings:
+        raise ExportError(
+            f"the checkpoint {checkpoint.folder} does not hold what the model needs:\n"
+            + "\n".join(findings)
+            + "\nCheck that config.json and the weights belong to each other and are complete."
+        )
+
+
+def load(model: Model, sources: Mapping[str, TensorSource], checkpoint: Checkpoint) -> Model:
+    """The model with the checkpoint's values in place of its abstract leaves, as jax arrays."""
+
+    def value(key: Any, leaf: Any) -> Any:
+        if not _is_array(leaf):
+            return leaf
+        source = sources[_path(key)]
+        array = checkpoint.read(source.tensor)
+        return jax.numpy.asarray(array if source.rows is None else array[slice(*source.rows)])
+
+    loaded: Model = jax.tree_util.tree_map_with_path(value, model)
+    return loaded
+
+
+def external(
+    sources: Mapping[str, TensorSource], checkpoint: Checkpoint
+) -> dict[str, ir.ExternalTensor]:
+    """Where each parameter lies, as ONNX external data relative to the checkpoint's folder."""
+    return {path: _reference(path, sources[path], checkpoint) for path in sorted(sources)}
+
+
+def _reference(path: str, source: TensorSource, checkpoint: Checkpoint) -> ir.ExternalTensor:
+    info = checkpoint.tensors[source.tensor]
+    dtype = _dtype(info)
+    shape, offset, length = _slice(info, source)
+    return ir.ExternalTensor(
+        location=info.file.relative_to(checkpoint.folder).as_posix(),
+        offset=offset,
+        length=length,
+        dtype=ir.DataType.from_numpy(dtype),
+        shape=ir.Shape(shape),
+        name=path,
+        base_dir=checkpoint.folder,
+    )
+
+
+def _slice(info: TensorInfo, source: TensorSource) -> tuple[tuple[int, ...], int, int]:
+    """Shape, byte offset in the file, and byte length of what a source takes of its tensor."""
+    if source.rows is None:
+        return info.shape, info.offset, info.nbytes
+    start, stop = source.rows
+    row = info.nbytes // info.shape[0]
+    return (stop - start, *info.shape[1:]), info.offset + start * row, (stop - start) * row
+
+
+def _misfits(
+    leaves: Mapping[str, Any], sources: Mapping[str, TensorSource], checkpoint: Checkpoint
+) -> Iterator[str]:
+    for path in sorted(leaves.keys() & sources.keys()):
+        source, leaf = sources[path], leaves[path]
+        info = checkpoint.tensors.get(source.tensor)
+        if info is None or not _rows_inside(source, info):
+            continue
+        shape = _slice(info, source)[0]
+        if shape != tuple(leaf.shape) or _DTYPES.get(info.dtype) != leaf.dtype:
+            taken = "" if source.rows is None else f" rows {source.rows[0]}:{source.rows[1]}"
+            yield (
+                f"{source.tensor}{taken}: expected {np.dtype(leaf.dtype).name}"
+                f"{list(leaf.shape)} for {path}, found {_described(info, shape)}"
+            )
+
+
+def _uncovered(sources: Mapping[str, TensorSource], checkpoint: Checkpoint) -> Iterator[str]:
+    """Tensors that are bound twice, or whose row slices leave a gap, overlap or reach outside."""
+    uses: dict[str, list[tuple[tuple[int, int] | None, str]]] = {}
+    for path in sorted(sources):
+        uses.setdefault(sources[path].tensor, []).append((sources[path].rows, path))
+    for name in sorted(uses.keys() & checkpoint.tensors.keys()):
+        if [rows for rows, _ in uses[name]] == [None]:
+            continue
+        info = checkpoint.tensors[name]
+        height = info.shape[0] if info.shape else 0
+        spans = sorted((rows or (0, height), path) for rows, path in uses[name])
+        at = 0
+        for (start, stop), _ in spans:
+            if start != at or stop <= start:
+                break
+            at = stop
+        else:
+            if at == height:
+                continue
+        parts = ", ".join(f"{path} takes rows {start}:{stop}" for (start, stop), path in spans)
+        yield f"{name}: has rows 0:{height}, but {parts}"
+
+
+def _truncated(checkpoint: Checkpoint) -> Iterator[str]:
+    sizes = {file: file.stat().st_size for file in {t.file for t in checkpoint.tensors.values()}}
+    for name, info in checkpoint.tensors.items():
+        if info.offset + info.nbytes > sizes[info.file]:
+            yield (
+                f"{name}: ends at byte {info.offset + info.nbytes} of {info.file.name}, "
+                f"which has {sizes[info.file]}"
+            )
+
+
+def _rows_inside(source: TensorSource, info: TensorInfo) -> bool:
+    if source.rows is None:
+        return True
+    return bool(info.shape) and 0 <= source.rows[0] < source.rows[1] <= info.shape[0]
+
+
+def _dtype(info: TensorInfo) -> np.dtype[Any]:
+    if info.dtype not in _DTYPES:
+        raise ExportError(
+            f"{info.file}: tensor {info.name} has dtype {info.dtype}, which ONNX cannot refer to in "
+            f"place; readable are {', '.join(_DTYPES)}."
+        )
+    return _DTYPES[info.dtype]
+
+
+def _described(info: TensorInfo, shape: tuple[int, ...] | None = None) -> str:
+    dtype = _DTYPES.get(info.dtype)
+    name = info.dtype if dtype is None else dtype.name
+    return f"{name}{list(info.shape if shape is None else shape)} in {info.file.name}"
+
+
+def _listed(title: str, items: Iterable[str]) -> list[str]:
+    found = sorted(items)
+    if not found:
+        return []
+    more = [f"... and {len(found) - _LISTED} more"] if len(found) > _LISTED else []
+    return [f"  {title} ({len(found)}):", *(f"    {i}" for i in [*found[:_LISTED], *more])]
+
+
+def _is_array(leaf: Any) -> bool:
+    return isinstance(leaf, jax.ShapeDtypeStruct | jax.Array | np.ndarray)
+
+
+def _path(key: Any) -> str:
+    return jax.tree_util.keystr(key, simple=True, separator=".")
