@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,10 @@ class Exportable:
     `model` is a callable pytree (an Equinox module) whose array leaves are all
     `jax.ShapeDtypeStruct`; `parameters` binds each leaf, by its path in the model
     ("layers.0.attention.q.weight"), to a tensor of the checkpoint. `inputs` are the specs of the
-    model's positional arguments, whose dimensions may be names such as "B".
+    model's positional arguments, whose dimensions may be names such as "B". `ignored` names tensors
+    of the checkpoint that the model rightly does without.
+
+    The driver checks that the two fit (`exporters.binding.check`); a family need not.
     """
 
     model: Callable[..., Any]
@@ -39,6 +42,7 @@ class Exportable:
     parameters: Mapping[str, TensorSource]
     input_names: Sequence[str]
     output_names: Sequence[str]
+    ignored: Collection[str] = ()
 
 
 @dataclass(frozen=True)
