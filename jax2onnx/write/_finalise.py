@@ -1,0 +1,27 @@
+"""The last pass over a model before it is written."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from jax2onnx.write._metadata import clean_metadata
+from jax2onnx.write._names import name
+from jax2onnx.write._order import order
+from jax2onnx.write._outputs import separate_outputs
+from jax2onnx.write._prune import prune
+from jax2onnx.write._versions import set_versions
+
+
+def finalise(model: ir.Model) -> None:
+    """Fix everything about the artifact that is not computation, in place.
+
+    Two models that lowering built in the same way come out the same, on any machine: 1. nodes in
+    topological order; 2. nothing that the outputs do not depend on; 3. outputs that are made by
+    nodes; 4. no stray metadata; 5. unique names; 6. sorted imports and a matching IR version.
+    """
+    order(model)
+    prune(model)
+    separate_outputs(model)
+    clean_metadata(model)
+    name(model)
+    set_versions(model)
