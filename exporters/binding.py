@@ -11,8 +11,8 @@ Three views of one binding, which is a mapping from a parameter's path in the mo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import jax
 import numpy as np
@@ -20,12 +20,13 @@ import onnx_ir as ir
 
 from exporters.errors import ExportError
 from exporters.exportable import TensorSource
+from jax2onnx.trace.callables import parameterise
 from weights.dtypes import NUMPY
 
 if TYPE_CHECKING:
     from weights import Checkpoint, TensorInfo
 
-Model = TypeVar("Model")
+Model = TypeVar("Model", bound=Callable[..., Any])
 
 _LISTED = 40
 """Findings of one kind that an error lists in full; a checkpoint of another model has hundreds."""
@@ -33,8 +34,8 @@ _LISTED = 40
 
 def parameters(model: Any) -> dict[str, Any]:
     """The model's array leaves, real or abstract, by their path ("layers.0.attention.q.weight")."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(model)
-    return {_path(key): leaf for key, leaf in leaves if _is_array(leaf)}
+    split = parameterise(model)
+    return dict(zip(split.paths, split.leaves, strict=True))
 
 
 def check(
@@ -84,15 +85,9 @@ def check(
 def load(model: Model, sources: Mapping[str, TensorSource], checkpoint: Checkpoint) -> Model:
     """The model with the checkpoint's values in place of its abstract leaves, as jax arrays."""
 
-    def value(key: Any, leaf: Any) -> Any:
-        if not _is_array(leaf):
-            return leaf
-        source = sources[_path(key)]
-        array = checkpoint.read(source.tensor)
-        return jax.numpy.asarray(array if source.rows is None else array[slice(*source.rows)])
-
-    loaded: Model = jax.tree_util.tree_map_with_path(value, model)
-    return loaded
+    split = parameterise(model)
+    values = [_value(sources[path], checkpoint) for path in split.paths]
+    return cast("Model", split.rebuild(values))
 
 
 def external(
@@ -118,6 +113,11 @@ def _reference(path: str, source: TensorSource, checkpoint: Checkpoint) -> ir.Ex
         name=path,
         base_dir=checkpoint.folder,
     )
+
+
+def _value(source: TensorSource, checkpoint: Checkpoint) -> jax.Array:
+    array = checkpoint.read(source.tensor)
+    return jax.numpy.asarray(array if source.rows is None else array[slice(*source.rows)])
 
 
 def _slice(info: TensorInfo, source: TensorSource) -> tuple[tuple[int, ...], int, int]:
@@ -187,11 +187,3 @@ def _listed(title: str, items: Iterable[str]) -> list[str]:
         return []
     more = [f"... and {len(found) - _LISTED} more"] if len(found) > _LISTED else []
     return [f"  {title} ({len(found)}):", *(f"    {i}" for i in [*found[:_LISTED], *more])]
-
-
-def _is_array(leaf: Any) -> bool:
-    return isinstance(leaf, jax.ShapeDtypeStruct | jax.Array | np.ndarray)
-
-
-def _path(key: Any) -> str:
-    return jax.tree_util.keystr(key, simple=True, separator=".")

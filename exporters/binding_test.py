@@ -30,6 +30,9 @@ class Net(eqx.Module):
     blocks: list[Block]
     head: dict[str, jax.ShapeDtypeStruct]
 
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return x
+
 
 def net() -> Net:
     def abstract(dtype: Any, *shape: int) -> jax.ShapeDtypeStruct:
