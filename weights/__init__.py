@@ -6,5 +6,20 @@ Only safetensors are ever read; a pickle never is.
 from weights.checkpoint import Checkpoint
 from weights.errors import WeightsError
 from weights.header import TensorInfo
+from weights.pins import Pin, Pins
+from weights.progress import Progress
+from weights.synthetic import Integers, SyntheticTensor, Uniform, Values, write_checkpoint
 
-__all__ = ["Checkpoint", "TensorInfo", "WeightsError"]
+__all__ = [
+    "Checkpoint",
+    "Integers",
+    "Pin",
+    "Pins",
+    "Progress",
+    "SyntheticTensor",
+    "TensorInfo",
+    "Uniform",
+    "Values",
+    "WeightsError",
+    "write_checkpoint",
+]
