@@ -6,31 +6,32 @@ from types import MappingProxyType
 import ml_dtypes
 import numpy as np
 
-# Bits an element, by the name that the format gives the type (safetensors 0.8, `Dtype::bitsize`).
+# Bits an element, by the name that the format gives the type, in the order in which the reference
+# implementation ranks types when it lays out a file (safetensors 0.8, `enum Dtype`).
 BITS: Mapping[str, int] = MappingProxyType(
     {
         "BOOL": 8,
-        "U8": 8,
-        "I8": 8,
-        "U16": 16,
-        "I16": 16,
-        "U32": 32,
-        "I32": 32,
-        "U64": 64,
-        "I64": 64,
-        "F16": 16,
-        "BF16": 16,
-        "F32": 32,
-        "F64": 64,
-        "C64": 64,
-        "F8_E5M2": 8,
-        "F8_E4M3": 8,
-        "F8_E8M0": 8,
-        "F8_E5M2FNUZ": 8,
-        "F8_E4M3FNUZ": 8,
+        "F4": 4,
         "F6_E2M3": 6,
         "F6_E3M2": 6,
-        "F4": 4,
+        "U8": 8,
+        "I8": 8,
+        "F8_E5M2": 8,
+        "F8_E4M3": 8,
+        "F8_E5M2FNUZ": 8,
+        "F8_E4M3FNUZ": 8,
+        "F8_E8M0": 8,
+        "I16": 16,
+        "U16": 16,
+        "F16": 16,
+        "BF16": 16,
+        "I32": 32,
+        "U32": 32,
+        "F32": 32,
+        "C64": 64,
+        "F64": 64,
+        "I64": 64,
+        "U64": 64,
     }
 )
 
