@@ -25,8 +25,8 @@ _FULL = {
 def atomic_file(path: Path, size: int = 0) -> Iterator[BinaryIO]:
     """Open a new file that takes the place of ``path`` when the block ends without an exception.
 
-    Whatever happens in the block (an error, a full disk, Ctrl-C), ``path`` holds what it held before
-    or the whole new content. The bytes are on the disk before the name is.
+    Whatever happens in the block (an error, a full disk, Ctrl-C), ``path`` holds what it held
+    before or the whole new content. The bytes are on the disk before the name is.
 
     Args:
         path: the file to make or replace; its folder is made when absent.

@@ -110,8 +110,8 @@ class Checkpoint:
             )
         if tensor.dtype not in NUMPY:
             raise WeightsError(
-                f"{tensor.file}: tensor {name!r} is packed {tensor.dtype}, which has no array view. "
-                f"Its {tensor.nbytes} bytes begin at {tensor.offset}."
+                f"{tensor.file}: tensor {name!r} is packed {tensor.dtype}, which has no array "
+                f"view. Its {tensor.nbytes} bytes begin at {tensor.offset}."
             )
         dtype = NUMPY[tensor.dtype]
         if not tensor.nbytes:
@@ -120,7 +120,7 @@ class Checkpoint:
 
 
 class _Maps(dict[Path, mmap.mmap]):
-    """Files mapped when first asked for. Arrays hold on to their map; nothing is ever closed early."""
+    """Files mapped when first asked for. Arrays hold on to their map; none is closed early."""
 
     def __missing__(self, file: Path) -> mmap.mmap:
         with file.open("rb") as stream:
@@ -136,11 +136,11 @@ def check_inside(folder: Path, name: str) -> Path:
     """
     if not is_plain_name(name):
         raise WeightsError(
-            f"{folder}: {name!r} is not a plain file name. A checkpoint's files lie side by side in "
-            "its folder: correct the name."
+            f"{folder}: {name!r} is not a plain file name. A checkpoint's files lie side by side "
+            "in its folder: correct the name."
         )
     file = folder / name
-    if file.is_symlink() and os.path.dirname(os.path.realpath(file)) != os.path.realpath(folder):
+    if file.is_symlink() and Path(os.path.realpath(file)).parent != Path(os.path.realpath(folder)):
         raise WeightsError(
             f"{file} is a symbolic link out of its folder, which ONNX Runtime refuses to follow. "
             f"Make a folder of hard links, which takes no space: cp -RLl {folder} NEW_FOLDER"
@@ -180,8 +180,8 @@ def _find_single(folder: Path) -> str:
     pickles = sorted(file.name for file in folder.iterdir() if file.suffix in _PICKLES)
     if pickles:
         raise WeightsError(
-            f"{folder} holds {_some(pickles)} and no safetensors. Pickles can run code when they are "
-            "loaded, so they are never read. Convert once, where you trust the file: python -c "
+            f"{folder} holds {_some(pickles)} and no safetensors. Pickles can run code when they "
+            "are loaded, so they are never read. Convert once, where you trust the file: python -c "
             "\"import torch, safetensors.torch as s; s.save_file(torch.load('"
             f"{pickles[0]}', weights_only=True), 'model.safetensors')\""
         )
@@ -199,8 +199,8 @@ def _read_index(index: Path) -> dict[str, str]:
     for tensor, name in placed.items():
         if not isinstance(name, str) or not is_plain_name(name):
             raise WeightsError(
-                f"{index}: tensor {tensor!r} is placed in {name!r}. A shard must be a plain file name "
-                f"in the index's own folder, without '..', '/' or '\\'. {remedy}"
+                f"{index}: tensor {tensor!r} is placed in {name!r}. A shard must be a plain file "
+                f"name in the index's own folder, without '..', '/' or '\\'. {remedy}"
             )
         if not name.endswith(".safetensors"):
             raise WeightsError(
@@ -214,8 +214,8 @@ def _check_shards_exist(index: Path, names: list[str]) -> None:
     missing = [name for name in names if not (index.parent / name).exists()]
     if missing:
         raise WeightsError(
-            f"{index} names {_some(missing)}, which {index.parent} does not hold. Fetch the missing "
-            "shards from the checkpoint's source."
+            f"{index} names {_some(missing)}, which {index.parent} does not hold. Fetch the "
+            "missing shards from the checkpoint's source."
         )
     single = index.parent / "model.safetensors"
     if single.name not in names and single.exists():

@@ -1,8 +1,8 @@
 """The header of a safetensors file, read strictly and with byte offsets.
 
 A safetensors file is an 8-byte little-endian header length, a JSON header, and the tensors' raw
-little-endian bytes. An artifact points at those bytes, so the header must be right to the byte: what
-is refused here could otherwise be read as another tensor's values. The rules are those of the format's
+little-endian bytes. An artifact points at those bytes, so the header must be right to the byte:
+what is refused here could otherwise be read as another tensor's values. The rules are those of the
 reference implementation (https://github.com/huggingface/safetensors, ``safetensors/src/tensor.rs``):
 the tensors cover the data exactly, without overlap and without holes.
 
@@ -62,7 +62,7 @@ def read_header(file: Path) -> tuple[list[TensorInfo], dict[str, str]]:
     """Read and check the header of one safetensors file.
 
     Returns:
-        The tensors in the order of their bytes, and the file's ``__metadata__`` (empty when it has none).
+        The tensors in the order of their bytes, and the file's ``__metadata__``, empty when absent.
 
     Raises:
         WeightsError: anything in the file is not as the format demands.

@@ -119,7 +119,7 @@ def test_bad_headers(tmp_path: Path, header: Any, message: str) -> None:
     assert "again" in str(caught.value)
 
 
-# The reference takes these: it keeps the last of two equal names, and checks neither names nor keys.
+# The reference takes these: it keeps the last of two equal names, and does not look at names.
 LENIENT = {"duplicate name", "extra field", "empty name", "escape in a name", "boolean extent"}
 
 

@@ -99,7 +99,7 @@ class Pins:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of names, digests and sizes: equal for equal sets of files, whatever their origin."""
+        """SHA-256 of names, digests and sizes: equal for equal files, whatever their origin."""
         lines = [f"{pin.sha256} {pin.size} {pin.name}\n" for pin in self.files]
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 

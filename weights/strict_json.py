@@ -6,7 +6,7 @@ from typing import Any
 
 from weights.errors import WeightsError
 
-# The limit that the safetensors reference implementation sets for a header. No config comes near it.
+# The limit that the safetensors reference sets for a header. No config comes near it.
 MAX_BYTES = 100_000_000
 
 
@@ -21,16 +21,25 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def parse_object(raw: bytes, where: str, remedy: str) -> dict[str, Any]:
-    """Parse ``raw`` as one JSON object; ``where`` and ``remedy`` begin and end the error message.
+def parse(raw: bytes, where: str, remedy: str) -> Any:
+    """Parse ``raw`` as JSON; ``where`` and ``remedy`` begin and end the error message.
 
     Raises:
-        WeightsError: not UTF-8, not JSON, nested absurdly deep, a duplicate name, or not an object.
+        WeightsError: not UTF-8, not JSON, nested absurdly deep, or a duplicate name.
     """
     try:
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique)
+        return json.loads(raw.decode("utf-8"), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise WeightsError(f"{where} is not valid JSON: {error}. {remedy}") from None
+
+
+def parse_object(raw: bytes, where: str, remedy: str) -> dict[str, Any]:
+    """The same for one JSON object.
+
+    Raises:
+        WeightsError: as for `parse`, or not an object.
+    """
+    value = parse(raw, where, remedy)
     if not isinstance(value, dict):
         raise WeightsError(f"{where} must hold a JSON object, not {type(value).__name__}. {remedy}")
     return value
@@ -40,7 +49,7 @@ def read_object(file: Path, remedy: str) -> dict[str, Any]:
     """Read the JSON object in ``file``.
 
     Raises:
-        WeightsError: the file is missing, is not a regular file, is absurdly large, or is not an object.
+        WeightsError: the file is missing, not regular, absurdly large, or not one JSON object.
     """
     if not file.is_file():
         state = "is not a regular file" if file.exists() else "does not exist"

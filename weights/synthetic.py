@@ -1,9 +1,10 @@
 """Checkpoints out of a config and a seed, in a published layout, of any size.
 
-The bytes are the same on every machine: each tensor is a stream of SplitMix64 words (Steele, Lea and
-Flood, "Fast splittable pseudorandom number generators", 2014), which counts in 64-bit integers, and the
-words become values by operations that IEEE 754 rounds in one way only: a conversion, one multiplication,
-one addition. No math library, no random generator of a library, no order of summation is involved.
+The bytes are the same on every machine: each tensor is a stream of SplitMix64 words (Steele, Lea
+and Flood, "Fast splittable pseudorandom number generators", 2014), which counts in 64-bit integers,
+and the words become values by operations that IEEE 754 rounds in one way only: a conversion, one
+multiplication, one addition. No math library, no library's random generator, no order of summation
+is involved.
 
 Tensors are written as they are made: memory does not grow with the checkpoint.
 """
@@ -45,7 +46,7 @@ class Uniform:
 
 @dataclass(frozen=True, slots=True)
 class Integers:
-    """Integers ``low <= i < high``, of a range of at most 2**32; packed codes are such bytes too."""
+    """Integers ``low <= i < high``, at most 2**32 of them; packed codes are such bytes too."""
 
     low: int
     high: int
@@ -66,7 +67,7 @@ Init = Uniform | Integers | Values
 
 @dataclass(frozen=True, slots=True)
 class SyntheticTensor:
-    """What is needed to make one tensor: its type as safetensors spells it, its shape, its values."""
+    """What makes one tensor: its type as safetensors spells it, its shape, its values."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -104,8 +105,8 @@ def write_checkpoint(
 ) -> Pins:
     """Write ``config.json`` and safetensors, sharded with an index above ``shard_size`` bytes.
 
-    The bytes depend on ``config``, ``tensors``, ``seed`` and ``shard_size``, and on nothing else: the
-    order of ``tensors`` does not matter. ``folder`` appears complete or not at all.
+    The bytes depend on ``config``, ``tensors``, ``seed`` and ``shard_size``, and on nothing else:
+    the order of ``tensors`` does not matter. ``folder`` appears complete or not at all.
 
     Returns:
         The pins of all files written, taken while they were written.
@@ -138,7 +139,7 @@ def write_safetensors(
     chunk_words: int = _CHUNK_WORDS,
     progress: Advance = silent,
 ) -> Pin:
-    """Write one safetensors file, laid out as the reference library lays it out, and return its pin."""
+    """Write one safetensors file, laid out as the reference library does, and return its pin."""
     # The reference puts wide types first, so that every tensor is aligned to its element.
     ranks = {dtype: rank for rank, dtype in enumerate(BITS)}
     order = sorted(tensors, key=lambda name: (-ranks[tensors[name].dtype], name))

@@ -32,7 +32,7 @@ TENSORS = {
     "nothing": SyntheticTensor("F32", (0, 4), Uniform(1.0)),
 }
 CONFIG = {"model_type": "example", "layers": 1}
-# Change these only with a change of the recipe: every pinned synthetic checkpoint changes with them.
+# Change these only with the recipe: every pinned synthetic checkpoint changes with them.
 GOLDEN = {
     "config.json": "be10223ec19e86ec2745b188051388a51b803295bf1cc89b0de65f4b08035f8d",
     "model.safetensors": "4a5fcb3a119080b562319775564e4d3aaa82bcabaf78f1581d1473bfe6fbd313",
@@ -55,7 +55,7 @@ def test_golden_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("hash_seed", ["0", "1"])
 def test_another_process_writes_the_same(tmp_path: Path, hash_seed: str) -> None:
-    """With another hash seed, locale, time zone, umask, and without the widest vector instructions."""
+    """Another hash seed, locale, time zone and umask, and none of the widest vector instructions."""
     script = (
         "import os, sys; os.umask(0o077)\n"
         "from pathlib import Path\n"
@@ -83,7 +83,7 @@ def test_chunks_do_not_show(tmp_path: Path, words: int) -> None:
 
 
 def test_splitmix_is_splitmix() -> None:
-    """The published outputs for the state 1234567, found with every implementation of SplitMix64."""
+    """The published outputs for the state 1234567."""
     words = np.concatenate(list(synthetic._splitmix(1234567, 5, 2)))
     assert words.tolist() == [
         6457827717110365317,
