@@ -14,8 +14,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -64,26 +63,14 @@ class Guard:
     def __init__(self, what: str, roots: Iterable[Path]) -> None:
         self._what = what
         self._violations: list[ExportError] = []
-        self._roots: tuple[str, ...] = ()
-        for root in [*roots, *_interpreter()]:
-            self.allow(root)
-
-    def allow(self, root: Path) -> None:
-        """Declares a file, or a folder and all that lies in it, also under its resolved name."""
-        self._roots = (
-            *self._roots,
-            *dict.fromkeys((os.path.abspath(root), os.path.realpath(root))),
+        # Each under both its names: the sandbox reaches some of its inputs through links.
+        self._roots = tuple(
+            dict.fromkeys(
+                name
+                for root in [*roots, *_interpreter()]
+                for name in (os.path.abspath(root), os.path.realpath(root))
+            )
         )
-
-    @contextmanager
-    def allowing(self, root: Path) -> Iterator[None]:
-        """Declares a folder for a while: to find in a shared store what is then allowed alone."""
-        before = self._roots
-        self.allow(root)
-        try:
-            yield
-        finally:
-            self._roots = before
 
     def verify(self) -> None:
         """Raises the first refusal, if any: the code that caused it may have swallowed the error."""

@@ -5,7 +5,6 @@ It holds no time and no path of the machine, so that equal builds give equal man
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from collections import Counter
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import onnx_ir as ir
+
+from weights.pins import Pin, hash_file
 
 FORMAT = 1
 """Version of the manifest's own layout."""
@@ -35,22 +36,18 @@ _DISTRIBUTIONS = {
 
 
 @dataclass(frozen=True)
-class File:
-    """A file and what it must hold: sha256 in hex, size in bytes."""
-
-    name: str
-    sha256: str
-    size: int
-
-
-@dataclass(frozen=True)
 class Weights:
-    """A weights target: where its files come from and on what terms they may be used."""
+    """A weights target: its files, where they come from, on what terms they may be used.
+
+    `folder` is where they lie in the store of weights, relative to it; None when they are no part of
+    the store.
+    """
 
     target: str
     licence: str
     source: str
-    files: Sequence[File]
+    files: Sequence[Pin]
+    folder: str | None = None
 
 
 def manifest(
@@ -66,7 +63,7 @@ def manifest(
     return {
         "manifest": FORMAT,
         "target": target,
-        "artifact": asdict(file_of(artifact)),
+        "artifact": asdict(_pin(artifact)),
         **describe(model),
         "weights": [asdict(each) for each in weights],
         "exporter": exporter,
@@ -117,11 +114,9 @@ def to_json(document: Mapping[str, Any]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def file_of(path: Path) -> File:
-    """The file at `path`, read once to take its digest."""
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return File(path.name, digest, path.stat().st_size)
+def _pin(path: Path) -> Pin:
+    sha256, size = hash_file(path)
+    return Pin(path.name, sha256, size)
 
 
 def _signature(value: ir.Value) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from exporters.manifest import File, Weights, describe, manifest, to_json
+from exporters.manifest import Weights, describe, manifest, to_json
+from weights.pins import Pin
 
 
 def model(folder: Path) -> ir.Model:
@@ -71,7 +72,7 @@ def test_manifest_holds_digests_and_no_paths(tmp_path: Path) -> None:
     document = manifest(
         artifact,
         model(tmp_path),
-        [Weights("weights:w", "MIT", "me", [File("w.safetensors", "00" * 32, 20)])],
+        [Weights("weights:w", "MIT", "me", [Pin("w.safetensors", "00" * 32, 20)])],
         target="exporters:m",
         exporter="a.b:c",
         options={"b": 1, "a": [2]},

@@ -1,0 +1,119 @@
+"""From a checkpoint to an artifact: bind, convert, stamp, write, and describe in a manifest."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+
+from exporters import binding, functions
+from exporters.errors import ExportError
+from exporters.exportable import Exportable
+from exporters.manifest import Weights, manifest, to_json
+from jax2onnx import to_onnx
+from jax2onnx.write import atomic_files, save
+from weights import Checkpoint
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to export: `exporter` is the family's function, as "package.module:function"."""
+
+    target: str
+    exporter: str
+    options: Mapping[str, Any]
+    opset: int
+    checkpoint: Checkpoint
+    weights: Weights
+
+
+def prepare(request: Request) -> Exportable:
+    """The abstract model, every parameter of it bound to a tensor of the checkpoint.
+
+    Raises:
+        ExportError: an unknown option, or a checkpoint that does not fit the model.
+    """
+    function = functions.find(request.exporter, "exporter")
+    exportable = functions.call(function, request.exporter, [request.checkpoint], request.options)
+    if not isinstance(exportable, Exportable):
+        raise ExportError(
+            f"{request.exporter} returned {type(exportable).__name__}; an exporter returns an "
+            "exporters.exportable.Exportable."
+        )
+    binding.check(
+        exportable.model,
+        exportable.parameters,
+        request.checkpoint,
+        ignored=exportable.ignored,
+    )
+    return exportable
+
+
+def export(request: Request, output: Path) -> dict[str, Any]:
+    """Writes the artifact to `output` (NAME.onnx) and NAME.manifest.json beside it; both or neither.
+
+    The artifact points into the checkpoint's files, by name; none of them is read but its header.
+
+    Returns:
+        The manifest.
+    """
+    model = convert(request, prepare(request), output.stem)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with _removed_on_failure(output):
+        save(model, output)
+        document = manifest(
+            output,
+            model,
+            [request.weights],
+            target=request.target,
+            exporter=request.exporter,
+            options=request.options,
+        )
+        with atomic_files([manifest_path(output)]) as [file]:
+            file.write(to_json(document).encode())
+    return document
+
+
+def manifest_path(artifact: Path) -> Path:
+    """NAME.onnx -> NAME.manifest.json"""
+    return artifact.with_suffix(".manifest.json")
+
+
+def convert(request: Request, exportable: Exportable, name: str) -> ir.Model:
+    """The finished ONNX model, its parameters references into the checkpoint."""
+    convert: Callable[..., ir.Model] = to_onnx
+    model = convert(
+        exportable.model,
+        exportable.inputs,
+        model_name=name,
+        opset=request.opset,
+        parameters=binding.external(exportable.parameters, request.checkpoint),
+        return_mode="ir",
+        input_names=exportable.input_names,
+        output_names=exportable.output_names,
+    )
+    _stamp(model, request.weights)
+    return model
+
+
+def _stamp(model: ir.Model, weights: Weights) -> None:
+    """Licence, origin and digests of the weights, so that the artifact alone can tell them.
+
+    `model_license` is ONNX's own name for it (onnx/docs/MetadataProps.md).
+    """
+    stamps = {"model_license": weights.licence, "weights_source": weights.source}
+    stamps |= {f"sha256:{pin.name}": pin.sha256 for pin in weights.files}
+    model.metadata_props.update(sorted(stamps.items()))
+
+
+@contextlib.contextmanager
+def _removed_on_failure(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise

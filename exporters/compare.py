@@ -1,0 +1,260 @@
+"""Holds an artifact, run by ONNX Runtime, against the outputs that a reference computed.
+
+A case agrees when every output has the expected name, dtype and shape, only finite values, and each
+value within `atol + rtol * |expected|`; integers and booleans must be equal.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+import onnxruntime as ort
+
+from exporters.errors import ExportError
+from exporters.exportable import ParityCase
+from exporters.summary import ORT_FOLDER_OPTION
+
+PROVIDERS: Mapping[str, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+_ORT_DTYPES = {"float": "float32", "double": "float64", "string": "str"}
+"""ONNX Runtime's names of element types, where they are not numpy's."""
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """The largest difference that passes: `atol + rtol * |expected|`."""
+
+    atol: float
+    rtol: float
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """A case that failed, and why: one entry an output, each of one or more lines."""
+
+    case: ParityCase
+    findings: tuple[str, ...]
+
+
+def open_session(
+    model: Path | bytes, provider: str, weights: Path | None = None
+) -> ort.InferenceSession:
+    """A session of the model on exactly that provider, its weights read in place from `weights`.
+
+    Raises:
+        ExportError: the provider is unknown, not in this build of ONNX Runtime, or was given up by it
+            in silence; or the model does not load.
+    """
+    if provider not in PROVIDERS:
+        raise ExportError(
+            f"there is no execution provider {provider!r}; give one of {', '.join(PROVIDERS)}."
+        )
+    wanted = PROVIDERS[provider]
+    if wanted not in ort.get_available_providers():
+        raise ExportError(
+            f"this build of ONNX Runtime {ort.__version__} has no {wanted}, only "
+            f"{', '.join(ort.get_available_providers())}. Run with the `cuda` resolve, which has "
+            "onnxruntime-gpu."
+        )
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    if weights is not None:
+        options.add_session_config_entry(ORT_FOLDER_OPTION, str(weights))
+    source = model if isinstance(model, bytes) else str(model)
+    try:
+        session = ort.InferenceSession(source, options, providers=[wanted])
+    except ort_errors() as error:
+        raise ExportError(f"ONNX Runtime does not load the model: {error}") from error
+    if session.get_providers()[0] != wanted:
+        raise ExportError(
+            f"ONNX Runtime gave up {wanted} and would run on {session.get_providers()[0]} instead, "
+            "which would test nothing. Check the driver with nvidia-smi, and that CUDA and cuDNN are "
+            "of the versions that onnxruntime-gpu asks for."
+        )
+    return session
+
+
+def ort_errors() -> tuple[type[Exception], ...]:
+    """Every exception that ONNX Runtime raises for a model that it can't load or run.
+
+    They have no base class of their own; they are the exceptions that its native module defines.
+    """
+    return tuple(
+        each
+        for each in vars(ort.capi.onnxruntime_pybind11_state).values()
+        if isinstance(each, type) and issubclass(each, Exception)
+    )
+
+
+def compare_all(
+    session: ort.InferenceSession,
+    cases: Iterable[ParityCase],
+    tolerance: Tolerance,
+    report: Callable[[str], None],
+) -> list[Disagreement]:
+    """Runs every case, reports a line or more on each, and returns those that disagree.
+
+    Raises:
+        ExportError: there is no case at all, or one that the model can't be run on.
+    """
+    failed = []
+    count = 0
+    for case in cases:
+        count += 1
+        actual = run(session, case)
+        findings = compare(case.outputs, actual, tolerance)
+        if findings:
+            failed.append(Disagreement(case, tuple(findings)))
+            report(f"  {case.name}: FAILED")
+            for finding in findings:
+                report("    " + finding.replace("\n", "\n    "))
+        else:
+            report(f"  {case.name}: ok, {_closeness(case.outputs, actual)}")
+    if not count:
+        raise ExportError("the reference gave no case to compare; a test must hold something.")
+    return failed
+
+
+def compare(
+    expected: Mapping[str, np.ndarray], actual: Mapping[str, np.ndarray], tolerance: Tolerance
+) -> list[str]:
+    """What is wrong with each output of a case; empty when all agree."""
+    findings = [f"{name}: the model has no such output" for name in expected.keys() - actual.keys()]
+    findings += [
+        f"{name}: the reference has no such output" for name in actual.keys() - expected.keys()
+    ]
+    findings.sort()
+    for name, value in expected.items():
+        if name in actual:
+            finding = difference(value, actual[name], tolerance)
+            findings += [f"{name}: {finding}"] if finding else []
+    return findings
+
+
+def difference(expected: np.ndarray, actual: np.ndarray, tolerance: Tolerance) -> str | None:
+    """What is wrong with one array: how many values, how far, and where. None when it agrees."""
+    if expected.dtype != actual.dtype or expected.shape != actual.shape:
+        return f"expected {_described(expected)}, the model gives {_described(actual)}"
+    if expected.dtype.kind in "biuSUO":
+        wrong = expected != actual
+        if not wrong.any():
+            return None
+        at = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
+        return (
+            f"{np.count_nonzero(wrong)} of {wrong.size} values differ, the first at {_index(at)}: "
+            f"expected {expected[at]}, the model gives {actual[at]}"
+        )
+    wide, got = _wide(expected), _wide(actual)
+    for whose, values in (("the reference", wide), ("the model", got)):
+        finite = np.isfinite(values)
+        if not finite.all():
+            at = np.unravel_index(int(np.argmin(finite)), finite.shape)
+            return (
+                f"{np.count_nonzero(~finite)} of {finite.size} values of {whose} are not finite, the "
+                f"first at {_index(at)}: {values[at]}"
+            )
+    absolute = np.abs(got - wide)
+    wrong = absolute > tolerance.atol + tolerance.rtol * np.abs(wide)
+    if not wrong.any():
+        return None
+    lines = [
+        f"{np.count_nonzero(wrong)} of {wrong.size} values differ by more than "
+        f"{tolerance.atol:g} + {tolerance.rtol:g} * |expected|"
+    ]
+    for kind, errors in (("absolute", absolute), ("relative", _relative(absolute, wide))):
+        at = np.unravel_index(int(np.argmax(errors)), errors.shape)
+        lines.append(
+            f"  largest {kind} error {errors[at]:.3g} at {_index(at)}: "
+            f"expected {wide[at]:.9g}, the model gives {got[at]:.9g}"
+        )
+    return "\n".join(lines)
+
+
+def run(session: ort.InferenceSession, case: ParityCase) -> dict[str, np.ndarray]:
+    """The outputs of the session for the inputs of a case, by name.
+
+    Raises:
+        ExportError: the inputs are not those of the model, or it fails on them.
+    """
+    signature = {value.name: value for value in session.get_inputs()}
+    problems = [f"{name} is missing" for name in sorted(signature.keys() - case.inputs.keys())]
+    problems += [
+        f"{name} is no input of it" for name in sorted(case.inputs.keys() - signature.keys())
+    ]
+    for name, value in case.inputs.items():
+        wanted = _numpy_name(signature[name].type) if name in signature else value.dtype.name
+        if wanted != value.dtype.name:
+            problems.append(f"{name} is {value.dtype.name}, but the model takes {wanted}")
+    if problems:
+        raise ExportError(f"case {case.name} does not suit the model: {'; '.join(problems)}.")
+    names = [value.name for value in session.get_outputs()]
+    feeds = {name: _to_ort(value) for name, value in case.inputs.items()}
+    try:
+        values = session.run_with_ort_values(names, feeds)
+    except ort_errors() as error:
+        raise ExportError(f"ONNX Runtime fails on case {case.name}: {error}") from error
+    return {name: _from_ort(value) for name, value in zip(names, values, strict=True)}
+
+
+def _to_ort(array: np.ndarray) -> ort.OrtValue:
+    if array.dtype.kind == "V":  # bfloat16 and the other types of ml_dtypes
+        kind = ir.DataType.from_numpy(array.dtype).value
+        return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array, kind)
+    return ort.OrtValue.ortvalue_from_numpy(array)
+
+
+def _from_ort(value: ort.OrtValue) -> np.ndarray:
+    kind = ir.DataType(value.element_type())
+    if kind.is_string() or kind.numpy().kind != "V":
+        array: np.ndarray = value.numpy()
+        return array
+    # ONNX Runtime's Python API has no numpy array of these types; the bytes are the same.
+    size = math.prod(value.shape()) * kind.numpy().itemsize
+    raw = ctypes.string_at(value.data_ptr(), size)
+    return np.frombuffer(raw, kind.numpy()).reshape(value.shape())
+
+
+def _numpy_name(ort_type: str) -> str:
+    """ "tensor(float)" -> "float32"."""
+    element = ort_type.removeprefix("tensor(").removesuffix(")")
+    return _ORT_DTYPES.get(element, element)
+
+
+def _closeness(expected: Mapping[str, np.ndarray], actual: Mapping[str, np.ndarray]) -> str:
+    """How close the outputs of a passing case came."""
+    parts = []
+    for name, value in expected.items():
+        if value.dtype.kind in "biuSUO" or not value.size:
+            parts.append(f"{name} equal")
+        else:
+            absolute = np.abs(_wide(actual[name]) - _wide(value))
+            parts.append(f"{name} within {absolute.max():.2g}")
+    return ", ".join(parts)
+
+
+def _relative(absolute: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Zero where there is no error, infinite where zero was expected and missed."""
+    scale = np.abs(expected)
+    ratio = np.full_like(absolute, np.inf)
+    np.divide(absolute, scale, out=ratio, where=scale > 0)
+    return np.where(absolute == 0, 0.0, ratio)
+
+
+def _wide(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+
+
+def _described(array: np.ndarray) -> str:
+    return f"{array.dtype.name}{list(array.shape)}"
+
+
+def _index(at: Sequence[Any]) -> str:
+    return json.dumps([int(i) for i in at])
