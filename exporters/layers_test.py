@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TypeVar
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,10 +9,15 @@ import pytest
 
 from exporters.layers import LayerNorm, Linear, attention, merge_heads, split_heads
 
+Layer = TypeVar("Layer", Linear, LayerNorm)
 
-def filled(layer: Linear | LayerNorm, dtype: str, seed: int = 0) -> Linear | LayerNorm:
-    noise = np.random.default_rng(seed)
-    return jax.tree.map(lambda leaf: jnp.asarray(noise.normal(size=leaf.shape), dtype), layer)
+
+def filled(layer: Layer, dtype: str) -> Layer:
+    noise = np.random.default_rng(0)
+    real: Layer = jax.tree.map(
+        lambda leaf: jnp.asarray(noise.normal(size=leaf.shape), dtype), layer
+    )
+    return real
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])

@@ -1,0 +1,42 @@
+"""Exports MiniLM: checkpoint -> abstract model, inputs, and where its parameters lie."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from exporters.errors import ExportError
+from exporters.exportable import Exportable
+from exporters.layers import as_stored
+from exporters.minilm.checkpoint import IGNORED, sources
+from exporters.minilm.config import parse
+from exporters.minilm.model import MiniLM
+from jax2onnx import InputSpec
+from weights import Checkpoint
+
+
+def export(
+    checkpoint: Checkpoint, *, batch: int | str = "B", tokens: int | str = "T"
+) -> Exportable:
+    """The model of a checkpoint in the published layout.
+
+    `batch` and `tokens` are names, which leave them open, or numbers.
+
+    Raises:
+        ExportError: the config is not understood, or an option does not fit the model.
+    """
+    config = parse(checkpoint.json(), str(checkpoint.folder / "config.json"))
+    if isinstance(tokens, int) and not 0 < tokens <= config.max_position_embeddings:
+        raise ExportError(
+            f"tokens is {tokens}, and the model has positions for 1 to "
+            f"{config.max_position_embeddings}: give a number in that range, or a name such as 'T'."
+        )
+    parameters = sources(config)
+    ids = InputSpec((batch, tokens), np.int64)
+    return Exportable(
+        model=as_stored(MiniLM(config), parameters, checkpoint),
+        inputs=[ids, ids, ids],
+        parameters=parameters,
+        input_names=["input_ids", "attention_mask", "token_type_ids"],
+        output_names=["sentence_embedding", "token_embeddings"],
+        ignored=IGNORED,
+    )
