@@ -1,0 +1,37 @@
+"""JAX models as ONNX models.
+
+>>> import jax2onnx
+>>> model = jax2onnx.to_onnx(fn, [("B", 30)])
+"""
+
+from __future__ import annotations
+
+from jax2onnx.api import to_onnx
+from jax2onnx.errors import (
+    InputError,
+    Jax2OnnxError,
+    ModelError,
+    SymbolicDimensionError,
+    UnsupportedPrimitiveError,
+    UnsupportedUseError,
+)
+from jax2onnx.function import onnx_function
+from jax2onnx.lower import Context, in_jax, register_lowering
+from jax2onnx.trace import InputSpec
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Context",
+    "InputError",
+    "InputSpec",
+    "Jax2OnnxError",
+    "ModelError",
+    "SymbolicDimensionError",
+    "UnsupportedPrimitiveError",
+    "UnsupportedUseError",
+    "in_jax",
+    "onnx_function",
+    "register_lowering",
+    "to_onnx",
+]

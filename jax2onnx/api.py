@@ -1,0 +1,115 @@
+"""``to_onnx``: a JAX callable becomes an ONNX model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import onnx_ir as ir
+
+from jax2onnx.errors import InputError
+from jax2onnx.legalise import legalise
+from jax2onnx.lower import lower
+from jax2onnx.rewrite import rewrite
+from jax2onnx.trace import trace
+from jax2onnx.write import finalise, save, to_proto
+
+if TYPE_CHECKING:
+    import onnx
+
+OPSETS = range(21, 25)
+"""Versions of the default operator set that can be asked for."""
+
+
+@overload
+def to_onnx(
+    fn: Any, inputs: Sequence[Any], *args: Any, return_mode: Literal["ir"], **kwargs: Any
+) -> ir.Model: ...
+@overload
+def to_onnx(
+    fn: Any, inputs: Sequence[Any], *args: Any, return_mode: Literal["file"], **kwargs: Any
+) -> str: ...
+@overload
+def to_onnx(
+    fn: Any,
+    inputs: Sequence[Any],
+    *args: Any,
+    return_mode: Literal["proto"] = ...,
+    **kwargs: Any,
+) -> onnx.ModelProto: ...
+
+
+def to_onnx(
+    fn: Callable[..., Any],
+    inputs: Sequence[Any],
+    input_params: Mapping[str, Any] | None = None,
+    model_name: str = "model",
+    opset: int = 23,
+    *,
+    enable_double_precision: bool = False,
+    return_mode: Literal["proto", "ir", "file"] = "proto",
+    output_path: str | os.PathLike[str] | None = None,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+    parameters: Mapping[str, ir.TensorProtocol] | None = None,
+    constraints: Sequence[str] = (),
+    target: str = "cpu",
+) -> onnx.ModelProto | ir.Model | str:
+    """Converts a JAX callable to an ONNX model that runs on ONNX Runtime.
+
+    Args:
+        fn: a function, an Equinox or Flax NNX module, ``(module, variables)`` of Flax Linen, a bound
+            method of one of these, or a ``functools.partial`` of any. Arrays in it become
+            initializers that bear their path in it (``blocks.3.attn.qkv.weight``).
+        inputs: one specification for each positional argument, or a pytree of them: a shape such as
+            ``("B", 30)`` (float32, or float64 with ``enable_double_precision``), an
+            `InputSpec`, a ``jax.ShapeDtypeStruct`` or an example array. A name is a symbolic
+            dimension; the same name is the same dimension everywhere.
+        input_params: keyword arguments that become inputs of the graph.
+        model_name: name of the graph.
+        opset: version of the default operator set.
+        enable_double_precision: trace with 64-bit types.
+        return_mode: ``"proto"`` for an ``onnx.ModelProto``, ``"ir"`` for an ``onnx_ir.Model``,
+            ``"file"`` to write ``output_path`` and return it.
+        output_path: the file to write; either whole or absent, never half written.
+        input_names, output_names: names of the graph's inputs and outputs, in pytree order. By
+            default inputs are called as the arguments, outputs ``output``, ``output_0``...
+        parameters: tensors of abstract parameters (leaves that are ``jax.ShapeDtypeStruct``), by
+            path; an ``onnx_ir.ExternalTensor`` stays where it lies.
+        constraints: what JAX may assume of symbolic dimensions, such as ``"T <= 512"``.
+        target: the runtime whose kernels the model must find; ``"cpu"`` is ONNX Runtime's CPU
+            execution provider.
+
+    Raises:
+        InputError: an argument is malformed.
+        ModelError: the model cannot be traced; `SymbolicDimensionError` if a dimension is the cause.
+        UnsupportedPrimitiveError: lists every primitive that has no lowering.
+        WriteError: the file cannot be written.
+
+    """
+    if opset not in OPSETS:
+        raise InputError(f"opset={opset}: choose one of {OPSETS[0]} to {OPSETS[-1]}")
+    if return_mode not in ("proto", "ir", "file"):
+        raise InputError(f"return_mode={return_mode!r}: choose 'proto', 'ir' or 'file'")
+    if (return_mode == "file") != (output_path is not None):
+        raise InputError("return_mode='file' and output_path= go together")
+    traced = trace(
+        fn,
+        inputs,
+        input_params=input_params,
+        input_names=input_names,
+        output_names=output_names,
+        constraints=constraints,
+        double=enable_double_precision,
+    )
+    model = lower(traced, opset, model_name, parameters)
+    rewrite(model)
+    legalise(model, target)
+    finalise(model)
+    if return_mode == "ir":
+        return model
+    if output_path is None:
+        return to_proto(model)
+    save(model, output_path)
+    return os.fspath(output_path)

@@ -1,0 +1,116 @@
+"""Lower: a jaxpr becomes an ``onnx_ir`` graph, equation by equation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+import onnx_ir as ir
+
+from jax2onnx.errors import InputError
+from jax2onnx.lower import rules as _rules  # noqa: F401  fills the registry
+from jax2onnx.lower.builder import Builder
+from jax2onnx.lower.context import Context
+from jax2onnx.lower.dims import Dimensions
+from jax2onnx.lower.dtypes import onnx_dtype
+from jax2onnx.lower.functions import Functions
+from jax2onnx.lower.interpret import refuse_unsupported
+from jax2onnx.lower.registry import in_jax, register_lowering
+from jax2onnx.trace import Parameter, Traced
+
+__all__ = ["Context", "in_jax", "lower", "register_lowering"]
+
+
+def lower(
+    traced: Traced, opset: int, name: str, tensors: Mapping[str, ir.TensorProtocol] | None = None
+) -> ir.Model:
+    """An ONNX model that computes what ``traced`` computes.
+
+    Args:
+        traced: a jaxpr with named parameters and inputs.
+        opset: version of the default operator set.
+        name: name of the graph.
+        tensors: where the values of abstract parameters lie, by path.
+
+    Raises:
+        UnsupportedPrimitiveError: lists every primitive that has no lowering.
+        InputError: an abstract parameter without a tensor, or with one of another type.
+
+    """
+    refuse_unsupported(traced.jaxpr)
+    builder = Builder(opset)
+    parameters = [
+        builder.new_value(p.path, onnx_dtype(_stored(p)), tuple(p.value.shape))
+        for p in traced.parameters
+    ]
+    inputs = [
+        builder.new_value(i.name, onnx_dtype(i.dtype), tuple(i.aval.shape)) for i in traced.inputs
+    ]
+    calls = Functions()
+    ctx = Context(builder, Dimensions(builder, inputs), calls)
+    ctx.parameters = {v: p.path for v, p in zip(parameters, traced.parameters, strict=True)}
+    operands = [
+        ctx.cast(value, var.aval.dtype)
+        for value, var in zip([*parameters, *inputs], traced.jaxpr.invars, strict=True)
+    ]
+    ctx.parameters |= {v: p.path for v, p in zip(operands, traced.parameters, strict=False)}
+    results = ctx.lower_jaxpr(traced.jaxpr, traced.consts, operands)
+    outputs = ctx.as_outputs(results, traced.output_names)
+    _name_module_outputs(ctx, outputs)
+    used = _bind(parameters, traced.parameters, tensors or {})
+    functions = calls.functions
+    graph = ir.Graph(
+        inputs,
+        outputs,
+        nodes=builder.nodes,
+        initializers=[*used, *builder.initializers],
+        opset_imports={"": opset} | dict.fromkeys(sorted({f.domain for f in functions}), 1),
+        name=name,
+    )
+    return ir.Model(graph, ir_version=10, functions=functions)
+
+
+def _stored(parameter: Parameter) -> Any:
+    """The dtype of the initializer: what lies in a file stays as it is, an array is JAX's."""
+    dtype = parameter.value.dtype
+    abstract = isinstance(parameter.value, jax.ShapeDtypeStruct)
+    return dtype if abstract else jax.dtypes.canonicalize_dtype(dtype)
+
+
+def _name_module_outputs(ctx: Context, outputs: Sequence[ir.Value]) -> None:
+    """Names the last value that a module computes with its parameters ``<module>/output``."""
+    taken = set(outputs)
+    for module, value in ctx.taps.items():
+        if module and value.producer() is not None and value not in taken:
+            value.name = f"{module}/output"
+            taken.add(value)
+
+
+def _bind(
+    values: Sequence[ir.Value],
+    parameters: Sequence[Parameter],
+    tensors: Mapping[str, ir.TensorProtocol],
+) -> list[ir.Value]:
+    """Gives every parameter that the graph uses its tensor; returns those values."""
+    problems, used = [], []
+    for value, parameter in zip(values, parameters, strict=True):
+        if not value.uses():
+            continue
+        used.append(value)
+        tensor = tensors.get(parameter.path)
+        if tensor is not None:
+            expected = f"{value.dtype}{value.shape}"
+            found = f"{tensor.dtype}{tensor.shape}"
+            if expected != found:
+                problems.append(f"{parameter.path} is {expected} in the model, {found} in the file")
+            value.const_value = tensor
+        elif isinstance(parameter.value, jax.ShapeDtypeStruct):
+            problems.append(f"{parameter.path} is abstract and no tensor was given for it")
+        else:
+            array = np.asarray(parameter.value).astype(_stored(parameter), copy=False)
+            value.const_value = ir.Tensor(array, dtype=value.dtype, name=parameter.path)
+    if problems:
+        raise InputError("parameters=: " + "; ".join(problems))
+    return used

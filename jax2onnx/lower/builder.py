@@ -1,0 +1,246 @@
+"""Builds one ONNX graph: nodes with types and shapes, shared constants, no node twice.
+
+A builder stands for the main graph, the body of a function, or a branch of ``If``, ``Loop`` or
+``Scan``. A branch sees the values of the builders around it (ONNX's outer scope), so its constants
+and repeated nodes are looked up there first; a function sees nothing but its inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from jax2onnx.lower.dtypes import BOOL, INT64, onnx_dtype, tensor_type
+from jax2onnx.lower.fold import fold, fold_cast
+
+Array = np.ndarray[Any, Any]
+Dims = tuple[Any, ...]
+
+_PREDICATES = frozenset(
+    ("And", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual")
+    + ("Not", "Or", "Xor")
+)
+_IMPURE = frozenset(("If", "Loop", "Scan"))
+
+
+class Builder:
+    """Appends nodes to one graph.
+
+    Attributes:
+        opset: version of the default operator set.
+        parent: the builder of the graph around this branch; None for a main graph or a function.
+        nodes: what has been built, in topological order.
+        initializers: constants of a main graph.
+        location: prefix of the names of the nodes that come next.
+
+    """
+
+    def __init__(
+        self, opset: int, *, parent: Builder | None = None, function: bool = False
+    ) -> None:
+        self.opset = opset
+        self.parent = parent
+        self.nodes: list[ir.Node] = []
+        self.initializers: list[ir.Value] = []
+        self.location = parent.location if parent is not None else ""
+        self._function = function
+        self._root = parent._root if parent is not None else self
+        self._made: set[ir.Value] = set()
+        self._known: dict[object, tuple[ir.Value, ...]] = {}
+        self._constants: dict[object, ir.Value] = {}
+        self._arrays: dict[ir.Value, Array] = {}
+        self._dims: dict[ir.Value, Dims] = {}
+        self._shapes: dict[Dims, ir.Shape] = {}
+
+    @property
+    def root(self) -> Builder:
+        """The main graph or function that this builder lies in."""
+        return self._root
+
+    # -- values ----------------------------------------------------------------------------------
+
+    def new_value(self, name: str | None, dtype: ir.DataType, dims: Dims) -> ir.Value:
+        """A value without a producer: an input of this graph."""
+        value = ir.Value(name=name)
+        self.set_type(value, dtype, dims)
+        return value
+
+    def set_type(self, value: ir.Value, dtype: ir.DataType, dims: Dims) -> None:
+        """States the type of ``value``; dimensions are ints or JAX dimension expressions."""
+        value.type = tensor_type(dtype)
+        shape = self._root._shapes.get(dims)
+        if shape is None:
+            spelled = [d if isinstance(d, int) else str(d) for d in dims]
+            shape = self._root._shapes[dims] = ir.Shape(spelled)
+            shape.freeze()
+        value.shape = shape
+        self._root._dims[value] = dims
+
+    def dims(self, value: ir.Value) -> Dims:
+        """The dimensions of ``value``, as they were stated."""
+        return self._root._dims[value]
+
+    def array(self, value: ir.Value | None) -> Array | None:
+        """The constant that ``value`` is, if it is one."""
+        return None if value is None else self._root._arrays.get(value)
+
+    def constant(self, array: Any, dtype: Any = None) -> ir.Value:
+        """A constant tensor, one value for equal contents."""
+        array = np.asarray(array, dtype, order="C")
+        key = (array.dtype, array.shape, array.tobytes())
+        root = self._root
+        value = root._constants.get(key)
+        if value is None:
+            tensor = ir.Tensor(array, dtype=onnx_dtype(array.dtype))
+            if root._function:
+                node = ir.Node("", "Constant", (), [ir.AttrTensor("value", tensor)])
+                root.nodes.append(node)
+                value = node.outputs[0]
+            else:
+                value = ir.Value(name=f"constant_{len(root.initializers)}", const_value=tensor)
+                root.initializers.append(value)
+            self.set_type(value, tensor.dtype, array.shape)
+            root._constants[key] = value
+            root._arrays[value] = array
+        return value
+
+    # -- nodes -----------------------------------------------------------------------------------
+
+    def emit(
+        self,
+        op_type: str,
+        inputs: Sequence[ir.Value | None],
+        attributes: Mapping[str, Any],
+        *,
+        dtypes: Sequence[ir.DataType] | None = None,
+        dims: Sequence[Dims] | None = None,
+        outputs: int = 1,
+        domain: str = "",
+    ) -> tuple[ir.Value, ...]:
+        """Adds a node and returns its outputs.
+
+        Without ``dtypes`` and ``dims`` the operator is taken for an elementwise one: the type of its
+        first input (booleans for predicates), and the shape that its inputs broadcast to.
+        """
+        folded = self._fold(op_type, inputs, attributes) if domain == "" else None
+        if folded is not None:
+            return (folded,)
+        attrs = [_attribute(k, v) for k, v in attributes.items() if v is not None]
+        key = (domain, op_type, tuple(inputs), tuple(_attribute_key(a) for a in attrs), outputs)
+        known = None if op_type in _IMPURE else self._lookup(key)
+        if known is not None:
+            return known
+        node = ir.Node(domain, op_type, inputs, attrs, num_outputs=outputs)
+        node.name = f"{self.location}/{op_type}" if self.location else op_type
+        self.nodes.append(node)
+        for i, value in enumerate(node.outputs):
+            value.name = node.name
+            self.set_type(
+                value,
+                dtypes[i] if dtypes else self._elementwise_dtype(op_type, inputs),
+                dims[i]
+                if dims
+                else self.broadcast([self.dims(v) for v in inputs if v is not None]),
+            )
+        self._known[key] = node.outputs
+        self._made.update(node.outputs)
+        return node.outputs
+
+    def made(self, value: ir.Value) -> bool:
+        """Whether a node of this very graph computes ``value``."""
+        return value in self._made
+
+    def copy(self, value: ir.Value) -> ir.Value:
+        """A value of its own that equals ``value``, as graph outputs must be."""
+        node = ir.Node("", "Identity", (value,))
+        node.name = f"{self.location}/Identity" if self.location else "Identity"
+        self.nodes.append(node)
+        assert value.dtype is not None
+        self.set_type(node.outputs[0], value.dtype, self.dims(value))
+        return node.outputs[0]
+
+    def cast(self, value: ir.Value, dtype: ir.DataType) -> ir.Value:
+        """``value`` with another element type."""
+        if value.dtype == dtype:
+            return value
+        array = self.array(value)
+        folded = None if array is None else fold_cast(array, dtype.numpy())
+        if folded is not None:
+            return self.constant(folded)
+        return self.emit("Cast", (value,), {"to": dtype}, dtypes=(dtype,))[0]
+
+    @staticmethod
+    def broadcast(shapes: Iterable[Dims]) -> Dims:
+        """The shape that shapes broadcast to, by ONNX's (numpy's) rule."""
+        result: list[Any] = []
+        for dims in shapes:
+            if len(dims) > len(result):
+                result = [1] * (len(dims) - len(result)) + result
+            for i, d in enumerate(reversed(dims), 1):
+                if not (isinstance(d, int) and d == 1):
+                    result[-i] = d
+        return tuple(result)
+
+    def _elementwise_dtype(self, op_type: str, inputs: Sequence[ir.Value | None]) -> ir.DataType:
+        if op_type in _PREDICATES:
+            return BOOL
+        if op_type == "Shape":
+            return INT64
+        source = inputs[1] if op_type == "Where" else inputs[0]
+        assert source is not None and source.dtype is not None
+        return source.dtype
+
+    def _lookup(self, key: object) -> tuple[ir.Value, ...] | None:
+        builder: Builder | None = self
+        while builder is not None:
+            known = builder._known.get(key)
+            if known is not None:
+                return known
+            builder = builder.parent
+        return None
+
+    def _fold(
+        self, op_type: str, inputs: Sequence[ir.Value | None], attributes: Mapping[str, Any]
+    ) -> ir.Value | None:
+        arrays = []
+        for value in inputs:
+            array = self.array(value)
+            if array is None:
+                return None
+            arrays.append(array)
+        if not arrays:
+            return None
+        result = fold(op_type, arrays, attributes)
+        return None if result is None else self.constant(result)
+
+
+def _attribute(name: str, value: Any) -> ir.Attr:
+    match value:
+        case ir.Attr():
+            return value
+        case ir.DataType() | int() | np.integer():
+            return ir.AttrInt64(name, int(value))
+        case float() | np.floating():
+            return ir.AttrFloat32(name, float(value))
+        case str():
+            return ir.AttrString(name, value)
+        case ir.Graph():
+            return ir.AttrGraph(name, value)
+        case np.ndarray():
+            return ir.AttrTensor(name, ir.Tensor(value, dtype=onnx_dtype(value.dtype)))
+        case [str(), *_]:
+            return ir.AttrStrings(name, list(value))
+        case [float(), *_]:
+            return ir.AttrFloat32s(name, list(value))
+    return ir.AttrInt64s(name, [int(v) for v in value])
+
+
+def _attribute_key(attribute: ir.Attr) -> object:
+    value = attribute.value
+    if isinstance(value, ir.Tensor):
+        array = value.numpy()
+        return attribute.name, array.dtype, array.shape, array.tobytes()
+    return attribute.name, tuple(value) if isinstance(value, list | tuple) else value

@@ -1,0 +1,328 @@
+"""What a lowering rule works with: the equation's types, the operators, and views of values.
+
+Layout is lazy. ``transpose``, ``reshape`` and ``broadcast`` look at the node that made their
+operand: a permutation that undoes another gives the value before both, and an elementwise operator
+takes the operand as it was before it was broadcast. What nobody reads is dropped at the end.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+import numpy as np
+import onnx_ir as ir
+from jax._src import source_info_util
+from jax.extend import core
+
+from jax2onnx.lower.builder import Builder, Dims
+from jax2onnx.lower.dims import Dimensions
+from jax2onnx.lower.dtypes import INT64, onnx_dtype
+from jax2onnx.lower.functions import Functions
+from jax2onnx.trace.dimensions import is_static
+
+_RESHAPES = frozenset(("Reshape", "Squeeze", "Unsqueeze"))
+
+
+class Operators:
+    """``ctx.op.Gather(x, indices, axis=0)`` adds a Gather node.
+
+    Keyword arguments are the operator's attributes, and ``dtype=`` and ``shape=`` (or ``dtypes=``
+    and ``shapes=`` where there are several outputs) state the result's type where it is not that
+    of an elementwise operator. Operands may be Python numbers, lists and numpy arrays: a bare
+    number takes the type of the first tensor operand, a list of integers is int64.
+    """
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+
+    def __getattr__(self, op_type: str) -> Callable[..., Any]:
+        return functools.partial(self._emit, op_type)
+
+    def _emit(
+        self,
+        op_type: str,
+        *operands: Any,
+        dtype: ir.DataType | None = None,
+        shape: Dims | None = None,
+        dtypes: Sequence[ir.DataType] | None = None,
+        shapes: Sequence[Dims] | None = None,
+        domain: str = "",
+        **attributes: Any,
+    ) -> Any:
+        like = next((v for v in operands if isinstance(v, ir.Value)), None)
+        inputs = [self._operand(v, like) for v in operands]
+        count = len(dtypes) if dtypes is not None else 1
+        outputs = self._ctx.builder.emit(
+            op_type,
+            inputs,
+            attributes,
+            dtypes=dtypes if dtype is None else (dtype,),
+            dims=shapes if shape is None else (shape,),
+            outputs=count,
+            domain=domain,
+        )
+        return outputs[0] if count == 1 else outputs
+
+    def _operand(self, operand: Any, like: ir.Value | None) -> ir.Value | None:
+        if operand is None or isinstance(operand, ir.Value):
+            return operand
+        if isinstance(operand, int | float) and like is not None:
+            return self._ctx.constant(operand, like)
+        return self._ctx.builder.constant(operand)
+
+
+class Context:
+    """The lowering of one jaxpr into one graph.
+
+    Attributes:
+        builder: the graph under construction.
+        op: the operators, as methods.
+        avals_in, avals_out: abstract values of the equation that is being lowered.
+        parameters: values that are parameters of the model, by their path.
+        taps: the last value that each module computed with its parameters.
+
+    """
+
+    def __init__(self, builder: Builder, dimensions: Dimensions, functions: Functions) -> None:
+        self.builder = builder
+        self.dimensions = dimensions
+        self.functions = functions
+        self.op = Operators(self)
+        self.avals_in: Sequence[Any] = ()
+        self.avals_out: Sequence[Any] = ()
+        self.parameters: dict[ir.Value, str] = {}
+        self.taps: dict[str, ir.Value] = {}
+        self._eqn: Any = None
+
+    @property
+    def opset(self) -> int:
+        """Version of the default operator set."""
+        return self.builder.opset
+
+    # -- types -----------------------------------------------------------------------------------
+
+    def dims(self, value: ir.Value) -> Dims:
+        """Dimensions of a value: ints or JAX dimension expressions."""
+        return self.builder.dims(value)
+
+    @property
+    def out_dims(self) -> Dims:
+        """Dimensions of the equation's first result."""
+        return tuple(self.avals_out[0].shape)
+
+    @property
+    def out_dtype(self) -> ir.DataType:
+        """Element type of the equation's first result."""
+        return onnx_dtype(self.avals_out[0].dtype)
+
+    @property
+    def where(self) -> str:
+        """The primitive that is being lowered and the user's line that called it, for errors."""
+        return f"{self._eqn.primitive} at {source_line(self._eqn)}"
+
+    # -- constants and dimensions ----------------------------------------------------------------
+
+    def constant(self, value: Any, like: ir.Value | ir.DataType) -> ir.Value:
+        """A constant of the element type of ``like``."""
+        dtype = like.dtype if isinstance(like, ir.Value) else like
+        assert dtype is not None
+        return self.builder.constant(value, dtype.numpy())
+
+    def shape_tensor(self, dims: Dims) -> ir.Value:
+        """A shape as an int64 vector: a constant if every dimension is known."""
+        if is_static(dims):
+            return self.builder.constant(np.asarray(dims, np.int64))
+        parts: list[ir.Value] = []
+        known: list[int] = []
+        for dim in (*dims, None):
+            if isinstance(dim, int | np.integer):
+                known.append(int(dim))
+                continue
+            if known:
+                parts.append(self.builder.constant(np.asarray(known, np.int64)))
+                known = []
+            if dim is not None:
+                parts.append(self.dimensions.value(dim))
+        if len(parts) == 1:
+            return parts[0]
+        root = self.builder.root
+        return root.emit("Concat", parts, {"axis": 0}, dtypes=(INT64,), dims=((len(dims),),))[0]
+
+    def dim_scalar(self, dim: Any) -> ir.Value:
+        """A dimension as an int64 scalar."""
+        return self.reshape(self.dimensions.value(dim), ())
+
+    # -- views -----------------------------------------------------------------------------------
+
+    def cast(self, value: ir.Value, dtype: Any) -> ir.Value:
+        """``value`` as another element type (an ONNX or numpy dtype)."""
+        return self.builder.cast(
+            value, dtype if isinstance(dtype, ir.DataType) else onnx_dtype(dtype)
+        )
+
+    def transpose(self, value: ir.Value, perm: Sequence[int]) -> ir.Value:
+        """A permutation of axes; consecutive ones become one, and one that does nothing, none."""
+        perm = [int(p) for p in perm]
+        node = value.producer()
+        if node is not None and node.op_type == "Transpose" and node.domain == "":
+            inner = node.attributes["perm"].as_ints()
+            source = node.inputs[0]
+            assert source is not None
+            return self.transpose(source, [inner[p] for p in perm])
+        if perm == list(range(len(perm))):
+            return value
+        dims = self.dims(value)
+        assert value.dtype is not None
+        return self.op.Transpose(
+            value, perm=perm, dtype=value.dtype, shape=tuple(dims[p] for p in perm)
+        )
+
+    def reshape(self, value: ir.Value, dims: Dims) -> ir.Value:
+        """The same elements in another shape, by the first way that fits.
+
+        1. nothing, where the shape is the same; a chain of reshapes starts from its first value;
+        2. Unsqueeze or Squeeze, where only axes of size 1 come or go;
+        3. Reshape with a constant shape, where one ``-1`` and copied axes (``0``) can say it;
+        4. Reshape with a shape computed from the symbolic dimensions.
+        """
+        node = value.producer()
+        if node is not None and node.op_type in _RESHAPES and node.domain == "":
+            source = node.inputs[0]
+            assert source is not None
+            return self.reshape(source, dims)
+        old, dims = self.dims(value), tuple(dims)
+        assert value.dtype is not None
+        if old == dims:
+            return value
+        if len(dims) > len(old) and (added := _added_ones(old, dims)) is not None:
+            return self.op.Unsqueeze(value, list(added), dtype=value.dtype, shape=dims)
+        if len(dims) < len(old) and (removed := _added_ones(dims, old)) is not None:
+            return self.op.Squeeze(value, list(removed), dtype=value.dtype, shape=dims)
+        static = _static_target(old, dims)
+        target = self.shape_tensor(dims) if static is None else self.builder.constant(static)
+        return self.op.Reshape(value, target, dtype=value.dtype, shape=dims)
+
+    def broadcast(self, value: ir.Value, dims: Dims) -> ir.Value:
+        """``value`` expanded to ``dims`` by ONNX's broadcasting rule."""
+        if self.dims(value) == tuple(dims):
+            return value
+        assert value.dtype is not None
+        return self.op.Expand(value, self.shape_tensor(dims), dtype=value.dtype, shape=tuple(dims))
+
+    def unbroadcast(self, values: Sequence[ir.Value], dims: Dims) -> list[ir.Value]:
+        """Operands of an elementwise operator without the broadcasts that it does by itself."""
+        result = list(values)
+        for i in range(len(result)):
+            while (source := self._before_broadcast(result[i])) is not None:
+                tried = [*result[:i], source, *result[i + 1 :]]
+                if Builder.broadcast(map(self.dims, tried)) != tuple(dims):
+                    break
+                result = tried
+        return result
+
+    def _before_broadcast(self, value: ir.Value) -> ir.Value | None:
+        node = value.producer()
+        if node is None or node.domain != "":
+            array = self.builder.array(value)
+            if array is not None and array.ndim and array.shape[0] == 1:
+                return self.builder.constant(array.reshape(array.shape[1:]))
+            return None
+        if node.op_type == "Expand":
+            return node.inputs[0]
+        if node.op_type in _RESHAPES:
+            source = node.inputs[0]
+            assert source is not None
+            old, new = self.dims(source), self.dims(value)
+            ones = len(new) - len(old)
+            if ones > 0 and new[ones:] == old and all(d == 1 for d in new[:ones]):
+                return source
+        return None
+
+    # -- nested lowering -------------------------------------------------------------------------
+
+    @contextmanager
+    def equation(self, eqn: core.JaxprEqn) -> Iterator[None]:
+        """Makes ``eqn`` the equation that is being lowered."""
+        saved = self.avals_in, self.avals_out, self._eqn
+        self.avals_in = [v.aval for v in eqn.invars]
+        self.avals_out = [v.aval for v in eqn.outvars]
+        self._eqn = eqn
+        yield
+        self.avals_in, self.avals_out, self._eqn = saved
+
+    def lower_jaxpr(
+        self, jaxpr: core.Jaxpr, consts: Sequence[Any], operands: Sequence[ir.Value]
+    ) -> list[ir.Value]:
+        """Lowers a jaxpr in place, on ``operands``."""
+        from jax2onnx.lower.interpret import lower_jaxpr
+
+        return lower_jaxpr(self, jaxpr, consts, operands)
+
+    def as_outputs(self, values: Sequence[ir.Value], names: Sequence[str]) -> list[ir.Value]:
+        """Outputs of this graph: each made by a node of its own, under its name."""
+        outputs: list[ir.Value] = []
+        for value, name in zip(values, names, strict=True):
+            if not self.builder.made(value) or value in outputs:
+                value = self.builder.copy(value)
+            value.name = name
+            outputs.append(value)
+        return outputs
+
+    def lower_closed(
+        self, closed: core.ClosedJaxpr, operands: Sequence[ir.Value]
+    ) -> list[ir.Value]:
+        """Lowers a closed jaxpr in place, on ``operands``."""
+        return self.lower_jaxpr(closed.jaxpr, closed.consts, operands)
+
+    def lower_function(
+        self, function: Callable[..., Any], operands: Sequence[ir.Value]
+    ) -> list[ir.Value]:
+        """Traces ``function`` on the types of ``operands`` and lowers the trace in place."""
+        avals = []
+        for v in operands:
+            assert v.dtype is not None
+            avals.append(jax.ShapeDtypeStruct(self.dims(v), v.dtype.numpy()))
+        return self.lower_closed(jax.make_jaxpr(function)(*avals), operands)
+
+    def branch(self) -> Context:
+        """A context for a branch (the body of a Loop, say) inside this graph."""
+        branch = Context(Builder(self.opset, parent=self.builder), self.dimensions, self.functions)
+        branch.parameters = self.parameters
+        return branch
+
+
+def _added_ones(old: Dims, new: Dims) -> list[int] | None:
+    """The axes of ``new`` whose removal gives ``old``, if all of them have size 1."""
+    axes, i = [], 0
+    for axis, dim in enumerate(new):
+        if i < len(old) and old[i] == dim and (dim != 1 or len(new) - axis <= len(old) - i):
+            i += 1
+        elif isinstance(dim, int) and dim == 1:
+            axes.append(axis)
+        else:
+            return None
+    return axes if i == len(old) else None
+
+
+def _static_target(old: Dims, new: Dims) -> np.ndarray[Any, np.dtype[np.int64]] | None:
+    """A Reshape target without symbolic dimensions: copied axes (0) and at most one -1."""
+    target: list[int] = []
+    for axis, dim in enumerate(new):
+        if isinstance(dim, int):
+            target.append(dim)
+        elif axis < len(old) and old[axis] == dim:
+            target.append(0)
+        else:
+            target.append(-1)
+    if target.count(-1) > 1 or 0 in [d for d in new if isinstance(d, int)]:
+        return np.asarray(new, np.int64) if is_static(new) else None
+    return np.asarray(target, np.int64)
+
+
+def source_line(eqn: core.JaxprEqn) -> str:
+    """The line outside JAX that an equation comes from."""
+    return str(source_info_util.summarize(eqn.source_info))

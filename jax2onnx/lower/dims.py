@@ -1,0 +1,141 @@
+"""Symbolic dimensions as values of the graph.
+
+Every dimension variable is read off the shape of an input; an expression of them becomes integer
+operators on one-element tensors, built once, in the main graph or the function, never in a branch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import onnx_ir as ir
+from jax._src.export.shape_poly import _DimExpr, _DimFactor
+
+from jax2onnx.errors import SymbolicDimensionError
+from jax2onnx.lower.builder import Builder
+from jax2onnx.lower.dtypes import INT64
+
+
+class Dimensions:
+    """The dimension variables of a main graph or a function, and where to read them.
+
+    Args:
+        builder: the root builder of that graph.
+        inputs: its inputs, whose shapes were stated with JAX dimension expressions.
+        ask: gives the value of a variable that is in no input's shape (a function asks its caller).
+
+    """
+
+    def __init__(
+        self,
+        builder: Builder,
+        inputs: Sequence[ir.Value],
+        ask: Callable[[str], ir.Value] | None = None,
+    ) -> None:
+        self._ask = ask
+        self._builder = builder
+        self._sources: dict[str, tuple[ir.Value, int, Any]] = {}
+        self._values: dict[Any, ir.Value] = {}
+        self._variables: dict[str, ir.Value] = {}
+        for value in inputs:
+            for axis, dim in enumerate(builder.dims(value)):
+                if not isinstance(dim, int):
+                    self._add_source(value, axis, dim)
+
+    def _add_source(self, value: ir.Value, axis: int, dim: _DimExpr) -> None:
+        variables = sorted(dim._get_vars())
+        if len(variables) != 1:
+            return
+        name = variables[0]
+        known = self._sources.get(name)
+        # A shape that is the bare variable is a better source than 2*B + 1.
+        if known is None or (known[2]._to_var() is None and dim._to_var() is not None):
+            if _linear(dim) is not None:
+                self._sources[name] = (value, axis, dim)
+
+    def value(self, dim: Any) -> ir.Value:
+        """An int64 tensor of shape [1] that holds ``dim``."""
+        if isinstance(dim, int):
+            return self._builder.constant([dim], "int64")
+        known = self._values.get(dim)
+        if known is None:
+            known = self._values[dim] = self._expression(dim)
+        return known
+
+    def _emit(self, op_type: str, *inputs: ir.Value, **attributes: Any) -> ir.Value:
+        return self._builder.emit(op_type, inputs, attributes, dtypes=(INT64,), dims=((1,),))[0]
+
+    def _expression(self, dim: _DimExpr) -> ir.Value:
+        terms = []
+        for term, coefficient in dim._sorted_terms:
+            factors = [self._factor(f) for f, power in term._factors for _ in range(power)]
+            if coefficient != 1 or not factors:
+                factors.append(self.value(int(coefficient)))
+            product = factors[0]
+            for factor in factors[1:]:
+                product = self._emit("Mul", product, factor)
+            terms.append(product)
+        total = terms[0]
+        for term_value in terms[1:]:
+            total = self._emit("Add", total, term_value)
+        return total
+
+    def _factor(self, factor: _DimFactor) -> ir.Value:
+        if factor.var is not None:
+            return self.variable(factor.var)
+        left, right = (self.value(_plain(operand)) for operand in factor.operands)
+        match factor.operation:
+            case _DimFactor.MAX:
+                return self._emit("Max", left, right)
+            case _DimFactor.MIN:
+                return self._emit("Min", left, right)
+        # ONNX's integer Mod has the sign of the divisor, as Python's has.
+        remainder = self._emit("Mod", left, right)
+        if factor.operation == _DimFactor.MOD:
+            return remainder
+        return self._emit("Div", self._emit("Sub", left, remainder), right)
+
+    def variable(self, name: str) -> ir.Value:
+        """The dimension variable ``name`` as an int64 tensor of shape [1]."""
+        known = self._variables.get(name)
+        if known is None:
+            known = self._variables[name] = self._read(name)
+        return known
+
+    def _read(self, name: str) -> ir.Value:
+        if name not in self._sources:
+            if self._ask is not None:
+                return self._ask(name)
+            raise SymbolicDimensionError(
+                f"dimension {name!r} is not the size of any input's axis, so the graph cannot read "
+                "it at run time: give one input an axis of that size"
+            )
+        value, axis, dim = self._sources[name]
+        size = self._emit("Shape", value, start=axis, end=axis + 1)
+        linear = _linear(dim)
+        assert linear is not None
+        scale, offset = linear
+        if offset:
+            size = self._emit("Sub", size, self.value(offset))
+        if scale != 1:
+            size = self._emit("Div", size, self.value(scale))
+        return size
+
+
+def _plain(dim: Any) -> Any:
+    constant = _DimExpr._to_constant(dim)
+    return dim if constant is None else int(constant)
+
+
+def _linear(dim: _DimExpr) -> tuple[int, int] | None:
+    """``(scale, offset)`` of a dimension that is ``scale * variable + offset``."""
+    scale, offset = 0, 0
+    for term, coefficient in dim._sorted_terms:
+        if not term._factors:
+            offset = int(coefficient)
+        elif term.to_var() is not None and not scale:
+            scale = int(coefficient)
+        else:
+            return None
+    return (scale, offset) if scale > 0 else None

@@ -1,0 +1,114 @@
+"""Operators on small constants, computed while the graph is built.
+
+Only what has one answer on every machine is folded: movement of data of any type, arithmetic on
+integers and booleans, and the operations on float32 and float64 that IEEE 754 rounds correctly.
+Everything else (exp, pow, sums of floats) is left to the runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+MAX_ELEMENTS = 1 << 16
+_ROUNDED_EXACTLY = frozenset(("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"))
+
+
+def _slice(x: Array, starts: Array, ends: Array, axes: Array, steps: Array | None = None) -> Array:
+    index = [slice(None)] * x.ndim
+    for i, axis in enumerate(axes):
+        step = 1 if steps is None else int(steps[i])
+        start, end = int(starts[i]), int(ends[i])
+        index[int(axis)] = slice(start, end if step > 0 or end >= -x.shape[axis] else None, step)
+    return x[tuple(index)]
+
+
+def _reshape(x: Array, shape: Array) -> Array:
+    dims = [x.shape[i] if d == 0 else int(d) for i, d in enumerate(shape)]
+    return x.reshape(dims)
+
+
+def _gather(x: Array, indices: Array, axis: int = 0) -> Array | None:
+    size = x.shape[axis]
+    if indices.size and (indices.min() < -size or indices.max() >= size):
+        return None
+    return x.take(indices, axis)
+
+
+def _divide(x: Array, y: Array) -> Array | None:
+    if x.dtype.kind == "f":
+        return np.divide(x, y)
+    if (y == 0).any():
+        return None
+    quotient = np.abs(x) // np.abs(y)
+    return (quotient * np.sign(x) * np.sign(y)).astype(x.dtype)
+
+
+_MOVEMENT: Mapping[str, Callable[..., Array | None]] = {
+    "Concat": lambda *xs, axis: np.concatenate(xs, axis),
+    "Expand": lambda x, shape: np.broadcast_to(
+        x, np.broadcast_shapes(x.shape, tuple(int(d) for d in shape))
+    ),
+    "Gather": _gather,
+    "Identity": lambda x: x,
+    "Reshape": _reshape,
+    "Slice": _slice,
+    "Squeeze": lambda x, axes: x.squeeze(tuple(int(a) for a in axes)),
+    "Transpose": lambda x, perm: x.transpose(perm),
+    "Unsqueeze": lambda x, axes: np.expand_dims(x, tuple(int(a) for a in axes)),
+    "Where": lambda c, x, y: np.where(c, x, y),
+}
+
+_EXACT: Mapping[str, Callable[..., Array | None]] = {
+    "Abs": np.abs,
+    "Add": np.add,
+    "And": np.logical_and,
+    "Div": _divide,
+    "Equal": np.equal,
+    "Greater": np.greater,
+    "GreaterOrEqual": np.greater_equal,
+    "Less": np.less,
+    "LessOrEqual": np.less_equal,
+    "Max": np.maximum,
+    "Min": np.minimum,
+    "Mul": np.multiply,
+    "Neg": np.negative,
+    "Not": np.logical_not,
+    "Or": np.logical_or,
+    "Sub": np.subtract,
+    "Xor": np.logical_xor,
+}
+
+
+def fold(op_type: str, inputs: Sequence[Array], attributes: Mapping[str, Any]) -> Array | None:
+    """The operator's result on constants, or None where it must stay in the graph."""
+    function = _MOVEMENT.get(op_type)
+    if function is None:
+        function = _EXACT.get(op_type)
+        if function is None or any(x.dtype.str[1:] not in _ROUNDED_EXACTLY for x in inputs):
+            return None
+    if any(x.size > MAX_ELEMENTS for x in inputs):
+        return None
+    with np.errstate(all="ignore"):
+        result = function(*inputs, **attributes)
+    if result is None or result.size > MAX_ELEMENTS:
+        return None
+    return np.asarray(result, order="C")
+
+
+def fold_cast(x: Array, dtype: np.dtype[Any]) -> Array | None:
+    """A cast that loses nothing: between integers and booleans, or the constant's own type."""
+    if x.size > MAX_ELEMENTS:
+        return None
+    if x.dtype == dtype:
+        return x
+    if x.dtype.kind in "iub" and dtype.kind in "iub":
+        return x.astype(dtype)
+    if x.dtype.kind in "iub" and dtype.kind == "f":
+        cast = x.astype(dtype)
+        return cast if (cast.astype(x.dtype) == x).all() else None
+    return None

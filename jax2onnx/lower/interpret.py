@@ -1,0 +1,95 @@
+"""Walks a jaxpr and lowers one equation after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from jax.extend import core
+
+from jax2onnx.errors import UnsupportedPrimitiveError
+from jax2onnx.lower.context import Context, source_line
+from jax2onnx.lower.dtypes import onnx_dtype
+from jax2onnx.lower.registry import LOWERINGS
+from jax2onnx.trace.modules import ModuleTracker
+
+
+def lower_jaxpr(
+    ctx: Context, jaxpr: core.Jaxpr, consts: Sequence[Any], operands: Sequence[ir.Value]
+) -> list[ir.Value]:
+    """Lowers ``jaxpr`` into the context's graph and returns the values of its results."""
+    env: dict[core.Var, ir.Value] = dict(zip(jaxpr.invars, operands, strict=True))
+    env.update(
+        (var, c if isinstance(c, ir.Value) else ctx.builder.constant(c))
+        for var, c in zip(jaxpr.constvars, consts, strict=True)
+    )
+    tracker = ModuleTracker(
+        (v, ctx.parameters[value]) for v, value in env.items() if value in ctx.parameters
+    )
+    enclosing = ctx.builder.location
+    for eqn in jaxpr.eqns:
+        module, consumes = tracker.enter(eqn)
+        ctx.builder.location = module or enclosing
+        inputs = [_read(ctx, env, v) for v in eqn.invars]
+        with ctx.equation(eqn):
+            results = LOWERINGS[eqn.primitive](ctx, *inputs, **eqn.params)
+        outputs = [results] if isinstance(results, ir.Value) else list(results)
+        for var, value, path in zip(eqn.outvars, outputs, tracker.paths(eqn.outvars), strict=True):
+            _state(ctx, eqn, var.aval, value)
+            env[var] = value
+            if path:
+                ctx.parameters[value] = path
+        if consumes:
+            ctx.taps[module] = outputs[-1]
+    ctx.builder.location = enclosing
+    return [_read(ctx, env, v) for v in jaxpr.outvars]
+
+
+def _read(
+    ctx: Context, env: dict[core.Var, ir.Value], variable: core.Var | core.Literal
+) -> ir.Value:
+    if isinstance(variable, core.Literal):
+        return ctx.builder.constant(np.asarray(variable.val, variable.aval.dtype))
+    return env[variable]
+
+
+def _state(ctx: Context, eqn: core.JaxprEqn, aval: Any, value: ir.Value) -> None:
+    """States the type that JAX gave a result; a rule that returns another one is at fault."""
+    dtype = onnx_dtype(aval.dtype)
+    if value.dtype != dtype or len(ctx.dims(value)) != len(aval.shape):
+        raise AssertionError(
+            f"the lowering of {eqn.primitive} at {source_line(eqn)} gave "
+            f"{value.dtype}{list(ctx.dims(value))} for {aval.str_short()}"
+        )
+    ctx.builder.set_type(value, dtype, tuple(aval.shape))
+
+
+def refuse_unsupported(jaxpr: core.Jaxpr) -> None:
+    """Raises one error that lists every primitive without a lowering, here and in nested jaxprs."""
+    missing = {
+        (eqn.primitive.name, source_line(eqn)): None
+        for eqn in equations(jaxpr)
+        if eqn.primitive not in LOWERINGS
+    }
+    if missing:
+        raise UnsupportedPrimitiveError(list(missing))
+
+
+def equations(jaxpr: core.Jaxpr) -> Iterator[core.JaxprEqn]:
+    """All equations of a jaxpr, those of the jaxprs in its params included."""
+    for eqn in jaxpr.eqns:
+        yield eqn
+        for nested in _jaxprs(list(eqn.params.values())):
+            yield from equations(nested)
+
+
+def _jaxprs(params: Sequence[Any]) -> Iterator[core.Jaxpr]:
+    for param in params:
+        if isinstance(param, core.Jaxpr):
+            yield param
+        elif isinstance(param, core.ClosedJaxpr):
+            yield param.jaxpr
+        elif isinstance(param, tuple | list):
+            yield from _jaxprs(param)

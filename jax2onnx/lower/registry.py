@@ -1,0 +1,50 @@
+"""The dictionary from primitive to lowering rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import onnx_ir as ir
+from jax.extend.core import Primitive
+
+if TYPE_CHECKING:
+    from jax2onnx.lower.context import Context
+
+Results: TypeAlias = "ir.Value | Sequence[ir.Value]"
+Rule: TypeAlias = "Callable[..., Results]"
+"""``rule(ctx, *operands, **params)``: values in, values out, the equation's params as arguments."""
+
+LOWERINGS: dict[Primitive, Rule] = {}
+
+R = TypeVar("R", bound=Callable[..., Any])
+
+
+def register_lowering(*primitives: Primitive) -> Callable[[R], R]:
+    """Registers the decorated rule for primitives.
+
+    A rule takes the lowering context, one ``onnx_ir.Value`` an operand and the equation's params
+    as keyword arguments, and returns one value a result::
+
+        @register_lowering(my_primitive_p)
+        def _(ctx, x, *, scale):
+            return ctx.op.Mul(x, ctx.constant(scale, x))
+
+    Write the decomposition in JAX where ONNX has no operator: ``register_lowering(p)(in_jax(fn))``.
+    """
+
+    def register(rule: R) -> R:
+        for primitive in primitives:
+            LOWERINGS[primitive] = rule
+        return rule
+
+    return register
+
+
+def in_jax(function: Callable[..., Any]) -> Rule:
+    """A rule that lowers the trace of ``function(*operands, **params)``, written in JAX."""
+
+    def rule(ctx: Context, *operands: ir.Value, **params: Any) -> Sequence[ir.Value]:
+        return ctx.lower_function(lambda *args: function(*args, **params), operands)
+
+    return rule

@@ -1,0 +1,27 @@
+"""One file a family of primitives; importing them fills the registry."""
+
+from __future__ import annotations
+
+from jax2onnx.lower.rules import (
+    calls,
+    contractions,
+    control_flow,
+    convolution,
+    elementwise,
+    indexing,
+    reductions,
+    shaping,
+    sorting,
+)
+
+__all__ = [
+    "calls",
+    "contractions",
+    "control_flow",
+    "convolution",
+    "elementwise",
+    "indexing",
+    "reductions",
+    "shaping",
+    "sorting",
+]

@@ -1,0 +1,93 @@
+"""``dot_general``: every contraction as one MatMul, with as few permutations as can be.
+
+MatMul computes (..., M, K) x (..., K, N). The operands are brought to that form by lazy transposes
+and reshapes; the result is brought to JAX's order (batch, lhs free, rhs free) in the same way, so a
+permutation that the model undoes next is never in the graph. A parameter goes to the right of the
+product, where runtimes prepack it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import onnx_ir as ir
+from jax import lax
+
+from jax2onnx.lower.context import Context
+from jax2onnx.lower.registry import register_lowering
+
+Axes = Sequence[int]
+
+
+@dataclass(frozen=True)
+class _Operand:
+    """One side of a contraction: its value and the role of each of its axes."""
+
+    value: ir.Value
+    batch: tuple[int, ...]
+    contract: tuple[int, ...]
+    dims: tuple[Any, ...]
+
+    @property
+    def free(self) -> tuple[int, ...]:
+        return tuple(
+            a for a in range(len(self.dims)) if a not in self.batch and a not in self.contract
+        )
+
+    def sizes(self, axes: Axes) -> tuple[Any, ...]:
+        return tuple(self.dims[a] for a in axes)
+
+
+@register_lowering(lax.dot_general_p)
+def _dot_general(
+    ctx: Context,
+    lhs: ir.Value,
+    rhs: ir.Value,
+    *,
+    dimension_numbers: Any,
+    preferred_element_type: Any,
+    **_: Any,
+) -> ir.Value:
+    dtype = ctx.out_dtype
+    (lhs_contract, rhs_contract), (lhs_batch, rhs_batch) = dimension_numbers
+    left = _operand(ctx, lhs, dtype, lhs_batch, lhs_contract)
+    right = _operand(ctx, rhs, dtype, rhs_batch, rhs_contract)
+    batch = len(left.batch)
+    swap = not batch and lhs in ctx.parameters and rhs not in ctx.parameters
+    if swap:
+        left, right = right, left
+    result = _matmul(ctx, left, right)
+    if not swap:
+        return result
+    first, second = len(left.free), len(right.free)
+    return ctx.transpose(result, [*range(first, first + second), *range(first)])
+
+
+def _operand(
+    ctx: Context, value: ir.Value, dtype: ir.DataType, batch: Axes, contract: Axes
+) -> _Operand:
+    dims = ctx.dims(value)
+    return _Operand(ctx.cast(value, dtype), tuple(batch), tuple(contract), dims)
+
+
+def _matmul(ctx: Context, left: _Operand, right: _Operand) -> ir.Value:
+    """The contraction in the order (batch, free axes of left, free axes of right)."""
+    batch = left.sizes(left.batch)
+    contracted = _product(left.sizes(left.contract))
+    left_free, right_free = left.sizes(left.free), right.sizes(right.free)
+    # Without batch axes MatMul broadcasts the right matrix over all leading axes of the left one.
+    rows = left_free if not batch and left_free else (_product(left_free),)
+    columns = _product(right_free)
+    a = ctx.transpose(left.value, (*left.batch, *left.free, *left.contract))
+    a = ctx.reshape(a, (*batch, *rows, contracted))
+    b = ctx.transpose(right.value, (*right.batch, *right.contract, *right.free))
+    b = ctx.reshape(b, (*batch, contracted, columns))
+    product = ctx.op.MatMul(a, b, dtype=left.value.dtype, shape=(*batch, *rows, columns))
+    return ctx.reshape(product, (*batch, *left_free, *right_free))
+
+
+def _product(dims: Sequence[Any]) -> Any:
+    return math.prod(dims)

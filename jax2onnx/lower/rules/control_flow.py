@@ -1,0 +1,175 @@
+"""Conditionals and loops: If, Loop and Scan, whose bodies read what they close over directly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from jax import lax
+
+from jax2onnx.lower.context import Context
+from jax2onnx.lower.dtypes import BOOL, INT64
+from jax2onnx.lower.registry import register_lowering
+
+
+def _branch_graph(
+    ctx: Context,
+    inputs: Sequence[ir.Value],
+    build: Callable[[Context], Sequence[ir.Value]],
+    name: str,
+) -> ir.Graph:
+    """A graph inside this one; ``build`` lowers its body and returns its results."""
+    branch = ctx.branch()
+    results = build(branch)
+    outputs = branch.as_outputs(results, [f"{name}_{i}" for i in range(len(results))])
+    return ir.Graph(inputs, outputs, nodes=branch.builder.nodes, name=name)
+
+
+def _many(values: Any) -> tuple[ir.Value, ...]:
+    return (values,) if isinstance(values, ir.Value) else tuple(values)
+
+
+def _typed(ctx: Context, avals: Sequence[Any]) -> dict[str, Any]:
+    from jax2onnx.lower.dtypes import onnx_dtype
+
+    return {
+        "dtypes": [onnx_dtype(a.dtype) for a in avals],
+        "shapes": [tuple(a.shape) for a in avals],
+    }
+
+
+def _fresh(ctx: Context, name: str, values: Sequence[ir.Value]) -> list[ir.Value]:
+    """Inputs of a body: one for each value, of its type."""
+    return [
+        ctx.builder.new_value(f"{name}_{i}", v.dtype, ctx.dims(v))  # type: ignore[arg-type]
+        for i, v in enumerate(values)
+    ]
+
+
+@register_lowering(lax.cond_p)
+def _cond(
+    ctx: Context, index: ir.Value, *operands: ir.Value, branches: Sequence[Any], **_: Any
+) -> Sequence[ir.Value]:
+    """Branch 0 where the index is 0 or below, the last where it is at or above its number."""
+    if len(branches) == 1:
+        return ctx.lower_closed(branches[0], operands)
+    head, *rest = branches
+
+    def otherwise(branch: Context) -> Sequence[ir.Value]:
+        if len(rest) == 1:
+            return branch.lower_closed(rest[0], operands)
+        branch.avals_out = ctx.avals_out
+        return _cond(branch, branch.op.Sub(index, 1), *operands, branches=rest)
+
+    return _many(
+        ctx.op.If(
+            _is_positive(ctx, index),
+            then_branch=_branch_graph(ctx, (), otherwise, "then"),
+            else_branch=_branch_graph(
+                ctx, (), lambda branch: branch.lower_closed(head, operands), "else"
+            ),
+            **_typed(ctx, ctx.avals_out),
+        )
+    )
+
+
+def _is_positive(ctx: Context, index: ir.Value) -> ir.Value:
+    node = index.producer()
+    if node is not None and node.op_type == "Cast" and node.inputs[0].dtype == BOOL:
+        return node.inputs[0]
+    if index.dtype == BOOL:
+        return index
+    return ctx.op.Greater(index, 0)
+
+
+@register_lowering(lax.while_p)
+def _while(
+    ctx: Context,
+    *operands: ir.Value,
+    cond_nconsts: int,
+    cond_jaxpr: Any,
+    body_nconsts: int,
+    body_jaxpr: Any,
+    **_: Any,
+) -> Sequence[ir.Value]:
+    cond_consts = operands[:cond_nconsts]
+    body_consts = operands[cond_nconsts : cond_nconsts + body_nconsts]
+    carry = operands[cond_nconsts + body_nconsts :]
+    inputs = _fresh(ctx, "carry", carry)
+
+    def body(branch: Context) -> Sequence[ir.Value]:
+        carried = branch.lower_closed(body_jaxpr, (*body_consts, *inputs))
+        (again,) = branch.lower_closed(cond_jaxpr, (*cond_consts, *carried))
+        return again, *carried
+
+    step, going = _loop_inputs(ctx)
+    graph = _branch_graph(ctx, (step, going, *inputs), body, "body")
+    (start,) = ctx.lower_closed(cond_jaxpr, (*cond_consts, *carry))
+    return _many(ctx.op.Loop(None, start, *carry, body=graph, **_typed(ctx, ctx.avals_out)))
+
+
+def _loop_inputs(ctx: Context) -> tuple[ir.Value, ir.Value]:
+    return (
+        ctx.builder.new_value("iteration", INT64, ()),
+        ctx.builder.new_value("going", BOOL, ()),
+    )
+
+
+@register_lowering(lax.scan_p)
+def _scan(
+    ctx: Context,
+    *operands: ir.Value,
+    jaxpr: Any,
+    num_consts: int,
+    num_carry: int,
+    length: Any,
+    reverse: bool,
+    **_: Any,
+) -> Sequence[ir.Value]:
+    """Scan, or Loop where nothing is scanned over (Scan needs an input to count by)."""
+    consts = operands[:num_consts]
+    carry = operands[num_consts : num_consts + num_carry]
+    scanned = operands[num_consts + num_carry :]
+    carried = _fresh(ctx, "carry", carry)
+    types = _typed(ctx, ctx.avals_out)
+    if not scanned and not (reverse and len(ctx.avals_out) > num_carry):
+        step, going = _loop_inputs(ctx)
+
+        def body(branch: Context) -> Sequence[ir.Value]:
+            return going, *branch.lower_closed(jaxpr, (*consts, *carried))
+
+        graph = _branch_graph(ctx, (step, going, *carried), body, "body")
+        return _many(ctx.op.Loop(ctx.dim_scalar(length), None, *carry, body=graph, **types))
+    steps = scanned or (_counter(ctx, length),)
+    slices = [
+        ctx.builder.new_value(f"slice_{i}", v.dtype, ctx.dims(v)[1:])  # type: ignore[arg-type]
+        for i, v in enumerate(steps)
+    ]
+    used = slices if scanned else []
+    graph = _branch_graph(
+        ctx,
+        (*carried, *slices),
+        lambda branch: branch.lower_closed(jaxpr, (*consts, *carried, *used)),
+        "body",
+    )
+    stacked = len(ctx.avals_out) - num_carry
+    return _many(
+        ctx.op.Scan(
+            *carry,
+            *steps,
+            body=graph,
+            num_scan_inputs=len(steps),
+            scan_input_directions=[1] * len(steps) if reverse else None,
+            scan_output_directions=[1] * stacked if reverse and stacked else None,
+            **types,
+        )
+    )
+
+
+def _counter(ctx: Context, length: Any) -> ir.Value:
+    if isinstance(length, int):
+        return ctx.builder.constant(np.zeros(length, np.bool_))
+    zero = ctx.builder.constant(np.asarray(False))
+    return ctx.broadcast(zero, (length,))

@@ -1,0 +1,250 @@
+"""Elementwise primitives: arithmetic, comparison, rounding, casts, selection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import onnx_ir as ir
+from jax import lax
+from jax._src.ad_util import stop_gradient_p
+from jax._src.lax import lax as lax_internal
+
+from jax2onnx.lower.context import Context
+from jax2onnx.lower.dtypes import BOOL, INT32
+from jax2onnx.lower.registry import Rule, in_jax, register_lowering
+
+
+def _is_bool(ctx: Context) -> bool:
+    return bool(ctx.avals_in[-1].dtype == np.bool_)
+
+
+def _is_float(ctx: Context) -> bool:
+    return bool(jnp.issubdtype(ctx.avals_in[0].dtype, jnp.floating))
+
+
+def elementwise(op_type: str, **attributes: Any) -> Rule:
+    """A rule for a primitive that is one elementwise operator; it broadcasts its operands."""
+
+    def rule(ctx: Context, *operands: ir.Value, **_: Any) -> ir.Value:
+        values = ctx.unbroadcast(operands, ctx.out_dims)
+        return getattr(ctx.op, op_type)(*values, **attributes)  # type: ignore[no-any-return]
+
+    return rule
+
+
+def by_type(boolean: str, other: str) -> Rule:
+    """A rule for a primitive whose operator on booleans differs from that on numbers."""
+    on_boolean, on_number = elementwise(boolean), elementwise(other)
+
+    def rule(ctx: Context, *operands: ir.Value, **params: Any) -> Any:
+        return (on_boolean if _is_bool(ctx) else on_number)(ctx, *operands, **params)
+
+    return rule
+
+
+_ONE_OPERATOR: dict[Any, Rule] = {
+    lax.abs_p: elementwise("Abs"),
+    lax.acos_p: elementwise("Acos"),
+    lax.acosh_p: elementwise("Acosh"),
+    lax.add_p: by_type("Or", "Add"),
+    lax.and_p: by_type("And", "BitwiseAnd"),
+    lax.asin_p: elementwise("Asin"),
+    lax.asinh_p: elementwise("Asinh"),
+    lax.atan_p: elementwise("Atan"),
+    lax.atanh_p: elementwise("Atanh"),
+    lax.ceil_p: elementwise("Ceil"),
+    lax.cos_p: elementwise("Cos"),
+    lax.cosh_p: elementwise("Cosh"),
+    lax.div_p: elementwise("Div"),
+    lax.eq_p: elementwise("Equal"),
+    lax.erf_p: elementwise("Erf"),
+    lax.exp_p: elementwise("Exp"),
+    lax.floor_p: elementwise("Floor"),
+    lax.ge_p: elementwise("GreaterOrEqual"),
+    lax.gt_p: elementwise("Greater"),
+    lax.le_p: elementwise("LessOrEqual"),
+    lax.log_p: elementwise("Log"),
+    lax.logistic_p: elementwise("Sigmoid"),
+    lax.lt_p: elementwise("Less"),
+    lax.max_p: by_type("Or", "Max"),
+    lax.min_p: by_type("And", "Min"),
+    lax.mul_p: by_type("And", "Mul"),
+    lax.neg_p: elementwise("Neg"),
+    lax.not_p: by_type("Not", "BitwiseNot"),
+    lax.or_p: by_type("Or", "BitwiseOr"),
+    lax.pow_p: elementwise("Pow"),
+    lax.rem_p: elementwise("Mod", fmod=1),
+    lax.sign_p: elementwise("Sign"),
+    lax.sin_p: elementwise("Sin"),
+    lax.sinh_p: elementwise("Sinh"),
+    lax.sqrt_p: elementwise("Sqrt"),
+    lax.sub_p: elementwise("Sub"),
+    lax.tan_p: elementwise("Tan"),
+    lax.tanh_p: elementwise("Tanh"),
+    lax.xor_p: by_type("Xor", "BitwiseXor"),
+}
+for _primitive, _rule in _ONE_OPERATOR.items():
+    register_lowering(_primitive)(_rule)
+
+
+@register_lowering(stop_gradient_p, lax_internal.copy_p, lax.optimization_barrier_p)
+def _identity(ctx: Context, *operands: ir.Value, **_: Any) -> tuple[ir.Value, ...]:
+    return operands
+
+
+def _expanded(ctx: Context, value: ir.Value) -> ir.Value:
+    """An elementwise result in the equation's full shape, where operands broadcast less."""
+    return ctx.broadcast(value, ctx.out_dims)
+
+
+@register_lowering(lax.ne_p)
+def _ne(ctx: Context, x: ir.Value, y: ir.Value) -> ir.Value:
+    x, y = ctx.unbroadcast((x, y), ctx.out_dims)
+    return ctx.op.Not(ctx.op.Equal(x, y))
+
+
+@register_lowering(lax.rsqrt_p)
+def _rsqrt(ctx: Context, x: ir.Value, **_: Any) -> ir.Value:
+    return ctx.op.Reciprocal(ctx.op.Sqrt(x))
+
+
+@register_lowering(lax.square_p)
+def _square(ctx: Context, x: ir.Value) -> ir.Value:
+    return ctx.op.Mul(x, x)
+
+
+@register_lowering(lax.integer_pow_p)
+def _integer_pow(ctx: Context, x: ir.Value, *, y: int) -> ir.Value:
+    if y == 2:
+        return ctx.op.Mul(x, x)
+    if y == -1 and _is_float(ctx):
+        return ctx.op.Reciprocal(x)
+    return ctx.op.Pow(x, y)
+
+
+@register_lowering(lax.convert_element_type_p)
+def _convert(ctx: Context, x: ir.Value, *, new_dtype: Any, **_: Any) -> ir.Value:
+    return ctx.cast(x, new_dtype)
+
+
+@register_lowering(lax.select_n_p)
+def _select_n(ctx: Context, which: ir.Value, *cases: ir.Value) -> ir.Value:
+    """Case 0 where the predicate is false or 0, case i where it is i."""
+    if len(cases) == 1:
+        return cases[0]
+    if which.dtype == BOOL:
+        which, on_false, on_true = ctx.unbroadcast((which, *cases), ctx.out_dims)
+        return ctx.op.Where(which, on_true, on_false)
+    result = cases[-1]
+    for i in range(len(cases) - 2, -1, -1):
+        below = ctx.op.LessOrEqual(which, i)
+        result = ctx.op.Where(below, cases[i], result)
+    return result
+
+
+@register_lowering(lax.clamp_p)
+def _clamp(ctx: Context, low: ir.Value, x: ir.Value, high: ir.Value) -> ir.Value:
+    scalars = not ctx.avals_in[0].shape and not ctx.avals_in[2].shape
+    if scalars and ctx.builder.array(low) is not None and ctx.builder.array(high) is not None:
+        return ctx.op.Clip(x, low, high, shape=ctx.dims(x), dtype=x.dtype)
+    return ctx.op.Min(ctx.op.Max(low, x), high, dtype=x.dtype, shape=ctx.out_dims)
+
+
+@register_lowering(lax.round_p)
+def _round(ctx: Context, x: ir.Value, *, rounding_method: lax.RoundingMethod) -> ir.Value:
+    if rounding_method is lax.RoundingMethod.TO_NEAREST_EVEN:
+        return ctx.op.Round(x)
+    magnitude = ctx.op.Abs(x)
+    floor = ctx.op.Floor(magnitude)
+    up = ctx.op.GreaterOrEqual(ctx.op.Sub(magnitude, floor), 0.5)
+    rounded = ctx.op.Where(up, ctx.op.Add(floor, 1.0), floor)
+    return ctx.op.Mul(ctx.op.Sign(x), rounded)
+
+
+@register_lowering(lax.is_finite_p)
+def _is_finite(ctx: Context, x: ir.Value) -> ir.Value:
+    # Inf - Inf and NaN - NaN are NaN, which equals nothing.
+    return ctx.op.Equal(ctx.op.Sub(x, x), 0.0)
+
+
+@register_lowering(lax.erfc_p)
+def _erfc(ctx: Context, x: ir.Value) -> ir.Value:
+    return ctx.op.Sub(ctx.constant(1.0, x), ctx.op.Erf(x))
+
+
+@register_lowering(lax.population_count_p)
+def _population_count(ctx: Context, x: ir.Value) -> ir.Value:
+    assert x.dtype is not None
+    one = ctx.constant(1, x)
+    total = ctx.constant(0, x)
+    for bit in range(x.dtype.bitwidth):
+        shifted = ctx.op.BitShift(x, ctx.constant(bit, x), direction="RIGHT")
+        total = ctx.op.Add(total, ctx.op.BitwiseAnd(shifted, one))
+    return total
+
+
+@register_lowering(lax.exp2_p)
+def _exp2(ctx: Context, x: ir.Value, **_: Any) -> ir.Value:
+    return ctx.op.Pow(ctx.constant(2.0, x), x)
+
+
+def _via(function: Callable[..., Any]) -> Rule:
+    """A decomposition in JAX that takes the operands and none of the params."""
+    return in_jax(lambda *operands, **_: function(*operands))
+
+
+def _log1p(x: Any) -> Any:
+    """Kahan's log1p: exact where 1 + x rounds to 1 (HP-15C Advanced Functions Handbook, 1982)."""
+    u = 1.0 + x
+    return jnp.where(u == 1.0, x, jnp.where(jnp.isinf(u), u, lax.log(u) * (x / (u - 1.0))))
+
+
+def _expm1(x: Any) -> Any:
+    """Kahan's expm1, the mirror of his log1p; 2 tanh(x/2) / (1 - tanh(x/2)) cancels near 1."""
+    u = lax.exp(x)
+    difference = u - 1.0
+    exact = difference * x / lax.log(u)
+    return jnp.where(u == 1.0, x, jnp.where((difference == -1.0) | jnp.isinf(u), difference, exact))
+
+
+def _atan2(y: Any, x: Any) -> Any:
+    quotient = lax.atan(y / x)
+    turned = jnp.where(y >= 0, quotient + np.pi, quotient - np.pi)
+    on_axis = jnp.where(y > 0, np.pi / 2, jnp.where(y < 0, -np.pi / 2, 0.0)).astype(y.dtype)
+    return jnp.where(x > 0, quotient, jnp.where(x < 0, turned, on_axis))
+
+
+register_lowering(lax.log1p_p)(_via(_log1p))
+register_lowering(lax.expm1_p)(_via(_expm1))
+register_lowering(lax.atan2_p)(_via(_atan2))
+register_lowering(lax.cbrt_p)(
+    _via(lambda x: jnp.sign(x) * lax.pow(jnp.abs(x), jnp.asarray(1 / 3, x.dtype)))
+)
+
+
+def _shift(direction: str) -> Rule:
+    def rule(ctx: Context, x: ir.Value, y: ir.Value) -> ir.Value:
+        return ctx.op.BitShift(x, y, direction=direction)  # type: ignore[no-any-return]
+
+    return rule
+
+
+register_lowering(lax.shift_left_p)(_shift("LEFT"))
+register_lowering(lax.shift_right_logical_p)(_shift("RIGHT"))
+
+
+@register_lowering(lax.clz_p)
+def _clz(ctx: Context, x: ir.Value) -> ir.Value:
+    assert x.dtype is not None
+    width = x.dtype.bitwidth
+    total = ctx.constant(width, x)
+    for bit in range(width):
+        above = ctx.op.BitShift(x, ctx.constant(bit, x), direction="RIGHT")
+        present = ctx.op.Cast(
+            ctx.op.Not(ctx.op.Equal(above, 0)), to=INT32, dtype=INT32, shape=ctx.dims(x)
+        )
+        total = ctx.op.Sub(total, ctx.cast(present, x.dtype))
+    return total

@@ -1,0 +1,71 @@
+"""Reductions, arg-reductions and cumulative operators."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from jax import lax
+
+from jax2onnx.errors import UnsupportedUseError
+from jax2onnx.lower.context import Context
+from jax2onnx.lower.dtypes import BOOL, INT32, INT64
+from jax2onnx.lower.registry import Rule, register_lowering
+
+
+def reduction(op_type: str) -> Rule:
+    """A rule for a reduction over ``axes`` that one operator does."""
+
+    def rule(ctx: Context, x: ir.Value, *, axes: Sequence[int], **_: Any) -> ir.Value:
+        if not axes:
+            return x
+        wide = ctx.cast(x, INT32) if x.dtype == BOOL else x
+        reduced = getattr(ctx.op, op_type)(
+            wide, [int(a) for a in axes], keepdims=0, dtype=wide.dtype, shape=ctx.out_dims
+        )
+        return ctx.cast(reduced, ctx.out_dtype)
+
+    return rule
+
+
+register_lowering(lax.reduce_sum_p)(reduction("ReduceSum"))
+register_lowering(lax.reduce_prod_p)(reduction("ReduceProd"))
+register_lowering(lax.reduce_max_p, lax.reduce_or_p)(reduction("ReduceMax"))
+register_lowering(lax.reduce_min_p, lax.reduce_and_p)(reduction("ReduceMin"))
+
+
+@register_lowering(lax.reduce_xor_p)
+def _reduce_xor(ctx: Context, x: ir.Value, *, axes: Sequence[int], **_: Any) -> ir.Value:
+    if x.dtype != BOOL:
+        raise UnsupportedUseError(f"{ctx.where}: exclusive or of integers along an axis")
+    count = ctx.op.ReduceSum(
+        ctx.cast(x, INT32), [int(a) for a in axes], keepdims=0, dtype=INT32, shape=ctx.out_dims
+    )
+    return ctx.op.Equal(ctx.op.Mod(count, 2), 1)
+
+
+def arg_reduction(op_type: str) -> Rule:
+    """A rule for argmax or argmin along one axis; the first of equals wins, in JAX and ONNX."""
+
+    def rule(
+        ctx: Context, x: ir.Value, *, axes: Sequence[int], index_dtype: Any, **_: Any
+    ) -> ir.Value:
+        (axis,) = axes
+        found = getattr(ctx.op, op_type)(
+            x, axis=int(axis), keepdims=0, dtype=INT64, shape=ctx.out_dims
+        )
+        return ctx.cast(found, index_dtype)
+
+    return rule
+
+
+register_lowering(lax.argmax_p)(arg_reduction("ArgMax"))
+register_lowering(lax.argmin_p)(arg_reduction("ArgMin"))
+
+
+@register_lowering(lax.cumsum_p)
+def _cumsum(ctx: Context, x: ir.Value, *, axis: int, reverse: bool) -> ir.Value:
+    position = ctx.builder.constant(np.asarray(axis, np.int64))
+    return ctx.op.CumSum(x, position, reverse=int(reverse), dtype=x.dtype, shape=ctx.out_dims)

@@ -1,0 +1,200 @@
+"""Primitives that move or make elements without looking at them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from jax import lax
+from jax._src.export.shape_poly import dim_as_value_p
+
+from jax2onnx.errors import UnsupportedUseError
+from jax2onnx.lower.context import Context
+from jax2onnx.lower.dtypes import INT64
+from jax2onnx.lower.registry import register_lowering
+from jax2onnx.trace.dimensions import is_static
+
+
+@register_lowering(lax.broadcast_in_dim_p)
+def _broadcast_in_dim(
+    ctx: Context,
+    x: ir.Value,
+    *_: ir.Value,
+    shape: Sequence[Any],
+    broadcast_dimensions: Sequence[int],
+    sharding: Any,
+) -> ir.Value:
+    aligned: list[Any] = [1] * len(shape)
+    for axis, target in enumerate(broadcast_dimensions):
+        aligned[int(target)] = ctx.avals_in[0].shape[axis]
+    return ctx.broadcast(ctx.reshape(x, tuple(aligned)), ctx.out_dims)
+
+
+@register_lowering(lax.reshape_p)
+def _reshape(ctx: Context, x: ir.Value, *_: ir.Value, **__: Any) -> ir.Value:
+    return ctx.reshape(x, ctx.out_dims)
+
+
+@register_lowering(lax.squeeze_p)
+def _squeeze(ctx: Context, x: ir.Value, **_: Any) -> ir.Value:
+    return ctx.reshape(x, ctx.out_dims)
+
+
+@register_lowering(lax.transpose_p)
+def _transpose(ctx: Context, x: ir.Value, *, permutation: Sequence[int]) -> ir.Value:
+    return ctx.transpose(x, permutation)
+
+
+@register_lowering(lax.concatenate_p)
+def _concatenate(ctx: Context, *operands: ir.Value, dimension: int) -> ir.Value:
+    if len(operands) == 1:
+        return operands[0]
+    return ctx.op.Concat(*operands, axis=dimension, dtype=operands[0].dtype, shape=ctx.out_dims)
+
+
+@register_lowering(lax.split_p)
+def _split(
+    ctx: Context, x: ir.Value, *, sizes: Sequence[Any], axis: int
+) -> ir.Value | Sequence[ir.Value]:
+    if len(sizes) == 1:
+        return x
+    shapes = [tuple(a.shape) for a in ctx.avals_out]
+    assert x.dtype is not None
+    return ctx.op.Split(  # type: ignore[no-any-return]
+        x,
+        ctx.shape_tensor(tuple(sizes)),
+        axis=axis,
+        dtypes=[x.dtype] * len(shapes),
+        shapes=shapes,
+    )
+
+
+@register_lowering(lax.slice_p)
+def _slice(
+    ctx: Context,
+    x: ir.Value,
+    *,
+    start_indices: Sequence[Any],
+    limit_indices: Sequence[Any],
+    strides: Sequence[Any] | None,
+) -> ir.Value:
+    dims = ctx.avals_in[0].shape
+    steps = [1] * len(dims) if strides is None else list(strides)
+    axes = [
+        axis
+        for axis, (start, limit, step) in enumerate(
+            zip(start_indices, limit_indices, steps, strict=True)
+        )
+        if not (_is(start, 0) and limit == dims[axis] and _is(step, 1))
+    ]
+    if not axes:
+        return x
+    starts, ends = (tuple(bounds[a] for a in axes) for bounds in (start_indices, limit_indices))
+    steps = [steps[a] for a in axes]
+    operands = [ctx.shape_tensor(starts), ctx.shape_tensor(ends), axes]
+    if any(not _is(step, 1) for step in steps):
+        operands.append(ctx.shape_tensor(tuple(steps)))
+    return ctx.op.Slice(x, *operands, dtype=x.dtype, shape=ctx.out_dims)
+
+
+def _is(dim: Any, number: int) -> bool:
+    return is_static([dim]) and int(dim) == number
+
+
+@register_lowering(lax.rev_p)
+def _rev(ctx: Context, x: ir.Value, *, dimensions: Sequence[int]) -> ir.Value:
+    count = len(dimensions)
+    first = np.iinfo(np.int64).min
+    return ctx.op.Slice(
+        x,
+        [-1] * count,
+        [first] * count,
+        list(dimensions),
+        [-1] * count,
+        dtype=x.dtype,
+        shape=ctx.out_dims,
+    )
+
+
+@register_lowering(lax.pad_p)
+def _pad(
+    ctx: Context, x: ir.Value, value: ir.Value, *, padding_config: Sequence[tuple[Any, Any, int]]
+) -> ir.Value:
+    return pad(ctx, x, value, padding_config)
+
+
+def pad(
+    ctx: Context, x: ir.Value, value: ir.Value, padding_config: Sequence[tuple[Any, Any, int]]
+) -> ir.Value:
+    """Interior padding by a strided view, then negative padding by Slice, positive by Pad."""
+    for axis, (_, _, interior) in enumerate(padding_config):
+        if interior:
+            x = _interleave(ctx, x, value, axis, interior)
+    low = [c[0] for c in padding_config]
+    high = [c[1] for c in padding_config]
+    if not is_static([*low, *high]):
+        raise UnsupportedUseError(f"{ctx.where}: padding by a symbolic amount")
+    cut = [(max(-a, 0), max(-b, 0)) for a, b in zip(low, high, strict=True)]
+    if any(pair != (0, 0) for pair in cut):
+        dims = ctx.dims(x)
+        kept = tuple(d - a - b for d, (a, b) in zip(dims, cut, strict=True))
+        ends = tuple(d - b for d, (_, b) in zip(dims, cut, strict=True))
+        x = ctx.op.Slice(
+            x,
+            [a for a, _ in cut],
+            ctx.shape_tensor(ends),
+            list(range(len(cut))),
+            dtype=x.dtype,
+            shape=kept,
+        )
+    pads = [max(a, 0) for a in low] + [max(b, 0) for b in high]
+    if not any(pads):
+        return x
+    padded = tuple(
+        d + a + b for d, a, b in zip(ctx.dims(x), pads[: len(low)], pads[len(low) :], strict=True)
+    )
+    return ctx.op.Pad(x, pads, value, dtype=x.dtype, shape=padded)
+
+
+def _interleave(ctx: Context, x: ir.Value, value: ir.Value, axis: int, count: int) -> ir.Value:
+    """``count`` times ``value`` between neighbours along ``axis``."""
+    dims = ctx.dims(x)
+    size = dims[axis]
+    if _is(size, 0):
+        return x
+    split = (*dims[: axis + 1], 1, *dims[axis + 1 :])
+    pads = [0] * (2 * len(split))
+    pads[len(split) + axis + 1] = count
+    wide = (*dims[: axis + 1], count + 1, *dims[axis + 1 :])
+    spread = ctx.op.Pad(ctx.reshape(x, split), pads, value, dtype=x.dtype, shape=wide)
+    flat = (*dims[:axis], size * (count + 1), *dims[axis + 1 :])
+    last = (*dims[:axis], size * (count + 1) - count, *dims[axis + 1 :])
+    return ctx.op.Slice(ctx.reshape(spread, flat), [0], [-count], [axis], dtype=x.dtype, shape=last)
+
+
+@register_lowering(lax.iota_p)
+def _iota(
+    ctx: Context, *_: ir.Value, dtype: Any, shape: Sequence[Any], dimension: int, sharding: Any
+) -> ir.Value:
+    size = ctx.out_dims[dimension]
+    if isinstance(size, int):
+        numbers = ctx.builder.constant(np.arange(size), dtype)
+    else:
+        end = ctx.dim_scalar(size)
+        numbers = ctx.op.Range(ctx.constant(0, INT64), end, ctx.constant(1, INT64), shape=(size,))
+        numbers = ctx.cast(numbers, dtype)
+    aligned = [1] * len(shape)
+    aligned[dimension] = size
+    return ctx.broadcast(ctx.reshape(numbers, tuple(aligned)), ctx.out_dims)
+
+
+@register_lowering(dim_as_value_p)
+def _dim_as_value(ctx: Context, *, dim: Any) -> ir.Value:
+    return ctx.cast(ctx.dim_scalar(dim), ctx.out_dtype)
+
+
+@register_lowering(lax.tile_p)
+def _tile(ctx: Context, x: ir.Value, *, reps: Sequence[Any]) -> ir.Value:
+    return ctx.op.Tile(x, ctx.shape_tensor(tuple(reps)), dtype=x.dtype, shape=ctx.out_dims)

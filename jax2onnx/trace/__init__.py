@@ -1,0 +1,135 @@
+"""Trace: a callable and its input specifications become a jaxpr with named parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from jax import tree_util
+from jax._src.interpreters import partial_eval
+from jax.extend import core
+
+from jax2onnx.errors import InputError, ModelError
+from jax2onnx.trace.callables import parameterise
+from jax2onnx.trace.dimensions import dimension_parser, explained
+from jax2onnx.trace.paths import path_name
+from jax2onnx.trace.specs import Input, InputSpec, flatten_inputs
+
+__all__ = ["Input", "InputSpec", "Parameter", "Traced", "trace"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An array of the model: its path, and its value or (abstract) its shape and dtype."""
+
+    path: str
+    value: jax.Array | np.ndarray[Any, Any] | jax.ShapeDtypeStruct
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A closed jaxpr whose invars are ``parameters``, then ``inputs``, in that order."""
+
+    jaxpr: core.Jaxpr
+    consts: tuple[Any, ...]
+    parameters: tuple[Parameter, ...]
+    inputs: tuple[Input, ...]
+    output_names: tuple[str, ...]
+
+
+def trace(
+    fn: Callable[..., Any],
+    inputs: Sequence[Any],
+    *,
+    input_params: Mapping[str, Any] | None = None,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+    constraints: Sequence[str] = (),
+    double: bool = False,
+) -> Traced:
+    """Traces ``fn`` on abstract values of ``inputs``.
+
+    Raises:
+        InputError: a malformed input specification or name.
+        ModelError: a model that cannot be traced abstractly.
+        SymbolicDimensionError: a dimension that JAX cannot keep symbolic.
+
+    """
+    model = parameterise(fn)
+    parse = dimension_parser(constraints)
+    keywords = dict(input_params or {})
+    callable_ = model.rebuild(model.leaves)
+    with jax.enable_x64(double):
+        flat, tree = flatten_inputs(callable_, inputs, input_names, parse, double)
+        extra, extra_tree = _keyword_inputs(keywords, parse, double)
+        parameters = tuple(map(Parameter, model.paths, model.leaves))
+        count = len(parameters)
+
+        def flat_fn(*args: Any) -> Any:
+            positional = tree_util.tree_unflatten(tree, args[count : count + len(flat)])
+            named = tree_util.tree_unflatten(extra_tree, args[count + len(flat) :])
+            return model.rebuild(args[:count])(*positional, **named)
+
+        avals = [_abstract(leaf) for leaf in model.leaves] + [i.aval for i in (*flat, *extra)]
+        with explained():
+            closed, out = jax.make_jaxpr(flat_fn, return_shape=True)(*avals)
+    _refuse_tracers(closed.consts)
+    # Equations whose results nobody reads need no lowering; the inputs stay in the signature.
+    jaxpr, _ = partial_eval.dce_jaxpr(
+        closed.jaxpr, [True] * len(closed.jaxpr.outvars), instantiate=True
+    )
+    return Traced(
+        jaxpr,
+        tuple(closed.consts),
+        parameters,
+        (*flat, *extra),
+        _output_names(out, output_names),
+    )
+
+
+def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
+
+
+def _keyword_inputs(
+    keywords: Mapping[str, Any], parse: Any, double: bool
+) -> tuple[list[Input], tree_util.PyTreeDef]:
+    specs = {
+        name: value
+        if hasattr(value, "dtype") or isinstance(value, InputSpec)
+        else np.asarray(value)
+        for name, value in keywords.items()
+    }
+    names = sorted(specs)
+    flat, _ = flatten_inputs(lambda *a: a, [specs[n] for n in names], names, parse, double)
+    return flat, tree_util.tree_structure(dict.fromkeys(names, 0))
+
+
+def _refuse_tracers(consts: Sequence[Any]) -> None:
+    leaked = [c for c in consts if isinstance(c, jax.core.Tracer)]
+    if leaked:
+        raise ModelError(
+            f"the model holds {len(leaked)} value(s) of another JAX trace, such as {leaked[0]!r}: "
+            "an attribute was created under eval_shape but is no parameter. Declare it as a "
+            "parameter (for Flax NNX: nnx.Variable), or create it with numpy."
+        )
+
+
+def _output_names(out: Any, names: Sequence[str] | None) -> tuple[str, ...]:
+    paths = [path for path, _ in tree_util.tree_flatten_with_path(out)[0]]
+    if names is None:
+        return tuple(
+            "output" if not p else _prefixed(path_name(p, keep_values=True)) for p in paths
+        )
+    if len(names) != len(paths):
+        raise InputError(f"output_names has {len(names)} names for {len(paths)} outputs")
+    if len(set(names)) != len(names):
+        raise InputError(f"output names must differ from one another: {list(names)}")
+    return tuple(names)
+
+
+def _prefixed(name: str) -> str:
+    return f"output_{name}" if name[0].isdigit() else name

@@ -1,0 +1,123 @@
+"""Input specifications: what ``to_onnx(fn, inputs)`` accepts for each argument of ``fn``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from jax import dtypes, tree_util
+
+from jax2onnx.errors import InputError
+from jax2onnx.trace.dimensions import Dim
+from jax2onnx.trace.paths import path_name
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """Shape and dtype of one input of the graph.
+
+    Attributes:
+        shape: integers, and names or expressions of symbolic dimensions such as ``"B"``.
+        dtype: the dtype of the graph's input. A 64-bit integer stays one at the graph's border even
+            where JAX computes with 32 bits (``enable_double_precision=False``).
+
+    """
+
+    shape: tuple[int | str, ...]
+    dtype: Any = np.float32
+
+    def __init__(self, shape: Sequence[int | str], dtype: Any = np.float32) -> None:
+        object.__setattr__(self, "shape", tuple(shape))
+        object.__setattr__(self, "dtype", np.dtype(dtype))
+
+
+@dataclass(frozen=True)
+class Input:
+    """One leaf of the inputs: its name, the dtype at the graph's border, and what JAX traces."""
+
+    name: str
+    dtype: np.dtype[Any]
+    aval: jax.ShapeDtypeStruct
+
+
+def _is_spec(node: object) -> bool:
+    if isinstance(node, InputSpec | jax.ShapeDtypeStruct | np.ndarray | jax.Array | np.generic):
+        return True
+    return isinstance(node, tuple | list) and all(isinstance(d, int | str) for d in node)
+
+
+def flatten_inputs(
+    fn: Callable[..., Any],
+    inputs: Sequence[Any],
+    names: Sequence[str] | None,
+    parse: Callable[[Sequence[int | str]], tuple[Dim, ...]],
+    double: bool,
+) -> tuple[list[Input], tree_util.PyTreeDef]:
+    """The leaves of ``inputs`` with their names, and the tree that they came from.
+
+    Raises:
+        InputError: a leaf that is no input specification, or a wrong number of names.
+
+    """
+    if isinstance(inputs, str | Mapping) or not isinstance(inputs, Sequence):
+        raise InputError(f"inputs must be a list with one entry per argument, got {inputs!r}")
+    arguments = _argument_names(fn, len(inputs))
+    root = list(inputs)
+    flat, tree = tree_util.tree_flatten_with_path(
+        root, is_leaf=lambda node: node is not root and _is_spec(node)
+    )
+    paths, leaves = [path for path, _ in flat], [leaf for _, leaf in flat]
+    derived = [
+        path_name((tree_util.GetAttrKey(arguments[p[0].idx]), *p[1:]), keep_values=True)
+        for p in paths
+    ]
+    if names is not None and len(names) != len(leaves):
+        raise InputError(
+            f"input_names has {len(names)} names for {len(leaves)} inputs ({', '.join(derived)})"
+        )
+    chosen = list(names) if names is not None else derived
+    if len(set(chosen)) != len(chosen):
+        raise InputError(f"input names must differ from one another: {chosen}")
+    return [_input(n, leaf, parse, double) for n, leaf in zip(chosen, leaves, strict=True)], tree
+
+
+def _argument_names(fn: Callable[..., Any], count: int) -> list[str]:
+    try:
+        parameters = list(inspect.signature(fn).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    positional = [
+        p.name
+        for p in parameters
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name != "self"
+    ]
+    return (positional + [f"input_{i}" for i in range(len(positional), count)])[:count]
+
+
+def _input(
+    name: str,
+    spec: Any,
+    parse: Callable[[Sequence[int | str]], tuple[Dim, ...]],
+    double: bool,
+) -> Input:
+    if isinstance(spec, tuple | list):
+        spec = InputSpec(tuple(spec), np.float64 if double else np.float32)
+    if not isinstance(spec, InputSpec) and not hasattr(spec, "shape"):
+        raise InputError(
+            f"input {name!r}: {spec!r} is no input specification. Give a shape such as "
+            '("B", 30), a jax2onnx.InputSpec(shape, dtype), a jax.ShapeDtypeStruct or an array.'
+        )
+    shape = parse(spec.shape) if isinstance(spec, InputSpec) else tuple(spec.shape)
+    dtype = np.dtype(spec.dtype)
+    traced = dtypes.canonicalize_dtype(dtype)
+    if dtype != traced and dtype.kind not in "iu":
+        if isinstance(spec, InputSpec):
+            raise InputError(
+                f"input {name!r} is {dtype}: pass enable_double_precision=True to compute with it"
+            )
+        dtype = traced
+    return Input(name, dtype, jax.ShapeDtypeStruct(shape, traced))
