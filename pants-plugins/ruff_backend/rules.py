@@ -1,0 +1,130 @@
+"""Three requests, one process: ruff over all files at once, with the pyproject.toml it is to follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pants.backend.python.lint.ruff.subsystem import Ruff, RuffFieldSet
+from pants.backend.python.util_rules import pex
+from pants.backend.python.util_rules.pex import PexRequest, VenvPex, VenvPexProcess
+from pants.core.goals.fix import FixResult, FixTargetsRequest
+from pants.core.goals.fmt import FmtResult, FmtTargetsRequest
+from pants.core.goals.lint import LintResult, LintTargetsRequest
+from pants.core.util_rules.config_files import ConfigFiles, ConfigFilesRequest
+from pants.core.util_rules.partitions import PartitionerType
+from pants.core.util_rules.source_files import SourceFiles, SourceFilesRequest
+from pants.engine.fs import Digest, MergeDigests, Snapshot
+from pants.engine.process import FallibleProcessResult, Process, ProcessResult
+from pants.engine.rules import Get, MultiGet, collect_rules, rule
+from pants.util.logging import LogLevel
+from pants.util.meta import classproperty
+from pants.util.strutil import pluralize
+
+
+class RuffCheckRequest(LintTargetsRequest):
+    """`ruff check`: what it cannot mend by itself, too."""
+
+    field_set_type = RuffFieldSet
+    tool_subsystem = Ruff
+    partitioner_type = PartitionerType.DEFAULT_SINGLE_PARTITION
+
+    @classproperty
+    def tool_name(cls) -> str:
+        """The name in the summary."""
+        return "ruff check"
+
+
+class RuffFixRequest(FixTargetsRequest):
+    """`ruff check --fix`."""
+
+    field_set_type = RuffFieldSet
+    tool_subsystem = Ruff
+    partitioner_type = PartitionerType.DEFAULT_SINGLE_PARTITION
+
+    @classproperty
+    def tool_name(cls) -> str:
+        """The name in the summary."""
+        return "ruff check --fix"
+
+
+class RuffFormatRequest(FmtTargetsRequest):
+    """`ruff format`; `./pants lint` fails where it would change a file."""
+
+    field_set_type = RuffFieldSet
+    tool_subsystem = Ruff
+    partitioner_type = PartitionerType.DEFAULT_SINGLE_PARTITION
+
+    @classproperty
+    def tool_name(cls) -> str:
+        """The name in the summary."""
+        return "ruff format"
+
+
+@dataclass(frozen=True)
+class RuffProcess:
+    """One run of ruff over the files of `snapshot`."""
+
+    command: tuple[str, ...]
+    snapshot: Snapshot
+
+
+@rule(level=LogLevel.DEBUG)
+async def ruff_process(request: RuffProcess, ruff: Ruff) -> Process:
+    """The command line, ruff itself and its configuration."""
+    files = request.snapshot.files
+    ruff_pex, config_files = await MultiGet(
+        Get(VenvPex, PexRequest, ruff.to_pex_request()),
+        Get(ConfigFiles, ConfigFilesRequest, ruff.config_request(request.snapshot.dirs)),
+    )
+    input_digest = await Get(
+        Digest, MergeDigests((request.snapshot.digest, config_files.snapshot.digest))
+    )
+    config = (f"--config={ruff.config}",) if ruff.config else ()
+    return await Get(
+        Process,
+        VenvPexProcess(
+            ruff_pex,
+            argv=(*request.command, "--no-cache", "--force-exclude", *config, *ruff.args, *files),
+            input_digest=input_digest,
+            output_files=files,
+            description=f"Run ruff {' '.join(request.command)} on {pluralize(len(files), 'file')}.",
+            level=LogLevel.DEBUG,
+        ),
+    )
+
+
+@rule(desc="Lint with ruff check", level=LogLevel.DEBUG)
+async def ruff_check(request: RuffCheckRequest.Batch[RuffFieldSet, Any]) -> LintResult:
+    """Report what ruff finds."""
+    sources = await Get(
+        SourceFiles, SourceFilesRequest(field_set.source for field_set in request.elements)
+    )
+    result = await Get(FallibleProcessResult, RuffProcess(("check",), sources.snapshot))
+    return LintResult.create(request, result, strip_chroot_path=True)
+
+
+@rule(desc="Fix with ruff check", level=LogLevel.DEBUG)
+async def ruff_fix(request: RuffFixRequest.Batch) -> FixResult:
+    """Mend what can be mended; what remains is for `ruff check` to report."""
+    result = await Get(FallibleProcessResult, RuffProcess(("check", "--fix"), request.snapshot))
+    return await FixResult.create(request, result, strip_chroot_path=True)
+
+
+@rule(desc="Format with ruff format", level=LogLevel.DEBUG)
+async def ruff_format(request: RuffFormatRequest.Batch) -> FmtResult:
+    """Format; a file that does not parse fails."""
+    result = await Get(ProcessResult, RuffProcess(("format",), request.snapshot))
+    return await FmtResult.create(request, result, strip_chroot_path=True)
+
+
+def rules() -> Iterable[Any]:
+    """The rules of this module and those they need."""
+    return [
+        *collect_rules(),
+        *RuffCheckRequest.rules(),
+        *RuffFixRequest.rules(),
+        *RuffFormatRequest.rules(),
+        *pex.rules(),
+    ]
