@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from exporters.errors import ExportError
 from exporters.exportable import Exportable
 from exporters.manifest import Weights, manifest, to_json
 from jax2onnx import to_onnx
-from jax2onnx.write import atomic_files, save
+from jax2onnx.errors import Jax2OnnxError
+from jax2onnx.write import WriteError, atomic_files, save
 from weights import Checkpoint
 
 
@@ -63,18 +64,21 @@ def export(request: Request, output: Path) -> dict[str, Any]:
     """
     model = convert(request, prepare(request), output.stem)
     output.parent.mkdir(parents=True, exist_ok=True)
-    with _removed_on_failure(output):
-        save(model, output)
-        document = manifest(
-            output,
-            model,
-            [request.weights],
-            target=request.target,
-            exporter=request.exporter,
-            options=request.options,
-        )
-        with atomic_files([manifest_path(output)]) as [file]:
-            file.write(to_json(document).encode())
+    try:
+        with _removed_on_failure(output):
+            save(model, output)
+            document = manifest(
+                output,
+                model,
+                [request.weights],
+                target=request.target,
+                exporter=request.exporter,
+                options=request.options,
+            )
+            with atomic_files([manifest_path(output)]) as [file]:
+                file.write(to_json(document).encode())
+    except WriteError as error:
+        raise ExportError(f"{request.target}: {error}") from error
     return document
 
 
@@ -85,17 +89,19 @@ def manifest_path(artifact: Path) -> Path:
 
 def convert(request: Request, exportable: Exportable, name: str) -> ir.Model:
     """The finished ONNX model, its parameters references into the checkpoint."""
-    convert: Callable[..., ir.Model] = to_onnx
-    model = convert(
-        exportable.model,
-        exportable.inputs,
-        model_name=name,
-        opset=request.opset,
-        parameters=binding.external(exportable.parameters, request.checkpoint),
-        return_mode="ir",
-        input_names=exportable.input_names,
-        output_names=exportable.output_names,
-    )
+    try:
+        model = to_onnx(
+            exportable.model,
+            exportable.inputs,
+            model_name=name,
+            opset=request.opset,
+            parameters=binding.external(exportable.parameters, request.checkpoint),
+            return_mode="ir",
+            input_names=exportable.input_names,
+            output_names=exportable.output_names,
+        )
+    except Jax2OnnxError as error:
+        raise ExportError(f"{request.target}: {error}") from error
     _stamp(model, request.weights)
     return model
 

@@ -136,6 +136,6 @@ class _Interpreter:
             inner = called.jaxpr if isinstance(called, core.ClosedJaxpr) else called
             consts = called.consts if isinstance(called, core.ClosedJaxpr) else ()
             return self._evaluate(inner, consts, operands, paths)
-        functions, params = eqn.primitive.get_bind_params(eqn.params)
-        result = eqn.primitive.bind(*functions, *operands, **params)
+        parameters = eqn.primitive.get_bind_params(eqn.params)
+        result = eqn.primitive.bind(*operands, **parameters)
         return list(result) if eqn.primitive.multiple_results else [result]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from exporters import hermetic
@@ -28,17 +28,21 @@ class WeightsAbsentError(Exception):
     """Weights are not in the store; the message says which and how to get them."""
 
 
-def run(arguments: Sequence[str], actions: Mapping[str, Action], *, network: bool = False) -> int:
+def run(
+    arguments: Sequence[str], actions: Mapping[str, Action], networked: Collection[str] = ()
+) -> int:
     """Performs the request in the file that is the only argument; returns the exit status.
 
-    Without `network`, the process is held to its working directory, its interpreter and its
-    dependencies.
+    Unless its action is among those `networked`, the process is held to its working directory, its
+    interpreter and its dependencies.
     """
     if len(arguments) != 1:
         return _fail("give one argument, the file that holds the request")
     try:
         spec = read(Path(arguments[0]), tuple(actions))
-        guard = None if network else hermetic.install(spec.target, _roots(spec))
+        guard = None
+        if spec.action not in networked:
+            guard = hermetic.install(spec.target, _roots(spec))
         try:
             actions[spec.action](spec)
         finally:

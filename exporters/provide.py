@@ -1,0 +1,73 @@
+"""Makes or fetches weights: the process behind synthetic and pinned weights targets.
+
+    python -m exporters.provide spec.json
+
+Only this one may reach for the network, and only to fetch what is pinned. See `exporters.spec` for
+the request and `exporters.process` for the exit status.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from exporters.process import run
+from exporters.spec import Spec, pins
+from weights.atomic import PARTIAL, atomic_file
+from weights.pins import Pins
+from weights.store import Store
+from weights.synthetic import SyntheticTensor, write_checkpoint
+
+LISTING = "files.json"
+"""Lists the files that were made: [{"name", "sha256", "size"}]."""
+
+
+def synthesise(spec: Spec) -> None:
+    """Writes a checkpoint: into `output` if it is small, into the store above `store_above` bytes."""
+    # The generator's family imports JAX.
+    from exporters import functions
+
+    generator = functions.find(spec["generator"], "generator")
+    config: Mapping[str, Any] = spec["config"]
+    tensors: Mapping[str, SyntheticTensor] = functions.call(
+        generator, spec["generator"], [config], {}
+    )
+    output = spec.path("output")
+    size = sum(tensor.nbytes for tensor in tensors.values())
+    if size <= spec["store_above"]:
+        made = write_checkpoint(output, config, tensors, spec["seed"])
+    else:
+        made = _into_store(Store(spec.path("store")), config, tensors, spec["seed"])
+    listing = [{"name": p.name, "sha256": p.sha256, "size": p.size} for p in made.files]
+    with atomic_file(output / LISTING) as file:
+        file.write(json.dumps(listing, indent=2).encode() + b"\n")
+
+
+def _into_store(
+    store: Store, config: Mapping[str, Any], tensors: Mapping[str, SyntheticTensor], seed: int
+) -> Pins:
+    """Writes the checkpoint on the store's own disk, whence its files are linked into the store."""
+    store.root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(PARTIAL, ".synthetic.", store.root) as scratch:
+        folder = Path(scratch) / "checkpoint"
+        made = write_checkpoint(folder, config, tensors, seed)
+        for pin in made.files:
+            store.add(folder / pin.name, pin)
+    return made
+
+
+def fetch(spec: Spec) -> None:
+    """Brings the pinned files into the store: from a local folder that has them, or by the URL."""
+    from weights.download import fetch as download
+
+    wanted = Pins(pins(spec["files"], spec.target), spec["url"])
+    download(wanted, Store(spec.path("store")), folders=[Path(each) for each in spec["folders"]])
+
+
+if __name__ == "__main__":
+    actions = {"synthesise": synthesise, "fetch": fetch}
+    sys.exit(run(sys.argv[1:], actions, networked=("fetch",)))
