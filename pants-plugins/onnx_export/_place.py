@@ -1,0 +1,164 @@
+"""What `./pants run` does once the model is built: lay the files out and say what they are.
+
+Standard library only: it runs in the interpreter of Pants, in the repository's root.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any, BinaryIO
+
+_CHUNK = 1 << 22
+_PATIENCE_SECONDS = 2.0
+
+
+class PlaceError(Exception):
+    """A complete message for the user."""
+
+
+def main(arguments: list[str]) -> int:
+    sandbox = Path(arguments[0])
+    request: dict[str, Any] = json.loads((sandbox / "__request.json").read_text())
+    try:
+        (_model if "artifact" in request else _weights)(sandbox, request, arguments[1:])
+    except PlaceError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted: no unfinished file was left behind.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _model(sandbox: Path, request: dict[str, Any], arguments: list[str]) -> None:
+    options = _parser(request["target"]).parse_args(arguments)
+    built = sandbox / request["files"]
+    manifest = json.loads((built / request["manifest"]).read_text())
+    origin = _folder_of_weights(sandbox, request, manifest)
+    if options.materialize is not None:
+        into, beside = options.materialize, True
+    else:
+        into = Path(request["into"], request["artifact"]).parent
+        beside = request["weights_size"] <= request["lay_up_to"] and origin.is_dir()
+
+    for name in request["weights"]:
+        if beside:
+            _place(origin / name, into / name, request)
+        elif origin.resolve() != into.resolve():
+            # An older model's weights must not be taken for this one's.
+            (into / name).unlink(missing_ok=True)
+    _place(built / request["manifest"], into / Path(request["manifest"]).name, request)
+    artifact = into / Path(request["artifact"]).name
+    _place(built / request["artifact"], artifact, request)
+
+    sys.path[:0] = [str(sandbox / root) for root in request["modules"]]
+    summary = importlib.import_module(request["summary"])
+    print(
+        summary.render(
+            manifest,
+            artifact,
+            weights_folder=None if beside else origin.resolve(),
+            cached=request["cached"],
+        ),
+        end="",
+    )
+    if not beside and not origin.is_dir():
+        print(
+            f"\n  These weights are not on this machine now. To bring them here:"
+            f"\n\n      ./pants run {request['weights_target']}"
+        )
+
+
+def _weights(sandbox: Path, request: dict[str, Any], arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog=f"./pants run {request['target']} --")
+    parser.parse_args(arguments)
+    print(request["target"])
+    for file in request["listing"]:
+        print(f"  {file['sha256']}  {file['size']:>15,}  {file['name']}")
+    print(f"  licence {request['licence']}, source {request['source']}")
+    if request["store"]:
+        print(f"  in {(sandbox / request['store']).resolve()}{os.sep}")
+
+
+def _parser(target: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"./pants run {target} --",
+        description="Write the model, its manifest and its weights (if small) into dist/.",
+    )
+    parser.add_argument(
+        "--materialize",
+        metavar="DIR",
+        type=Path,
+        help="write a complete folder instead: the model with its weights, whatever their size",
+    )
+    return parser
+
+
+def _folder_of_weights(sandbox: Path, request: dict[str, Any], manifest: dict[str, Any]) -> Path:
+    """Where the weights' own files lie: built just now, in the repository, or in the store."""
+    if request["weights_in"] is not None:
+        return sandbox.joinpath(request["files"], request["weights_in"])
+    if request["repository_folder"] is not None:
+        return Path(request["repository_folder"]).absolute()
+    return sandbox.joinpath(request["store"], manifest["weights"][0]["folder"])
+
+
+def _place(source: Path, destination: Path, request: dict[str, Any]) -> None:
+    """Make `destination` equal to `source`: all of it or nothing."""
+    if not source.is_file():
+        raise PlaceError(
+            f"{destination} cannot be written: the weights are not on this machine. Run "
+            f"`./pants run {request['weights_target']}` to bring them here, then try again."
+        )
+    temporary = destination.with_name(f".{destination.name}.{os.getpid()}.partial")
+    try:
+        if _same(source, destination):
+            return
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        with source.open("rb") as reader, temporary.open("wb") as writer:
+            _copy(reader, writer, destination)
+        os.replace(temporary, destination)
+    except OSError as error:
+        remedy = (
+            "Free some space and try again."
+            if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else "Nothing was left behind."
+        )
+        raise PlaceError(f"{destination} cannot be written: {error.strerror}. {remedy}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _same(source: Path, destination: Path) -> bool:
+    """Whether there is nothing to do: then the file, and its time, stay as they are."""
+    if not destination.is_file() or source.stat().st_size != destination.stat().st_size:
+        return False
+    with source.open("rb") as one, destination.open("rb") as other:
+        while chunk := one.read(_CHUNK):
+            if other.read(_CHUNK) != chunk:
+                return False
+    return True
+
+
+def _copy(reader: BinaryIO, writer: BinaryIO, destination: Path) -> None:
+    started = time.monotonic()
+    total = os.fstat(reader.fileno()).st_size
+    done = 0
+    while chunk := reader.read(_CHUNK):
+        writer.write(chunk)
+        done += len(chunk)
+        if time.monotonic() - started > _PATIENCE_SECONDS and sys.stderr.isatty():
+            print(f"\r{destination.name}  {done / total:4.0%}", end="", file=sys.stderr)
+    writer.flush()
+    os.fsync(writer.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

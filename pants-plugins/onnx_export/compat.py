@@ -1,0 +1,249 @@
+"""The one module that knows which Pants it runs on: 2.17, whose rules ask with `Get`.
+
+Rules call the helpers below for everything that Pants itself provides, and use `Get` (from here) only to
+reach one another. A port to a Pants without `Get` (2.32 on) rewrites this file and those few requests.
+
+The helpers are `async def` with precise types: the rule visitor of 2.17 looks through coroutines, so the
+requests that they make count as the calling rule's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from pants.backend.python.dependency_inference.module_mapper import (
+    PythonModuleOwners,
+    PythonModuleOwnersRequest,
+)
+from pants.backend.python.target_types import PexLayout
+from pants.backend.python.util_rules import pex, python_sources
+from pants.backend.python.util_rules.pex import Pex, PexRequest, VenvPex, VenvPexProcess
+from pants.backend.python.util_rules.pex_requirements import PexRequirements, Resolve
+from pants.backend.python.util_rules.python_sources import (
+    PythonSourceFiles,
+    PythonSourceFilesRequest,
+)
+from pants.core.goals.test import ShowOutput, TestResult
+from pants.core.util_rules.adhoc_binaries import PythonBuildStandaloneBinary as ScriptsPython
+from pants.core.util_rules.distdir import DistDir
+from pants.core.util_rules.environments import EnvironmentField
+from pants.engine.addresses import Address, Addresses, UnparsedAddressInputs
+from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
+from pants.engine.environment import EnvironmentName
+from pants.engine.fs import (
+    AddPrefix,
+    CreateDigest,
+    Digest,
+    DigestContents,
+    DigestEntries,
+    DigestSubset,
+    FileContent,
+    FileEntry,
+    MergeDigests,
+    PathGlobs,
+    RemovePrefix,
+    Snapshot,
+)
+from pants.engine.internals.session import RunId
+from pants.engine.process import (
+    FallibleProcessResult,
+    Process,
+    ProcessCacheScope,
+    ProcessResultMetadata,
+)
+from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
+from pants.engine.target import (
+    DependenciesRequest,
+    ExplicitlyProvidedDependencies,
+    FieldSet,
+    FieldSetsPerTarget,
+    FieldSetsPerTargetRequest,
+    HydratedSources,
+    HydrateSourcesRequest,
+    SourcesField,
+    Target,
+    Targets,
+    TransitiveTargets,
+    TransitiveTargetsRequest,
+)
+
+__all__ = [
+    "DistDir",
+    "EnvironmentField",
+    "EnvironmentName",
+    "Get",
+    "MultiGet",
+    "Rule",
+    "RunId",
+    "ScriptsPython",
+    "collect_rules",
+    "rule",
+]
+
+_FieldSetT = TypeVar("_FieldSetT", bound=FieldSet)
+
+
+# --- targets -------------------------------------------------------------------------------------
+
+
+async def targets_at(inputs: UnparsedAddressInputs) -> Targets:
+    """The targets that a field of addresses names."""
+    return await Get(Targets, UnparsedAddressInputs, inputs)
+
+
+async def targets_of(addresses: Iterable[Address]) -> Targets:
+    """The targets at these addresses."""
+    return await Get(Targets, Addresses(addresses))
+
+
+async def closure_of(address: Address) -> tuple[Target, ...]:
+    """What the target at `address` depends on, directly or not."""
+    transitive = await Get(TransitiveTargets, TransitiveTargetsRequest((address,)))
+    return tuple(transitive.dependencies)
+
+
+async def field_sets_of(superclass: type[_FieldSetT], target: Target) -> tuple[_FieldSetT, ...]:
+    """The members of the union `superclass` that apply to `target`."""
+    found = await Get(FieldSetsPerTarget, FieldSetsPerTargetRequest(superclass, (target,)))
+    return tuple(found.field_sets)
+
+
+async def explicit_dependencies(request: DependenciesRequest) -> ExplicitlyProvidedDependencies:
+    """What the `dependencies` field names."""
+    return await Get(ExplicitlyProvidedDependencies, DependenciesRequest, request)
+
+
+async def owners_of_module(module: str, resolve: str | None) -> PythonModuleOwners:
+    """The targets that own a Python module."""
+    return await Get(PythonModuleOwners, PythonModuleOwnersRequest(module, resolve=resolve))
+
+
+async def sources_of(field: SourcesField) -> HydratedSources:
+    """The files that a field of sources names."""
+    return await Get(HydratedSources, HydrateSourcesRequest(field))
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+async def digest_of(files: Mapping[str, bytes]) -> Digest:
+    """A digest of new files."""
+    return await Get(
+        Digest, CreateDigest([FileContent(name, content) for name, content in files.items()])
+    )
+
+
+async def merged(digests: Iterable[Digest]) -> Digest:
+    """One digest of the files of several."""
+    return await Get(Digest, MergeDigests(digests))
+
+
+async def prefixed(digest: Digest, prefix: str) -> Digest:
+    """The same files, under a folder."""
+    return await Get(Digest, AddPrefix(digest, prefix))
+
+
+async def stripped(digest: Digest, prefix: str) -> Digest:
+    """The same files, without their leading folder."""
+    return await Get(Digest, RemovePrefix(digest, prefix))
+
+
+async def subset_below(digest: Digest, path: str) -> Digest:
+    """One file or folder of a digest."""
+    found = await Get(Snapshot, DigestSubset(digest, PathGlobs([path, f"{path}/**"])))
+    return found.digest
+
+
+async def subset(digest: Digest, globs: PathGlobs) -> Snapshot:
+    """The files of a digest that match."""
+    return await Get(Snapshot, DigestSubset(digest, globs))
+
+
+async def snapshot_of(digest: Digest) -> Snapshot:
+    """A digest with the names of its files."""
+    return await Get(Snapshot, Digest, digest)
+
+
+async def entries_of(digest: Digest) -> tuple[FileEntry, ...]:
+    """Name, sha256 and size of each file."""
+    entries = await Get(DigestEntries, Digest, digest)
+    return tuple(entry for entry in entries if isinstance(entry, FileEntry))
+
+
+async def contents_of(digest: Digest) -> Mapping[str, bytes]:
+    """The bytes of each file, by path: for small files."""
+    contents = await Get(DigestContents, Digest, digest)
+    return {file.path: file.content for file in contents}
+
+
+# --- Python --------------------------------------------------------------------------------------
+
+
+async def python_sources_of(targets: Iterable[Target]) -> PythonSourceFiles:
+    """The first-party sources of `targets`, and the roots that they are imported from."""
+    return await Get(
+        PythonSourceFiles, PythonSourceFilesRequest(tuple(targets), include_files=True)
+    )
+
+
+async def venv_of_resolve(resolve: str) -> VenvPex:
+    """A virtual environment that holds the whole lock of `resolve`."""
+    return await Get(
+        VenvPex,
+        PexRequest(
+            output_filename=f"{resolve}.pex",
+            internal_only=True,
+            requirements=PexRequirements(from_superset=Resolve(resolve, use_entire_lockfile=True)),
+        ),
+    )
+
+
+async def wheels_of_resolve(resolve: str) -> Pex:
+    """The wheels of the whole lock of `resolve`, each unpacked under `.deps/`."""
+    return await Get(
+        Pex,
+        PexRequest(
+            output_filename=f"{resolve}.wheels",
+            internal_only=True,
+            layout=PexLayout.LOOSE,
+            requirements=PexRequirements(from_superset=Resolve(resolve, use_entire_lockfile=True)),
+        ),
+    )
+
+
+async def process_in_venv(request: VenvPexProcess) -> Process:
+    """A process of a virtual environment."""
+    return await Get(Process, VenvPexProcess, request)
+
+
+# --- processes -----------------------------------------------------------------------------------
+
+
+async def environment_variables(names: Iterable[str]) -> Mapping[str, str]:
+    """The values of those variables that are set."""
+    return await Get(EnvironmentVars, EnvironmentVarsRequest(tuple(names)))
+
+
+async def execute(process: Process) -> FallibleProcessResult:
+    """Run a process, or take what the cache holds for it."""
+    return await Get(FallibleProcessResult, Process, process)
+
+
+def ran_now(metadata: ProcessResultMetadata, run_id: RunId) -> bool:
+    """Whether this very command ran the process, rather than found its result in a cache."""
+    return metadata.source(run_id) is ProcessResultMetadata.Source.RAN
+
+
+def test_result(
+    result: FallibleProcessResult, address: Address, output: ShowOutput
+) -> TestResult:
+    """What the `test` goal reports of a process."""
+    return TestResult.from_fallible_process_result(
+        process_result=result, address=address, output_setting=output
+    )
+
+
+def rules() -> Iterable[Rule]:
+    """The rules of Pants that this plugin needs and that a backend may not have registered."""
+    return (*pex.rules(), *python_sources.rules())  # type: ignore[no-untyped-call]

@@ -1,0 +1,126 @@
+"""From an `onnx_model` to its artifact: the step that every goal shares."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pants.core.goals.package import PackageFieldSet
+from pants.core.goals.run import RunFieldSet, RunInSandboxBehavior
+from pants.engine.addresses import Address
+from pants.engine.fs import EMPTY_DIGEST, Snapshot
+from pants.engine.process import ProcessResultMetadata
+from pants.util.logging import LogLevel
+
+from onnx_export import compat
+from onnx_export.compat import EnvironmentField, Get, MultiGet, Rule, collect_rules, rule
+from onnx_export.runtime import OUTPUT, Action, ActionResult, Runtime, RuntimeRequest
+from onnx_export.subsystem import OnnxExport
+from onnx_export.target_types import (
+    ExporterField,
+    OnnxPathField,
+    OpsetField,
+    OptionsField,
+    ResolveField,
+    WeightsField,
+)
+from onnx_export.weights import Weights, WeightsRequest
+
+WEIGHTS_FOLDER = "__weights/0"
+
+
+@dataclass(frozen=True)
+class OnnxModelFieldSet(PackageFieldSet, RunFieldSet):
+    required_fields = (ExporterField, WeightsField)
+    run_in_sandbox_behavior = RunInSandboxBehavior.NOT_SUPPORTED
+
+    exporter: ExporterField
+    weights: WeightsField
+    options: OptionsField
+    opset: OpsetField
+    resolve: ResolveField
+    output_path: OnnxPathField
+    environment: EnvironmentField
+
+    def weights_request(self) -> WeightsRequest:
+        return WeightsRequest(
+            self.weights.inputs, f"The {self.weights.alias!r} field of {self.address}"
+        )
+
+    def spec(self, weights: Weights) -> dict[str, Any]:
+        """What the specs of an export and of a parity test have in common."""
+        return {
+            "version": 1,
+            "exporter": self.exporter.value,
+            "options": self.options.parsed(),
+            "weights": [weights.spec(WEIGHTS_FOLDER)],
+        }
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    field_set: OnnxModelFieldSet
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """An artifact and its manifest, at their places under the folder of results."""
+
+    address: Address
+    snapshot: Snapshot
+    onnx: str
+    weights: Weights
+    metadata: ProcessResultMetadata = field(compare=False)
+
+    @property
+    def folder(self) -> str:
+        return os.path.dirname(self.onnx)
+
+    @property
+    def manifest(self) -> str:
+        return f"{os.path.splitext(self.onnx)[0]}.manifest.json"
+
+
+@rule(desc="Export a model to ONNX", level=LogLevel.DEBUG)
+async def export_model(request: ExportRequest, options: OnnxExport) -> ExportedModel:
+    model = request.field_set
+    runtime, weights = await MultiGet(
+        Get(Runtime, RuntimeRequest(model.address, model.resolve.value or options.resolve)),
+        Get(Weights, WeightsRequest, model.weights_request()),
+    )
+    onnx = model.output_path.path
+    action = Action(
+        address=model.address,
+        description=f"Export {model.address} to ONNX",
+        runtime=runtime,
+        module=options.driver,
+        spec=json.dumps(
+            {
+                **model.spec(weights),
+                "action": "export",
+                "target": model.address.spec,
+                "opset": model.opset.value,
+                "output": f"{OUTPUT}/{os.path.basename(onnx)}",
+            },
+            sort_keys=True,
+        ),
+        inputs=await compat.prefixed(weights.digest or EMPTY_DIGEST, WEIGHTS_FOLDER),
+        supplies=weights.supplies,
+    )
+    result = await Get(ActionResult, Action, action)
+    made = await compat.stripped(result.output_or_raise(action), OUTPUT)
+    placed = await compat.prefixed(made, os.path.dirname(onnx))
+    return ExportedModel(
+        model.address,
+        await compat.snapshot_of(placed),
+        onnx,
+        weights,
+        result.process.metadata,
+    )
+
+
+def rules() -> Iterable[Rule]:
+    return collect_rules()

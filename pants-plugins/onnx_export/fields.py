@@ -1,0 +1,101 @@
+"""Kinds of field that several target types share."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Optional, Union
+
+from pants.engine.addresses import Address, UnparsedAddressInputs
+from pants.engine.target import (
+    Field,
+    InvalidFieldException,
+    InvalidFieldTypeException,
+    SpecialCasedDependencies,
+    StringField,
+)
+
+
+class FunctionField(StringField):
+    """A Python function, as `module:function`."""
+
+    required = True
+    value: str
+
+    _SHAPE: ClassVar[re.Pattern[str]] = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*):([A-Za-z_]\w*)")
+
+    @classmethod
+    def compute_value(cls, raw_value: Optional[str], address: Address) -> Optional[str]:
+        value = super().compute_value(raw_value, address)
+        if value is not None and not cls._SHAPE.fullmatch(value):
+            raise InvalidFieldException(
+                f"The {cls.alias!r} field of {address} must name a function as "
+                f"'package.module:function', but it is {value!r}."
+            )
+        return value
+
+    @property
+    def module(self) -> str:
+        return self.value.partition(":")[0]
+
+
+class AddressField(SpecialCasedDependencies):
+    """The address of one other target.
+
+    It shows among the target's dependencies, yet what lies behind it stays out of the closure of Python sources.
+    """
+
+    required = True
+
+    @classmethod
+    def compute_value(
+        cls, raw_value: Optional[Union[str, Iterable[str]]], address: Address
+    ) -> Optional[tuple[str, ...]]:
+        if raw_value is not None and not (isinstance(raw_value, str) and raw_value):
+            raise InvalidFieldTypeException(
+                address, cls.alias, raw_value, expected_type="the address of one target, a string"
+            )
+        return super().compute_value(None if raw_value is None else (raw_value,), address)
+
+    @property
+    def inputs(self) -> UnparsedAddressInputs:
+        return self.to_unparsed_address_inputs()
+
+
+class JsonField(Field):
+    """A dictionary of JSON values, kept as canonical JSON: hashable, and blind to the order of its keys."""
+
+    value: str
+    default: ClassVar[None] = None
+
+    @classmethod
+    def compute_value(cls, raw_value: Optional[Mapping[str, Any]], address: Address) -> str:
+        value = super().compute_value(raw_value, address)
+        if value is None:
+            return "{}"
+        if not isinstance(value, Mapping):
+            raise InvalidFieldTypeException(
+                address, cls.alias, raw_value, expected_type="a dictionary"
+            )
+        try:
+            return json.dumps(_plain(value), sort_keys=True, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise InvalidFieldException(
+                f"The {cls.alias!r} field of {address} must hold only JSON values: strings, numbers, booleans, "
+                f"None, lists and dictionaries with strings for keys. {error}."
+            ) from None
+
+    def parsed(self) -> dict[str, Any]:
+        parsed: dict[str, Any] = json.loads(self.value)
+        return parsed
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        if odd := [key for key in value if not isinstance(key, str)]:
+            raise TypeError(f"The key {odd[0]!r} is not a string")
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,235 @@
+"""`./pants test` of an `onnx_parity_test`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from pants.core.goals.test import TestFieldSet, TestRequest, TestResult, TestSubsystem
+from pants.engine.addresses import Address
+from pants.engine.fs import EMPTY_DIGEST
+from pants.engine.process import Process, ProcessCacheScope
+from pants.engine.unions import UnionRule
+from pants.util.frozendict import FrozenDict
+from pants.util.logging import LogLevel
+
+from onnx_export import compat
+from onnx_export.compat import (
+    EnvironmentField,
+    Get,
+    MultiGet,
+    Rule,
+    RunId,
+    ScriptsPython,
+    collect_rules,
+    rule,
+)
+from onnx_export.export import WEIGHTS_FOLDER, ExportedModel, ExportRequest, OnnxModelFieldSet
+from onnx_export.runtime import Action, ActionResult, Runtime, RuntimeRequest
+from onnx_export.subsystem import OnnxExport
+from onnx_export.target_types import (
+    AtolField,
+    DataField,
+    ExecutionProviderField,
+    ParityModelField,
+    ParityTimeoutField,
+    ReferenceField,
+    ResolveField,
+    RtolField,
+)
+from onnx_export.weights import Weights, WeightsRequest
+
+logger = logging.getLogger(__name__)
+
+_MODEL_FOLDER = "__model"
+_DATA_FOLDER = "__data"
+
+# Asks the driver of the GPU, so that no environment with a CUDA build need be installed to be told
+# that there is no GPU.
+_PROBE = """\
+import ctypes
+
+try:
+    cuda = ctypes.CDLL("libcuda.so.1")
+except OSError:
+    raise SystemExit("this machine has no NVIDIA driver (libcuda.so.1)")
+count, version = ctypes.c_int(), ctypes.c_int()
+name = ctypes.create_string_buffer(256)
+if cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
+    raise SystemExit("the NVIDIA driver finds no GPU")
+if cuda.cuDeviceGetName(name, 256, 0) or cuda.cuDriverGetVersion(ctypes.byref(version)):
+    raise SystemExit("the NVIDIA driver does not answer")
+print(f"{name.value.decode()}, CUDA {version.value // 1000}.{version.value % 1000 // 10}")
+"""
+
+
+@dataclass(frozen=True)
+class ParityFieldSet(TestFieldSet):
+    required_fields = (ParityModelField, ReferenceField)
+
+    model: ParityModelField
+    reference: ReferenceField
+    data: DataField
+    provider: ExecutionProviderField
+    atol: AtolField
+    rtol: RtolField
+    timeout: ParityTimeoutField
+    resolve: ResolveField
+    environment: EnvironmentField
+
+
+class ParityRequest(TestRequest):
+    tool_subsystem = OnnxExport
+    field_set_type = ParityFieldSet
+
+
+@dataclass(frozen=True)
+class CudaRequest:
+    python: str
+
+
+@dataclass(frozen=True)
+class Cuda:
+    """The GPU of this machine, or the reason why there is none."""
+
+    device: Optional[str]
+    reason: str
+
+
+@rule(desc="Look for a CUDA device", level=LogLevel.DEBUG)
+async def find_cuda(request: CudaRequest) -> Cuda:
+    result = await compat.execute(
+        Process(
+            (request.python, "-IS", "-c", _PROBE),
+            description="Look for a CUDA device",
+            level=LogLevel.DEBUG,
+            cache_scope=ProcessCacheScope.PER_SESSION,
+        )
+    )
+    if result.exit_code != 0:
+        lines = result.stderr.decode(errors="replace").strip().splitlines()
+        return Cuda(None, lines[-1] if lines else f"the probe exited with {result.exit_code}")
+    return Cuda(result.stdout.decode().strip(), "")
+
+
+@dataclass(frozen=True)
+class SkipRequest:
+    address: Address
+    reason: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """The warning was given."""
+
+
+@rule(desc="Skip a parity test", level=LogLevel.DEBUG)
+async def skip(request: SkipRequest, run_id: RunId) -> Skipped:
+    # The id of the run is asked for so that every run warns, also when all else is remembered.
+    logger.warning(f"SKIPPED {request.address}: it needs a CUDA device, and {request.reason}.")
+    return Skipped()
+
+
+@dataclass(frozen=True)
+class ParityActionRequest:
+    test: ParityFieldSet
+    environment: FrozenDict[str, str]
+    timeout_seconds: Optional[int]
+    force: bool
+
+
+@rule(desc="Compare a model with its reference", level=LogLevel.DEBUG)
+async def compare(request: ParityActionRequest, options: OnnxExport) -> ActionResult:
+    test = request.test
+    (target,) = await compat.targets_at(test.model.inputs)
+    model = OnnxModelFieldSet.create(target)
+    runtime, exported, weights = await MultiGet(
+        Get(Runtime, RuntimeRequest(test.address, test.resolve.value or options.resolve)),
+        Get(ExportedModel, ExportRequest(model)),
+        Get(Weights, WeightsRequest, model.weights_request()),
+    )
+    data = await compat.sources_of(test.data)
+    inputs = await compat.merged(
+        (
+            await compat.prefixed(
+                await compat.stripped(exported.snapshot.digest, exported.folder), _MODEL_FOLDER
+            ),
+            await compat.prefixed(weights.digest or EMPTY_DIGEST, WEIGHTS_FOLDER),
+            await compat.prefixed(data.snapshot.digest, _DATA_FOLDER),
+        )
+    )
+    spec = {
+        **model.spec(weights),
+        "action": "parity",
+        "target": test.address.spec,
+        "model": f"{_MODEL_FOLDER}/{os.path.basename(exported.onnx)}",
+        "reference": test.reference.value,
+        "data": next((f"{_DATA_FOLDER}/{file}" for file in data.snapshot.files), None),
+        "execution_provider": test.provider.value,
+        "atol": test.atol.value,
+        "rtol": test.rtol.value,
+    }
+    action = Action(
+        address=test.address,
+        description=f"Test {test.address}",
+        runtime=runtime,
+        module=options.parity_driver,
+        spec=json.dumps(spec, sort_keys=True),
+        inputs=inputs,
+        supplies=weights.supplies,
+        environment=request.environment,
+        timeout_seconds=request.timeout_seconds,
+        cache_scope=(
+            ProcessCacheScope.PER_SESSION if request.force else ProcessCacheScope.SUCCESSFUL
+        ),
+    )
+    return await Get(ActionResult, Action, action)
+
+
+@rule(desc="Run a parity test", level=LogLevel.DEBUG)
+async def run_parity_test(
+    batch: ParityRequest.Batch[ParityFieldSet, Any],
+    options: OnnxExport,
+    test_options: TestSubsystem,
+    python: ScriptsPython,
+) -> TestResult:
+    test = batch.single_element
+    environment = FrozenDict[str, str]()
+    if test.provider.value == "cuda":
+        cuda = await Get(Cuda, CudaRequest(python.path))
+        if cuda.device is None and options.require_cuda:
+            refused = await compat.execute(_refusal(test.address, cuda.reason))
+            return compat.test_result(refused, test.address, test_options.output)
+        if cuda.device is None:
+            await Get(Skipped, SkipRequest(test.address, cuda.reason))
+            return TestResult.no_tests_found(test.address, test_options.output)
+        environment = FrozenDict({"ONNX_EXPORT_CUDA_DEVICE": cuda.device})
+    result = await Get(
+        ActionResult,
+        ParityActionRequest(
+            test,
+            environment,
+            test.timeout.calculate_from_global_options(test_options),
+            force=test_options.force,
+        ),
+    )
+    return compat.test_result(result.process, test.address, test_options.output)
+
+
+def _refusal(address: Address, reason: str) -> Process:
+    """A process that fails with the message: the only way for the `test` goal to report one."""
+    message = f"{address} needs a CUDA device, and {reason} ([onnx-export].require_cuda is on)."
+    return Process(
+        ("/bin/sh", "-c", 'echo "$1" >&2; exit 1', "sh", message),
+        description=f"Test {address}",
+        level=LogLevel.DEBUG,
+        cache_scope=ProcessCacheScope.PER_SESSION,
+    )
+
+
+def rules() -> Iterable[Rule | UnionRule]:
+    return (*collect_rules(), *ParityRequest.rules())

