@@ -16,6 +16,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.typing import DTypeLike
 
 from exporters.exportable import TensorSource
 from weights import Checkpoint
@@ -24,9 +25,9 @@ from weights.dtypes import NUMPY
 Model = TypeVar("Model")
 
 
-def parameter(*shape: int) -> Array:
-    """A parameter without values, float32 until `as_stored` says otherwise."""
-    return cast(Array, _abstract(shape, jnp.float32))
+def parameter(*shape: int, dtype: DTypeLike = jnp.float32) -> Array:
+    """A parameter without values; floats are of this dtype until `as_stored` says otherwise."""
+    return cast(Array, _abstract(shape, dtype))
 
 
 def as_stored(model: Model, sources: Mapping[str, TensorSource], checkpoint: Checkpoint) -> Model:

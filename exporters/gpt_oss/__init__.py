@@ -1,0 +1,1 @@
+"""GPT-OSS: a mixture-of-experts language model with attention sinks and sliding windows."""
