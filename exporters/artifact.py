@@ -10,7 +10,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from exporters import binding, functions
+from exporters import binding, functions, hermetic
 from exporters.errors import ExportError
 from exporters.exportable import Exportable
 from exporters.manifest import Weights, manifest, to_json
@@ -63,6 +63,7 @@ def export(request: Request, output: Path) -> dict[str, Any]:
         The manifest.
     """
     model = convert(request, prepare(request), output.stem)
+    hermetic.verify()
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
         with _removed_on_failure(output):

@@ -73,7 +73,7 @@ class Guard:
         )
 
     def verify(self) -> None:
-        """Raises the first refusal, if any: the code that caused it may have swallowed the error."""
+        """Raises the first refusal, if there was one."""
         if self._violations:
             raise self._violations[0]
 
@@ -128,7 +128,10 @@ class Guard:
         raise error
 
 
-def install(what: str, roots: Iterable[Path]) -> Guard:
+_installed: list[Guard] = []
+
+
+def install(what: str, roots: Iterable[Path]) -> None:
     """From now on, refuses what is outside `roots`, the interpreter and its dependencies.
 
     `what` begins the message of a refusal: "exporters:gpt_oss". A refusal is raised as ExportError
@@ -137,7 +140,16 @@ def install(what: str, roots: Iterable[Path]) -> Guard:
     guard = Guard(what, roots)
     hook: Callable[[str, tuple[Any, ...]], None] = guard
     sys.addaudithook(hook)
-    return guard
+    _installed.append(guard)
+
+
+def verify() -> None:
+    """Raises the first refusal of this process: the code that caused it may have swallowed it.
+
+    Without a guard there is nothing to verify.
+    """
+    for guard in _installed:
+        guard.verify()
 
 
 def _interpreter() -> list[Path]:

@@ -13,12 +13,12 @@ REPOSITORY = Path(__file__).parents[1]
 PROGRAM = """
 import sys
 from pathlib import Path
-from exporters.hermetic import install
-guard = install("exporters:mine", [Path.cwd()])
+from exporters import hermetic
+hermetic.install("exporters:mine", [Path.cwd()])
 try:
     exec(compile(open("user.py").read(), "user.py", "exec"))
 finally:
-    guard.verify()
+    hermetic.verify()
 """
 
 

@@ -40,15 +40,13 @@ def run(
         return _fail("give one argument, the file that holds the request")
     try:
         spec = read(Path(arguments[0]), tuple(actions))
-        guard = None
         if spec.action not in networked:
-            guard = hermetic.install(spec.target, _roots(spec))
+            hermetic.install(spec.target, _roots(spec))
         try:
             actions[spec.action](spec)
         finally:
             # A refusal that a library swallowed explains whatever else went wrong.
-            if guard is not None:
-                guard.verify()
+            hermetic.verify()
     except (ExportError, WeightsError) as error:
         return _fail(str(error))
     except WeightsAbsentError as error:

@@ -27,7 +27,11 @@ LISTING = "files.json"
 
 
 def synthesise(spec: Spec) -> None:
-    """Writes a checkpoint: into `output` if it is small, into the store above `store_above` bytes."""
+    """Writes a checkpoint: into `output` if it is small, into the store above `store_above` bytes.
+
+    The files are listed in `output` in either case. Those in the store are also given a view, whose
+    place in the store is printed.
+    """
     # The generator's family imports JAX.
     from exporters import functions
 
@@ -37,11 +41,12 @@ def synthesise(spec: Spec) -> None:
         generator, spec["generator"], [config], {}
     )
     output = spec.path("output")
-    size = sum(tensor.nbytes for tensor in tensors.values())
-    if size <= spec["store_above"]:
+    if sum(tensor.nbytes for tensor in tensors.values()) <= spec["store_above"]:
         made = write_checkpoint(output, config, tensors, spec["seed"])
     else:
-        made = _into_store(Store(spec.path("store")), config, tensors, spec["seed"])
+        store = Store(spec.path("store"))
+        made = _into_store(store, config, tensors, spec["seed"])
+        _print_view(store, store.view(made))
     listing = [{"name": p.name, "sha256": p.sha256, "size": p.size} for p in made.files]
     with atomic_file(output / LISTING) as file:
         file.write(json.dumps(listing, indent=2).encode() + b"\n")
@@ -61,11 +66,22 @@ def _into_store(
 
 
 def fetch(spec: Spec) -> None:
-    """Brings the pinned files into the store: from a local folder that has them, or by the URL."""
-    from weights.download import fetch as download
+    """Brings the pinned files into the store and prints the place of their view in it.
+
+    They come from a local folder that has them, else from the URL.
+    """
+    # The other action needs no network code.
+    from weights.fetch import fetch as bring
+    from weights.web import Access
 
     wanted = Pins(pins(spec["files"], spec.target), spec["url"])
-    download(wanted, Store(spec.path("store")), folders=[Path(each) for each in spec["folders"]])
+    store = Store(spec.path("store"))
+    folders = [Path(each) for each in spec["folders"]]
+    _print_view(store, bring(wanted, store, Access.from_environment(), folders=folders))
+
+
+def _print_view(store: Store, view: Path) -> None:
+    print(view.relative_to(store.root).as_posix())
 
 
 if __name__ == "__main__":
