@@ -85,10 +85,18 @@ def test_integers_must_be_equal() -> None:
     assert failed == ["y: 1 of 2 values differ, the first at [1]: expected 15, the model gives 14"]
 
 
-def test_outputs_are_held_by_name() -> None:
+def test_an_output_that_the_model_lacks_fails() -> None:
     x = np.ones(1, np.float32)
-    failed, _ = findings(ParityCase("one", {"x": x}, {"z": x}))
-    assert failed == ["y: the reference has no such output", "z: the model has no such output"]
+    failed, _ = findings(ParityCase("one", {"x": x}, {"y": x * 2, "z": x}))
+    assert failed == ["z: the model has no such output, only y"]
+
+
+def test_every_output_must_be_held_by_some_case() -> None:
+    x = np.ones(1, np.float32)
+    left_out = ParityCase("two", {"x": x}, {})
+    assert findings(ParityCase("one", {"x": x}, {"y": x * 2}), left_out)[0] == []
+    with pytest.raises(ExportError, match="says nothing about y"):
+        findings(left_out)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +117,7 @@ def test_wrong_shapes_are_reported_as_onnx_runtime_says_it() -> None:
 
 
 def test_a_test_without_cases_fails() -> None:
-    with pytest.raises(ExportError, match="no case"):
+    with pytest.raises(ExportError, match="says nothing about y"):
         findings()
 
 
