@@ -64,6 +64,7 @@ class ConfigReader:
             self.choice(key, [value])
 
     def integer(self, key: str, *, minimum: int = 1) -> int:
+        """A whole number."""
         value = self._take(key)
         if type(value) is not int or value < minimum:
             self.refuse(key, f"must be an integer of at least {minimum}: {_RESTORE}")
@@ -82,12 +83,14 @@ class ConfigReader:
         return both[0], both[1]
 
     def positive(self, key: str) -> float:
+        """A finite number above 0."""
         value = self._take(key)
         if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
             self.refuse(key, f"must be a positive number: {_RESTORE}")
         return float(value)
 
     def flag(self, key: str) -> bool:
+        """Either true or false."""
         value = self._take(key)
         if type(value) is not bool:
             self.refuse(key, f"must be true or false: {_RESTORE}")

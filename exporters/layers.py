@@ -65,7 +65,7 @@ class Linear(eqx.Module):
         self.bias = parameter(outputs) if bias else None
 
     def __call__(self, x: Array) -> Array:
-        """x (..., in) -> (..., out)."""
+        """(..., in) -> (..., out)."""
         last = (x.ndim - 1,)
         y = lax.dot_general(x, self.weight.astype(x.dtype), ((last, (1,)), ((), ())))
         return y if self.bias is None else y + self.bias.astype(x.dtype)
@@ -84,7 +84,7 @@ class LayerNorm(eqx.Module):
         self.eps = eps
 
     def __call__(self, x: Array) -> Array:
-        """x (..., size) -> (..., size)."""
+        """(..., size) -> the same."""
         centred = x - jnp.mean(x, axis=-1, keepdims=True)
         variance = jnp.mean(jnp.square(centred), axis=-1, keepdims=True)
         normalised = centred * lax.rsqrt(variance + self.eps)

@@ -20,7 +20,27 @@ def stored_cases(
     A case needs every input and at least one output; what else is stored under it is passed over.
 
     Raises:
-        ExportError: there is no such file, it is damaged, or a case lacks an input.
+        ExportError: the file cannot be read, or a case lacks something.
+    """
+    arrays = read_arrays(data)
+    for case in dict.fromkeys(name.partition("/")[0] for name in arrays):
+        stored = {name.partition("/")[2] for name in arrays if name.startswith(f"{case}/")}
+        missing = sorted(set(inputs) - stored)
+        if missing or not stored & set(outputs):
+            lacks = ", ".join(missing) or f"every output ({', '.join(outputs)})"
+            raise ExportError(f"{data}: case {case} lacks {lacks}: run the file's maker again.")
+        yield ParityCase(
+            case,
+            {name: arrays[f"{case}/{name}"] for name in inputs},
+            {name: arrays[f"{case}/{name}"] for name in outputs if name in stored},
+        )
+
+
+def read_arrays(data: Path | None) -> dict[str, np.ndarray]:
+    """Every array of an .npz, by name.
+
+    Raises:
+        ExportError: no file was given, there is no such file, or it is damaged.
     """
     if data is None:
         raise ExportError(
@@ -33,19 +53,8 @@ def stored_cases(
                 raise ValueError("it is no zip archive")
             stream.seek(0)
             archive = np.load(stream, allow_pickle=False)
-            arrays = {name: archive[name] for name in archive.files}
+            return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise ExportError(
             f"{data} cannot be read as an .npz ({error}): restore it, or run its maker again."
         ) from error
-    for case in dict.fromkeys(name.partition("/")[0] for name in arrays if "/" in name):
-        stored = {name.partition("/")[2] for name in arrays if name.startswith(f"{case}/")}
-        missing = sorted(set(inputs) - stored)
-        if missing or not stored & set(outputs):
-            lacks = ", ".join(missing) or f"every output ({', '.join(outputs)})"
-            raise ExportError(f"{data}: case {case} lacks {lacks}: run the file's maker again.")
-        yield ParityCase(
-            case,
-            {name: arrays[f"{case}/{name}"] for name in inputs},
-            {name: arrays[f"{case}/{name}"] for name in outputs if name in stored},
-        )

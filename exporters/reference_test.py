@@ -21,7 +21,7 @@ def save(file: Path, arrays: Mapping[str, object]) -> None:
 def test_groups_arrays_into_cases(tmp_path: Path) -> None:
     ones = np.ones(2)
     arrays = {"b/x": ones, "b/y": 2 * ones, "b/hidden.0": ones, "a/x": ones, "a/z": ones}
-    save(tmp_path / "r.npz", {"texts": ["some"], **arrays})
+    save(tmp_path / "r.npz", {"b/texts": ["some"], **arrays})
     first, second = stored_cases(tmp_path / "r.npz", ["x"], ["y", "z"])
     assert (first.name, list(first.inputs), list(first.outputs)) == ("b", ["x"], ["y"])
     assert (second.name, list(second.inputs), list(second.outputs)) == ("a", ["x"], ["z"])

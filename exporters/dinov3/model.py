@@ -42,6 +42,7 @@ class DINOv3ViT(eqx.Module):
         self.config = config
 
     def __call__(self, pixel_values: Array) -> tuple[Array, Array]:
+        """`last_hidden_state` and `pooler_output`."""
         tokens = self.embeddings(pixel_values)
         shape = tokens.shape
         tokens = tokens.reshape(shape[0] * shape[1], shape[2])
@@ -55,7 +56,7 @@ class DINOv3ViT(eqx.Module):
         """What `rope.rotate` takes for an image of this size in pixels."""
         config = self.config
         rows, columns = height // config.patch_size[0], width // config.patch_size[1]
-        known = isinstance(rows, int) and isinstance(columns, int)
+        known = all(isinstance(extent, int) for extent in (rows, columns))
         return (rope.tables if known else rope.dynamic_tables)(
             rows, columns, config.prefix_tokens, config.rope_theta, config.head_size
         )
@@ -123,7 +124,7 @@ class Layer(eqx.Module):
         self.layer_scale2 = LayerScale(config.hidden_size)
 
     def __call__(self, x: Array, turns: Tables) -> Array:
-        """x (batch * tokens, hidden) -> the same; `turns` as `rope.rotate` takes them."""
+        """(batch * tokens, hidden) -> the same; `turns` are what `rope.rotate` takes."""
         x = x + self.layer_scale1(self.attention(self.norm1(x), turns))
         return x + self.layer_scale2(self.mlp(self.norm2(x)))
 
@@ -146,7 +147,7 @@ class Attention(eqx.Module):
         self.heads = config.num_attention_heads
 
     def __call__(self, x: Array, turns: Tables) -> Array:
-        """x (batch * tokens, hidden) -> the same."""
+        """(batch * tokens, hidden) -> the same."""
         tokens = turns[0].shape[0]
         q = split_heads(self.q_proj(x), tokens, self.heads)
         k = split_heads(self.k_proj(x), tokens, self.heads)
@@ -165,6 +166,7 @@ class LayerScale(eqx.Module):
         self.lambda1 = parameter(size)
 
     def __call__(self, x: Array) -> Array:
+        """(..., size) -> the same."""
         return x * self.lambda1.astype(x.dtype)
 
 
@@ -181,6 +183,7 @@ class MLP(eqx.Module):
         self.act = config.hidden_act
 
     def __call__(self, x: Array) -> Array:
+        """(..., hidden) -> the same."""
         return self.down_proj(_activate(self.act, self.up_proj(x)))
 
 
@@ -199,6 +202,7 @@ class GatedMLP(eqx.Module):
         self.act = config.hidden_act
 
     def __call__(self, x: Array) -> Array:
+        """(..., hidden) -> the same."""
         return self.down_proj(_activate(self.act, self.gate_proj(x)) * self.up_proj(x))
 
 

@@ -37,7 +37,7 @@ def against_jax(
 def against_torch(
     checkpoint: Checkpoint, data: Path | None, **options: Any
 ) -> Iterator[ParityCase]:
-    """transformers' outputs for the image size of the export, from `make_dinov3.py`'s .npz.
+    """What transformers computes for the image size of the export, by `make_dinov3.py`.
 
     Raises:
         ExportError: none of the stored images has that size.

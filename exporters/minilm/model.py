@@ -36,6 +36,7 @@ class MiniLM(eqx.Module):
     def __call__(
         self, input_ids: Array, attention_mask: Array, token_type_ids: Array
     ) -> tuple[Array, Array]:
+        """`sentence_embedding` and `token_embeddings`."""
         batch, length = input_ids.shape
         mask = attention_mask.astype(jnp.float32)
         # the most negative number, not -inf: a row of padding alone stays free of NaN
@@ -86,7 +87,7 @@ class Layer(eqx.Module):
         self.norm = LayerNorm(config.hidden_size, config.layer_norm_eps)
 
     def __call__(self, x: Array, bias: Array) -> Array:
-        """x (batch * tokens, hidden) -> the same; `bias` is added to the attention scores."""
+        """(batch * tokens, hidden) -> the same; `bias` as `layers.attention` takes it."""
         x = self.attention_norm(x + self.attention(x, bias))
         return self.norm(x + self.down(jax.nn.gelu(self.up(x), approximate=False)))
 
@@ -109,7 +110,7 @@ class Attention(eqx.Module):
         self.heads = config.num_attention_heads
 
     def __call__(self, x: Array, bias: Array) -> Array:
-        """x (batch * tokens, hidden), bias (batch, 1, 1, tokens) -> (batch * tokens, hidden)."""
+        """(batch * tokens, hidden) -> the same; `bias` (batch, 1, 1, tokens)."""
         tokens = bias.shape[-1]
         q = split_heads(self.query(x), tokens, self.heads)
         k = split_heads(self.key(x), tokens, self.heads)

@@ -12,7 +12,8 @@ import numpy as np
 from exporters.binding import load, parameters
 from exporters.exportable import ParityCase
 from exporters.minilm.export import export
-from exporters.reference import stored_cases
+from exporters.minilm.tokens import Tokens
+from exporters.reference import read_arrays, stored_cases
 from weights import Checkpoint
 
 
@@ -41,9 +42,19 @@ def against_jax(
 def against_torch(
     checkpoint: Checkpoint, data: Path | None, **options: Any
 ) -> Iterator[ParityCase]:
-    """transformers' vectors from `make_minilm.py`'s .npz."""
+    """What transformers computes, stored by `make_minilm.py`.
+
+    A case that holds its texts is run twice: on the stored tokens, and all the way from text to
+    vector with the checkpoint's own tokenizer.
+    """
     exported = export(checkpoint, **options)
-    yield from stored_cases(data, exported.input_names, exported.output_names)
+    arrays = read_arrays(data)
+    for case in stored_cases(data, exported.input_names, exported.output_names):
+        yield case
+        if f"{case.name}/texts" in arrays:
+            tokens = Tokens(checkpoint.folder / "tokenizer.json")
+            inputs = tokens(arrays[f"{case.name}/texts"].tolist())
+            yield ParityCase(f"{case.name} as text", inputs, case.outputs)
 
 
 def _concrete(shape: Sequence[int | str], sizes: tuple[int, int]) -> tuple[int, int]:
