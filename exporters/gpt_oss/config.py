@@ -161,7 +161,7 @@ def _original(values: Mapping[str, Any], file: str) -> GptOssConfig:
 
 
 def _hub_rope(whole: ConfigReader, published: bool) -> Yarn:
-    """As published, `rope_theta` lies beside the other settings; in the newer spelling, with them."""
+    """As published, `rope_theta` lies beside the other settings; newer, with them."""
     spelling = "rope_scaling" if published else "rope_parameters"
     rope = whole.section(spelling, _ROPE_DEFAULTS)
     rope.choice("rope_type", ("yarn",))

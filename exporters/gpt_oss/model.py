@@ -32,6 +32,7 @@ class Embedding(eqx.Module):
         self.weight = parameter(vocabulary, hidden)
 
     def __call__(self, ids: Array, dtype: np.dtype[Any]) -> Array:
+        """(...) -> (..., H)."""
         return _row(self.weight, ids).astype(dtype)
 
 
@@ -46,6 +47,7 @@ class RMSNorm(eqx.Module):
         self.epsilon = epsilon
 
     def __call__(self, x: Array) -> Array:
+        """(..., H) -> (..., H)."""
         wide = x.astype(jnp.float32)
         mean_square = jnp.mean(jnp.square(wide), axis=-1, keepdims=True)
         normal = wide * lax.rsqrt(mean_square + self.epsilon)
@@ -119,6 +121,7 @@ class DenseExperts(eqx.Module):
         self.bias = parameter(experts, outputs)
 
     def __call__(self, expert: Array, x: Array) -> Array:
+        """What the expert of that number makes of x: (..., in) -> (..., out)."""
         weight = _row(self.weight, expert).astype(x.dtype)
         return x @ weight + _row(self.bias, expert).astype(x.dtype)
 
@@ -137,6 +140,7 @@ class Mxfp4Experts(eqx.Module):
         self.bias = parameter(experts, outputs)
 
     def __call__(self, expert: Array, x: Array) -> Array:
+        """What the expert of that number makes of x: (..., in) -> (..., out)."""
         weight = mxfp4.decode(_row(self.blocks, expert), _row(self.scales, expert))
         return x @ weight.astype(x.dtype).T + _row(self.bias, expert).astype(x.dtype)
 
@@ -213,6 +217,7 @@ class Block(eqx.Module):
         self.mlp = MixtureOfExperts(config, experts)
 
     def __call__(self, x: Array, cos: Array, sin: Array, visible: Array) -> Array:
+        """(B, T, H) -> (B, T, H); the rest is as `Attention` has it."""
         x = x + self.attention(self.attention_norm(x), cos, sin, visible)
         return x + self.mlp(self.mlp_norm(x))
 
