@@ -46,7 +46,8 @@ def atomic_files(paths: Sequence[Path]) -> Iterator[list[BinaryIO]]:
     files: list[BinaryIO] = []
     try:
         for path in waiting:
-            files.append(path.open("xb"))
+            stream = path.open("xb")
+            files.append(stream)
         yield files
         for file in files:
             file.flush()

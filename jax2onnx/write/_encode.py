@@ -91,7 +91,7 @@ def write_parts(parts: Sequence[Part], file: BinaryIO, folder: Path) -> None:
 
 
 def write_tensor(tensor: ir.TensorProtocol, file: BinaryIO, folder: Path) -> None:
-    """Write a tensor's little-endian bytes:
+    """Write a tensor's little-endian bytes.
 
     1. from its file, in chunks, if it is a reference (hard links too, which onnx_ir refuses);
     2. from its array without a copy, if elements take whole bytes;

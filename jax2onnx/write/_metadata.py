@@ -13,10 +13,10 @@ _REWRITER_TAG = "pkg.onnxscript.rewriter.rule_name"
 
 
 def clean_metadata(model: ir.Model) -> None:
-    """Stamp the producer, and drop
+    """Stamp the producer, and drop what is nobody's business.
 
-    1. the rewriter's notes on nodes;
-    2. doc strings of graphs, nodes, values and tensors: tools put stack traces with the build
+    1. The rewriter's notes on nodes.
+    2. Doc strings of graphs, nodes, values and tensors: tools put stack traces with the build
        machine's paths there. Those of the model and of functions are the author's, and stay.
     """
     model.producer_name = PRODUCER

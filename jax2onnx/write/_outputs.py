@@ -8,11 +8,10 @@ from jax2onnx.write._walk import bodies, nested_graphs
 
 
 def separate_outputs(model: ir.Model) -> None:
-    """Put an Identity before each output, of any graph or function, that is
+    """Put an Identity before outputs, of any graph or function, that are not a node's own.
 
-    1. an input of that graph,
-    2. an initializer,
-    3. already an output at an earlier position.
+    These are: 1. an input of that graph; 2. an initializer; 3. what is an output at an earlier
+    position already.
 
     JAX functions may return an argument, a constant, or one value twice; ONNX graphs may not.
     """

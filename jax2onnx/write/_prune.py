@@ -8,7 +8,7 @@ from jax2onnx.write._walk import bodies, nested_graphs, nested_nodes, subgraphs
 
 
 def prune(model: ir.Model) -> None:
-    """Drop, from a topologically ordered model:
+    """Drop what is dead from a topologically ordered model.
 
     1. functions that nothing reachable from the main graph calls; those that stay are listed
        callees first, in the order in which the main graph comes to need them;

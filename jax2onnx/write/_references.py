@@ -25,7 +25,7 @@ def file_of(tensor: ir.ExternalTensor, folder: Path) -> Path:
 
 
 def check_references(model: ir.Model, folder: Path) -> None:
-    """Check what neither the serialiser nor `onnx.checker` does, for a model to lie in `folder`:
+    """Check what neither the serialiser nor `onnx.checker` does, for a model to lie in `folder`.
 
     1. each location is a relative path with forward slashes and without `..`, since runtimes refuse
        the others and an artifact must not know the machine that built it;

@@ -1,0 +1,79 @@
+"""Saying which nodes cannot run, in which types, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from jax2onnx.errors import Jax2OnnxError
+from jax2onnx.legalise._kernels import KernelTable, Signature, variables
+from jax2onnx.legalise._types import SHORT_NAMES
+
+_NAMES = {dtype: short for short, dtype in SHORT_NAMES.items()}
+_SHOWN = 10
+
+
+class UnsupportedTypeError(Jax2OnnxError):
+    """Nodes of the model can run in no element type that the target has kernels for."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A node that cannot run, and what the table says of its operator."""
+
+    node: ir.Node
+    signature: Signature | None
+
+
+def describe(refusals: Sequence[Refusal], table: KernelTable, opset: int) -> str:
+    """The message: each operator with its types once, where it first is, and the remedy."""
+    firsts: dict[str, Refusal] = {}
+    for refusal in refusals:
+        firsts.setdefault(_call(refusal.node), refusal)
+    lines = [
+        f"  {call} at node {refusal.node.name!r}: {_remedy(refusal, table, opset)}"
+        for call, refusal in list(firsts.items())[:_SHOWN]
+    ]
+    if len(firsts) > _SHOWN:
+        lines.append(f"  and {len(firsts) - _SHOWN} more")
+    return f"{table.runtime} cannot run {len(firsts)} kind(s) of node of this model:\n" + "\n".join(
+        lines
+    )
+
+
+def _call(node: ir.Node) -> str:
+    name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+    inputs = ", ".join("-" if v is None else _type(v.dtype) for v in node.inputs)
+    return f"{name}({inputs}) -> {', '.join(_type(v.dtype) for v in node.outputs)}"
+
+
+def _type(dtype: ir.DataType | None) -> str:
+    return "?" if dtype is None else _NAMES.get(dtype, dtype.name.lower())
+
+
+def _remedy(refusal: Refusal, table: KernelTable, opset: int) -> str:
+    """What to do about a node.
+
+    1. no such operator, in that operator set or at all;
+    2. it has no kernel in that operator set, but in an older one;
+    3. it has kernels for other types: the model can be written in one of them.
+    """
+    node, signature = refusal.node, refusal.signature
+    if signature is None or not signature.kernels:
+        for older in reversed(table.opsets):
+            known = table.signature(node.domain, node.op_type, older)
+            if older != opset and known is not None and known.kernels:
+                return f"it runs in operator set {older}; pass opset={older}"
+        return "it has no such operator; write it with others, or as a function"
+    taken = {dtype for kernel in signature.kernels for dtype in kernel[_first(signature)]}
+    listed = ", ".join(short for short, dtype in SHORT_NAMES.items() if dtype in taken)
+    advice = f"it runs in {listed}; cast around it in the model"
+    if ir.DataType.DOUBLE in {value.dtype for value in node.outputs}:
+        advice += " or convert without enable_double_precision (f64 is never narrowed silently)"
+    return advice
+
+
+def _first(signature: Signature) -> str:
+    return variables(signature.inputs, signature.outputs)[0]

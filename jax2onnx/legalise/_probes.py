@@ -1,0 +1,156 @@
+"""The smallest model of each operator, by which ONNX Runtime is asked what it can run.
+
+Used by `generate.py` and by the tests alone. An operator is missing here when JAX has nothing that
+could become it: sequences, strings, optionals, quantised arithmetic, random numbers of the runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+# An input is a shape (filled with ones), a list or number (its values), or None (left out).
+Input = tuple[int, ...] | list[Any] | int | None
+
+
+@dataclass(frozen=True)
+class TypeOf:
+    """An attribute whose value is the element type bound to a type variable."""
+
+    variable: str
+
+
+@dataclass(frozen=True)
+class Body:
+    """A subgraph attribute: types of its inputs (`V` for the probed one), and which it hands on."""
+
+    inputs: Sequence[str]
+    passed: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Inputs and attributes that make a valid node of an operator, whatever its element types."""
+
+    inputs: Sequence[Input]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    outputs: int = 1
+
+
+def _names(text: str) -> list[str]:
+    return text.split()
+
+
+_ROW: Input = (4,)
+_IMAGE: Input = (1, 4, 4, 4)
+
+_UNARY = _names(
+    "Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Ceil Celu Cos Cosh Elu Erf Exp Floor Gelu "
+    "HardSigmoid HardSwish Hardmax Identity IsInf IsNaN LeakyRelu Log LogSoftmax Mish Neg NonZero "
+    "Not Reciprocal Relu Round Selu Shape Shrink Sigmoid Sign Sin Sinh Size Softmax Softplus "
+    "Softsign Sqrt Swish Tan Tanh ThresholdedRelu"
+)
+_BINARY = _names(
+    "Add And BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less LessOrEqual Max "
+    "Mean Min Mul Or PRelu Pow Sub Sum SwiGLU Xor"
+)
+_REDUCTIONS = _names(
+    "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd "
+    "ReduceSum ReduceSumSquare"
+)
+
+PROBES: dict[str, Probe] = {
+    **{name: Probe([_ROW]) for name in _UNARY},
+    **{name: Probe([_ROW, _ROW]) for name in _BINARY},
+    **{name: Probe([(2, 3), [1]]) for name in _REDUCTIONS},
+    "AffineGrid": Probe([(1, 2, 3), [1, 1, 2, 2]]),
+    "ArgMax": Probe([(2, 3)]),
+    "ArgMin": Probe([(2, 3)]),
+    "Attention": Probe(
+        [(1, 2, 4), (1, 2, 4), (1, 2, 4), (2, 2)], {"q_num_heads": 2, "kv_num_heads": 2}
+    ),
+    "AveragePool": Probe([_IMAGE], {"kernel_shape": [2, 2]}),
+    "BatchNormalization": Probe([_IMAGE, _ROW, _ROW, _ROW, _ROW]),
+    "BitCast": Probe([_ROW], {"to": TypeOf("T2")}),
+    "BitShift": Probe([_ROW, _ROW], {"direction": "LEFT"}),
+    "Cast": Probe([_ROW], {"to": TypeOf("T2")}),
+    "CastLike": Probe([_ROW, (1,)]),
+    "CausalConvWithState": Probe([(1, 2, 4), (2, 1, 2)], outputs=2),
+    "CenterCropPad": Probe([_ROW, [2]]),
+    "Clip": Probe([_ROW, (), ()]),
+    "Col2Im": Probe([(1, 4, 1), [2, 2], [2, 2]]),
+    "Compress": Probe([_ROW, _ROW]),
+    "Concat": Probe([_ROW, _ROW], {"axis": 0}),
+    "ConstantOfShape": Probe([[2]], {"value": TypeOf("T2")}),
+    "Conv": Probe([_IMAGE, (1, 4, 2, 2)]),
+    "ConvInteger": Probe([_IMAGE, (1, 4, 2, 2)]),
+    "ConvTranspose": Probe([_IMAGE, (4, 1, 2, 2)]),
+    "CumProd": Probe([_ROW, 0]),
+    "CumSum": Probe([_ROW, 0]),
+    "DFT": Probe([(1, 4, 1)]),
+    "DeformConv": Probe([(1, 1, 3, 3), (1, 1, 2, 2), (1, 8, 2, 2)]),
+    "DepthToSpace": Probe([_IMAGE], {"blocksize": 2}),
+    "DequantizeLinear": Probe([_ROW, ()]),
+    "Det": Probe([(2, 2)]),
+    "Dropout": Probe([_ROW]),
+    "Einsum": Probe([_ROW, _ROW], {"equation": "i,i->i"}),
+    "Expand": Probe([(1,), [3]]),
+    "EyeLike": Probe([(2, 2)], {"dtype": TypeOf("T2")}),
+    "Flatten": Probe([(2, 3)]),
+    "GRU": Probe([(1, 1, 2), (1, 6, 2), (1, 6, 2)], {"hidden_size": 2}),
+    "Gather": Probe([_ROW, [0]]),
+    "GatherElements": Probe([_ROW, [0]]),
+    "GatherND": Probe([_ROW, [[0]]]),
+    "Gemm": Probe([(2, 2), (2, 2), (2,)]),
+    "GlobalAveragePool": Probe([_IMAGE]),
+    "GlobalLpPool": Probe([_IMAGE]),
+    "GlobalMaxPool": Probe([_IMAGE]),
+    "GridSample": Probe([_IMAGE, (1, 2, 2, 2)]),
+    "GroupNormalization": Probe([_IMAGE, _ROW, _ROW], {"num_groups": 2}),
+    "If": Probe([1], {"then_branch": Body([], []), "else_branch": Body([], [])}),
+    "InstanceNormalization": Probe([_IMAGE, _ROW, _ROW]),
+    "LRN": Probe([_IMAGE], {"size": 3}),
+    "LSTM": Probe([(1, 1, 2), (1, 8, 2), (1, 8, 2)], {"hidden_size": 2}),
+    "LayerNormalization": Probe([(2, 4), _ROW, _ROW]),
+    "LinearAttention": Probe(
+        [(1, 2, 4), (1, 2, 4), (1, 2, 4)], {"q_num_heads": 2, "kv_num_heads": 2}, outputs=2
+    ),
+    "Loop": Probe([1, 1, ()], {"body": Body(["i64", "bool", "V"], [1, 2])}),
+    "LpNormalization": Probe([(2, 4)]),
+    "LpPool": Probe([_IMAGE], {"kernel_shape": [2, 2]}),
+    "MatMul": Probe([(2, 2), (2, 2)]),
+    "MatMulInteger": Probe([(2, 2), (2, 2)]),
+    "MaxPool": Probe([_IMAGE], {"kernel_shape": [2, 2]}),
+    "MaxUnpool": Probe([(1, 1, 1, 1), [[[[0]]]]], {"kernel_shape": [2, 2]}),
+    "MeanVarianceNormalization": Probe([_IMAGE]),
+    "Mod": Probe([_ROW, _ROW], {"fmod": 1}),
+    "NonMaxSuppression": Probe([(1, 2, 4), (1, 1, 2)]),
+    "OneHot": Probe([[0, 1], 2, [0, 1]]),
+    "Pad": Probe([_ROW, [1, 1]]),
+    "QuantizeLinear": Probe([_ROW, (), ()]),
+    "RMSNormalization": Probe([(2, 4), _ROW]),
+    "RNN": Probe([(1, 1, 2), (1, 2, 2), (1, 2, 2)], {"hidden_size": 2}),
+    "Range": Probe([0, 4, 1]),
+    "Reshape": Probe([_ROW, [2, 2]]),
+    "Resize": Probe([_IMAGE, None, [1, 1, 2, 2]], {"mode": "nearest"}),
+    "ReverseSequence": Probe([(2, 2), [1, 1]]),
+    "RoiAlign": Probe([_IMAGE, (1, 4), [0]]),
+    "RotaryEmbedding": Probe([(1, 2, 2, 4), (2, 2), (2, 2), [[0, 1]]]),
+    "STFT": Probe([(1, 8, 1), 4, None, 4]),
+    "Scan": Probe([(), _ROW], {"body": Body(["V", "V"], [0, 1]), "num_scan_inputs": 1}, outputs=2),
+    "ScatterElements": Probe([_ROW, [0], (1,)]),
+    "ScatterND": Probe([_ROW, [[0]], (1,)]),
+    "Slice": Probe([_ROW, [0], [2], [0]]),
+    "SpaceToDepth": Probe([_IMAGE], {"blocksize": 2}),
+    "Split": Probe([_ROW, [2, 2]], outputs=2),
+    "Squeeze": Probe([(1, 4), [0]]),
+    "TensorScatter": Probe([(1, 4, 2), (1, 2, 2), [0]]),
+    "Tile": Probe([_ROW, [2]]),
+    "TopK": Probe([_ROW, [2]], outputs=2),
+    "Transpose": Probe([(2, 3)]),
+    "Trilu": Probe([(2, 2)]),
+    "Unique": Probe([_ROW]),
+    "Unsqueeze": Probe([_ROW, [0]]),
+    "Where": Probe([_ROW, _ROW, _ROW]),
+}

@@ -1,0 +1,80 @@
+"""Element types: their short names in the kernel tables, and which of them hold which."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+_T = ir.DataType
+
+# As JAX's own jaxprs abbreviate them.
+SHORT_NAMES: dict[str, ir.DataType] = {
+    "bool": _T.BOOL,
+    "i2": _T.INT2,
+    "i4": _T.INT4,
+    "i8": _T.INT8,
+    "i16": _T.INT16,
+    "i32": _T.INT32,
+    "i64": _T.INT64,
+    "u2": _T.UINT2,
+    "u4": _T.UINT4,
+    "u8": _T.UINT8,
+    "u16": _T.UINT16,
+    "u32": _T.UINT32,
+    "u64": _T.UINT64,
+    "f4e2m1": _T.FLOAT4E2M1,
+    "f8e4m3": _T.FLOAT8E4M3FN,
+    "f8e4m3fnuz": _T.FLOAT8E4M3FNUZ,
+    "f8e5m2": _T.FLOAT8E5M2,
+    "f8e5m2fnuz": _T.FLOAT8E5M2FNUZ,
+    "f8e8m0": _T.FLOAT8E8M0,
+    "bf16": _T.BFLOAT16,
+    "f16": _T.FLOAT16,
+    "f32": _T.FLOAT,
+    "f64": _T.DOUBLE,
+}
+
+_SIGNED = (_T.INT2, _T.INT4, _T.INT8, _T.INT16, _T.INT32, _T.INT64)
+_UNSIGNED = (_T.UINT2, _T.UINT4, _T.UINT8, _T.UINT16, _T.UINT32, _T.UINT64)
+_FLOATS = (_T.FLOAT, _T.DOUBLE)
+# The widest integers that each float holds without gaps.
+_EXACT_BITS = {_T.FLOAT16: 11, _T.FLOAT: 24, _T.DOUBLE: 53}
+
+
+def wider_floats(dtype: ir.DataType) -> tuple[ir.DataType, ...]:
+    """The floats that hold every value of the float `dtype`, narrowest first.
+
+    8-bit floats go straight to 32 bits: 16 would round twice on the way back.
+    """
+    return tuple(wide for wide in _FLOATS if wide.bitwidth > dtype.bitwidth)
+
+
+def wider_integers(dtype: ir.DataType) -> tuple[ir.DataType, ...]:
+    """The integers that hold every value of the integer or boolean `dtype`, narrowest first."""
+    if dtype in _SIGNED:
+        return tuple(wide for wide in _SIGNED if wide.bitwidth > dtype.bitwidth)
+    if dtype == _T.BOOL:
+        return tuple(wide for wide in (*_UNSIGNED, *_SIGNED) if wide.bitwidth >= 8)
+    wider = (wide for wide in (*_UNSIGNED, *_SIGNED) if wide.bitwidth > dtype.bitwidth)
+    return tuple(sorted(wider, key=lambda wide: wide.bitwidth))
+
+
+def congruent_integers(dtype: ir.DataType) -> tuple[ir.DataType, ...]:
+    """The integers, beside the wider ones, in which arithmetic modulo 2^n gives the same bits.
+
+    These are the ones of the same width and the other sign.
+    """
+    for these, others in ((_SIGNED, _UNSIGNED), (_UNSIGNED, _SIGNED)):
+        if dtype in these:
+            return (others[these.index(dtype)],)
+    return ()
+
+
+def exact_floats(dtype: ir.DataType) -> tuple[ir.DataType, ...]:
+    """The floats that hold every value of the integer or boolean `dtype`, narrowest first."""
+    bits = 1 if dtype == _T.BOOL else dtype.bitwidth - (dtype in _SIGNED)
+    return tuple(wide for wide, exact in _EXACT_BITS.items() if exact >= bits)
+
+
+def is_float(dtype: ir.DataType) -> bool:
+    """Whether `dtype` is a real floating-point type."""
+    return dtype.is_floating_point()

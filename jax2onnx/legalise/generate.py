@@ -1,0 +1,294 @@
+"""Makes `ort_cpu.json` by asking the installed ONNX Runtime.
+
+Run it after an update of the runtime: `python -m jax2onnx.legalise.generate`.
+
+The registry of kernels says less than the runtime does: it knows neither the casts that the
+runtime inserts around float16, nor the operators that it runs by expanding their definition, nor
+what a kernel refuses once it is called. So:
+
+1. every operator of `_probes.py` is asked, in each of its versions and with every combination of
+   element types that its schema admits, by building a model and running it;
+2. operators of other domains are taken from the registry;
+3. what is left of the standard domain has no use here and is left out.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+from jax2onnx.legalise._kernels import variables
+from jax2onnx.legalise._probes import PROBES, Body, Probe, TypeOf
+from jax2onnx.legalise._types import SHORT_NAMES
+
+TABLE = Path(__file__).with_name("ort_cpu.json")
+OPSETS = (21, 28)
+
+_PROVIDER = "CPUExecutionProvider"
+_NAMES = {dtype: short for short, dtype in SHORT_NAMES.items()}
+_ONNX_NAMES = {f"tensor({str(dtype).lower()})": dtype for dtype in SHORT_NAMES.values()}
+# A kernel whose range of versions ends here serves the version at which the range begins, no other.
+_OPEN_END = 2**31 - 1
+
+_REFUSALS = (
+    RuntimeError,
+    state.Fail,
+    state.InvalidArgument,
+    state.InvalidGraph,
+    state.NotImplemented,
+    state.RuntimeException,
+)
+
+Row = tuple[frozenset[ir.DataType], ...]
+
+
+def main() -> None:
+    """Write the table of the installed runtime in place of the checked-in one."""
+    TABLE.write_text(render(), "utf-8")
+
+
+def render() -> str:
+    """The table as JSON, one line per version of an operator, sorted."""
+    lines = []
+    for domain, operators in (("", _standard()), ("com.microsoft", _contributed())):
+        rows = ",\n".join(
+            f"{json.dumps(name)}:{{"
+            + ",\n ".join(f'"{since}":{_dump(entry)}' for since, entry in versions.items())
+            + "}"
+            for name, versions in sorted(operators.items())
+        )
+        lines.append(f"{json.dumps(domain)}:{{\n{rows}\n}}")
+    runtime = json.dumps(f"onnxruntime {ort.__version__} {_PROVIDER}")
+    body = ",\n".join(lines)
+    return f'{{"runtime":{runtime},\n"opsets":{_dump(OPSETS)},\n"operators":{{\n{body}\n}}}}\n'
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+Entry = list[Any]
+
+
+def _standard() -> dict[str, dict[int, Entry]]:
+    ort.set_default_logger_severity(4)
+    operators: dict[str, dict[int, Entry]] = {}
+    for name, probe in PROBES.items():
+        versions = operators.setdefault(name, {})
+        last: Entry | None = None
+        for schema, opset in _versions("", name):
+            inputs, outputs = _formals(schema)
+            names = variables(inputs, outputs)
+            admitted = [_admitted(schema, variable) for variable in names]
+            answers = [
+                bound
+                for bound in itertools.product(*admitted)
+                if runs(
+                    probe_model(name, probe, opset, inputs, dict(zip(names, bound, strict=True)))
+                )
+            ]
+            entry = _entry(inputs, outputs, _pack(answers))
+            if entry != last:
+                versions[schema.since_version] = last = entry
+    return operators
+
+
+def _contributed() -> dict[str, dict[int, Entry]]:
+    domain = "com.microsoft"
+    operators: dict[str, dict[int, Entry]] = {}
+    kernels: dict[str, list[Any]] = {}
+    for kernel in state.get_all_opkernel_def():
+        if kernel.domain == domain:
+            kernels.setdefault(kernel.op_name, []).append(kernel)
+    for name, registered in kernels.items():
+        for schema, _ in _versions(domain, name):
+            inputs, outputs = _formals(schema)
+            rows = {
+                _registered_row(schema, kernel, variables(inputs, outputs))
+                for kernel in registered
+                if _serves(kernel.version_range, schema.since_version)
+            }
+            entry = _entry(inputs, outputs, _merge(rows))
+            operators.setdefault(name, {})[schema.since_version] = entry
+    return operators
+
+
+def _serves(versions: tuple[int, int], since: int) -> bool:
+    first, last = versions
+    return first == since or (first < since <= last and last != _OPEN_END)
+
+
+@functools.cache
+def _schemas() -> dict[tuple[str, str], list[Any]]:
+    schemas: dict[tuple[str, str], list[Any]] = {}
+    for schema in sorted(state.get_all_operator_schema(), key=lambda s: s.since_version):
+        schemas.setdefault((schema.domain, schema.name), []).append(schema)
+    return schemas
+
+
+def _versions(domain: str, name: str) -> Iterator[tuple[Any, int]]:
+    """The schemas in effect in some operator set of `OPSETS`, each with the first of these sets."""
+    schemas = _schemas()[domain, name]
+    first, last = OPSETS
+    for schema, following in itertools.zip_longest(schemas, schemas[1:]):
+        ends = following is not None and domain == "" and following.since_version <= first
+        if not (schema.deprecated or ends or schema.since_version > last):
+            yield schema, max(schema.since_version, first)
+
+
+def _formals(schema: Any) -> tuple[list[str], list[str]]:
+    return [_formal(f.typeStr) for f in schema.inputs], [_formal(f.typeStr) for f in schema.outputs]
+
+
+def _formal(type_string: str) -> str:
+    """A type variable as it is (`T`), a concrete type by its short name, others as `-`."""
+    if "(" not in type_string:
+        return type_string[0].upper() + type_string[1:]
+    dtype = _ONNX_NAMES.get(type_string)
+    return _NAMES[dtype] if dtype is not None else "-"
+
+
+def _admitted(schema: Any, variable: str) -> list[ir.DataType]:
+    for constraint in schema.type_constraints:
+        if _formal(constraint.type_param_str) == variable:
+            allowed = {_ONNX_NAMES.get(name) for name in constraint.allowed_type_strs}
+            return [dtype for dtype in SHORT_NAMES.values() if dtype in allowed]
+    raise ValueError(f"{schema.name} has no type variable {variable}")
+
+
+def _registered_row(schema: Any, kernel: Any, names: Sequence[str]) -> Row:
+    """The types that a registered kernel takes for each variable.
+
+    Its constraints go by the name of a variable or of a parameter, and leave out what they take in
+    full.
+    """
+    parameters = {f.name: _formal(f.typeStr) for f in (*schema.inputs, *schema.outputs)}
+    taken = {name: frozenset(_admitted(schema, name)) for name in names}
+    for constraint, types in kernel.type_constraints.items():
+        variable = (
+            _formal(constraint) if _formal(constraint) in taken else parameters.get(constraint)
+        )
+        if variable in taken:
+            allowed = {_ONNX_NAMES.get(name) for name in types}
+            taken[variable] &= {dtype for dtype in allowed if dtype is not None}
+    return tuple(taken.values())
+
+
+def _entry(inputs: Sequence[str], outputs: Sequence[str], rows: Iterable[Row]) -> Entry:
+    order = list(SHORT_NAMES.values())
+    listed = [
+        [" ".join(_NAMES[dtype] for dtype in order if dtype in types) for types in row]
+        for row in rows
+    ]
+    return [" ".join(inputs), " ".join(outputs), *sorted(listed)]
+
+
+def _pack(answers: Iterable[tuple[ir.DataType, ...]]) -> list[Row]:
+    """The same combinations as few products of sets: grouped by what the first type goes with."""
+    combinations = set(answers)
+    if combinations <= {()}:
+        return [() for _ in combinations]
+    by_rest: dict[tuple[ir.DataType, ...], set[ir.DataType]] = {}
+    for first, *rest in combinations:
+        by_rest.setdefault(tuple(rest), set()).add(first)
+    by_first: dict[frozenset[ir.DataType], list[tuple[ir.DataType, ...]]] = {}
+    for remaining, firsts in by_rest.items():
+        by_first.setdefault(frozenset(firsts), []).append(remaining)
+    return [(firsts, *row) for firsts, rests in by_first.items() for row in _pack(rests)]
+
+
+def _merge(rows: Iterable[Row]) -> list[Row]:
+    """Unite rows that differ in one variable only, until none do."""
+    merged = sorted(set(rows), key=lambda row: [sorted(types) for types in row])
+    for one, other in itertools.combinations(merged, 2):
+        different = [i for i, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
+        if len(different) == 1:
+            [at] = different
+            united = (*one[:at], one[at] | other[at], *one[at + 1 :])
+            return _merge([row for row in merged if row not in (one, other)] + [united])
+    return merged
+
+
+def runs(model: ir.Model) -> bool:
+    """Whether the runtime loads and runs a model that needs no inputs."""
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    data = ir.to_proto(model).SerializeToString()
+    try:
+        session = ort.InferenceSession(data, options, providers=[_PROVIDER])
+        session.run_with_ort_values(None, {})
+    except _REFUSALS:
+        return False
+    return True
+
+
+def probe_model(
+    name: str,
+    probe: Probe,
+    opset: int,
+    formals: Sequence[str],
+    bound: dict[str, ir.DataType],
+) -> ir.Model:
+    """A model of one node, whose inputs are initializers of the types bound to the variables."""
+    inputs: list[ir.Value | None] = []
+    for position, given in enumerate(probe.inputs):
+        formal = formals[min(position, len(formals) - 1)]
+        dtype = bound.get(formal) or SHORT_NAMES[formal]
+        inputs.append(None if given is None else _constant(f"x{position}", given, dtype))
+    attributes = {key: _attribute(key, value, bound) for key, value in probe.attributes.items()}
+    node = ir.node(name, inputs, attributes, num_outputs=probe.outputs)
+    graph = ir.Graph(
+        [],
+        node.outputs,
+        nodes=[node],
+        initializers=[value for value in inputs if value is not None],
+        opset_imports={"": opset},
+        name="probe",
+    )
+    return ir.Model(graph, ir_version=10)
+
+
+def _array(dtype: ir.DataType, given: tuple[int, ...] | list[Any] | int) -> np.ndarray[Any, Any]:
+    array = np.ones(given) if isinstance(given, tuple) else np.asarray(given)
+    return array.astype(np.float32).astype(dtype.numpy())
+
+
+def _constant(name: str, given: Any, dtype: ir.DataType) -> ir.Value:
+    return ir.val(name, const_value=ir.tensor(_array(dtype, given), dtype=dtype, name=name))
+
+
+def _attribute(key: str, value: Any, bound: dict[str, ir.DataType]) -> Any:
+    """Attributes that name an element type, hold a tensor of one, or a body over one."""
+    if isinstance(value, TypeOf):
+        dtype = bound[value.variable]
+        return ir.tensor(_array(dtype, (1,)), dtype=dtype) if key == "value" else int(dtype)
+    if isinstance(value, Body):
+        return _body(value, bound["V"])
+    return value
+
+
+def _body(body: Body, dtype: ir.DataType) -> ir.Graph:
+    """A graph that hands its inputs on, or a constant where it has none."""
+    inputs = [ir.val(f"in{i}", SHORT_NAMES.get(t, dtype), ()) for i, t in enumerate(body.inputs)]
+    copies = [ir.node("Identity", [inputs[i]]) for i in body.passed]
+    if not copies:
+        tensor = ir.tensor(_array(dtype, ()), dtype=dtype)
+        copies = [ir.node("Constant", [], {"value": tensor})]
+    outputs = [copy.outputs[0] for copy in copies]
+    for output, index in zip(outputs, body.passed, strict=False):
+        output.type, output.shape = inputs[index].type, inputs[index].shape
+    return ir.Graph(inputs, outputs, nodes=copies, name="body")
+
+
+if __name__ == "__main__":
+    main()
