@@ -13,7 +13,7 @@ import onnx_ir as ir
 from exporters import binding, functions, hermetic
 from exporters.errors import ExportError
 from exporters.exportable import Exportable
-from exporters.manifest import Weights, manifest, to_json
+from exporters.manifest import WEIGHTS_DIGEST, Weights, manifest, to_json
 from jax2onnx import to_onnx
 from jax2onnx.errors import Jax2OnnxError
 from jax2onnx.write import WriteError, atomic_files, save
@@ -113,7 +113,7 @@ def _stamp(model: ir.Model, weights: Weights) -> None:
     `model_license` is ONNX's own name for it (onnx/docs/MetadataProps.md).
     """
     stamps = {"model_license": weights.licence, "weights_source": weights.source}
-    stamps |= {f"sha256:{pin.name}": pin.sha256 for pin in weights.files}
+    stamps |= {f"{WEIGHTS_DIGEST}{pin.name}": pin.sha256 for pin in weights.files}
     model.metadata_props.update(sorted(stamps.items()))
 
 

@@ -21,6 +21,9 @@ from weights.pins import Pin, hash_file
 FORMAT = 1
 """Version of the manifest's own layout."""
 
+WEIGHTS_DIGEST = "sha256:"
+"""With a file name behind it, the key in an artifact's metadata for the digest of that file."""
+
 _DISTRIBUTIONS = {
     "equinox": "equinox",
     "flax": "flax",
