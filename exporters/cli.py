@@ -110,9 +110,9 @@ def export(
         described = Weights(name, licence, origin, located.pins.files)
         request = Request(name, exporter, given, opset, located.open(), described)
         manifest = write(request, artifact)
-    beside = artifact.absolute().parent.resolve() == located.folder.resolve()
-    folder = None if beside else located.folder
-    click.echo(summary.render(manifest, artifact, weights_folder=folder, cached=False), nl=False)
+    folder = located.folder.resolve()
+    elsewhere = None if artifact.resolve().parent == folder else folder
+    click.echo(summary.render(manifest, artifact, weights_folder=elsewhere, cached=False), nl=False)
 
 
 @cli.command()
@@ -147,14 +147,14 @@ def verify(
     else:
         exporter, given = families.exporter(exporter), _parse_options(options)
     located = locate.locate(weights, store, pins)
-    with working(f"verifying {artifact}"):
+    with working(f"verifying {artifact}") as say:
         from exporters.inspection import check_weights
         from exporters.parity import Test, hold
 
         check_weights(artifact, located.pins)
         function = families.reference(reference, exporter)
         test = Test(artifact.stem, artifact, exporter, given, function, data, provider, atol, rtol)
-        hold(test, located.open(), click.echo)
+        hold(test, located.open(), say)
 
 
 @cli.command()

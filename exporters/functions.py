@@ -83,6 +83,6 @@ def _options(function: Callable[..., Any], positional: int) -> tuple[list[str], 
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:
-    """ "; did you mean 'sequence'?" when something known is close to `name`, else nothing."""
+    """(did you mean 'sequence'?) when something known is close to `name`, else nothing."""
     close = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return f" (did you mean {close[0]!r}?)" if close else ""

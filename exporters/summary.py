@@ -38,7 +38,7 @@ def render(
     rows.append(("operators", _operators(manifest)))
     rows.append(("opset", _opset(manifest["opset"])))
     rows.append(("parameters", _parameters(manifest["parameters"])))
-    rows += _several("weights", _weights(manifest, weights_folder))
+    rows += _several("weights", _weights(manifest, artifact, weights_folder))
     rows += _several("licence", _distinct(manifest.get("weights", []), "licence"))
     rows += _several("source", _distinct(manifest.get("weights", []), "source"))
     width = max(len(label) for label, _ in rows)
@@ -120,11 +120,16 @@ def _parameters(parameters: Mapping[str, Any]) -> str:
     )
 
 
-def _weights(manifest: Mapping[str, Any], folder: Path | None) -> list[str]:
+def _weights(manifest: Mapping[str, Any], artifact: Path, folder: Path | None) -> list[str]:
     files = manifest["parameters"]["files"]
     if not files:
         return []
-    where = "beside it" if folder is None else f"in {folder}{os.sep}"
+    if folder is not None:
+        where = f"in {folder}{os.sep}"
+    elif all((artifact.parent / file).is_file() for file in files):
+        where = "beside it"
+    else:
+        where = "expected beside it"
     shown = files if len(files) <= 2 else [f"{files[0]} ... {files[-1]} ({len(files)} files)"]
     return [f"{', '.join(shown)} {where}"]
 

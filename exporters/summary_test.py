@@ -43,11 +43,16 @@ def test_the_summary_says_what_a_user_wants_to_know() -> None:
   operators   30 in 2 functions and the graph: MatMul 12, Add 9, Mul 5, Cast 2, Exp 1, ...
   opset       23, com.example 1
   parameters  20.9 G in 459 tensors (bfloat16, uint8), 13.8 GB
-  weights     a.safetensors beside it
+  weights     a.safetensors expected beside it
   licence     Apache-2.0
   source      here
 """
     )
+
+
+def test_weights_that_lie_beside_the_artifact_are_seen(tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").touch()
+    assert "weights     a.safetensors beside it" in summary.render(MANIFEST, tmp_path / "m.onnx")
 
 
 def test_weights_elsewhere_come_with_the_option_that_loads_them() -> None:

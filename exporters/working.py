@@ -5,27 +5,42 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+import click
 
 _QUIET_SECONDS = 2.0
 _INTERVAL_SECONDS = 1.0
 
 
 @contextmanager
-def working(what: str) -> Iterator[None]:
-    """Shows `what` and the seconds that it has taken on a terminal's stderr, and wipes them after."""
+def working(what: str) -> Iterator[Callable[[str], None]]:
+    """Shows `what` and the seconds that it has taken on a terminal's stderr, and wipes them after.
+
+    Yields a function that prints a line meanwhile.
+    """
     if not sys.stderr.isatty():
-        yield
+        yield click.echo
         return
     done = threading.Event()
     ticker = threading.Thread(target=_tick, args=(what, done), daemon=True)
     ticker.start()
     try:
-        yield
+        yield _print_over
     finally:
         done.set()
         ticker.join()
+
+
+def _print_over(line: str) -> None:
+    _show("")
+    click.echo(line)
+
+
+def _show(line: str) -> None:
+    sys.stderr.write(f"\r\x1b[K{line}")
+    sys.stderr.flush()
 
 
 def _tick(what: str, done: threading.Event) -> None:
@@ -33,9 +48,7 @@ def _tick(what: str, done: threading.Event) -> None:
     if done.wait(_QUIET_SECONDS):
         return
     while True:
-        sys.stderr.write(f"\r\x1b[K{what}  {time.monotonic() - started:.0f} s")
-        sys.stderr.flush()
+        _show(f"{what}  {time.monotonic() - started:.0f} s")
         if done.wait(_INTERVAL_SECONDS):
             break
-    sys.stderr.write("\r\x1b[K")
-    sys.stderr.flush()
+    _show("")
