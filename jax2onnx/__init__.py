@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from jax2onnx.allclose import allclose
 from jax2onnx.api import to_onnx
 from jax2onnx.errors import (
     InputError,
@@ -30,6 +31,7 @@ __all__ = [
     "SymbolicDimensionError",
     "UnsupportedPrimitiveError",
     "UnsupportedUseError",
+    "allclose",
     "in_jax",
     "onnx_function",
     "register_lowering",

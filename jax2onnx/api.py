@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 import onnx_ir as ir
 
@@ -22,26 +22,55 @@ OPSETS = range(21, 25)
 """Versions of the default operator set that can be asked for."""
 
 
+class _Options(TypedDict, total=False):
+    input_params: Mapping[str, Any] | None
+    model_name: str
+    opset: int
+    enable_double_precision: bool
+    output_path: str | os.PathLike[str] | None
+    input_names: Sequence[str] | None
+    output_names: Sequence[str] | None
+    parameters: Mapping[str, ir.TensorProtocol] | None
+    constraints: Sequence[str]
+    target: str
+
+
 @overload
 def to_onnx(
-    fn: Any, inputs: Sequence[Any], *args: Any, return_mode: Literal["ir"], **kwargs: Any
+    fn: Callable[..., Any] | tuple[Any, Any],
+    inputs: Sequence[Any],
+    *,
+    return_mode: Literal["ir"],
+    **options: Unpack[_Options],
 ) -> ir.Model: ...
 @overload
 def to_onnx(
-    fn: Any, inputs: Sequence[Any], *args: Any, return_mode: Literal["file"], **kwargs: Any
+    fn: Callable[..., Any] | tuple[Any, Any],
+    inputs: Sequence[Any],
+    *,
+    return_mode: Literal["file"],
+    **options: Unpack[_Options],
 ) -> str: ...
 @overload
 def to_onnx(
-    fn: Any,
+    fn: Callable[..., Any] | tuple[Any, Any],
     inputs: Sequence[Any],
-    *args: Any,
+    input_params: Mapping[str, Any] | None = ...,
+    model_name: str = ...,
+    opset: int = ...,
+    *,
     return_mode: Literal["proto"] = ...,
-    **kwargs: Any,
+    enable_double_precision: bool = ...,
+    input_names: Sequence[str] | None = ...,
+    output_names: Sequence[str] | None = ...,
+    parameters: Mapping[str, ir.TensorProtocol] | None = ...,
+    constraints: Sequence[str] = ...,
+    target: str = ...,
 ) -> onnx.ModelProto: ...
 
 
 def to_onnx(
-    fn: Callable[..., Any],
+    fn: Callable[..., Any] | tuple[Any, Any],
     inputs: Sequence[Any],
     input_params: Mapping[str, Any] | None = None,
     model_name: str = "model",
@@ -59,8 +88,8 @@ def to_onnx(
     """Converts a JAX callable to an ONNX model that runs on ONNX Runtime.
 
     Args:
-        fn: a function, an Equinox or Flax NNX module, ``(module, variables)`` of Flax Linen, a bound
-            method of one of these, or a ``functools.partial`` of any. Arrays in it become
+        fn: a function, an Equinox or Flax NNX module, ``(module, variables)`` of Flax Linen, a
+            bound method of one of these, or a ``functools.partial`` of any. Arrays in it become
             initializers that bear their path in it (``blocks.3.attn.qkv.weight``).
         inputs: one specification for each positional argument, or a pytree of them: a shape such as
             ``("B", 30)`` (float32, or float64 with ``enable_double_precision``), an
@@ -73,8 +102,8 @@ def to_onnx(
         return_mode: ``"proto"`` for an ``onnx.ModelProto``, ``"ir"`` for an ``onnx_ir.Model``,
             ``"file"`` to write ``output_path`` and return it.
         output_path: the file to write; either whole or absent, never half written.
-        input_names, output_names: names of the graph's inputs and outputs, in pytree order. By
-            default inputs are called as the arguments, outputs ``output``, ``output_0``...
+        input_names: names of the graph's inputs, in pytree order; by default the arguments' own.
+        output_names: names of its outputs; by default ``output``, or ``output_0``, ``output_1``...
         parameters: tensors of abstract parameters (leaves that are ``jax.ShapeDtypeStruct``), by
             path; an ``onnx_ir.ExternalTensor`` stays where it lies.
         constraints: what JAX may assume of symbolic dimensions, such as ``"T <= 512"``.
@@ -83,7 +112,8 @@ def to_onnx(
 
     Raises:
         InputError: an argument is malformed.
-        ModelError: the model cannot be traced; `SymbolicDimensionError` if a dimension is the cause.
+        ModelError: the model cannot be traced.
+        SymbolicDimensionError: a dimension cannot be kept symbolic.
         UnsupportedPrimitiveError: lists every primitive that has no lowering.
         WriteError: the file cannot be written.
 

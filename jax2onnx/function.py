@@ -62,7 +62,7 @@ def onnx_function(
     """Makes ``target`` one ONNX function in every model that calls it.
 
     Args:
-        target: a function or method of arrays and pytrees, or a class of modules (its ``__call__``).
+        target: a function or method of arrays and pytrees, or a class (its ``__call__``).
         unique: calls that trace to the same computation share one function; otherwise each call
             has its own.
         namespace: domain of the function.
@@ -83,8 +83,8 @@ def _mark(target: Any, *, unique: bool, namespace: str, name: str | None) -> Any
         if not re.fullmatch(r"[\w.]+", text):
             raise InputError(f"onnx_function: {what} {text!r} must be letters, digits, _ and .")
     if isinstance(target, type):
-        call = target.__call__
-        target.__call__ = _marked(call, Mark(namespace, label), unique)  # type: ignore[method-assign]
+        marked = _marked(target.__call__, Mark(namespace, label), unique)
+        type.__setattr__(target, "__call__", marked)
         return target
     return _marked(target, Mark(namespace, label), unique)
 

@@ -52,8 +52,8 @@ def lower(
     ctx = Context(builder, Dimensions(builder, inputs), calls)
     ctx.parameters = {v: p.path for v, p in zip(parameters, traced.parameters, strict=True)}
     operands = [
-        ctx.cast(value, var.aval.dtype)
-        for value, var in zip([*parameters, *inputs], traced.jaxpr.invars, strict=True)
+        ctx.cast(value, aval.dtype)
+        for value, aval in zip([*parameters, *inputs], traced.jaxpr.in_avals, strict=True)
     ]
     ctx.parameters |= {v: p.path for v, p in zip(operands, traced.parameters, strict=False)}
     results = ctx.lower_jaxpr(traced.jaxpr, traced.consts, operands)

@@ -20,8 +20,7 @@ Array = np.ndarray[Any, Any]
 Dims = tuple[Any, ...]
 
 _PREDICATES = frozenset(
-    ("And", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual")
-    + ("Not", "Or", "Xor")
+    ("And", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual", "Not")
 )
 _IMPURE = frozenset(("If", "Loop", "Scan"))
 
@@ -45,9 +44,9 @@ class Builder:
         self.parent = parent
         self.nodes: list[ir.Node] = []
         self.initializers: list[ir.Value] = []
-        self.location = parent.location if parent is not None else ""
+        self.location: str = parent.location if parent is not None else ""
         self._function = function
-        self._root = parent._root if parent is not None else self
+        self._root: Builder = parent._root if parent is not None else self
         self._made: set[ir.Value] = set()
         self._known: dict[object, tuple[ir.Value, ...]] = {}
         self._constants: dict[object, ir.Value] = {}
@@ -122,8 +121,8 @@ class Builder:
     ) -> tuple[ir.Value, ...]:
         """Adds a node and returns its outputs.
 
-        Without ``dtypes`` and ``dims`` the operator is taken for an elementwise one: the type of its
-        first input (booleans for predicates), and the shape that its inputs broadcast to.
+        Without ``dtypes`` and ``dims`` the operator is taken for an elementwise one: its first
+        input's type (booleans for predicates), and the shape that its inputs broadcast to.
         """
         folded = self._fold(op_type, inputs, attributes) if domain == "" else None
         if folded is not None:
@@ -145,9 +144,9 @@ class Builder:
                 if dims
                 else self.broadcast([self.dims(v) for v in inputs if v is not None]),
             )
-        self._known[key] = node.outputs
-        self._made.update(node.outputs)
-        return node.outputs
+        made = self._known[key] = tuple(node.outputs)
+        self._made.update(made)
+        return made
 
     def made(self, value: ir.Value) -> bool:
         """Whether a node of this very graph computes ``value``."""
@@ -158,8 +157,7 @@ class Builder:
         node = ir.Node("", "Identity", (value,))
         node.name = f"{self.location}/Identity" if self.location else "Identity"
         self.nodes.append(node)
-        assert value.dtype is not None
-        self.set_type(node.outputs[0], value.dtype, self.dims(value))
+        self.set_type(node.outputs[0], element_type(value), self.dims(value))
         return node.outputs[0]
 
     def cast(self, value: ir.Value, dtype: ir.DataType) -> ir.Value:
@@ -190,8 +188,7 @@ class Builder:
         if op_type == "Shape":
             return INT64
         source = inputs[1] if op_type == "Where" else inputs[0]
-        assert source is not None and source.dtype is not None
-        return source.dtype
+        return element_type(source)
 
     def _lookup(self, key: object) -> tuple[ir.Value, ...] | None:
         builder: Builder | None = self
@@ -215,6 +212,13 @@ class Builder:
             return None
         result = fold(op_type, arrays, attributes)
         return None if result is None else self.constant(result)
+
+
+def element_type(value: ir.Value | None) -> ir.DataType:
+    """The element type of a value, which lowering always states."""
+    if value is None or value.dtype is None:
+        raise AssertionError(f"{value} has no element type")
+    return value.dtype
 
 
 def _attribute(name: str, value: Any) -> ir.Attr:

@@ -18,28 +18,29 @@ import onnx_ir as ir
 from jax._src import source_info_util
 from jax.extend import core
 
-from jax2onnx.lower.builder import Builder, Dims
+from jax2onnx.lower.builder import Builder, Dims, element_type
 from jax2onnx.lower.dims import Dimensions
 from jax2onnx.lower.dtypes import INT64, onnx_dtype
 from jax2onnx.lower.functions import Functions
-from jax2onnx.trace.dimensions import is_static
+from jax2onnx.trace.dimensions import abstract, is_static
 
 _RESHAPES = frozenset(("Reshape", "Squeeze", "Unsqueeze"))
 
 
 class Operators:
-    """``ctx.op.Gather(x, indices, axis=0)`` adds a Gather node.
+    """``ctx.op.Gather(x, indices, axis=0)`` adds a Gather node and returns its output.
 
-    Keyword arguments are the operator's attributes, and ``dtype=`` and ``shape=`` (or ``dtypes=``
-    and ``shapes=`` where there are several outputs) state the result's type where it is not that
-    of an elementwise operator. Operands may be Python numbers, lists and numpy arrays: a bare
-    number takes the type of the first tensor operand, a list of integers is int64.
+    Keyword arguments are the operator's attributes, and ``dtype=`` and ``shape=`` state the type
+    of the result where it is not that of an elementwise operator: the first operand's element type
+    (booleans for a predicate) and the shape that the operands broadcast to. Operands may be Python
+    numbers, lists and numpy arrays: a bare number takes the element type of the first tensor
+    operand, a list of integers is int64.
     """
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
-    def __getattr__(self, op_type: str) -> Callable[..., Any]:
+    def __getattr__(self, op_type: str) -> Callable[..., ir.Value]:
         return functools.partial(self._emit, op_type)
 
     def _emit(
@@ -48,31 +49,12 @@ class Operators:
         *operands: Any,
         dtype: ir.DataType | None = None,
         shape: Dims | None = None,
-        dtypes: Sequence[ir.DataType] | None = None,
-        shapes: Sequence[Dims] | None = None,
-        domain: str = "",
         **attributes: Any,
-    ) -> Any:
-        like = next((v for v in operands if isinstance(v, ir.Value)), None)
-        inputs = [self._operand(v, like) for v in operands]
-        count = len(dtypes) if dtypes is not None else 1
-        outputs = self._ctx.builder.emit(
-            op_type,
-            inputs,
-            attributes,
-            dtypes=dtypes if dtype is None else (dtype,),
-            dims=shapes if shape is None else (shape,),
-            outputs=count,
-            domain=domain,
-        )
-        return outputs[0] if count == 1 else outputs
-
-    def _operand(self, operand: Any, like: ir.Value | None) -> ir.Value | None:
-        if operand is None or isinstance(operand, ir.Value):
-            return operand
-        if isinstance(operand, int | float) and like is not None:
-            return self._ctx.constant(operand, like)
-        return self._ctx.builder.constant(operand)
+    ) -> ir.Value:
+        dtypes = None if dtype is None else (dtype,)
+        dims = None if shape is None else (shape,)
+        inputs = self._ctx.operands(operands)
+        return self._ctx.builder.emit(op_type, inputs, attributes, dtypes=dtypes, dims=dims)[0]
 
 
 class Context:
@@ -103,11 +85,41 @@ class Context:
         """Version of the default operator set."""
         return self.builder.opset
 
+    def operands(self, operands: Sequence[Any]) -> list[ir.Value | None]:
+        """Operands as values: numbers and arrays become constants (see `Operators`)."""
+        like = next((v for v in operands if isinstance(v, ir.Value)), None)
+        return [self._operand(v, like) for v in operands]
+
+    def _operand(self, operand: Any, like: ir.Value | None) -> ir.Value | None:
+        if operand is None or isinstance(operand, ir.Value):
+            return operand
+        if isinstance(operand, int | float) and like is not None:
+            return self.constant(operand, like)
+        return self.builder.constant(operand)
+
+    def several(
+        self, op_type: str, *operands: Any, types: Sequence[tuple[Any, Dims]], **attributes: Any
+    ) -> tuple[ir.Value, ...]:
+        """Adds a node with several outputs, whose dtypes and shapes are ``types``."""
+        return self.builder.emit(
+            op_type,
+            self.operands(operands),
+            attributes,
+            dtypes=[d if isinstance(d, ir.DataType) else onnx_dtype(d) for d, _ in types],
+            dims=[dims for _, dims in types],
+            outputs=len(types),
+        )
+
     # -- types -----------------------------------------------------------------------------------
 
     def dims(self, value: ir.Value) -> Dims:
         """Dimensions of a value: ints or JAX dimension expressions."""
         return self.builder.dims(value)
+
+    @property
+    def out_types(self) -> list[tuple[Any, Dims]]:
+        """Dtypes and dimensions of all of the equation's results."""
+        return [(a.dtype, tuple(a.shape)) for a in self.avals_out]
 
     @property
     def out_dims(self) -> Dims:
@@ -128,8 +140,7 @@ class Context:
 
     def constant(self, value: Any, like: ir.Value | ir.DataType) -> ir.Value:
         """A constant of the element type of ``like``."""
-        dtype = like.dtype if isinstance(like, ir.Value) else like
-        assert dtype is not None
+        dtype = element_type(like) if isinstance(like, ir.Value) else like
         return self.builder.constant(value, dtype.numpy())
 
     def shape_tensor(self, dims: Dims) -> ir.Value:
@@ -176,10 +187,7 @@ class Context:
         if perm == list(range(len(perm))):
             return value
         dims = self.dims(value)
-        assert value.dtype is not None
-        return self.op.Transpose(
-            value, perm=perm, dtype=value.dtype, shape=tuple(dims[p] for p in perm)
-        )
+        return self.op.Transpose(value, perm=perm, shape=tuple(dims[p] for p in perm))
 
     def reshape(self, value: ir.Value, dims: Dims) -> ir.Value:
         """The same elements in another shape, by the first way that fits.
@@ -195,23 +203,21 @@ class Context:
             assert source is not None
             return self.reshape(source, dims)
         old, dims = self.dims(value), tuple(dims)
-        assert value.dtype is not None
         if old == dims:
             return value
         if len(dims) > len(old) and (added := _added_ones(old, dims)) is not None:
-            return self.op.Unsqueeze(value, list(added), dtype=value.dtype, shape=dims)
+            return self.op.Unsqueeze(value, list(added), shape=dims)
         if len(dims) < len(old) and (removed := _added_ones(dims, old)) is not None:
-            return self.op.Squeeze(value, list(removed), dtype=value.dtype, shape=dims)
+            return self.op.Squeeze(value, list(removed), shape=dims)
         static = _static_target(old, dims)
         target = self.shape_tensor(dims) if static is None else self.builder.constant(static)
-        return self.op.Reshape(value, target, dtype=value.dtype, shape=dims)
+        return self.op.Reshape(value, target, shape=dims)
 
     def broadcast(self, value: ir.Value, dims: Dims) -> ir.Value:
         """``value`` expanded to ``dims`` by ONNX's broadcasting rule."""
         if self.dims(value) == tuple(dims):
             return value
-        assert value.dtype is not None
-        return self.op.Expand(value, self.shape_tensor(dims), dtype=value.dtype, shape=tuple(dims))
+        return self.op.Expand(value, self.shape_tensor(dims), shape=tuple(dims))
 
     def unbroadcast(self, values: Sequence[ir.Value], dims: Dims) -> list[ir.Value]:
         """Operands of an elementwise operator without the broadcasts that it does by itself."""
@@ -266,10 +272,9 @@ class Context:
         """Outputs of this graph: each made by a node of its own, under its name."""
         outputs: list[ir.Value] = []
         for value, name in zip(values, names, strict=True):
-            if not self.builder.made(value) or value in outputs:
-                value = self.builder.copy(value)
-            value.name = name
-            outputs.append(value)
+            shared = not self.builder.made(value) or value in outputs
+            outputs.append(self.builder.copy(value) if shared else value)
+            outputs[-1].name = name
         return outputs
 
     def lower_closed(
@@ -282,10 +287,7 @@ class Context:
         self, function: Callable[..., Any], operands: Sequence[ir.Value]
     ) -> list[ir.Value]:
         """Traces ``function`` on the types of ``operands`` and lowers the trace in place."""
-        avals = []
-        for v in operands:
-            assert v.dtype is not None
-            avals.append(jax.ShapeDtypeStruct(self.dims(v), v.dtype.numpy()))
+        avals = [abstract(self.dims(v), element_type(v).numpy()) for v in operands]
         return self.lower_closed(jax.make_jaxpr(function)(*avals), operands)
 
     def branch(self) -> Context:

@@ -50,9 +50,9 @@ class Dimensions:
         name = variables[0]
         known = self._sources.get(name)
         # A shape that is the bare variable is a better source than 2*B + 1.
-        if known is None or (known[2]._to_var() is None and dim._to_var() is not None):
-            if _linear(dim) is not None:
-                self._sources[name] = (value, axis, dim)
+        better = known is None or (known[2]._to_var() is None and dim._to_var() is not None)
+        if better and _linear(dim) is not None:
+            self._sources[name] = (value, axis, dim)
 
     def value(self, dim: Any) -> ir.Value:
         """An int64 tensor of shape [1] that holds ``dim``."""

@@ -48,6 +48,10 @@ def _divide(x: Array, y: Array) -> Array | None:
     return (quotient * np.sign(x) * np.sign(y)).astype(x.dtype)
 
 
+def _where(condition: Array, x: Array, y: Array) -> Array:
+    return np.where(condition, x, y)
+
+
 _MOVEMENT: Mapping[str, Callable[..., Array | None]] = {
     "Concat": lambda *xs, axis: np.concatenate(xs, axis),
     "Expand": lambda x, shape: np.broadcast_to(
@@ -60,7 +64,7 @@ _MOVEMENT: Mapping[str, Callable[..., Array | None]] = {
     "Squeeze": lambda x, axes: x.squeeze(tuple(int(a) for a in axes)),
     "Transpose": lambda x, perm: x.transpose(perm),
     "Unsqueeze": lambda x, axes: np.expand_dims(x, tuple(int(a) for a in axes)),
-    "Where": lambda c, x, y: np.where(c, x, y),
+    "Where": _where,
 }
 
 _EXACT: Mapping[str, Callable[..., Array | None]] = {

@@ -51,7 +51,8 @@ def _read(
     ctx: Context, env: dict[core.Var, ir.Value], variable: core.Var | core.Literal
 ) -> ir.Value:
     if isinstance(variable, core.Literal):
-        return ctx.builder.constant(np.asarray(variable.val, variable.aval.dtype))
+        aval: Any = variable.aval
+        return ctx.builder.constant(np.asarray(variable.val, aval.dtype))
     return env[variable]
 
 

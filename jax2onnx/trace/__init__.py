@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from jax.extend import core
 
 from jax2onnx.errors import InputError, ModelError
 from jax2onnx.trace.callables import parameterise
-from jax2onnx.trace.dimensions import dimension_parser, explained
+from jax2onnx.trace.dimensions import abstract, dimension_parser, explained
 from jax2onnx.trace.paths import path_name
 from jax2onnx.trace.specs import Input, InputSpec, flatten_inputs
 
@@ -41,7 +41,7 @@ class Traced:
 
 
 def trace(
-    fn: Callable[..., Any],
+    fn: Any,
     inputs: Sequence[Any],
     *,
     input_params: Mapping[str, Any] | None = None,
@@ -91,7 +91,7 @@ def trace(
 
 
 def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
+    return abstract(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
 
 
 def _keyword_inputs(

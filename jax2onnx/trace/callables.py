@@ -28,7 +28,7 @@ class Parameterised:
 
     paths: tuple[str, ...]
     leaves: tuple[Any, ...]
-    rebuild: Callable[[Sequence[Any]], Callable[..., Any]]
+    rebuild: Callable[[Sequence[Any]], Any]
 
 
 def parameterise(fn: Any) -> Parameterised:

@@ -5,9 +5,9 @@ All inputs of one conversion share one scope: equal names are equal dimensions.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import jax
@@ -20,7 +20,7 @@ from jax2onnx.errors import InputError, ModelError, SymbolicDimensionError
 Dim: TypeAlias = Any
 """An ``int`` or a JAX dimension expression."""
 
-_JAX = os.path.dirname(jax.__file__)
+_JAX = str(Path(jax.__file__).parent)
 
 
 def dimension_parser(
@@ -55,6 +55,11 @@ def dimension_parser(
     return parse
 
 
+def abstract(shape: Iterable[Dim], dtype: Any) -> jax.ShapeDtypeStruct:
+    """What JAX traces instead of an array of this shape and dtype."""
+    return jax.ShapeDtypeStruct(tuple(shape), dtype)
+
+
 def is_static(dims: Iterable[Dim]) -> bool:
     """Whether every dimension is a known integer."""
     return all(isinstance(d, int | np.integer) for d in dims)
@@ -65,7 +70,7 @@ def explained() -> Iterator[None]:
     """Turns the errors of a trace that a user can act on into ones that say how."""
     try:
         yield
-    except (jax.core.InconclusiveDimensionOperation, UnexpectedDimVar) as error:
+    except (jax.errors.InconclusiveDimensionOperation, UnexpectedDimVar) as error:
         raise SymbolicDimensionError(
             f"a symbolic dimension cannot be kept symbolic at {_user_line(error)}:\n"
             f"  {str(error).splitlines()[0]}\n"
@@ -83,12 +88,12 @@ def explained() -> Iterator[None]:
 
 def _user_line(error: BaseException) -> str:
     """The innermost line of a traceback that belongs neither to JAX nor to this package."""
-    here = os.path.dirname(os.path.dirname(__file__))
+    here = str(Path(__file__).parent)
     where, trace = "an unknown line", error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
         inside = code.co_filename.startswith((_JAX, here, "<frozen"))
-        if not inside and os.path.basename(code.co_filename) != "contextlib.py":
+        if not inside and Path(code.co_filename).name != "contextlib.py":
             where = f"{code.co_filename}:{trace.tb_lineno} ({code.co_name})"
         trace = trace.tb_next
     return where

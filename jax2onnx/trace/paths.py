@@ -23,7 +23,7 @@ def path_name(path: Sequence[Any], *, keep_values: bool = False) -> str:
 def _step(key: Any) -> str:
     match key:
         case tree_util.GetAttrKey():
-            return key.name
+            return str(key.name)
         case tree_util.DictKey() | tree_util.FlattenedIndexKey():
             return str(key.key)
         case tree_util.SequenceKey():

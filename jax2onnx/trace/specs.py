@@ -12,7 +12,7 @@ import numpy as np
 from jax import dtypes, tree_util
 
 from jax2onnx.errors import InputError
-from jax2onnx.trace.dimensions import Dim
+from jax2onnx.trace.dimensions import Dim, abstract
 from jax2onnx.trace.paths import path_name
 
 
@@ -120,4 +120,4 @@ def _input(
                 f"input {name!r} is {dtype}: pass enable_double_precision=True to compute with it"
             )
         dtype = traced
-    return Input(name, dtype, jax.ShapeDtypeStruct(shape, traced))
+    return Input(name, dtype, abstract(shape, traced))

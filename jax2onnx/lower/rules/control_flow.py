@@ -27,19 +27,6 @@ def _branch_graph(
     return ir.Graph(inputs, outputs, nodes=branch.builder.nodes, name=name)
 
 
-def _many(values: Any) -> tuple[ir.Value, ...]:
-    return (values,) if isinstance(values, ir.Value) else tuple(values)
-
-
-def _typed(ctx: Context, avals: Sequence[Any]) -> dict[str, Any]:
-    from jax2onnx.lower.dtypes import onnx_dtype
-
-    return {
-        "dtypes": [onnx_dtype(a.dtype) for a in avals],
-        "shapes": [tuple(a.shape) for a in avals],
-    }
-
-
 def _fresh(ctx: Context, name: str, values: Sequence[ir.Value]) -> list[ir.Value]:
     """Inputs of a body: one for each value, of its type."""
     return [
@@ -63,22 +50,23 @@ def _cond(
         branch.avals_out = ctx.avals_out
         return _cond(branch, branch.op.Sub(index, 1), *operands, branches=rest)
 
-    return _many(
-        ctx.op.If(
-            _is_positive(ctx, index),
-            then_branch=_branch_graph(ctx, (), otherwise, "then"),
-            else_branch=_branch_graph(
-                ctx, (), lambda branch: branch.lower_closed(head, operands), "else"
-            ),
-            **_typed(ctx, ctx.avals_out),
-        )
+    return ctx.several(
+        "If",
+        _is_positive(ctx, index),
+        then_branch=_branch_graph(ctx, (), otherwise, "then"),
+        else_branch=_branch_graph(
+            ctx, (), lambda branch: branch.lower_closed(head, operands), "else"
+        ),
+        types=ctx.out_types,
     )
 
 
 def _is_positive(ctx: Context, index: ir.Value) -> ir.Value:
     node = index.producer()
-    if node is not None and node.op_type == "Cast" and node.inputs[0].dtype == BOOL:
-        return node.inputs[0]
+    if node is not None and node.op_type == "Cast":
+        source = node.inputs[0]
+        if source is not None and source.dtype == BOOL:
+            return source
     if index.dtype == BOOL:
         return index
     return ctx.op.Greater(index, 0)
@@ -107,7 +95,7 @@ def _while(
     step, going = _loop_inputs(ctx)
     graph = _branch_graph(ctx, (step, going, *inputs), body, "body")
     (start,) = ctx.lower_closed(cond_jaxpr, (*cond_consts, *carry))
-    return _many(ctx.op.Loop(None, start, *carry, body=graph, **_typed(ctx, ctx.avals_out)))
+    return ctx.several("Loop", None, start, *carry, body=graph, types=ctx.out_types)
 
 
 def _loop_inputs(ctx: Context) -> tuple[ir.Value, ir.Value]:
@@ -133,7 +121,6 @@ def _scan(
     carry = operands[num_consts : num_consts + num_carry]
     scanned = operands[num_consts + num_carry :]
     carried = _fresh(ctx, "carry", carry)
-    types = _typed(ctx, ctx.avals_out)
     if not scanned and not (reverse and len(ctx.avals_out) > num_carry):
         step, going = _loop_inputs(ctx)
 
@@ -141,7 +128,9 @@ def _scan(
             return going, *branch.lower_closed(jaxpr, (*consts, *carried))
 
         graph = _branch_graph(ctx, (step, going, *carried), body, "body")
-        return _many(ctx.op.Loop(ctx.dim_scalar(length), None, *carry, body=graph, **types))
+        return ctx.several(
+            "Loop", ctx.dim_scalar(length), None, *carry, body=graph, types=ctx.out_types
+        )
     steps = scanned or (_counter(ctx, length),)
     slices = [
         ctx.builder.new_value(f"slice_{i}", v.dtype, ctx.dims(v)[1:])  # type: ignore[arg-type]
@@ -155,16 +144,15 @@ def _scan(
         "body",
     )
     stacked = len(ctx.avals_out) - num_carry
-    return _many(
-        ctx.op.Scan(
-            *carry,
-            *steps,
-            body=graph,
-            num_scan_inputs=len(steps),
-            scan_input_directions=[1] * len(steps) if reverse else None,
-            scan_output_directions=[1] * stacked if reverse and stacked else None,
-            **types,
-        )
+    return ctx.several(
+        "Scan",
+        *carry,
+        *steps,
+        body=graph,
+        num_scan_inputs=len(steps),
+        scan_input_directions=[1] * len(steps) if reverse else None,
+        scan_output_directions=[1] * stacked if reverse and stacked else None,
+        types=ctx.out_types,
     )
 
 

@@ -52,8 +52,7 @@ def _conv(
         dilations=list(rhs_dilation),
         group=feature_group_count,
         kernel_shape=list(ctx.dims(kernel)[2:]),
-        dtype=x.dtype,
         shape=shape,
     )
     assert spatial == len(shape) - 2
-    return ctx.transpose(result, np.argsort(out_spec))
+    return ctx.transpose(result, [int(a) for a in np.argsort(out_spec)])

@@ -12,6 +12,7 @@ from jax import lax
 from jax._src.ad_util import stop_gradient_p
 from jax._src.lax import lax as lax_internal
 
+from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import BOOL, INT32
 from jax2onnx.lower.registry import Rule, in_jax, register_lowering
@@ -30,7 +31,8 @@ def elementwise(op_type: str, **attributes: Any) -> Rule:
 
     def rule(ctx: Context, *operands: ir.Value, **_: Any) -> ir.Value:
         values = ctx.unbroadcast(operands, ctx.out_dims)
-        return getattr(ctx.op, op_type)(*values, **attributes)  # type: ignore[no-any-return]
+        operator: Callable[..., ir.Value] = getattr(ctx.op, op_type)
+        return operator(*values, **attributes)
 
     return rule
 
@@ -149,8 +151,8 @@ def _select_n(ctx: Context, which: ir.Value, *cases: ir.Value) -> ir.Value:
 def _clamp(ctx: Context, low: ir.Value, x: ir.Value, high: ir.Value) -> ir.Value:
     scalars = not ctx.avals_in[0].shape and not ctx.avals_in[2].shape
     if scalars and ctx.builder.array(low) is not None and ctx.builder.array(high) is not None:
-        return ctx.op.Clip(x, low, high, shape=ctx.dims(x), dtype=x.dtype)
-    return ctx.op.Min(ctx.op.Max(low, x), high, dtype=x.dtype, shape=ctx.out_dims)
+        return ctx.op.Clip(x, low, high, shape=ctx.dims(x))
+    return ctx.op.Min(ctx.op.Max(low, x), high, shape=ctx.out_dims)
 
 
 @register_lowering(lax.round_p)
@@ -177,10 +179,9 @@ def _erfc(ctx: Context, x: ir.Value) -> ir.Value:
 
 @register_lowering(lax.population_count_p)
 def _population_count(ctx: Context, x: ir.Value) -> ir.Value:
-    assert x.dtype is not None
     one = ctx.constant(1, x)
     total = ctx.constant(0, x)
-    for bit in range(x.dtype.bitwidth):
+    for bit in range(element_type(x).bitwidth):
         shifted = ctx.op.BitShift(x, ctx.constant(bit, x), direction="RIGHT")
         total = ctx.op.Add(total, ctx.op.BitwiseAnd(shifted, one))
     return total
@@ -227,7 +228,7 @@ register_lowering(lax.cbrt_p)(
 
 def _shift(direction: str) -> Rule:
     def rule(ctx: Context, x: ir.Value, y: ir.Value) -> ir.Value:
-        return ctx.op.BitShift(x, y, direction=direction)  # type: ignore[no-any-return]
+        return ctx.op.BitShift(x, y, direction=direction)
 
     return rule
 
@@ -238,8 +239,7 @@ register_lowering(lax.shift_right_logical_p)(_shift("RIGHT"))
 
 @register_lowering(lax.clz_p)
 def _clz(ctx: Context, x: ir.Value) -> ir.Value:
-    assert x.dtype is not None
-    width = x.dtype.bitwidth
+    width = element_type(x).bitwidth
     total = ctx.constant(width, x)
     for bit in range(width):
         above = ctx.op.BitShift(x, ctx.constant(bit, x), direction="RIGHT")

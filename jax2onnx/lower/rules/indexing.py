@@ -39,7 +39,7 @@ def _gather(
     starts = _Starts(ctx, operand, indices, numbers, tuple(slice_sizes))
     operand = starts.cut(operand)
     if not starts.axes:
-        aligned = [1] * len(batch) + [d for d in ctx.dims(operand)]
+        aligned = [1] * len(batch) + list(ctx.dims(operand))
         gathered = ctx.reshape(operand, tuple(aligned))
         gathered = ctx.broadcast(gathered, (*starts.batch_dims, *ctx.dims(operand)))
         return ctx.transpose(gathered, _result_order(batch, numbers.offset_dims))
@@ -79,13 +79,11 @@ def _filled(
     for position in batch:
         aligned[position] = ctx.out_dims[position]
     fill = _fill_value(ctx.avals_out[0].dtype, fill_value)
-    assert result.dtype is not None
     return ctx.op.Where(
         ctx.reshape(valid, tuple(aligned)),
         result,
         ctx.constant(fill, result),
         shape=ctx.out_dims,
-        dtype=result.dtype,
     )
 
 
@@ -144,7 +142,6 @@ class _Starts:
             indices,
             ctx.builder.constant(np.asarray(k, np.int64)),
             axis=rank,
-            dtype=indices.dtype,
             shape=self.batch_dims,
         )
         return ctx.cast(component, INT64)
@@ -175,7 +172,6 @@ class _Starts:
             [0] * len(axes),
             self.ctx.shape_tensor(ends),
             axes,
-            dtype=operand.dtype,
             shape=dims,
         )
 
@@ -219,13 +215,13 @@ class _Starts:
             axis = self.axes[0].axis
             index = ctx.broadcast(components[0], dims)
             shape = (*operand_dims[:axis], *dims, *operand_dims[axis + 1 :])
-            gathered = ctx.op.Gather(operand, index, axis=axis, dtype=operand.dtype, shape=shape)
+            gathered = ctx.op.Gather(operand, index, axis=axis, shape=shape)
             return gathered, [*range(axis), *index_order, *range(axis + 1, len(self.sizes))]
         stacked = [ctx.reshape(ctx.broadcast(c, dims), (*dims, 1)) for c in components]
         index = ctx.op.Concat(*stacked, axis=len(dims), dtype=INT64, shape=(*dims, len(components)))
         leading = ctx.transpose(operand, [*(a.axis for a in self.axes), *rest])
         shape = (*dims, *(operand_dims[a] for a in rest))
-        gathered = ctx.op.GatherND(leading, index, dtype=operand.dtype, shape=shape)
+        gathered = ctx.op.GatherND(leading, index, shape=shape)
         return gathered, [*index_order, *rest]
 
     def _windowed(self, axis: _Axis, windows: Sequence[_Axis]) -> ir.Value:
@@ -274,9 +270,7 @@ def _dynamic_slice(
     axes = list(clamped)
     first = _concat(ctx, list(clamped.values()))
     sizes = ctx.shape_tensor(tuple(slice_sizes[a] for a in axes))
-    return ctx.op.Slice(
-        operand, first, ctx.op.Add(first, sizes), axes, dtype=operand.dtype, shape=ctx.out_dims
-    )
+    return ctx.op.Slice(operand, first, ctx.op.Add(first, sizes), axes, shape=ctx.out_dims)
 
 
 def _concat(ctx: Context, parts: Sequence[ir.Value]) -> ir.Value:
@@ -308,9 +302,9 @@ def _update(
 
     def cut(first: ir.Value, last: ir.Value, length: Any) -> ir.Value:
         shape = (*dims[:axis], length, *dims[axis + 1 :])
-        return ctx.op.Slice(operand, first, last, [axis], dtype=operand.dtype, shape=shape)
+        return ctx.op.Slice(operand, first, last, [axis], shape=shape)
 
     middle = _update(ctx, cut(start, end, size), update, rest) if rest else update
     before = cut(ctx.constant([0], INT64), start, "before")
     after = cut(end, whole, "after")
-    return ctx.op.Concat(before, middle, after, axis=axis, dtype=operand.dtype, shape=dims)
+    return ctx.op.Concat(before, middle, after, axis=axis, shape=dims)

@@ -68,4 +68,4 @@ register_lowering(lax.argmin_p)(arg_reduction("ArgMin"))
 @register_lowering(lax.cumsum_p)
 def _cumsum(ctx: Context, x: ir.Value, *, axis: int, reverse: bool) -> ir.Value:
     position = ctx.builder.constant(np.asarray(axis, np.int64))
-    return ctx.op.CumSum(x, position, reverse=int(reverse), dtype=x.dtype, shape=ctx.out_dims)
+    return ctx.op.CumSum(x, position, reverse=int(reverse), shape=ctx.out_dims)

@@ -51,7 +51,7 @@ def _transpose(ctx: Context, x: ir.Value, *, permutation: Sequence[int]) -> ir.V
 def _concatenate(ctx: Context, *operands: ir.Value, dimension: int) -> ir.Value:
     if len(operands) == 1:
         return operands[0]
-    return ctx.op.Concat(*operands, axis=dimension, dtype=operands[0].dtype, shape=ctx.out_dims)
+    return ctx.op.Concat(*operands, axis=dimension, shape=ctx.out_dims)
 
 
 @register_lowering(lax.split_p)
@@ -60,15 +60,7 @@ def _split(
 ) -> ir.Value | Sequence[ir.Value]:
     if len(sizes) == 1:
         return x
-    shapes = [tuple(a.shape) for a in ctx.avals_out]
-    assert x.dtype is not None
-    return ctx.op.Split(  # type: ignore[no-any-return]
-        x,
-        ctx.shape_tensor(tuple(sizes)),
-        axis=axis,
-        dtypes=[x.dtype] * len(shapes),
-        shapes=shapes,
-    )
+    return ctx.several("Split", x, ctx.shape_tensor(tuple(sizes)), types=ctx.out_types, axis=axis)
 
 
 @register_lowering(lax.slice_p)
@@ -96,7 +88,7 @@ def _slice(
     operands = [ctx.shape_tensor(starts), ctx.shape_tensor(ends), axes]
     if any(not _is(step, 1) for step in steps):
         operands.append(ctx.shape_tensor(tuple(steps)))
-    return ctx.op.Slice(x, *operands, dtype=x.dtype, shape=ctx.out_dims)
+    return ctx.op.Slice(x, *operands, shape=ctx.out_dims)
 
 
 def _is(dim: Any, number: int) -> bool:
@@ -113,7 +105,6 @@ def _rev(ctx: Context, x: ir.Value, *, dimensions: Sequence[int]) -> ir.Value:
         [first] * count,
         list(dimensions),
         [-1] * count,
-        dtype=x.dtype,
         shape=ctx.out_dims,
     )
 
@@ -146,7 +137,6 @@ def pad(
             [a for a, _ in cut],
             ctx.shape_tensor(ends),
             list(range(len(cut))),
-            dtype=x.dtype,
             shape=kept,
         )
     pads = [max(a, 0) for a in low] + [max(b, 0) for b in high]
@@ -155,7 +145,7 @@ def pad(
     padded = tuple(
         d + a + b for d, a, b in zip(ctx.dims(x), pads[: len(low)], pads[len(low) :], strict=True)
     )
-    return ctx.op.Pad(x, pads, value, dtype=x.dtype, shape=padded)
+    return ctx.op.Pad(x, pads, value, shape=padded)
 
 
 def _interleave(ctx: Context, x: ir.Value, value: ir.Value, axis: int, count: int) -> ir.Value:
@@ -168,10 +158,10 @@ def _interleave(ctx: Context, x: ir.Value, value: ir.Value, axis: int, count: in
     pads = [0] * (2 * len(split))
     pads[len(split) + axis + 1] = count
     wide = (*dims[: axis + 1], count + 1, *dims[axis + 1 :])
-    spread = ctx.op.Pad(ctx.reshape(x, split), pads, value, dtype=x.dtype, shape=wide)
+    spread = ctx.op.Pad(ctx.reshape(x, split), pads, value, shape=wide)
     flat = (*dims[:axis], size * (count + 1), *dims[axis + 1 :])
     last = (*dims[:axis], size * (count + 1) - count, *dims[axis + 1 :])
-    return ctx.op.Slice(ctx.reshape(spread, flat), [0], [-count], [axis], dtype=x.dtype, shape=last)
+    return ctx.op.Slice(ctx.reshape(spread, flat), [0], [-count], [axis], shape=last)
 
 
 @register_lowering(lax.iota_p)
@@ -197,4 +187,4 @@ def _dim_as_value(ctx: Context, *, dim: Any) -> ir.Value:
 
 @register_lowering(lax.tile_p)
 def _tile(ctx: Context, x: ir.Value, *, reps: Sequence[Any]) -> ir.Value:
-    return ctx.op.Tile(x, ctx.shape_tensor(tuple(reps)), dtype=x.dtype, shape=ctx.out_dims)
+    return ctx.op.Tile(x, ctx.shape_tensor(tuple(reps)), shape=ctx.out_dims)

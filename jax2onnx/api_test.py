@@ -1,0 +1,254 @@
+"""The public function: what it takes, what it gives, and how it refuses."""
+
+from __future__ import annotations
+
+import functools
+from collections import namedtuple
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+from flax import nnx
+
+from jax2onnx import (
+    Context,
+    InputError,
+    InputSpec,
+    ModelError,
+    SymbolicDimensionError,
+    UnsupportedPrimitiveError,
+    allclose,
+    register_lowering,
+    to_onnx,
+)
+from jax2onnx.testing import assert_agrees, operators
+
+X = np.linspace(-2, 2, 24, dtype=np.float32).reshape(3, 8)
+
+
+def initializers(model: onnx.ModelProto) -> set[str]:
+    return {i.name for i in model.graph.initializer if not i.name.startswith("constant")}
+
+
+class Mlp(eqx.Module):
+    first: eqx.nn.Linear
+    rest: list[eqx.nn.Linear]
+
+    def __init__(self, key: Any) -> None:
+        self.first = eqx.nn.Linear(8, 16, key=key)
+        self.rest = [eqx.nn.Linear(16, 4, key=key)]
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        def one(row: jax.Array) -> jax.Array:
+            return self.rest[0](jax.nn.relu(self.first(row)))
+
+        rows: jax.Array = jax.vmap(one)(x)
+        return rows
+
+
+MLP_PATHS = {"first.weight", "first.bias", "rest.0.weight", "rest.0.bias"}
+
+
+def test_equinox_parameters_bear_their_paths() -> None:
+    assert initializers(assert_agrees(Mlp(jax.random.key(0)), X, specs=[("B", 8)])) == MLP_PATHS
+
+
+def test_nnx_parameters_bear_their_paths() -> None:
+    class Net(nnx.Module):
+        def __init__(self, rngs: nnx.Rngs) -> None:
+            self.layers = nnx.List([nnx.Linear(8, 4, rngs=rngs)])
+            self.norm = nnx.BatchNorm(4, use_running_average=True, rngs=rngs)
+
+        def __call__(self, x: jax.Array) -> jax.Array:
+            return self.norm(self.layers[0](x))
+
+    model = assert_agrees(Net(nnx.Rngs(0)), X, specs=[("B", 8)])
+    assert initializers(model) >= {"layers.0.kernel", "norm.mean"}
+
+
+@pytest.mark.parametrize("how", ["pair", "bound", "partial"])
+def test_linen_parameters_bear_their_paths(how: str) -> None:
+    class Net(nn.Module):
+        @nn.compact
+        def __call__(self, x: jax.Array) -> jax.Array:
+            return nn.Dense(4)(nn.relu(nn.Dense(16)(x)))
+
+    net = Net()
+    variables = net.init(jax.random.key(0), X)
+    fn: Any = {
+        "pair": (net, variables),
+        "bound": net.bind(variables),
+        "partial": functools.partial(net.apply, variables),
+    }[how]
+    model = to_onnx(fn, [("B", 8)])
+    assert allclose(functools.partial(net.apply, variables), model, [X])
+    assert "params.Dense_0.kernel" in initializers(model)
+
+
+def test_abstract_parameters_are_bound_to_tensors() -> None:
+    real = Mlp(jax.random.key(0))
+    shapes = eqx.filter_eval_shape(Mlp, jax.random.key(0))
+    tensors = {
+        "first.weight": real.first.weight,
+        "first.bias": real.first.bias,
+        "rest.0.weight": real.rest[0].weight,
+        "rest.0.bias": real.rest[0].bias,
+    }
+    model = to_onnx(
+        shapes, [("B", 8)], parameters={k: ir.tensor(np.asarray(v)) for k, v in tensors.items()}
+    )
+    assert allclose(real, model, [X])
+
+
+def test_an_abstract_parameter_without_a_tensor_is_named() -> None:
+    shapes = eqx.filter_eval_shape(Mlp, jax.random.key(0))
+    with pytest.raises(InputError, match=r"rest\.0\.bias is abstract"):
+        to_onnx(shapes, [("B", 8)])
+
+
+def test_a_misshapen_tensor_is_named() -> None:
+    shapes = eqx.filter_eval_shape(Mlp, jax.random.key(0))
+    with pytest.raises(InputError, match=r"first\.bias is FLOAT\[16\] in the model, FLOAT\[3\]"):
+        to_onnx(shapes, [("B", 8)], parameters={"first.bias": ir.tensor(np.zeros(3, np.float32))})
+
+
+def test_pytrees_go_in_and_out_with_stable_names() -> None:
+    pair = namedtuple("pair", "low high")
+
+    def fn(batch: dict[str, Any], bias: jax.Array) -> Any:
+        return {"sum": batch["a"] + bias, "both": pair(batch["b"].min(), batch["b"].max())}
+
+    model = assert_agrees(fn, {"a": X, "b": X}, X[0], specs=[{"a": ("B", 8), "b": ("B", 8)}, (8,)])
+    assert [i.name for i in model.graph.input] == ["batch.a", "batch.b", "bias"]
+    assert [o.name for o in model.graph.output] == ["both.low", "both.high", "sum"]
+
+
+def test_unused_inputs_stay_and_passed_through_inputs_are_copied() -> None:
+    model = assert_agrees(lambda x, y: (x, x, 3.0), X, X)
+    assert [i.name for i in model.graph.input] == ["x", "y"]
+    assert operators(model) == ["Identity"] * 3
+
+
+def test_a_function_without_inputs() -> None:
+    assert_agrees(lambda: jnp.arange(4) * 2)
+
+
+def test_names_of_inputs_and_outputs_can_be_chosen() -> None:
+    model = assert_agrees(lambda x: x + 1, X, input_names=["pixels"], output_names=["logits"])
+    assert (model.graph.input[0].name, model.graph.output[0].name) == ("pixels", "logits")
+
+
+def test_a_keyword_argument_becomes_an_input() -> None:
+    def fn(x: jax.Array, *, scale: float) -> jax.Array:
+        return x * scale
+
+    model = to_onnx(fn, [("B", 8)], {"scale": np.float32(2)})
+    assert [i.name for i in model.graph.input] == ["x", "scale"]
+    assert allclose(fn, model, [X], {"scale": np.float32(3)})
+
+
+def test_sixty_four_bit_integers_stay_at_the_border() -> None:
+    model = to_onnx(lambda ids: ids + 1, [InputSpec(("B",), np.int64)])
+    assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.INT64
+
+
+def test_double_precision() -> None:
+    model = assert_agrees(jnp.sin, X.astype(np.float64), double=True, rtol=1e-12)
+    assert model.graph.output[0].type.tensor_type.elem_type == onnx.TensorProto.DOUBLE
+
+
+@pytest.mark.parametrize("opset", [21, 22, 23, 24])
+def test_every_opset_runs(opset: int) -> None:
+    model = assert_agrees(Mlp(jax.random.key(0)), X, opset=opset)
+    assert {i.domain: i.version for i in model.opset_import} == {"": opset}
+
+
+def test_the_file_is_written_and_its_path_returned(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    written = to_onnx(lambda x: x + 1, [X], return_mode="file", output_path=path)
+    assert written == str(path)
+    assert allclose(lambda x: x + 1, path, [X])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"opset": 7}, "opset=7"),
+        ({"return_mode": "text"}, "return_mode='text'"),
+        ({"return_mode": "file"}, "go together"),
+        ({"output_path": "x.onnx"}, "go together"),
+        ({"input_names": ["a", "b"]}, "2 names for 1 inputs"),
+        ({"output_names": ["a", "b"]}, "2 names for 1 outputs"),
+        ({"constraints": ("nonsense !",)}, "constraints="),
+    ],
+)
+def test_a_malformed_option_is_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        to_onnx(lambda x: x, [("B", 8)], **options)
+
+
+@pytest.mark.parametrize("inputs", ["B", [object()], [("B B", 8)], {"x": (1,)}])
+def test_a_malformed_input_is_named(inputs: Any) -> None:
+    with pytest.raises(InputError, match="input"):
+        to_onnx(lambda x: x, inputs)
+
+
+def test_a_dimension_that_must_be_known_names_the_line_and_the_way_out() -> None:
+    def fn(x: jax.Array) -> jax.Array:
+        return x if x.shape[0] > 4 else -x
+
+    with pytest.raises(SymbolicDimensionError, match=r"api_test\.py:\d+ \(fn\)[\s\S]*constraints="):
+        to_onnx(fn, [("B", 8)])
+    to_onnx(fn, [("B", 8)], constraints=("B >= 5",))
+
+
+def test_a_value_that_must_be_known_names_the_line() -> None:
+    def fn(x: jax.Array) -> jax.Array:
+        return x if x.sum() > 0 else -x
+
+    with pytest.raises(ModelError, match=r"api_test\.py:\d+ \(fn\)"):
+        to_onnx(fn, [("B", 8)])
+
+
+def test_all_unsupported_primitives_are_listed_at_once() -> None:
+    double_p, half_p = (jax.extend.core.Primitive(n) for n in ("double", "half"))
+    for primitive in (double_p, half_p):
+        primitive.def_abstract_eval(lambda x: x)
+
+    def fn(x: jax.Array) -> Any:
+        return half_p.bind(double_p.bind(x))
+
+    with pytest.raises(UnsupportedPrimitiveError) as caught:
+        to_onnx(fn, [X])
+    assert [name for name, _ in caught.value.missing] == ["double", "half"]
+    assert "api_test.py" in str(caught.value)
+
+
+def test_a_user_registers_a_primitive_of_their_own() -> None:
+    triple_p = jax.extend.core.Primitive("triple")
+    triple_p.def_abstract_eval(lambda x: x)
+    triple_p.def_impl(lambda x: x * 3)
+
+    @register_lowering(triple_p)
+    def _(ctx: Context, x: ir.Value) -> ir.Value:
+        return ctx.op.Mul(x, 3.0)
+
+    assert operators(assert_agrees(triple_p.bind, X)) == ["Mul"]
+
+
+def test_a_tracer_that_leaked_into_the_model_is_refused() -> None:
+    class Leaky(nnx.Module):
+        def __init__(self) -> None:
+            self.table = nnx.data([jnp.ones(8)])
+
+    leaked: list[jax.Array] = []
+    jax.eval_shape(lambda x: leaked.append(x + 1), jnp.ones(8))
+    with pytest.raises(ModelError, match="another JAX trace"):
+        to_onnx(lambda x: x * leaked[0], [X])
