@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pants.backend.python.lint.ruff import skip_field, subsystem
+
 from ruff_backend import rules as ruff_rules
 
 

@@ -1,7 +1,8 @@
-"""Three requests, one process: ruff over all files at once, with the pyproject.toml it is to follow."""
+"""Three requests, one process: ruff over all files at once, as the pyproject.toml says."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +17,13 @@ from pants.core.util_rules.config_files import ConfigFiles, ConfigFilesRequest
 from pants.core.util_rules.partitions import PartitionerType
 from pants.core.util_rules.source_files import SourceFiles, SourceFilesRequest
 from pants.engine.fs import Digest, MergeDigests, Snapshot
-from pants.engine.process import FallibleProcessResult, Process, ProcessResult
+from pants.engine.process import FallibleProcessResult, Process
 from pants.engine.rules import Get, MultiGet, collect_rules, rule
 from pants.util.logging import LogLevel
 from pants.util.meta import classproperty
-from pants.util.strutil import pluralize
+from pants.util.strutil import pluralize, strip_v2_chroot_path
+
+logger = logging.getLogger(__name__)
 
 
 class RuffCheckRequest(LintTargetsRequest):
@@ -114,8 +117,10 @@ async def ruff_fix(request: RuffFixRequest.Batch) -> FixResult:
 
 @rule(desc="Format with ruff format", level=LogLevel.DEBUG)
 async def ruff_format(request: RuffFormatRequest.Batch) -> FmtResult:
-    """Format; a file that does not parse fails."""
-    result = await Get(ProcessResult, RuffProcess(("format",), request.snapshot))
+    """Format; a file that does not parse stays as it is, and `ruff check` fails on it too."""
+    result = await Get(FallibleProcessResult, RuffProcess(("format",), request.snapshot))
+    if result.exit_code != 0:
+        logger.warning(strip_v2_chroot_path(result.stderr))
     return await FmtResult.create(request, result, strip_chroot_path=True)
 
 
