@@ -60,7 +60,9 @@ def variables(settings: Mapping[str, str], environ: Mapping[str, str]) -> dict[s
     certificates = [settings.get("cert"), *map(environ.get, _CERTIFICATE_VARIABLES)]
     for file in certificates:
         if file and Path(file).is_file():
-            result |= dict.fromkeys(("PANTS_CA_CERTS_PATH", "SSL_CERT_FILE"), str(Path(file).absolute()))
+            result |= dict.fromkeys(
+                ("PANTS_CA_CERTS_PATH", "SSL_CERT_FILE"), str(Path(file).absolute())
+            )
             break
     if "proxy" in settings:
         result |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), settings["proxy"])
@@ -69,7 +71,9 @@ def variables(settings: Mapping[str, str], environ: Mapping[str, str]) -> dict[s
 
 def script(assignments: Mapping[str, str], key: str) -> str:
     """Shell text that exports `assignments`, led by the key that it holds for."""
-    lines: Iterable[str] = (f"export {name}={shlex.quote(value)}" for name, value in assignments.items())
+    lines: Iterable[str] = (
+        f"export {name}={shlex.quote(value)}" for name, value in assignments.items()
+    )
     return "\n".join([f"settings_key={shlex.quote(key)}", *lines, ""])
 
 
