@@ -3,8 +3,8 @@
 A safetensors file is an 8-byte little-endian header length, a JSON header, and the tensors' raw
 little-endian bytes. An artifact points at those bytes, so the header must be right to the byte:
 what is refused here could otherwise be read as another tensor's values. The rules are those of the
-reference implementation (https://github.com/huggingface/safetensors, ``safetensors/src/tensor.rs``):
-the tensors cover the data exactly, without overlap and without holes.
+reference (``safetensors/src/tensor.rs`` of https://github.com/huggingface/safetensors): the tensors
+cover the data exactly, without overlap and without holes.
 
 Only the header is read, never a tensor.
 """

@@ -31,6 +31,7 @@ from weights.strict_json import read_object
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ORIGIN = re.compile(r"(https|http|hf|file)://[^\s?#]+")
+_PIN = {"name": str, "sha256": str, "size": int}
 _BUFFER = 1 << 22
 
 
@@ -49,17 +50,17 @@ class Pin:
     size: int
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not is_plain_name(self.name):
+        if not is_plain_name(self.name):
             raise WeightsError(
                 f"{self.name!r} cannot be pinned: a pin needs a plain file name, without '/', '\\' "
                 "or '..'."
             )
-        if not isinstance(self.sha256, str) or not _SHA256.fullmatch(self.sha256):
+        if not _SHA256.fullmatch(self.sha256):
             raise WeightsError(
                 f"the pin of {self.name}: sha256 {self.sha256!r} is not 64 lower-case hexadecimal "
                 "digits. Take it from `sha256sum`."
             )
-        if type(self.size) is not int or self.size < 0:
+        if self.size < 0:
             raise WeightsError(
                 f"the pin of {self.name}: size {self.size!r} is not a number of bytes. "
                 "Take it from `wc -c`."
@@ -124,9 +125,10 @@ class Pins:
         if not isinstance(files, list):
             raise WeightsError("files must be a list of objects with name, sha256 and size.")
         for entry in files:
-            if not isinstance(entry, dict) or entry.keys() != {"name", "sha256", "size"}:
+            if not isinstance(entry, dict) or _types_of(entry) != _PIN:
                 raise WeightsError(
-                    f"every entry of files must hold exactly name, sha256 and size, not {entry!r}."
+                    "every entry of files must hold exactly a name, a sha256 and a size in bytes, "
+                    f"not {entry!r}."
                 )
         origin = members.get("origin")
         if origin is not None and not isinstance(origin, str):
@@ -161,6 +163,10 @@ class Pins:
                 wrong.append(str(error))
         if wrong:
             raise WeightsError("\n".join(wrong))
+
+
+def _types_of(entry: dict[str, Any]) -> dict[str, type]:
+    return {field: type(value) for field, value in entry.items()}
 
 
 def pin_folder(folder: Path, names: Iterable[str], progress: Advance = silent) -> Pins:

@@ -12,12 +12,14 @@ once.
 
 import fcntl
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from weights.atomic import atomic_file, explained, sweep
+from weights.atomic import PARTIAL, atomic_file, explained, sweep
 from weights.errors import WeightsError
 from weights.pins import Pin, Pins, check_file
 from weights.place import hard_link, place
@@ -33,6 +35,10 @@ class Store:
     def path(self, pin: Pin) -> Path:
         """Where the file of ``pin`` lies, or would."""
         return self.root / "sha256" / pin.sha256
+
+    def partial(self, pin: Pin) -> Path:
+        """Where an unfinished download of ``pin`` lies, or would."""
+        return self.root / "partial" / pin.sha256
 
     def find(self, pin: Pin, progress: Advance = silent) -> Path | None:
         """Return the file of ``pin``, or None when the store does not hold it.
@@ -70,14 +76,36 @@ class Store:
         return found
 
     @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Yield an empty folder on the store's file system, removed at the end: see `adopt`."""
+        with explained(self.root):
+            parent = self.root / "partial"
+            parent.mkdir(parents=True, exist_ok=True)
+            sweep(parent)
+            folder = tempfile.mkdtemp(prefix=".", suffix=PARTIAL, dir=parent)
+            try:
+                yield Path(folder)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def adopt(self, folder: Path, pins: Pins) -> None:
+        """Move the files of ``folder`` into the store, without reading them again.
+
+        The digests must have been taken while the files were written; ``folder`` lies in `scratch`.
+        """
+        for pin in pins.files:
+            if self.find(pin) is None:
+                self._move(folder / pin.name, pin)
+
+    @contextmanager
     def receiving(self, pin: Pin) -> Iterator[BinaryIO | None]:
         """Yield the partial download of ``pin``, open for reading and writing and locked, or None.
 
         None means that the store holds the file, perhaps since another process that was receiving
-        it has finished. Call `keep` when the partial file is complete; without it, it stays to be
-        continued later.
+        it has finished. Call `keep` when the partial file is complete; without it, it stays to
+        be continued later.
         """
-        partial = self.root / "partial" / pin.sha256
+        partial = self.partial(pin)
         with explained(partial):
             partial.parent.mkdir(parents=True, exist_ok=True)
         while True:
@@ -94,19 +122,14 @@ class Store:
                     return
 
     def keep(self, pin: Pin, stream: BinaryIO) -> Path:
-        """Make the partial file ``stream``, its digest checked by the caller, the file of ``pin``."""
-        file = self.path(pin)
-        with explained(file):
-            file.parent.mkdir(parents=True, exist_ok=True)
+        """Make the partial file ``stream``, its digest checked by now, the file of ``pin``."""
+        with explained(self.path(pin)):
             os.fsync(stream.fileno())
-            os.fchmod(stream.fileno(), 0o444)  # nobody should edit it by mistake
-            (self.root / "partial" / pin.sha256).replace(file)
-        self._stamp(pin)
-        return file
+        return self._move(self.partial(pin), pin)
 
     def discard(self, pin: Pin) -> None:
         """Remove the partial download of ``pin``."""
-        (self.root / "partial" / pin.sha256).unlink(missing_ok=True)
+        self.partial(pin).unlink(missing_ok=True)
 
     def view(self, pins: Pins, progress: Advance = silent) -> Path:
         """Return a folder in which every file of ``pins`` lies under its own name, verified.
@@ -133,6 +156,15 @@ class Store:
                     "Place the store on another one."
                 )
         return folder
+
+    def _move(self, source: Path, pin: Pin) -> Path:
+        file = self.path(pin)
+        with explained(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            source.chmod(0o444)  # nobody should edit it by mistake
+            source.replace(file)
+        self._stamp(pin)
+        return file
 
     def _stamp(self, pin: Pin) -> None:
         """Note that the file of ``pin`` has just been checked."""

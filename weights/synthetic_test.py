@@ -55,7 +55,7 @@ def test_golden_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("hash_seed", ["0", "1"])
 def test_another_process_writes_the_same(tmp_path: Path, hash_seed: str) -> None:
-    """Another hash seed, locale, time zone and umask, and none of the widest vector instructions."""
+    """With another hash seed, locale, time zone and umask, and narrower vector instructions."""
     script = (
         "import os, sys; os.umask(0o077)\n"
         "from pathlib import Path\n"

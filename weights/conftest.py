@@ -1,0 +1,125 @@
+"""A hub on this machine, over https, that misbehaves as it is told to."""
+
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+CERTIFICATE = Path(__file__).with_name("loopback.pem")
+
+Answer = Callable[["Handler"], None]
+
+
+@dataclass
+class Hub:
+    """What the server serves, and what it was asked.
+
+    Attributes:
+        url: of the server, without a slash at the end.
+        answers: by path without query: bytes to serve, or a function that answers.
+        asked: method, path with query, and headers of every request, in order.
+    """
+
+    url: str = ""
+    answers: dict[str, bytes | Answer] = field(default_factory=dict)
+    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+
+    def paths(self) -> list[str]:
+        """The paths that were asked for."""
+        return [path for path, _ in self.asked]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves `Hub.answers`; ranges are honoured for plain bytes."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet: small writes would wait for each other
+    hub: Hub
+
+    def do_GET(self) -> None:
+        self.hub.asked.append((self.path, dict(self.headers.items())))
+        answer = self.hub.answers.get(self.path.partition("?")[0])
+        if answer is None:
+            self.reply(404, b"nothing here")
+        elif callable(answer):
+            answer(self)
+        else:
+            self.serve(answer)
+
+    def serve(self, content: bytes) -> None:
+        """Answer with ``content``, or the part of it that is asked for."""
+        begin = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-")
+        first = int(begin)
+        if first == 0:
+            self.reply(200, content)
+        elif first >= len(content):
+            self.reply(416, b"")
+        else:
+            span = f"bytes {first}-{len(content) - 1}/{len(content)}"
+            self.reply(206, content[first:], {"Content-Range": span})
+
+    def reply(
+        self,
+        status: int,
+        content: bytes,
+        headers: dict[str, str] | None = None,
+        *,
+        length: int | None = None,
+    ) -> None:
+        """Send an answer; ``length`` in its header may be a lie, which ends the connection."""
+        self.send_response(status)
+        sent = {"Content-Type": "application/octet-stream", **(headers or {})}
+        sent["Content-Length"] = str(len(content) if length is None else length)
+        for name, value in sent.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+        self.wfile.flush()
+        self.close_connection = length is not None
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
+        """Say nothing."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: clients of these tests hang up on purpose."""
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A server over https whose certificate ``SSL_CERT_FILE`` vouches for."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    with _serving("https://localhost", context) as hub:
+        yield hub
+
+
+@pytest.fixture
+def plain_hub() -> Iterator[Hub]:
+    """A server over plain http."""
+    with _serving("http://127.0.0.1", None) as hub:
+        yield hub
+
+
+@contextmanager
+def _serving(base: str, context: ssl.SSLContext | None) -> Iterator[Hub]:
+    hub = Hub()
+    server = _Server(("127.0.0.1", 0), type("BoundHandler", (Handler,), {"hub": hub}))
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    hub.url = f"{base}:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield hub
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -1,0 +1,295 @@
+"""Opening URLs with a minimum of trust.
+
+- Only ``https``. Plain ``http`` is for tests: to this machine itself, and when it was asked for.
+- The token goes to the hub's endpoint over ``https`` and nowhere else: not to another host that the
+  hub redirects to, not to a proxy, not into a message.
+- Messages name a URL without user, password, query and fragment, which may hold signatures.
+- Proxies (``HTTPS_PROXY``, ``NO_PROXY``) and certificates (``SSL_CERT_FILE``, ``SSL_CERT_DIR``,
+  ``REQUESTS_CA_BUNDLE``) are taken from the environment.
+"""
+
+import http.client
+import ipaddress
+import os
+import re
+import socket
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import IO, Any
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from weights.errors import WeightsError
+
+HUB = "https://huggingface.co"
+_TIMEOUT_SECONDS = 60.0
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
+_REDIRECTS = {301, 302, 303, 307, 308}
+
+
+class InterruptedTransferError(Exception):
+    """The transfer broke in a way that another attempt may mend; the message says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Whom to ask, and with what right.
+
+    Attributes:
+        endpoint: base URL of the model hub or of a mirror.
+        token: for the hub, and shown to nobody else.
+        loopback_http: whether plain http to this machine itself will do.
+        attempts: how often a transfer that makes no progress is begun.
+        pause: seconds before the second attempt; twice as many before each further one.
+    """
+
+    endpoint: str = HUB
+    token: str | None = field(default=None, repr=False)
+    loopback_http: bool = False
+    attempts: int = 5
+    pause: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse a token that no header can hold; the message must not show it."""
+        if self.token is not None and not _TOKEN.fullmatch(self.token):
+            raise WeightsError(
+                "the hub token holds spaces or other characters that no token has. "
+                "Set HF_TOKEN to the token alone."
+            )
+        object.__setattr__(self, "endpoint", self.endpoint.rstrip("/"))
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Access":
+        """Read ``HF_ENDPOINT``, ``HF_TOKEN`` and, for tests, ``WEIGHTS_LOOPBACK_HTTP=1``."""
+        variables = os.environ if environment is None else environment
+        return cls(
+            endpoint=variables.get("HF_ENDPOINT") or HUB,
+            token=variables.get("HF_TOKEN", "").strip() or None,
+            loopback_http=variables.get("WEIGHTS_LOOPBACK_HTTP") == "1",
+        )
+
+
+def shown(url: str) -> str:
+    """The URL as a message may show it: without user, password, query and fragment."""
+    try:
+        parts = urlsplit(url)
+        text = parts._replace(
+            netloc=parts.netloc.rpartition("@")[2], query="", fragment=""
+        ).geturl()
+    except ValueError:
+        return "a malformed URL"
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def check_url(url: str, access: Access) -> SplitResult:
+    """Return the parts of a URL that may be opened.
+
+    Raises:
+        WeightsError: plain http, another scheme, credentials in the URL, or no host.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError:
+        raise WeightsError(f"{shown(url)} is not a URL. Correct it.") from None
+    if parts.scheme not in ("https", "http"):
+        raise WeightsError(
+            f"{shown(url)}: the scheme {parts.scheme!r} is not supported. "
+            "Use https://, file:// or hf://."
+        )
+    if not host or re.search(r"[\s\x00-\x1f\x7f]", url):
+        raise WeightsError(f"{shown(url)} is not a URL. Correct it.")
+    if "@" in parts.netloc:
+        raise WeightsError(
+            f"{shown(url)} was given with a user name or password, which would end up in pins and "
+            "logs. Remove them; for the hub, set HF_TOKEN."
+        )
+    if parts.scheme == "http" and not (access.loopback_http and _is_loopback(host)):
+        raise WeightsError(
+            f"{shown(url)}: plain http is refused, since anybody on the way can read and change "
+            "it. Use https://."
+        )
+    return parts
+
+
+def open_url(
+    url: str, access: Access, headers: Mapping[str, str] | None = None
+) -> http.client.HTTPResponse:
+    """Send a GET request and return the response, its status 200 or 206.
+
+    Raises:
+        InterruptedTransferError: a failure that may pass: no connection, a busy server.
+        WeightsError: any other, with the remedy.
+    """
+    check_url(url, access)
+    request = urllib.request.Request(url, headers=dict(headers or {}))
+    request.add_header("Accept-Encoding", "identity")
+    request.add_header("User-Agent", "jax2onnx-weights")
+    _authorise(request, access)
+    try:
+        response = _opener(access, url).open(request, timeout=_TIMEOUT_SECONDS)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise _of_status(error.code, url, access) from None
+    except urllib.error.URLError as error:
+        raise _of_reason(error.reason, url) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise _of_reason(error, url) from None
+    assert isinstance(response, http.client.HTTPResponse)
+    return response
+
+
+def broken(error: OSError | http.client.HTTPException, url: str) -> InterruptedTransferError:
+    """What to raise when reading a response has failed."""
+    return InterruptedTransferError(f"{shown(url)}: the connection broke ({type(error).__name__})")
+
+
+def _opener(access: Access, url: str) -> urllib.request.OpenerDirector:
+    """An opener without the handlers for ftp, file and data that urllib's own has."""
+    context = ssl.create_default_context()
+    if bundle := os.environ.get("REQUESTS_CA_BUNDLE"):
+        try:
+            context.load_verify_locations(bundle)
+        except OSError:
+            raise WeightsError(
+                f"REQUESTS_CA_BUNDLE names {bundle}, which holds no certificates. Correct it."
+            ) from None
+    opener = urllib.request.OpenerDirector()
+    handlers: list[urllib.request.BaseHandler] = [
+        urllib.request.HTTPSHandler(context=context),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        _Redirects(access),
+    ]
+    if access.loopback_http:
+        handlers.append(urllib.request.HTTPHandler())
+    if not url.startswith("http:"):  # what is sent to a proxy is not sent to this machine itself
+        handlers.append(urllib.request.ProxyHandler())
+    for handler in handlers:
+        opener.add_handler(handler)
+    return opener
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect to where the URL itself could have pointed, never from https to http."""
+
+    max_redirections = 10
+    max_repeats = 2
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def http_error_302(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+    ) -> Any:
+        """Check where the redirect leads before it is followed."""
+        target = urljoin(req.full_url, headers.get("Location", ""))
+        try:
+            if req.full_url.startswith("https:") and not target.startswith("https:"):
+                raise WeightsError(
+                    f"{shown(req.full_url)} redirects to {shown(target)}, which is not https. "
+                    "Ask for the file where it is served over https."
+                )
+            check_url(target, self._access)
+        except WeightsError:
+            fp.close()
+            raise
+        return super().http_error_302(req, fp, code, msg, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """Return the request to send next, with the token if it goes to the hub."""
+        following = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if following is not None:
+            _authorise(following, self._access)
+        return following
+
+
+def _authorise(request: urllib.request.Request, access: Access) -> None:
+    """Add the token if the request goes to the endpoint over https. It is not kept on redirects."""
+    request.remove_header("Authorization")
+    to_hub = _origin(request.full_url) == _origin(access.endpoint)
+    if access.token and to_hub and request.full_url.startswith("https:"):
+        request.add_unredirected_header("Authorization", f"Bearer {access.token}")
+
+
+def _origin(url: str) -> tuple[str, str | None, int]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _of_status(status: int, url: str, access: Access) -> Exception:
+    """What to raise for an answer that is no success. The server's own words are not repeated."""
+    name = http.client.responses.get(status, "unknown status")
+    begin = f"{shown(url)} answers {status} ({name})"
+    if status in _TRANSIENT:
+        return InterruptedTransferError(begin)
+    if status in _REDIRECTS:
+        return WeightsError(f"{begin} again and again: it redirects in a circle. Check the URL.")
+    if status in (401, 403):
+        remedy = (
+            "Set HF_TOKEN to a token that may read it, and accept the model's terms on its page"
+            if access.token is None
+            else "The token in HF_TOKEN may not read it: accept the model's terms on its page, or "
+            "use another token"
+        )
+        return WeightsError(f"{begin}. {remedy}.")
+    if status == http.HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return WeightsError(f"{begin}. Put the proxy's user and password into HTTPS_PROXY.")
+    if status in (404, 410):
+        return WeightsError(
+            f"{begin}. Check repository, revision and file name; a private repository also "
+            "answers so when HF_TOKEN is missing."
+        )
+    return WeightsError(f"{begin}. Check the URL, or try another source.")
+
+
+def _of_reason(reason: object, url: str) -> Exception:
+    """What to raise when there is no answer."""
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return WeightsError(
+            f"{shown(url)}: the server's certificate is not trusted ({reason.verify_message}). "
+            "If a proxy or mirror has its own, set SSL_CERT_FILE to its certificate bundle."
+        )
+    if isinstance(reason, socket.gaierror):
+        return WeightsError(
+            f"{shown(url)}: the host name cannot be resolved. Check the URL, the network and "
+            "HTTPS_PROXY."
+        )
+    if isinstance(reason, TimeoutError):
+        return InterruptedTransferError(
+            f"{shown(url)}: no answer in {_TIMEOUT_SECONDS:.0f} seconds"
+        )
+    if isinstance(reason, OSError) and str(reason).startswith("Tunnel connection failed"):
+        return WeightsError(
+            f"{shown(url)}: the proxy refuses the connection. Check HTTPS_PROXY and NO_PROXY."
+        )
+    detail = reason.strerror if isinstance(reason, OSError) else None
+    return InterruptedTransferError(
+        f"{shown(url)}: no connection ({detail or type(reason).__name__})"
+    )
