@@ -46,7 +46,8 @@ def _model(sandbox: Path, request: dict[str, Any], arguments: list[str]) -> None
         into, beside = options.materialize, True
     else:
         into = Path(request["into"], request["artifact"]).parent
-        beside = request["weights_size"] <= request["lay_up_to"] and origin.is_dir()
+        small = request["weights_size"] <= request["lay_up_to"]
+        beside = request["weights_in"] is not None or (small and origin.is_dir())
 
     for name in request["weights"]:
         if beside:
@@ -79,12 +80,17 @@ def _model(sandbox: Path, request: dict[str, Any], arguments: list[str]) -> None
 def _weights(sandbox: Path, request: dict[str, Any], arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog=f"./pants run {request['target']} --")
     parser.parse_args(arguments)
+    folder = (sandbox / request["folder"]).resolve() if request["store"] else request["folder"]
+    rows = [
+        ("size", f"{sum(file['size'] for file in request['files']):,} bytes"),
+        ("licence", request["licence"]),
+        ("source", request["source"]),
+        ("folder", f"{folder}{os.sep}" if folder else "made when a model needs it"),
+    ]
     print(request["target"])
-    for file in request["listing"]:
+    print("\n".join(f"  {label:<8} {text}" for label, text in rows), end="\n\n")
+    for file in request["files"]:
         print(f"  {file['sha256']}  {file['size']:>15,}  {file['name']}")
-    print(f"  licence {request['licence']}, source {request['source']}")
-    if request["store"]:
-        print(f"  in {(sandbox / request['store']).resolve()}{os.sep}")
 
 
 def _parser(target: str) -> argparse.ArgumentParser:

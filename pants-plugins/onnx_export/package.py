@@ -33,9 +33,11 @@ class Layout:
 @rule(desc="Lay out a model", level=LogLevel.DEBUG)
 async def lay_out(request: LayoutRequest, options: OnnxExport) -> Layout:
     model = request.model
-    if model.weights.digest is None or model.weights.size > options.by_reference_above:
+    own = model.weights
+    large_elsewhere = own.repository_folder and own.size > options.by_reference_above
+    if own.digest is None or large_elsewhere:
         return Layout(model.snapshot.digest, model.snapshot.files, ())
-    weights = await compat.snapshot_of(await compat.prefixed(model.weights.digest, model.folder))
+    weights = await compat.snapshot_of(await compat.prefixed(own.digest, model.folder))
     digest = await compat.merged((model.snapshot.digest, weights.digest))
     return Layout(digest, (*model.snapshot.files, *weights.files), weights.files)
 

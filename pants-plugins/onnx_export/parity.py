@@ -29,7 +29,13 @@ from onnx_export.compat import (
     rule,
 )
 from onnx_export.export import WEIGHTS_FOLDER, ExportedModel, ExportRequest, OnnxModelFieldSet
-from onnx_export.runtime import Action, ActionResult, Runtime, RuntimeRequest
+from onnx_export.runtime import (
+    Action,
+    ActionResult,
+    OnnxExportError,
+    Runtime,
+    RuntimeRequest,
+)
 from onnx_export.subsystem import OnnxExport
 from onnx_export.target_types import (
     AtolField,
@@ -202,29 +208,30 @@ async def run_parity_test(
     if test.provider.value == "cuda":
         cuda = await Get(Cuda, CudaRequest(python.path))
         if cuda.device is None and options.require_cuda:
-            refused = await compat.execute(_refusal(test.address, cuda.reason))
-            return compat.test_result(refused, test.address, test_options.output)
+            reason = f"it needs a CUDA device ([onnx-export].require_cuda), and {cuda.reason}."
+            failed = await compat.execute(_failure(test.address, reason))
+            return compat.test_result(failed, test.address, test_options.output)
         if cuda.device is None:
             await Get(Skipped, SkipRequest(test.address, cuda.reason))
             return TestResult.no_tests_found(test.address, test_options.output)
         environment = FrozenDict({"ONNX_EXPORT_CUDA_DEVICE": cuda.device})
-    result = await Get(
-        ActionResult,
-        ParityActionRequest(
-            test,
-            environment,
-            test.timeout.calculate_from_global_options(test_options),
-            force=test_options.force,
-        ),
+    request = ParityActionRequest(
+        test,
+        environment,
+        test.timeout.calculate_from_global_options(test_options),
+        force=test_options.force,
     )
-    return compat.test_result(result.process, test.address, test_options.output)
+    try:
+        result = (await Get(ActionResult, ParityActionRequest, request)).process
+    except OnnxExportError as error:  # One model that cannot be made fails its own tests only.
+        result = await compat.execute(_failure(test.address, str(error)))
+    return compat.test_result(result, test.address, test_options.output)
 
 
-def _refusal(address: Address, reason: str) -> Process:
+def _failure(address: Address, message: str) -> Process:
     """A process that fails with the message: the only way for the `test` goal to report one."""
-    message = f"{address} needs a CUDA device, and {reason} ([onnx-export].require_cuda is on)."
     return Process(
-        ("/bin/sh", "-c", 'echo "$1" >&2; exit 1', "sh", message),
+        ("/bin/sh", "-c", 'echo "$1" >&2; exit 1', "sh", f"{address}: {message}"),
         description=f"Test {address}",
         level=LogLevel.DEBUG,
         cache_scope=ProcessCacheScope.PER_SESSION,

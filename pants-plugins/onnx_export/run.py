@@ -144,13 +144,11 @@ async def run_weights(field_set: RunWeightsFieldSet, python: ScriptsPython) -> R
         (field_set.address.spec,), owning_address=None, description_of_origin="the `run` goal"
     )
     weights = await Get(Weights, WeightsRequest(address, "The `run` goal"))
-    store = weights.repository_folder
-    for action in weights.supplies:
-        supplied = await Get(Supplied, SupplyRequest(action))
-        store = f"{WEIGHTS_STORE}/{supplied.folder}"
-    return await _placing(
-        python, {**weights.spec(""), "store": store, "folder": None}, EMPTY_DIGEST
-    )
+    request = {**weights.spec(""), "folder": weights.repository_folder, "store": None}
+    if weights.supply:
+        supplied = await Get(Supplied, SupplyRequest(weights.supply))
+        request |= {"folder": f"{WEIGHTS_STORE}/{supplied.folder}", "store": WEIGHTS_STORE}
+    return await _placing(python, request, EMPTY_DIGEST)
 
 
 def rules() -> Iterable[Rule | UnionRule]:

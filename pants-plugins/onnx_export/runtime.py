@@ -47,7 +47,11 @@ _ENVIRONMENT = FrozenDict(
         "JAX_PLATFORMS": "cpu",
     }
 )
+# A named cache that was deleted leaves its link behind, dangling, until Pants starts anew.
 _START = f"""\
+for cache in __cache/*; do
+  [ -d "$cache" ] || mkdir -p "$(readlink "$cache")"
+done
 link={RUNTIMES}/$1
 [ -x "$link/bin/python" ] || exit {UNAVAILABLE}
 environment=$(cd "$link" && pwd -P)
@@ -57,6 +61,7 @@ exec "$environment/bin/python" -m "$@"
 _LINK = """\
 import os, sys
 link = sys.argv[1]
+os.makedirs(os.path.realpath(os.path.dirname(link)), exist_ok=True)
 os.symlink(os.path.realpath(sys.prefix), f"{link}.{os.getpid()}")
 os.replace(f"{link}.{os.getpid()}", link)
 """

@@ -409,13 +409,18 @@ class OnnxModelTarget(Target):
                 opset=23,
             )
 
-        `./pants run exporters:gpt_oss` writes `dist/exporters/gpt_oss/gpt_oss.onnx`, its manifest, and the weights
-        beside it, and prints a summary. `./pants run exporters:gpt_oss -- --materialize DIR` makes a folder that is
-        complete whatever the size of the weights. `./pants package exporters:gpt_oss` does the same without the
-        summary, for many targets at once.
+            ./pants run exporters:gpt_oss
 
-        The artifact points into the weights' own files. Weights of more than 256 MB are never copied: the summary
-        prints the option of ONNX Runtime that loads them from where they lie.
+        writes `dist/exporters/gpt_oss/gpt_oss.onnx`, its manifest, and the weights beside it, and
+        prints a summary. `./pants package ::` does the same for all models, without the summaries.
+
+        The artifact points into the weights' own files. Weights of more than 256 MB are never
+        copied: the summary prints the option of ONNX Runtime that loads them from where they lie,
+        and
+
+            ./pants run exporters:gpt_oss -- --materialize DIR
+
+        makes a folder that is complete whatever their size.
 
         The export runs in a sandbox that sees the exporter's sources (inferred from its imports), the weights and
         the locked requirements, and neither network nor environment. The result is cached. It is made again when

@@ -220,6 +220,8 @@ async def synthetic_weights(
                 "version": 1,
                 "action": "synthesise",
                 "target": field_set.address.spec,
+                "licence": field_set.licence.value,
+                "source": field_set.provenance.value,
                 "generator": field_set.generator.value,
                 "config": config,
                 "seed": field_set.seed.value,
@@ -234,10 +236,10 @@ async def synthetic_weights(
     contents = await compat.subset(output, PathGlobs(["files.json"]))
     listing = json.loads((await compat.contents_of(contents.digest))["files.json"])
     files = [WeightsFile(**entry) for entry in listing]
-    if sum(file.size for file in files) > options.by_reference_above:
-        return field_set.weights(files, supply=action)
     made = await compat.subset(output, PathGlobs(["*", "!files.json"]))
-    return field_set.weights(files, digest=made.digest)
+    if made.files:
+        return field_set.weights(files, digest=made.digest)
+    return field_set.weights(files, supply=action)
 
 
 # --- pinned_weights ------------------------------------------------------------------------------
