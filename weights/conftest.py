@@ -12,6 +12,8 @@ import pytest
 
 CERTIFICATE = Path(__file__).with_name("loopback.pem")
 
+_AMBIENT = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE")
+
 Answer = Callable[["Handler"], None]
 
 
@@ -96,6 +98,9 @@ class _Server(ThreadingHTTPServer):
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A server over https whose certificate ``SSL_CERT_FILE`` vouches for."""
+    for name in _AMBIENT:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE)

@@ -365,8 +365,6 @@ def test_requests_ca_bundle(
 def test_proxy(hub: Hub, plain_hub: Hub, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy of the environment is asked, and refuses: it knows only GET."""
     monkeypatch.setenv("https_proxy", plain_hub.url)
-    monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.delenv("NO_PROXY", raising=False)
     assert "the proxy refuses" in refusal(f"{hub.url}/m", store, access(hub))
     monkeypatch.setenv("no_proxy", "localhost")
     hub.answers["/m"] = CONTENT
