@@ -27,7 +27,7 @@ Model = TypeVar("Model")
 
 def parameter(*shape: int, dtype: DTypeLike = jnp.float32) -> Array:
     """A parameter without values; floats are of this dtype until `as_stored` says otherwise."""
-    return cast(Array, _abstract(shape, dtype))
+    return cast(Array, jax.ShapeDtypeStruct(shape, dtype))
 
 
 def as_stored(model: Model, sources: Mapping[str, TensorSource], checkpoint: Checkpoint) -> Model:
@@ -44,14 +44,10 @@ def as_stored(model: Model, sources: Mapping[str, TensorSource], checkpoint: Che
             return leaf
         if not jnp.issubdtype(leaf.dtype, jnp.floating):  # packed codes, which floats are not
             return leaf
-        return _abstract(leaf.shape, NUMPY[info.dtype])
+        return jax.ShapeDtypeStruct(leaf.shape, NUMPY[info.dtype])
 
     typed_model: Model = jax.tree_util.tree_map_with_path(typed, model)
     return typed_model
-
-
-def _abstract(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(shape, dtype)  # type: ignore[no-untyped-call]
 
 
 class Linear(eqx.Module):

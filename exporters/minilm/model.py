@@ -65,7 +65,7 @@ class Embeddings(eqx.Module):
 
     def __call__(self, input_ids: Array, token_type_ids: Array) -> Array:
         """Two integer arrays (batch, tokens) -> f32 (batch, tokens, hidden)."""
-        position = jnp.arange(input_ids.shape[1], dtype=input_ids.dtype)
+        position = jnp.arange(input_ids.shape[1])
         embedded = _rows(self.words, input_ids) + _rows(self.types, token_type_ids)
         return self.norm(embedded + _rows(self.positions, position))
 
