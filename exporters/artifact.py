@@ -55,7 +55,7 @@ def prepare(request: Request) -> Exportable:
 
 
 def export(request: Request, output: Path) -> dict[str, Any]:
-    """Writes the artifact to `output` (NAME.onnx) and NAME.manifest.json beside it; both or neither.
+    """Writes the artifact, `output` = NAME.onnx, and NAME.manifest.json beside it; both or neither.
 
     The artifact points into the checkpoint's files, by name; none of them is read but its header.
 
@@ -84,7 +84,7 @@ def export(request: Request, output: Path) -> dict[str, Any]:
 
 
 def manifest_path(artifact: Path) -> Path:
-    """NAME.onnx -> NAME.manifest.json"""
+    """NAME.manifest.json, for the artifact NAME.onnx."""
     return artifact.with_suffix(".manifest.json")
 
 

@@ -3,8 +3,8 @@
 Three views of one binding, which is a mapping from a parameter's path in the model to a
 `TensorSource`:
 
-- `check` proves that it is complete: every array leaf of the model has a tensor of its own shape and
-  dtype, and every tensor of the checkpoint is used exactly once or ignored by name;
+- `check` proves that it is complete: every array leaf of the model has a tensor of its own shape
+  and dtype, and every tensor of the checkpoint is used exactly once or ignored by name;
 - `load` puts the tensors' values into the model, to run it in JAX;
 - `external` says where in the checkpoint's files each parameter lies, to export it by reference.
 """
@@ -67,8 +67,7 @@ def check(
             (
                 f"{name}: {_described(info)}"
                 for name, info in checkpoint.tensors.items()
-                if name not in {source.tensor for source in sources.values()}
-                and name not in ignored
+                if name not in used and name not in ignored
             ),
         ),
         *_listed("tensors that do not fit", _misfits(leaves, sources, checkpoint)),
@@ -84,7 +83,6 @@ def check(
 
 def load(model: Model, sources: Mapping[str, TensorSource], checkpoint: Checkpoint) -> Model:
     """The model with the checkpoint's values in place of its abstract leaves, as jax arrays."""
-
     split = parameterise(model)
     values = [_value(sources[path], checkpoint) for path in split.paths]
     return cast("Model", split.rebuild(values))

@@ -77,7 +77,8 @@ def test_load_puts_the_values_in_place(tmp_path: Path) -> None:
     qk = tensors()["qk"]
     np.testing.assert_array_equal(model.blocks[0].query, qk[:2])
     np.testing.assert_array_equal(model.blocks[0].key, qk[2:])
-    assert model.blocks[0].scale.dtype == BFLOAT16 and float(model.blocks[0].scale) == 1.5
+    assert model.blocks[0].scale.dtype == BFLOAT16
+    np.testing.assert_array_equal(model.blocks[0].scale, BFLOAT16(1.5))
     assert isinstance(model.head["bias"], jax.Array)
     assert model.blocks[0].activation is jax.nn.relu
 
@@ -90,7 +91,8 @@ def test_external_points_at_the_bytes(tmp_path: Path) -> None:
     assert list(found) == sorted(SOURCES)
     for path, reference in found.items():
         assert reference.location == "model.safetensors"
-        assert reference.offset is not None and reference.length is not None
+        assert reference.offset is not None
+        assert reference.length is not None
         value = np.asarray(loaded[path])
         assert raw[reference.offset : reference.offset + reference.length] == value.tobytes()
         assert tuple(reference.shape) == value.shape

@@ -17,7 +17,6 @@ from exporters import families, locate, summary
 from exporters.errors import ExportError
 from exporters.working import working
 from weights import Checkpoint, WeightsError
-from weights.atomic import atomic_file
 from weights.materialise import materialise
 from weights.pins import hash_file
 from weights.progress import Progress
@@ -220,7 +219,7 @@ def materialize(
 
 
 def _parse_options(options: Iterable[str]) -> dict[str, Any]:
-    """["batch=4", "sequence=T"] -> {"batch": 4, "sequence": "T"}"""
+    """{"batch": 4, "sequence": "T"} for ["batch=4", "sequence=T"]."""
     parsed: dict[str, Any] = {}
     for option in options:
         name, separator, text = option.partition("=")

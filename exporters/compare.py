@@ -50,8 +50,8 @@ def open_session(
     """A session of the model on exactly that provider, its weights read in place from `weights`.
 
     Raises:
-        ExportError: the provider is unknown, not in this build of ONNX Runtime, or was given up by it
-            in silence; or the model does not load.
+        ExportError: the provider is unknown, not in this build of ONNX Runtime, or was given up by
+            it in silence; or the model does not load.
     """
     if provider not in PROVIDERS:
         raise ExportError(
@@ -76,8 +76,8 @@ def open_session(
     if session.get_providers()[0] != wanted:
         raise ExportError(
             f"ONNX Runtime gave up {wanted} and would run on {session.get_providers()[0]} instead, "
-            "which would test nothing. Check the driver with nvidia-smi, and that CUDA and cuDNN are "
-            "of the versions that onnxruntime-gpu asks for."
+            "which would test nothing. Check the driver with nvidia-smi, and that CUDA and cuDNN "
+            "are of the versions that onnxruntime-gpu asks for."
         )
     return session
 
@@ -161,17 +161,15 @@ def difference(expected: np.ndarray, actual: np.ndarray, tolerance: Tolerance) -
         if not finite.all():
             at = np.unravel_index(int(np.argmin(finite)), finite.shape)
             return (
-                f"{np.count_nonzero(~finite)} of {finite.size} values of {whose} are not finite, the "
-                f"first at {_index(at)}: {values[at]}"
+                f"{np.count_nonzero(~finite)} of {finite.size} values of {whose} are not finite, "
+                f"the first at {_index(at)}: {values[at]}"
             )
     absolute = np.abs(got - wide)
     wrong = absolute > tolerance.atol + tolerance.rtol * np.abs(wide)
     if not wrong.any():
         return None
-    lines = [
-        f"{np.count_nonzero(wrong)} of {wrong.size} values differ by more than "
-        f"{tolerance.atol:g} + {tolerance.rtol:g} * |expected|"
-    ]
+    limit = f"{tolerance.atol:g} + {tolerance.rtol:g} * |expected|"
+    lines = [f"{np.count_nonzero(wrong)} of {wrong.size} values differ by more than {limit}"]
     for kind, errors in (("absolute", absolute), ("relative", _relative(absolute, wide))):
         at = np.unravel_index(int(np.argmax(errors)), errors.shape)
         lines.append(
@@ -226,7 +224,7 @@ def _from_ort(value: ort.OrtValue) -> np.ndarray:
 
 
 def _numpy_name(ort_type: str) -> str:
-    """ "tensor(float)" -> "float32"."""
+    """For "tensor(float)", "float32"."""
     element = ort_type.removeprefix("tensor(").removesuffix(")")
     return _ORT_DTYPES.get(element, element)
 

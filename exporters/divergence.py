@@ -55,14 +55,15 @@ def explain(test: Test, checkpoint: Checkpoint, case: ParityCase) -> str:
                 "\n", "\n    "
             )
     return (
-        f"  no module parts the artifact and JAX: all {len(modules)} that were compared agree. What "
-        "follows the last of them differs, or the reference itself differs from the JAX model."
+        f"  no module parts the artifact and JAX: all {len(modules)} that were compared agree. "
+        "What follows the last of them differs, or the reference differs from the JAX model."
     )
 
 
 def _errors(expected: np.ndarray, actual: np.ndarray, tolerance: Tolerance) -> str | None:
-    """As `difference`, but of values alone: the runtime may compute in a wider type than JAX, and
-    masks hold infinities.
+    """As `difference`, but of values alone.
+
+    The runtime may compute in a wider type than JAX, and masks hold infinities.
     """
     wanted, got = expected.astype(np.float64), actual.astype(np.float64)
     if wanted.shape == got.shape:

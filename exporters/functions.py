@@ -1,4 +1,4 @@
-"""Functions that a target names as "package.module:function": found, and called with its options."""
+"""Functions that a target names as "package.module:function", found and called."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def call(
     """`function(*positional, **options)`, once its signature is known to take the options.
 
     Raises:
-        ExportError: an option that the function does not have, or one that it needs and was not given.
+        ExportError: an option that the function does not have, or one that it lacks.
     """
     known, open_ended = _options(function, len(positional))
     for name in options:

@@ -9,14 +9,18 @@ native libraries do by themselves.
 Import nothing heavy here: the hook must be in place before the libraries that it watches.
 """
 
+# Paths are text here: the hook sees every open, and must neither be slow nor follow links.
+# ruff: noqa: PTH100, PTH109, PTH112
+
 from __future__ import annotations
 
 import os
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from exporters.errors import ExportError
@@ -77,7 +81,8 @@ class Guard:
         if self._violations:
             raise self._violations[0]
 
-    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """The hook: refuses the event, or returns."""
         if event == "open":
             path = arguments[0]
             if isinstance(path, (str, bytes)) and not self._is_declared(os.fsdecode(path)):
@@ -90,7 +95,7 @@ class Guard:
         elif event in _NETWORK:
             self._refuse(
                 f"reached for the network ({event}: {_shown(arguments, _NETWORK[event])})",
-                "Pin what it needs by digest with `python -m exporters pin`, and give it as weights",
+                "Pin what it needs with `python -m exporters pin`, and give it as weights",
             )
         elif event in _SUBPROCESSES:
             self._refuse(
@@ -121,8 +126,8 @@ class Guard:
 
     def _refuse(self, what: str, remedy: str) -> None:
         error = ExportError(
-            f"{self._what} {what}{_origin()}. Results are cached by what they are declared to depend "
-            f"on, so nothing else may be read. {remedy}."
+            f"{self._what} {what}{_origin()}. Results are cached by what they are declared to "
+            f"depend on, so nothing else may be read. {remedy}."
         )
         self._violations.append(error)
         raise error
@@ -138,8 +143,7 @@ def install(what: str, roots: Iterable[Path]) -> None:
     where it happens; call `verify` before the results are trusted.
     """
     guard = Guard(what, roots)
-    hook: Callable[[str, tuple[Any, ...]], None] = guard
-    sys.addaudithook(hook)
+    sys.addaudithook(guard.audit)
     _installed.append(guard)
 
 
@@ -173,13 +177,13 @@ def _shown(arguments: tuple[Any, ...], index: int) -> str:
 
 
 def _origin() -> str:
-    """ " at exporters/mine/export.py:12", the nearest caller that is no installed library."""
+    """Where it happened: the nearest caller that is no installed library, with a word before it."""
     here = os.getcwd() + os.sep
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = os.path.abspath(frame.f_code.co_filename)
         inside = file.startswith(here) and "site-packages" not in file
         if inside and file != os.path.abspath(__file__):
             return f" at {file[len(here) :]}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return ""

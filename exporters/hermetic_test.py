@@ -30,6 +30,7 @@ def run(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         timeout=120,
+        check=False,
     )
 
 

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import google.protobuf.message
 import onnx_ir as ir
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from exporters import summary
 from exporters.errors import ExportError
@@ -29,7 +29,7 @@ def load(artifact: Path) -> ir.Model:
         )
     try:
         model = ir.load(artifact)
-    except google.protobuf.message.DecodeError as error:
+    except DecodeError as error:
         raise ExportError(
             f"{artifact} is no ONNX model, or only a part of one: {error}."
         ) from error

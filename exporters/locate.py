@@ -24,6 +24,7 @@ class Located:
     pins: Pins
 
     def open(self) -> Checkpoint:
+        """The checkpoint in the folder."""
         return Checkpoint.open(self.folder)
 
 

@@ -42,8 +42,8 @@ _DISTRIBUTIONS = {
 class Weights:
     """A weights target: its files, where they come from, on what terms they may be used.
 
-    `folder` is where they lie in the store of weights, relative to it; None when they are no part of
-    the store.
+    `folder` is where they lie in the store of weights, relative to it; None when they are no part
+    of the store.
     """
 
     target: str
@@ -114,6 +114,7 @@ def versions() -> dict[str, str]:
 
 
 def to_json(document: Mapping[str, Any]) -> str:
+    """The text of a manifest."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -77,6 +77,7 @@ class Spec:
         return self.fields[field]
 
     def path(self, field: str) -> Path:
+        """A field that holds a path, relative to the working directory."""
         return Path(self.fields[field])
 
     @property
