@@ -9,6 +9,7 @@ import onnx_ir as ir
 from jax2onnx.legalise._errors import Refusal, UnsupportedTypeError, describe
 from jax2onnx.legalise._kernels import Bindings, KernelTable, Signature, load_table
 from jax2onnx.legalise._semantics import TYPE_ATTRIBUTES, keeps_values, stand_ins
+from jax2onnx.write._constants import constant_tensor
 from jax2onnx.write._order import order
 from jax2onnx.write._walk import bodies, subgraphs
 
@@ -26,7 +27,7 @@ def legalise(model: ir.Model, target: str = "cpu") -> None:
     ever narrowed. In detail:
 
     1. A value is cast to a type once, in the graph that it belongs to, before its first reader
-       there; all readers share the cast, those in subgraphs too.
+       there; all readers share the cast, those in subgraphs too. A small constant is cast here.
     2. An input that is itself such an output, cast back, is taken from before the cast, if casting
        it loses nothing: an `Expand` after a `Where` in bfloat16 costs no casts between the two.
     3. Calls of the model's functions are left alone, and the functions' bodies are legalised.
@@ -152,11 +153,23 @@ class _Legaliser:
         if origin is not None and origin.dtype == dtype:
             return origin
         if (value, dtype) not in self._casts:
-            cast = _cast(value, dtype)
-            graph = _home(value)
-            graph.insert_before(self._current[graph], cast)
-            self._casts[value, dtype] = cast.outputs[0]
+            self._casts[value, dtype] = self._cast_once(value, dtype)
         return self._casts[value, dtype]
+
+    def _cast_once(self, value: ir.Value, dtype: ir.DataType) -> ir.Value:
+        """A small constant of the wider type for a small constant, else a Cast node's output."""
+        graph = _home(value)
+        tensor = constant_tensor(value)
+        if tensor is None:
+            node = _cast(value, dtype)
+        else:
+            wide = ir.tensor(tensor.numpy().astype(dtype.numpy()), dtype=dtype)
+            if value.is_initializer():
+                return _initializer(graph, wide)
+            node = ir.Node("", "Constant", (), [ir.AttrTensor("value", wide)])
+            node.outputs[0].type, node.outputs[0].shape = ir.TensorType(dtype), value.shape
+        graph.insert_before(self._current[graph], node)
+        return node.outputs[0]
 
     def _cast_back(self, node: ir.Node, value: ir.Value, dtype: ir.DataType) -> None:
         """Let `node` make `value` in the type `dtype`, and everyone else read it cast back."""
@@ -193,6 +206,16 @@ def _cast(value: ir.Value, dtype: ir.DataType) -> ir.Node:
     output.type, output.shape = ir.TensorType(dtype), value.shape
     output.name = _suffixed(value.name, dtype)
     return node
+
+
+def _initializer(graph: ir.Graph, tensor: ir.TensorProtocol) -> ir.Value:
+    """A new constant of a graph, named as lowering would."""
+    number = len(graph.initializers)
+    while (name := f"constant_{number}") in graph.initializers:
+        number += 1
+    value = ir.val(name, const_value=tensor)
+    graph.register_initializer(value)
+    return value
 
 
 def _suffixed(name: str | None, dtype: ir.DataType) -> str | None:

@@ -6,9 +6,13 @@ could become it: sequences, strings, optionals, quantised arithmetic, random num
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
 
 # An input is a shape (filled with ones), a list or number (its values), or None (left out).
 Input = tuple[int, ...] | list[Any] | int | None
@@ -31,11 +35,20 @@ class Body:
 
 @dataclass(frozen=True)
 class Probe:
-    """Inputs and attributes that make a valid node of an operator, whatever its element types."""
+    """Inputs and attributes that make a valid node of an operator, whatever its element types.
+
+    Attributes:
+        inputs: one for each formal parameter, or fewer.
+        attributes: of the node.
+        outputs: how many the node has.
+        integers: what the node gives for the first input, in integer arithmetic that wraps; for
+            operators that the runtime computes in floating point, whatever their type.
+    """
 
     inputs: Sequence[Input]
     attributes: Mapping[str, Any] = field(default_factory=dict)
     outputs: int = 1
+    integers: Callable[[Array], Array] | None = None
 
 
 def _names(text: str) -> list[str]:
@@ -53,11 +66,10 @@ _UNARY = _names(
 )
 _BINARY = _names(
     "Add And BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less LessOrEqual Max "
-    "Mean Min Mul Or PRelu Pow Sub Sum SwiGLU Xor"
+    "Mean Min Mul Or PRelu Sub Sum SwiGLU Xor"
 )
 _REDUCTIONS = _names(
-    "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd "
-    "ReduceSum ReduceSumSquare"
+    "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin"
 )
 
 PROBES: dict[str, Probe] = {
@@ -128,10 +140,16 @@ PROBES: dict[str, Probe] = {
     "NonMaxSuppression": Probe([(1, 2, 4), (1, 1, 2)]),
     "OneHot": Probe([[0, 1], 2, [0, 1]]),
     "Pad": Probe([_ROW, [1, 1]]),
+    "Pow": Probe([(2, 3), 5], integers=lambda x: x**5),
     "QuantizeLinear": Probe([_ROW, (), ()]),
     "RMSNormalization": Probe([(2, 4), _ROW]),
     "RNN": Probe([(1, 1, 2), (1, 2, 2), (1, 2, 2)], {"hidden_size": 2}),
     "Range": Probe([0, 4, 1]),
+    "ReduceProd": Probe([(2, 3), [1]], integers=lambda x: x.prod(1, x.dtype, keepdims=True)),
+    "ReduceSum": Probe([(2, 3), [1]], integers=lambda x: x.sum(1, x.dtype, keepdims=True)),
+    "ReduceSumSquare": Probe(
+        [(2, 3), [1]], integers=lambda x: (x * x).sum(1, x.dtype, keepdims=True)
+    ),
     "Reshape": Probe([_ROW, [2, 2]]),
     "Resize": Probe([_IMAGE, None, [1, 1, 2, 2]], {"mode": "nearest"}),
     "ReverseSequence": Probe([(2, 2), [1, 1]]),

@@ -4,12 +4,14 @@ Run it after an update of the runtime: `python -m jax2onnx.legalise.generate`.
 
 The registry of kernels says less than the runtime does: it knows neither the casts that the
 runtime inserts around float16, nor the operators that it runs by expanding their definition, nor
-what a kernel refuses once it is called. So:
+what a kernel refuses once it is called, nor that some compute integers in floating point. So:
 
 1. every operator of `_probes.py` is asked, in each of its versions and with every combination of
    element types that its schema admits, by building a model and running it;
-2. operators of other domains are taken from the registry;
-3. what is left of the standard domain has no use here and is left out.
+2. integers in which an operator does not wrap count as types that it cannot run (of 64 bits:
+   integers in which it is not exact below 2^53, as none is where they are computed in doubles);
+3. operators of other domains are taken from the registry;
+4. what is left of the standard domain has no use here and is left out.
 """
 
 from __future__ import annotations
@@ -90,11 +92,9 @@ def _standard() -> dict[str, dict[int, Entry]]:
             names = variables(inputs, outputs)
             admitted = [_admitted(schema, variable) for variable in names]
             answers = [
-                bound
-                for bound in itertools.product(*admitted)
-                if runs(
-                    probe_model(name, probe, opset, inputs, dict(zip(names, bound, strict=True)))
-                )
+                types
+                for types in itertools.product(*admitted)
+                if _is_right(name, probe, opset, inputs, dict(zip(names, types, strict=True)))
             ]
             entry = _entry(inputs, outputs, _pack(answers))
             if entry != last:
@@ -218,18 +218,38 @@ def _merge(rows: Iterable[Row]) -> list[Row]:
     return merged
 
 
+def _is_right(
+    name: str, probe: Probe, opset: int, formals: Sequence[str], bound: dict[str, ir.DataType]
+) -> bool:
+    """Whether the runtime runs an operator in these types, and integers as integers."""
+    model = probe_model(name, probe, opset, formals, bound)
+    dtype = bound.get(formals[0]) if formals else None
+    if probe.integers is None or dtype is None or not dtype.is_integer():
+        return runs(model)
+    # Values whose results do not fit the type; or, of 64 bits, do not fit 32 of them.
+    last = 1 << 10 if dtype.bitwidth == 64 else np.iinfo(dtype.numpy()).max
+    values = np.array([[last, last, 1], [3, last, last - 1]]).astype(dtype.numpy())
+    model.graph.initializers["x0"].const_value = ir.tensor(values, name="x0")
+    results = _run(model)
+    return results is not None and np.array_equal(results[0].numpy(), probe.integers(values))
+
+
 def runs(model: ir.Model) -> bool:
     """Whether the runtime loads and runs a model that needs no inputs."""
+    return _run(model) is not None
+
+
+def _run(model: ir.Model) -> Sequence[Any] | None:
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     data = ir.to_proto(model).SerializeToString()
     try:
         session = ort.InferenceSession(data, options, providers=[_PROVIDER])
-        session.run_with_ort_values(None, {})
+        results: Sequence[Any] = session.run_with_ort_values(None, {})
     except _REFUSALS:
-        return False
-    return True
+        return None
+    return results
 
 
 def probe_model(

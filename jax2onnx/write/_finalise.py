@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from jax2onnx.write._constants import merge_constants
 from jax2onnx.write._metadata import clean_metadata
 from jax2onnx.write._names import name
 from jax2onnx.write._order import order
@@ -16,10 +17,12 @@ def finalise(model: ir.Model) -> None:
     """Fix everything about the artifact that is not computation, in place.
 
     Two models that lowering built in the same way come out the same, on any machine: 1. nodes in
-    topological order; 2. nothing that the outputs do not depend on; 3. outputs that are made by
-    nodes; 4. no stray metadata; 5. unique names; 6. sorted imports and a matching IR version.
+    topological order; 2. no constant twice; 3. nothing that the outputs do not depend on;
+    4. outputs that are made by nodes; 5. no stray metadata; 6. unique names; 7. sorted imports and
+    a matching IR version.
     """
     order(model)
+    merge_constants(model)
     prune(model)
     separate_outputs(model)
     clean_metadata(model)

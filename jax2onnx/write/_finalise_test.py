@@ -259,3 +259,36 @@ def test_finalising_twice_changes_nothing() -> None:
     of = model([x], [first.outputs[0], x], [first, op("Neg", x)], [weight])
     once = finished(of).SerializeToString(deterministic=True)
     assert finished(of).SerializeToString(deterministic=True) == once
+
+
+def test_equal_constants_become_one_and_equal_parameters_stay() -> None:
+    x = value("x")
+    initializers = [
+        constant(name, [1, 2]) for name in ("a.bias", "b.bias", "constant_0", "constant_1")
+    ]
+    total = x
+    nodes = []
+    for initializer in initializers:
+        nodes.append(op("Add", total, initializer))
+        total = nodes[-1].outputs[0]
+    proto = finished(model([x], [total], nodes, initializers))
+    assert [tensor.name for tensor in proto.graph.initializer] == ["a.bias", "b.bias", "constant_0"]
+    np.testing.assert_array_equal(run(proto, x=np.zeros(2, np.float32))[0], [4, 8])
+
+
+def test_equal_constants_in_a_function_become_one() -> None:
+    x, a = value("x"), value("a")
+    constants = [
+        ir.node("Constant", [], {"value": ir.tensor(np.array([1, 2], np.float32))})
+        for _ in range(2)
+    ]
+    for node in constants:
+        node.outputs[0].dtype, node.outputs[0].shape = FLOAT, ir.Shape((2,))
+    first = op("Add", a, constants[0].outputs[0])
+    second = op("Add", first.outputs[0], constants[1].outputs[0])
+    graph = ir.Graph([a], second.outputs, nodes=[*constants, first, second], opset_imports={"": 23})
+    call = op("f", x, domain="local")
+    f = ir.Function("local", "f", graph=graph, attributes=())
+    proto = finished(model([x], call.outputs, [call], functions=[f]))
+    assert operators(proto.functions[0].node) == ["Constant", "Add", "Add"]
+    np.testing.assert_array_equal(run(proto, x=np.zeros(2, np.float32))[0], [2, 4])
