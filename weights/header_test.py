@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from weights import WeightsError
@@ -152,6 +154,45 @@ def test_bad_files(tmp_path: Path, content: bytes, message: str) -> None:
     assert str(file) in str(caught.value)
 
 
+VALID = (
+    b'{"__metadata__":{"format":"pt"},'
+    b'"b.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},'
+    b'"a":{"dtype":"BF16","shape":[],"data_offsets":[24,26]},'
+    b'"c":{"dtype":"U8","shape":[3,0],"data_offsets":[26,26]}}'
+)
+_EDITS = st.lists(
+    st.tuples(
+        st.integers(0, len(VALID) - 1),
+        st.sampled_from(
+            [b"", b"0", b"1", b"2", b"-", b".", b'"', b",", b"[]", b"{}", b"null", b" "]
+        )
+        | st.binary(min_size=1, max_size=2),
+    ),
+    max_size=3,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(edits=_EDITS, data=st.integers(20, 30))
+@example(edits=[], data=26)
+def test_nothing_is_accepted_that_the_reference_refuses(
+    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[int, bytes]], data: int
+) -> None:
+    """Damage a header in a few places: what still reads, reads as the reference reads it."""
+    raw = bytearray(VALID)
+    for position, replacement in edits:
+        raw[position : position + 1] = replacement
+    file = write(tmp_path_factory.mktemp("fuzz"), bytes(raw), data)
+    try:
+        tensors, _ = read_header(file)
+    except WeightsError:
+        return
+    header = safetensors.deserialize(file.read_bytes())  # type: ignore[no-untyped-call]
+    assert {t.name: (t.dtype, list(t.shape), t.nbytes) for t in tensors} == {
+        name: (value["dtype"], value["shape"], len(value["data"])) for name, value in header
+    }
+
+
 def test_not_a_regular_file(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="does not exist"):
         read_header(tmp_path / "absent")
@@ -177,4 +218,4 @@ def test_a_hundred_thousand_tensors_without_their_bytes(tmp_path: Path) -> None:
     started = time.process_time()
     tensors, _ = read_header(file)
     assert len(tensors) == count
-    assert time.process_time() - started < 5  # about 0.6 s; reading the tensors would take minutes
+    assert time.process_time() - started < 20  # about 1 s; reading the tensors takes minutes

@@ -71,6 +71,7 @@ class Store:
         found = self.find(pin, progress)
         if found is None:
             found = self.path(pin)
+            sweep(found.parent)
             place(file, found, pin, progress=progress)
             self._stamp(pin)
         return found
