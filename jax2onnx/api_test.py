@@ -47,7 +47,8 @@ class Mlp(eqx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         def one(row: jax.Array) -> jax.Array:
-            return self.rest[0](jax.nn.relu(self.first(row)))
+            last: jax.Array = self.rest[0](jax.nn.relu(self.first(row)))
+            return last
 
         rows: jax.Array = jax.vmap(one)(x)
         return rows
@@ -67,7 +68,8 @@ def test_nnx_parameters_bear_their_paths() -> None:
             self.norm = nnx.BatchNorm(4, use_running_average=True, rngs=rngs)
 
         def __call__(self, x: jax.Array) -> jax.Array:
-            return self.norm(self.layers[0](x))
+            y: jax.Array = self.norm(self.layers[0](x))
+            return y
 
     model = assert_agrees(Net(nnx.Rngs(0)), X, specs=[("B", 8)])
     assert initializers(model) >= {"layers.0.kernel", "norm.mean"}

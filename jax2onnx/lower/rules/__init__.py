@@ -7,11 +7,13 @@ from jax2onnx.lower.rules import (
     contractions,
     control_flow,
     convolution,
+    dynamic_slices,
     elementwise,
     indexing,
     reductions,
     shaping,
     sorting,
+    windows,
 )
 
 __all__ = [
@@ -19,9 +21,11 @@ __all__ = [
     "contractions",
     "control_flow",
     "convolution",
+    "dynamic_slices",
     "elementwise",
     "indexing",
     "reductions",
     "shaping",
     "sorting",
+    "windows",
 ]

@@ -1,4 +1,9 @@
-"""Indexing: gather, dynamic slices and their updates."""
+"""Gather and scatter: windows of an operand at computed positions.
+
+Both come down to one grid of indices. The indexed axes of the operand are brought to the front; an
+index tensor over (batch, window) says where each element lies on them; the other axes go along
+whole. One indexed axis is a Gather; several are a GatherND; every scatter is a ScatterND.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +14,169 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 from jax import lax
+from jax._src.lax import slicing
 
+from jax2onnx.lower.builder import Dims
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import BOOL, INT64
-from jax2onnx.lower.registry import register_lowering
+from jax2onnx.lower.registry import Results, Rule, register_lowering
+from jax2onnx.lower.rules.windows import elementwise_monoid
 
-CLIP, FILL = lax.GatherScatterMode.CLIP, lax.GatherScatterMode.FILL_OR_DROP
+Mode = lax.GatherScatterMode
+
+
+@dataclass
+class _Axis:
+    """An indexed axis of the operand.
+
+    Attributes:
+        axis: its position in the operand.
+        start: first index of each window, int64, broadcastable to the batch dimensions.
+        window: the number of indices in each window.
+        free: whether the start is the user's, and may lie outside.
+    """
+
+    axis: int
+    start: ir.Value
+    window: Any
+    free: bool
+
+
+class _Grid:
+    """Where the windows of a gather or scatter lie in the operand.
+
+    Args:
+        operand_dims: shape of the operand.
+        indices: start indices; the last axis holds one component for each of ``index_map``.
+        index_map: the operand axis of each component.
+        batching: pairs of an operand axis and the batch axis that runs along with it.
+        sizes: the window's size on each operand axis.
+        dropped: operand axes (of window 1) that the windows do not show.
+        whole: axes without a start that are cut short are indexed too (a scatter cannot cut).
+    """
+
+    def __init__(
+        self,
+        ctx: Context,
+        operand_dims: Dims,
+        indices: ir.Value,
+        *,
+        index_map: Sequence[int],
+        batching: Sequence[tuple[int, int]],
+        sizes: Dims,
+        dropped: Sequence[int],
+        whole: bool,
+    ) -> None:
+        self.ctx = ctx
+        self.operand_dims = operand_dims
+        self.sizes = sizes
+        self.dropped = frozenset(dropped)
+        self.batch_dims = ctx.dims(indices)[:-1]
+        axes = [
+            _Axis(axis, self._component(indices, k), sizes[axis], True)
+            for k, axis in enumerate(index_map)
+        ]
+        axes += [_Axis(axis, self._counter(position), 1, False) for axis, position in batching]
+        known = {a.axis for a in axes}
+        self.short = [a for a, d in enumerate(operand_dims) if a not in known and sizes[a] != d]
+        if whole:
+            zero = ctx.constant(0, INT64)
+            axes += [_Axis(a, zero, sizes[a], False) for a in self.short]
+        self.axes = sorted(axes, key=lambda a: a.axis)
+
+    def _component(self, indices: ir.Value, k: int) -> ir.Value:
+        ctx = self.ctx
+        if ctx.dims(indices)[-1] == 1:
+            return ctx.cast(ctx.reshape(indices, self.batch_dims), INT64)
+        position = ctx.builder.constant(np.asarray(k, np.int64))
+        rank = len(self.batch_dims)
+        return ctx.cast(ctx.op.Gather(indices, position, axis=rank, shape=self.batch_dims), INT64)
+
+    def _counter(self, position: int) -> ir.Value:
+        """0, 1, 2... along one batch dimension."""
+        size = self.batch_dims[position]
+        aligned = [size if i == position else 1 for i in range(len(self.batch_dims))]
+        return self.ctx.reshape(arange(self.ctx, size), tuple(aligned))
+
+    @property
+    def shown(self) -> list[_Axis]:
+        """The indexed axes that the windows show."""
+        return [a for a in self.axes if a.axis not in self.dropped]
+
+    @property
+    def rest(self) -> list[int]:
+        """The operand axes that go along whole."""
+        indexed = {a.axis for a in self.axes}
+        return [a for a in range(len(self.operand_dims)) if a not in indexed]
+
+    @property
+    def dims(self) -> Dims:
+        """Shape of the index grid: the batch, then the windows of the indexed axes."""
+        return (*self.batch_dims, *(a.window for a in self.shown))
+
+    @property
+    def order(self) -> list[Any]:
+        """What each axis of the grid is: a batch position, or an operand axis."""
+        batch = [("batch", i) for i in range(len(self.batch_dims))]
+        return [*batch, *(a.axis for a in self.shown)]
+
+    def _last(self, axis: _Axis) -> ir.Value:
+        return self.ctx.dim_scalar(self.operand_dims[axis.axis] - axis.window)
+
+    def in_bounds(self) -> ir.Value | None:
+        """Whether each window lies inside, over the batch; None where that is known."""
+        ctx = self.ctx
+        valid: ir.Value | None = None
+        for axis in self.axes:
+            if not axis.free:
+                continue
+            above = ctx.op.GreaterOrEqual(axis.start, 0)
+            inside = ctx.op.And(above, ctx.op.LessOrEqual(axis.start, self._last(axis)))
+            array = ctx.builder.array(inside)
+            if array is None or not array.all():
+                valid = inside if valid is None else ctx.op.And(valid, inside)
+        if valid is None:
+            return None
+        target = ctx.shape_tensor(self.batch_dims)
+        return ctx.op.Expand(valid, target, dtype=BOOL, shape=self.batch_dims)
+
+    def clamp(self) -> None:
+        """Moves every window inside the operand, as JAX does."""
+        for axis in self.axes:
+            if axis.free:
+                low = self.ctx.op.Max(axis.start, self.ctx.constant(0, INT64))
+                axis.start = self.ctx.op.Min(low, self._last(axis))
+
+    def components(self) -> list[ir.Value]:
+        """The index on each indexed axis, broadcastable to `dims`."""
+        return [self._windowed(a) for a in self.axes]
+
+    def _windowed(self, axis: _Axis) -> ir.Value:
+        ctx, shown = self.ctx, self.shown
+        start = ctx.reshape(axis.start, (*ctx.dims(axis.start), *(1 for _ in shown)))
+        if axis.axis in self.dropped:
+            return start
+        aligned = [1] * len(self.batch_dims) + [a.window if a is axis else 1 for a in shown]
+        return ctx.op.Add(start, ctx.reshape(arange(ctx, axis.window), tuple(aligned)))
+
+    def stacked(self, components: Sequence[ir.Value]) -> ir.Value:
+        """An index tensor for GatherND and ScatterND: `dims`, and one axis of components."""
+        ctx, dims = self.ctx, self.dims
+        parts = [ctx.reshape(ctx.broadcast(c, dims), (*dims, 1)) for c in components]
+        if len(parts) == 1:
+            return parts[0]
+        return ctx.op.Concat(*parts, axis=len(dims), dtype=INT64, shape=(*dims, len(parts)))
+
+
+def arange(ctx: Context, size: Any) -> ir.Value:
+    """0, 1, ... size - 1 as int64."""
+    if isinstance(size, int):
+        return ctx.builder.constant(np.arange(size, dtype=np.int64))
+    zero, one = ctx.constant(0, INT64), ctx.constant(1, INT64)
+    return ctx.op.Range(zero, ctx.dim_scalar(size), one, dtype=INT64, shape=(size,))
+
+
+# -- gather --------------------------------------------------------------------------------------
 
 
 @register_lowering(lax.gather_p)
@@ -24,67 +186,71 @@ def _gather(
     indices: ir.Value,
     *,
     dimension_numbers: lax.GatherDimensionNumbers,
-    slice_sizes: Sequence[Any],
+    slice_sizes: Dims,
     mode: lax.GatherScatterMode,
     fill_value: Any,
     **_: Any,
 ) -> ir.Value:
-    """Gather along one axis, GatherND along several; windows become more indices.
-
-    Axes that are not indexed lie whole (or cut to the window) in the result. An index is clamped
-    (CLIP), or its result replaced by the fill value where it is out of bounds (FILL_OR_DROP).
-    """
+    """An index outside is clamped (CLIP), or gives the fill value (FILL_OR_DROP)."""
     numbers = dimension_numbers
-    batch = _batch_axes(ctx, numbers.offset_dims)
-    starts = _Starts(ctx, operand, indices, numbers, tuple(slice_sizes))
-    operand = starts.cut(operand)
-    if not starts.axes:
-        aligned = [1] * len(batch) + list(ctx.dims(operand))
-        gathered = ctx.reshape(operand, tuple(aligned))
-        gathered = ctx.broadcast(gathered, (*starts.batch_dims, *ctx.dims(operand)))
-        return ctx.transpose(gathered, _result_order(batch, numbers.offset_dims))
-    valid = starts.in_bounds() if mode == FILL else None
-    if mode != lax.GatherScatterMode.PROMISE_IN_BOUNDS:
-        starts.clamp()
-    gathered, order = starts.gather(operand)
-    offset_axes = [a for a in range(len(slice_sizes)) if a not in starts.dropped]
-    # ``order`` tells which operand axis (or "batch") each axis of ``gathered`` is.
+    grid = _Grid(
+        ctx,
+        ctx.dims(operand),
+        indices,
+        index_map=numbers.start_index_map,
+        batching=list(
+            zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True)
+        ),
+        sizes=tuple(slice_sizes),
+        dropped=(*numbers.collapsed_slice_dims, *numbers.operand_batching_dims),
+        whole=False,
+    )
+    operand = _cut(ctx, operand, grid)
+    valid = grid.in_bounds() if mode == Mode.FILL_OR_DROP else None
+    if mode != Mode.PROMISE_IN_BOUNDS:
+        grid.clamp()
+    gathered, order = _gathered(ctx, operand, grid)
+    batch = [a for a in range(len(ctx.out_dims)) if a not in numbers.offset_dims]
     target: list[Any] = [None] * len(ctx.out_dims)
-    for position, axis in zip(numbers.offset_dims, offset_axes, strict=True):
+    shown = [a for a in range(len(slice_sizes)) if a not in grid.dropped]
+    for position, axis in zip(numbers.offset_dims, shown, strict=True):
         target[position] = axis
     for i, position in enumerate(batch):
         target[position] = ("batch", i)
     result = ctx.transpose(gathered, [order.index(t) for t in target])
     if valid is None:
         return result
-    return _filled(ctx, result, valid, batch, fill_value)
+    aligned = [ctx.out_dims[a] if a in batch else 1 for a in range(len(ctx.out_dims))]
+    fill = ctx.constant(_fill_value(ctx.avals_out[0].dtype, fill_value), result)
+    return ctx.op.Where(ctx.reshape(valid, tuple(aligned)), result, fill, shape=ctx.out_dims)
 
 
-def _batch_axes(ctx: Context, offset_dims: Sequence[int]) -> list[int]:
-    return [a for a in range(len(ctx.out_dims)) if a not in offset_dims]
+def _cut(ctx: Context, operand: ir.Value, grid: _Grid) -> ir.Value:
+    """The operand without what lies past the window on axes that are not indexed."""
+    if not grid.short:
+        return operand
+    ends = tuple(grid.sizes[a] for a in grid.short)
+    dims = tuple(grid.sizes[a] if a in grid.short else d for a, d in enumerate(grid.operand_dims))
+    starts = [0] * len(ends)
+    return ctx.op.Slice(operand, starts, ctx.shape_tensor(ends), grid.short, shape=dims)
 
 
-def _result_order(batch: Sequence[int], offset_dims: Sequence[int]) -> list[int]:
-    positions = [*batch, *offset_dims]
-    return [positions.index(i) for i in range(len(positions))]
-
-
-def _filled(
-    ctx: Context, result: ir.Value, valid: ir.Value, batch: Sequence[int], fill_value: Any
-) -> ir.Value:
-    array = ctx.builder.array(valid)
-    if array is not None and array.all():
-        return result
-    aligned: list[Any] = [1] * len(ctx.out_dims)
-    for position in batch:
-        aligned[position] = ctx.out_dims[position]
-    fill = _fill_value(ctx.avals_out[0].dtype, fill_value)
-    return ctx.op.Where(
-        ctx.reshape(valid, tuple(aligned)),
-        result,
-        ctx.constant(fill, result),
-        shape=ctx.out_dims,
-    )
+def _gathered(ctx: Context, operand: ir.Value, grid: _Grid) -> tuple[ir.Value, list[Any]]:
+    """The gathered values, and what each of their axes is (see `_Grid.order`)."""
+    dims, rest = ctx.dims(operand), grid.rest
+    if not grid.axes:
+        aligned = ctx.reshape(operand, (*(1 for _ in grid.batch_dims), *dims))
+        return ctx.broadcast(aligned, (*grid.batch_dims, *dims)), [*grid.order, *rest]
+    components = grid.components()
+    if len(components) == 1:
+        axis = grid.axes[0].axis
+        index = ctx.broadcast(components[0], grid.dims)
+        shape = (*dims[:axis], *grid.dims, *dims[axis + 1 :])
+        order = [*range(axis), *grid.order, *range(axis + 1, len(dims))]
+        return ctx.op.Gather(operand, index, axis=axis, shape=shape), order
+    leading = ctx.transpose(operand, [*(a.axis for a in grid.axes), *rest])
+    shape = (*grid.dims, *(dims[a] for a in rest))
+    return ctx.op.GatherND(leading, grid.stacked(components), shape=shape), [*grid.order, *rest]
 
 
 def _fill_value(dtype: Any, given: Any) -> Any:
@@ -98,213 +264,119 @@ def _fill_value(dtype: Any, given: Any) -> Any:
     return True if dtype == np.bool_ else np.nan
 
 
-@dataclass
-class _Axis:
-    """An indexed axis of the operand: the first index of each window, and the window's size."""
-
-    axis: int
-    start: ir.Value
-    window: Any
-    batching: bool
+# -- scatter -------------------------------------------------------------------------------------
 
 
-class _Starts:
-    """The start indices of a gather, axis by axis, as int64 values over the batch dimensions."""
+def scatter(reduction: str) -> Rule:
+    """A rule for a scatter that combines by ``reduction`` of ScatterND."""
 
-    def __init__(
-        self,
+    def rule(
         ctx: Context,
         operand: ir.Value,
         indices: ir.Value,
-        numbers: lax.GatherDimensionNumbers,
-        slice_sizes: tuple[Any, ...],
-    ) -> None:
-        self.ctx = ctx
-        self.sizes = slice_sizes
-        self.operand_dims = ctx.dims(operand)
-        self.batch_dims = ctx.dims(indices)[:-1]
-        self.dropped = {*numbers.collapsed_slice_dims, *numbers.operand_batching_dims}
-        self.axes: list[_Axis] = []
-        for k, axis in enumerate(numbers.start_index_map):
-            start = self._component(indices, k)
-            self.axes.append(_Axis(axis, start, slice_sizes[axis], False))
-        for axis, position in zip(
-            numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True
-        ):
-            self.axes.append(_Axis(axis, self._counter(position), 1, True))
-        self.axes.sort(key=lambda a: a.axis)
-
-    def _component(self, indices: ir.Value, k: int) -> ir.Value:
-        ctx, rank = self.ctx, len(self.batch_dims)
-        if ctx.dims(indices)[-1] == 1:
-            return ctx.cast(ctx.reshape(indices, self.batch_dims), INT64)
-        component = ctx.op.Gather(
-            indices,
-            ctx.builder.constant(np.asarray(k, np.int64)),
-            axis=rank,
-            shape=self.batch_dims,
+        updates: ir.Value,
+        *,
+        dimension_numbers: lax.ScatterDimensionNumbers,
+        mode: lax.GatherScatterMode,
+        update_jaxpr: Any,
+        update_consts: Any,
+        **_: Any,
+    ) -> ir.Value:
+        numbers = dimension_numbers
+        grid = _scatter_grid(ctx, operand, indices, updates, numbers)
+        valid = grid.in_bounds() if mode == Mode.FILL_OR_DROP else None
+        if mode != Mode.PROMISE_IN_BOUNDS:
+            grid.clamp()
+        order = [*(a.axis for a in grid.axes), *grid.rest]
+        leading = ctx.transpose(operand, order)
+        components = grid.components() or [ctx.constant(0, INT64)]
+        dims = ctx.dims(leading)
+        if not grid.axes:  # one window, the whole operand, maybe many times
+            leading = ctx.reshape(leading, (1, *dims))
+        if valid is not None:
+            leading, components[0] = _with_spare_row(ctx, leading, components[0], valid, grid)
+        values = _arranged(ctx, updates, numbers.update_window_dims, grid)
+        index = grid.stacked(components)
+        if update_jaxpr is not None and reduction == "none":
+            values = _applied(ctx, leading, index, values, update_jaxpr, update_consts)
+        result = ctx.op.ScatterND(
+            leading, index, values, reduction=reduction, shape=ctx.dims(leading)
         )
-        return ctx.cast(component, INT64)
+        if valid is not None:
+            result = ctx.op.Slice(result, [0], [-1], [0], shape=dims)
+        result = ctx.reshape(result, dims)
+        return ctx.transpose(result, [order.index(a) for a in range(len(order))])
 
-    def _counter(self, position: int) -> ir.Value:
-        """0, 1, 2... along one batch dimension."""
-        size = self.batch_dims[position]
-        aligned = [size if i == position else 1 for i in range(len(self.batch_dims))]
-        return self.ctx.reshape(arange(self.ctx, size), tuple(aligned))
-
-    def cut(self, operand: ir.Value) -> ir.Value:
-        """The operand without what lies past the window on axes that are not indexed."""
-        indexed = {a.axis for a in self.axes}
-        axes = [
-            a
-            for a, (size, dim) in enumerate(zip(self.sizes, self.operand_dims, strict=True))
-            if a not in indexed and size != dim
-        ]
-        if not axes:
-            return operand
-        ends = tuple(self.sizes[a] for a in axes)
-        dims = tuple(
-            s if a in axes else d
-            for a, (s, d) in enumerate(zip(self.sizes, self.operand_dims, strict=True))
-        )
-        return self.ctx.op.Slice(
-            operand,
-            [0] * len(axes),
-            self.ctx.shape_tensor(ends),
-            axes,
-            shape=dims,
-        )
-
-    def _last(self, axis: _Axis) -> ir.Value:
-        return self.ctx.dim_scalar(self.operand_dims[axis.axis] - axis.window)
-
-    def in_bounds(self) -> ir.Value:
-        """Whether each window lies inside the operand, over the batch dimensions."""
-        ctx = self.ctx
-        valid = ctx.builder.constant(np.asarray(True))
-        for axis in self.axes:
-            if axis.batching:
-                continue
-            above = ctx.op.GreaterOrEqual(axis.start, 0)
-            below = ctx.op.LessOrEqual(axis.start, self._last(axis))
-            inside = ctx.op.And(above, below)
-            known = ctx.builder.array(valid)
-            valid = inside if known is not None and known.all() else ctx.op.And(valid, inside)
-        return ctx.op.Expand(
-            valid, ctx.shape_tensor(self.batch_dims), dtype=BOOL, shape=self.batch_dims
-        )
-
-    def clamp(self) -> None:
-        """Moves every window inside the operand, as JAX does."""
-        for axis in self.axes:
-            if not axis.batching:
-                low = self.ctx.op.Max(axis.start, self.ctx.constant(0, INT64))
-                axis.start = self.ctx.op.Min(low, self._last(axis))
-
-    def gather(self, operand: ir.Value) -> tuple[ir.Value, list[Any]]:
-        """The gathered values, and the operand axis (or batch position) of each of their axes."""
-        ctx = self.ctx
-        windows = [a for a in self.axes if a.axis not in self.dropped]
-        dims = (*self.batch_dims, *(a.window for a in windows))
-        index_order: list[Any] = [("batch", i) for i in range(len(self.batch_dims))]
-        index_order += [a.axis for a in windows]
-        components = [self._windowed(a, windows) for a in self.axes]
-        rest = [a for a in range(len(self.sizes)) if a not in {x.axis for x in self.axes}]
-        operand_dims = ctx.dims(operand)
-        if len(components) == 1:
-            axis = self.axes[0].axis
-            index = ctx.broadcast(components[0], dims)
-            shape = (*operand_dims[:axis], *dims, *operand_dims[axis + 1 :])
-            gathered = ctx.op.Gather(operand, index, axis=axis, shape=shape)
-            return gathered, [*range(axis), *index_order, *range(axis + 1, len(self.sizes))]
-        stacked = [ctx.reshape(ctx.broadcast(c, dims), (*dims, 1)) for c in components]
-        index = ctx.op.Concat(*stacked, axis=len(dims), dtype=INT64, shape=(*dims, len(components)))
-        leading = ctx.transpose(operand, [*(a.axis for a in self.axes), *rest])
-        shape = (*dims, *(operand_dims[a] for a in rest))
-        gathered = ctx.op.GatherND(leading, index, shape=shape)
-        return gathered, [*index_order, *rest]
-
-    def _windowed(self, axis: _Axis, windows: Sequence[_Axis]) -> ir.Value:
-        """Indices of an axis over (batch, windows): its start, plus its place in the window."""
-        ctx = self.ctx
-        start_dims = ctx.dims(axis.start)
-        start = ctx.reshape(axis.start, (*start_dims, *(1 for _ in windows)))
-        if axis.axis in self.dropped:
-            return start
-        aligned = [1] * len(self.batch_dims) + [
-            a.window if a.axis == axis.axis else 1 for a in windows
-        ]
-        return ctx.op.Add(start, ctx.reshape(arange(ctx, axis.window), tuple(aligned)))
+    return rule
 
 
-def arange(ctx: Context, size: Any) -> ir.Value:
-    """0, 1, ... size - 1 as int64."""
-    if isinstance(size, int):
-        return ctx.builder.constant(np.arange(size, dtype=np.int64))
-    zero, one = ctx.constant(0, INT64), ctx.constant(1, INT64)
-    return ctx.op.Range(zero, ctx.dim_scalar(size), one, dtype=INT64, shape=(size,))
+def _scatter_grid(
+    ctx: Context,
+    operand: ir.Value,
+    indices: ir.Value,
+    updates: ir.Value,
+    numbers: lax.ScatterDimensionNumbers,
+) -> _Grid:
+    dropped = (*numbers.inserted_window_dims, *numbers.operand_batching_dims)
+    windows = iter(ctx.dims(updates)[a] for a in numbers.update_window_dims)
+    rank = len(ctx.dims(operand))
+    return _Grid(
+        ctx,
+        ctx.dims(operand),
+        indices,
+        index_map=numbers.scatter_dims_to_operand_dims,
+        batching=list(
+            zip(numbers.operand_batching_dims, numbers.scatter_indices_batching_dims, strict=True)
+        ),
+        sizes=tuple(1 if a in dropped else next(windows) for a in range(rank)),
+        dropped=dropped,
+        whole=True,
+    )
 
 
-def _clamped_starts(
-    ctx: Context, starts: Sequence[ir.Value], dims: Sequence[Any], sizes: Sequence[Any]
-) -> dict[int, ir.Value]:
-    """One-element int64 starts of a window, by axis, moved inside; whole axes are left out."""
-    result = {}
-    for axis, (start, dim, size) in enumerate(zip(starts, dims, sizes, strict=True)):
-        if dim == size:
-            continue
-        first = ctx.reshape(ctx.cast(start, INT64), (1,))
-        last = ctx.shape_tensor((dim - size,))
-        result[axis] = ctx.op.Min(ctx.op.Max(first, ctx.constant([0], INT64)), last)
-    return result
-
-
-@register_lowering(lax.dynamic_slice_p)
-def _dynamic_slice(
-    ctx: Context, operand: ir.Value, *starts: ir.Value, slice_sizes: Sequence[Any]
+def _arranged(
+    ctx: Context, updates: ir.Value, update_window_dims: Sequence[int], grid: _Grid
 ) -> ir.Value:
+    """The updates in the order of the index grid, then the axes that go along whole."""
+    rank = len(ctx.dims(updates))
+    batch = [a for a in range(rank) if a not in update_window_dims]
+    shown = [a for a in range(len(grid.operand_dims)) if a not in grid.dropped]
+    position: dict[Any, int] = dict(zip(shown, update_window_dims, strict=True))
+    position.update((("batch", i), a) for i, a in enumerate(batch))
+    return ctx.transpose(updates, [position[o] for o in [*grid.order, *grid.rest]])
+
+
+def _with_spare_row(
+    ctx: Context, operand: ir.Value, first: ir.Value, valid: ir.Value, grid: _Grid
+) -> tuple[ir.Value, ir.Value]:
+    """A row behind the operand's last, where updates go that JAX drops."""
     dims = ctx.dims(operand)
-    clamped = _clamped_starts(ctx, starts[: len(dims)], dims, slice_sizes)
-    if not clamped:
-        return operand
-    axes = list(clamped)
-    first = _concat(ctx, list(clamped.values()))
-    sizes = ctx.shape_tensor(tuple(slice_sizes[a] for a in axes))
-    return ctx.op.Slice(operand, first, ctx.op.Add(first, sizes), axes, shape=ctx.out_dims)
+    pads = [0] * (2 * len(dims))
+    pads[len(dims)] = 1
+    longer = ctx.op.Pad(operand, pads, ctx.constant(0, operand), shape=(dims[0] + 1, *dims[1:]))
+    mask = ctx.reshape(valid, (*grid.batch_dims, *(1 for _ in grid.shown)))
+    return longer, ctx.op.Where(mask, first, ctx.dim_scalar(dims[0]))
 
 
-def _concat(ctx: Context, parts: Sequence[ir.Value]) -> ir.Value:
-    if len(parts) == 1:
-        return parts[0]
-    return ctx.op.Concat(*parts, axis=0, dtype=INT64, shape=(len(parts),))
-
-
-@register_lowering(lax.dynamic_update_slice_p)
-def _dynamic_update_slice(
-    ctx: Context, operand: ir.Value, update: ir.Value, *starts: ir.Value
+def _applied(
+    ctx: Context, operand: ir.Value, index: ir.Value, values: ir.Value, jaxpr: Any, consts: Any
 ) -> ir.Value:
-    dims, sizes = ctx.dims(operand), ctx.dims(update)
-    clamped = _clamped_starts(ctx, starts, dims, sizes)
-    return _update(ctx, operand, update, list(clamped.items()))
+    """``scatter_apply``: a function of what lies at each place, and of the update."""
+    current = ctx.op.GatherND(operand, index, shape=ctx.dims(values))
+
+    combine = elementwise_monoid(jaxpr, consts)
+    return ctx.lower_function(combine, (current, values))[0]
 
 
-def _update(
-    ctx: Context, operand: ir.Value, update: ir.Value, starts: Sequence[tuple[int, ir.Value]]
-) -> ir.Value:
-    """What lies before the window, the window, and what lies behind it, along the first axis."""
-    if not starts:
-        return update
-    (axis, start), *rest = starts
-    dims = ctx.dims(operand)
-    size = ctx.dims(update)[axis]
-    end = ctx.op.Add(start, ctx.shape_tensor((size,)))
-    whole = ctx.builder.constant([np.iinfo(np.int64).max], np.int64)
+register_lowering(lax.scatter_p)(scatter("none"))
+register_lowering(lax.scatter_add_p)(scatter("add"))
+register_lowering(lax.scatter_mul_p)(scatter("mul"))
+register_lowering(lax.scatter_max_p)(scatter("max"))
+register_lowering(lax.scatter_min_p)(scatter("min"))
 
-    def cut(first: ir.Value, last: ir.Value, length: Any) -> ir.Value:
-        shape = (*dims[:axis], length, *dims[axis + 1 :])
-        return ctx.op.Slice(operand, first, last, [axis], shape=shape)
 
-    middle = _update(ctx, cut(start, end, size), update, rest) if rest else update
-    before = cut(ctx.constant([0], INT64), start, "before")
-    after = cut(end, whole, "after")
-    return ctx.op.Concat(before, middle, after, axis=axis, shape=dims)
+@register_lowering(slicing.scatter_sub_p)
+def _scatter_sub(
+    ctx: Context, operand: ir.Value, indices: ir.Value, updates: ir.Value, **params: Any
+) -> Results:
+    return scatter("add")(ctx, operand, indices, ctx.op.Neg(updates), **params)

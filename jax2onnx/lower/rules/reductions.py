@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import onnx_ir as ir
 from jax import lax
@@ -12,7 +13,8 @@ from jax import lax
 from jax2onnx.errors import UnsupportedUseError
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import BOOL, INT32, INT64
-from jax2onnx.lower.registry import Rule, register_lowering
+from jax2onnx.lower.registry import Rule, in_jax, register_lowering
+from jax2onnx.trace.dimensions import is_static
 
 
 def reduction(op_type: str) -> Rule:
@@ -69,3 +71,28 @@ register_lowering(lax.argmin_p)(arg_reduction("ArgMin"))
 def _cumsum(ctx: Context, x: ir.Value, *, axis: int, reverse: bool) -> ir.Value:
     position = ctx.builder.constant(np.asarray(axis, np.int64))
     return ctx.op.CumSum(x, position, reverse=int(reverse), shape=ctx.out_dims)
+
+
+def cumulative(combine: Callable[[Any, Any], Any]) -> Rule:
+    """A cumulative reduction: log2(n) combinations of a known length, a scan of a symbolic one."""
+
+    def in_order(x: Any, *, axis: int, reverse: bool) -> Any:
+        if is_static([x.shape[axis]]):
+            return lax.associative_scan(combine, x, reverse=reverse, axis=axis)
+        rows = jnp.moveaxis(x, axis, 0)
+        first = rows[-1] if reverse else rows[0]
+
+        def step(carry: Any, row: Any) -> tuple[Any, Any]:
+            total = jnp.where(carry[0], row, combine(carry[1], row))
+            return (jnp.asarray(False), total), total
+
+        start = (jnp.asarray(True), first)
+        return jnp.moveaxis(lax.scan(step, start, rows, reverse=reverse)[1], 0, axis)
+
+    return in_jax(in_order)
+
+
+register_lowering(lax.cumprod_p)(cumulative(lax.mul))
+register_lowering(lax.cummax_p)(cumulative(lax.max))
+register_lowering(lax.cummin_p)(cumulative(lax.min))
+register_lowering(lax.cumlogsumexp_p)(cumulative(jnp.logaddexp))

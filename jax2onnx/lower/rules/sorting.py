@@ -1,15 +1,21 @@
-"""Sorting and selection of the largest."""
+"""Sorting by TopK, which breaks ties by the lower index: a stable argsort."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import jax.numpy as jnp
 import onnx_ir as ir
 from jax import lax
 
+from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
-from jax2onnx.lower.dtypes import INT64
+from jax2onnx.lower.dtypes import INT32, INT64
 from jax2onnx.lower.registry import register_lowering
+
+
+def _is_float(value: ir.Value) -> bool:
+    return bool(jnp.issubdtype(element_type(value).numpy(), jnp.floating))
 
 
 @register_lowering(lax.top_k_p)
@@ -19,3 +25,32 @@ def _top_k(ctx: Context, x: ir.Value, *, k: int, axis: int) -> Sequence[ir.Value
         "TopK", x, ctx.shape_tensor((k,)), types=[(x.dtype, dims), (INT64, dims)], axis=axis
     )
     return values, ctx.cast(indices, ctx.avals_out[1].dtype)
+
+
+@register_lowering(lax.sort_p)
+def _sort(
+    ctx: Context, *operands: ir.Value, dimension: int, num_keys: int, is_stable: bool
+) -> Sequence[ir.Value]:
+    """Sorts by the least significant key first; NaN counts as greater than any number."""
+    del is_stable
+    current = list(operands)
+    for key in range(num_keys - 1, -1, -1):
+        keys = [current[key]]
+        if _is_float(current[key]):
+            nan = ctx.op.IsNaN(current[key])
+            current = _by(
+                ctx, current, ctx.op.Where(nan, ctx.constant(0, keys[0]), keys[0]), dimension
+            )
+            keys = [ctx.cast(ctx.op.IsNaN(current[key]), INT32)]
+        current = _by(ctx, current, keys[0], dimension)
+    return current
+
+
+def _by(ctx: Context, operands: Sequence[ir.Value], key: ir.Value, axis: int) -> list[ir.Value]:
+    """All operands in ascending order of ``key``."""
+    dims = ctx.dims(key)
+    size = ctx.shape_tensor((dims[axis],))
+    _, order = ctx.several(
+        "TopK", key, size, types=[(key.dtype, dims), (INT64, dims)], axis=axis, largest=0, sorted=1
+    )
+    return [ctx.op.GatherElements(v, order, axis=axis, shape=dims) for v in operands]

@@ -1,0 +1,79 @@
+"""Dynamic slices and their updates, with JAX's clamping of the start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from jax import lax
+
+from jax2onnx.lower.context import Context
+from jax2onnx.lower.dtypes import INT64
+from jax2onnx.lower.registry import register_lowering
+
+
+def _clamped_starts(
+    ctx: Context, starts: Sequence[ir.Value], dims: Sequence[Any], sizes: Sequence[Any]
+) -> dict[int, ir.Value]:
+    """One-element int64 starts of a window, by axis, moved inside; whole axes are left out."""
+    result = {}
+    for axis, (start, dim, size) in enumerate(zip(starts, dims, sizes, strict=True)):
+        if dim == size:
+            continue
+        first = ctx.reshape(ctx.cast(start, INT64), (1,))
+        last = ctx.shape_tensor((dim - size,))
+        result[axis] = ctx.op.Min(ctx.op.Max(first, ctx.constant([0], INT64)), last)
+    return result
+
+
+@register_lowering(lax.dynamic_slice_p)
+def _dynamic_slice(
+    ctx: Context, operand: ir.Value, *starts: ir.Value, slice_sizes: Sequence[Any]
+) -> ir.Value:
+    dims = ctx.dims(operand)
+    clamped = _clamped_starts(ctx, starts[: len(dims)], dims, slice_sizes)
+    if not clamped:
+        return operand
+    axes = list(clamped)
+    first = _concat(ctx, list(clamped.values()))
+    sizes = ctx.shape_tensor(tuple(slice_sizes[a] for a in axes))
+    return ctx.op.Slice(operand, first, ctx.op.Add(first, sizes), axes, shape=ctx.out_dims)
+
+
+def _concat(ctx: Context, parts: Sequence[ir.Value]) -> ir.Value:
+    if len(parts) == 1:
+        return parts[0]
+    return ctx.op.Concat(*parts, axis=0, dtype=INT64, shape=(len(parts),))
+
+
+@register_lowering(lax.dynamic_update_slice_p)
+def _dynamic_update_slice(
+    ctx: Context, operand: ir.Value, update: ir.Value, *starts: ir.Value
+) -> ir.Value:
+    dims, sizes = ctx.dims(operand), ctx.dims(update)
+    clamped = _clamped_starts(ctx, starts, dims, sizes)
+    return _update(ctx, operand, update, list(clamped.items()))
+
+
+def _update(
+    ctx: Context, operand: ir.Value, update: ir.Value, starts: Sequence[tuple[int, ir.Value]]
+) -> ir.Value:
+    """What lies before the window, the window, and what lies behind it, along the first axis."""
+    if not starts:
+        return update
+    (axis, start), *rest = starts
+    dims = ctx.dims(operand)
+    size = ctx.dims(update)[axis]
+    end = ctx.op.Add(start, ctx.shape_tensor((size,)))
+    whole = ctx.builder.constant([np.iinfo(np.int64).max], np.int64)
+
+    def cut(first: ir.Value, last: ir.Value, length: Any) -> ir.Value:
+        shape = (*dims[:axis], length, *dims[axis + 1 :])
+        return ctx.op.Slice(operand, first, last, [axis], shape=shape)
+
+    middle = _update(ctx, cut(start, end, size), update, rest) if rest else update
+    before = cut(ctx.constant([0], INT64), start, "before")
+    after = cut(end, whole, "after")
+    return ctx.op.Concat(before, middle, after, axis=axis, shape=dims)
