@@ -268,7 +268,7 @@ class GptOss(eqx.Module):
         """
         positions = jnp.arange(input_ids.shape[1], dtype=jnp.int32)
         cos, sin = self._rotation(positions)
-        visible = {window: _visible(positions, window) for window in set(self.config.windows)}
+        visible = {w: _visible(positions, w) for w in dict.fromkeys(self.config.windows)}
         states = [self.embedding(input_ids, self.dtype)]
         for layer, window in zip(self.layers, self.config.windows, strict=True):
             states.append(layer(states[-1], cos, sin, visible[window]))
