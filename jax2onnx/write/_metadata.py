@@ -19,7 +19,10 @@ def clean_metadata(model: ir.Model) -> None:
     2. Doc strings of graphs, nodes, values and tensors: tools put stack traces with the build
        machine's paths there. Those of the model and of functions are the author's, and stay.
     """
+    import jax2onnx  # which imports this module, and is only now there in full
+
     model.producer_name = PRODUCER
+    model.producer_version = jax2onnx.__version__
     for body in bodies(model):
         for graph in nested_graphs(body):
             graph.doc_string = None
