@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
+import jax
 import onnx_ir as ir
 
 from jax2onnx.errors import InputError
@@ -116,7 +117,6 @@ def to_onnx(
         SymbolicDimensionError: a dimension cannot be kept symbolic.
         UnsupportedPrimitiveError: lists every primitive that has no lowering.
         WriteError: the file cannot be written.
-
     """
     if opset not in OPSETS:
         raise InputError(f"opset={opset}: choose one of {OPSETS[0]} to {OPSETS[-1]}")
@@ -124,16 +124,18 @@ def to_onnx(
         raise InputError(f"return_mode={return_mode!r}: choose 'proto', 'ir' or 'file'")
     if (return_mode == "file") != (output_path is not None):
         raise InputError("return_mode='file' and output_path= go together")
-    traced = trace(
-        fn,
-        inputs,
-        input_params=input_params,
-        input_names=input_names,
-        output_names=output_names,
-        constraints=constraints,
-        double=enable_double_precision,
-    )
-    model = lower(traced, opset, model_name, parameters)
+    # Lowering traces too, where a primitive is decomposed in JAX.
+    with jax.enable_x64(enable_double_precision):
+        traced = trace(
+            fn,
+            inputs,
+            input_params=input_params,
+            input_names=input_names,
+            output_names=output_names,
+            constraints=constraints,
+            double=enable_double_precision,
+        )
+        model = lower(traced, opset, model_name, parameters)
     rewrite(model)
     legalise(model, target)
     finalise(model)

@@ -26,7 +26,6 @@ class UnsupportedPrimitiveError(Jax2OnnxError, NotImplementedError):
 
     Attributes:
         missing: ``(primitive name, user's source line)`` of each, in the order of the trace.
-
     """
 
     def __init__(self, missing: Sequence[tuple[str, str]]) -> None:

@@ -70,7 +70,6 @@ def onnx_function(
 
     Raises:
         InputError: a namespace or name that ONNX does not allow.
-
     """
     if target is None:
         return functools.partial(_mark, unique=unique, namespace=namespace, name=name)

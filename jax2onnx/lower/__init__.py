@@ -37,7 +37,6 @@ def lower(
     Raises:
         UnsupportedPrimitiveError: lists every primitive that has no lowering.
         InputError: an abstract parameter without a tensor, or with one of another type.
-
     """
     refuse_unsupported(traced.jaxpr)
     builder = Builder(opset)

@@ -34,7 +34,6 @@ class Builder:
         nodes: what has been built, in topological order.
         initializers: constants of a main graph.
         location: prefix of the names of the nodes that come next.
-
     """
 
     def __init__(

@@ -66,7 +66,6 @@ class Context:
         avals_in, avals_out: abstract values of the equation that is being lowered.
         parameters: values that are parameters of the model, by their path.
         taps: the last value that each module computed with its parameters.
-
     """
 
     def __init__(self, builder: Builder, dimensions: Dimensions, functions: Functions) -> None:

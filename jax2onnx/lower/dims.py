@@ -24,7 +24,6 @@ class Dimensions:
         builder: the root builder of that graph.
         inputs: its inputs, whose shapes were stated with JAX dimension expressions.
         ask: gives the value of a variable that is in no input's shape (a function asks its caller).
-
     """
 
     def __init__(

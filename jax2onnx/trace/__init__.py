@@ -50,32 +50,30 @@ def trace(
     constraints: Sequence[str] = (),
     double: bool = False,
 ) -> Traced:
-    """Traces ``fn`` on abstract values of ``inputs``.
+    """Traces ``fn`` on abstract values of ``inputs``, with the types that JAX allows right now.
 
     Raises:
         InputError: a malformed input specification or name.
         ModelError: a model that cannot be traced abstractly.
         SymbolicDimensionError: a dimension that JAX cannot keep symbolic.
-
     """
     model = parameterise(fn)
     parse = dimension_parser(constraints)
     keywords = dict(input_params or {})
     callable_ = model.rebuild(model.leaves)
-    with jax.enable_x64(double):
-        flat, tree = flatten_inputs(callable_, inputs, input_names, parse, double)
-        extra, extra_tree = _keyword_inputs(keywords, parse, double)
-        parameters = tuple(map(Parameter, model.paths, model.leaves))
-        count = len(parameters)
+    flat, tree = flatten_inputs(callable_, inputs, input_names, parse, double)
+    extra, extra_tree = _keyword_inputs(keywords, parse, double)
+    parameters = tuple(map(Parameter, model.paths, model.leaves))
+    count = len(parameters)
 
-        def flat_fn(*args: Any) -> Any:
-            positional = tree_util.tree_unflatten(tree, args[count : count + len(flat)])
-            named = tree_util.tree_unflatten(extra_tree, args[count + len(flat) :])
-            return model.rebuild(args[:count])(*positional, **named)
+    def flat_fn(*args: Any) -> Any:
+        positional = tree_util.tree_unflatten(tree, args[count : count + len(flat)])
+        named = tree_util.tree_unflatten(extra_tree, args[count + len(flat) :])
+        return model.rebuild(args[:count])(*positional, **named)
 
-        avals = [_abstract(leaf) for leaf in model.leaves] + [i.aval for i in (*flat, *extra)]
-        with explained():
-            closed, out = jax.make_jaxpr(flat_fn, return_shape=True)(*avals)
+    avals = [_abstract(leaf) for leaf in model.leaves] + [i.aval for i in (*flat, *extra)]
+    with explained():
+        closed, out = jax.make_jaxpr(flat_fn, return_shape=True)(*avals)
     _refuse_tracers(closed.consts)
     # Equations whose results nobody reads need no lowering; the inputs stay in the signature.
     jaxpr, _ = partial_eval.dce_jaxpr(

@@ -33,7 +33,6 @@ def dimension_parser(
 
     Raises:
         InputError: a name or a constraint that JAX cannot parse.
-
     """
     try:
         scope = export.SymbolicScope(constraints)

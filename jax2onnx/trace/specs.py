@@ -24,7 +24,6 @@ class InputSpec:
         shape: integers, and names or expressions of symbolic dimensions such as ``"B"``.
         dtype: the dtype of the graph's input. A 64-bit integer stays one at the graph's border even
             where JAX computes with 32 bits (``enable_double_precision=False``).
-
     """
 
     shape: tuple[int | str, ...]
@@ -61,7 +60,6 @@ def flatten_inputs(
 
     Raises:
         InputError: a leaf that is no input specification, or a wrong number of names.
-
     """
     if isinstance(inputs, str | Mapping) or not isinstance(inputs, Sequence):
         raise InputError(f"inputs must be a list with one entry per argument, got {inputs!r}")

@@ -56,7 +56,7 @@ def _dot_general(
     left = _operand(ctx, lhs, dtype, lhs_batch, lhs_contract)
     right = _operand(ctx, rhs, dtype, rhs_batch, rhs_contract)
     batch = len(left.batch)
-    swap = not batch and lhs in ctx.parameters and rhs not in ctx.parameters
+    swap = not batch and _is_weight(ctx, lhs) and not _is_weight(ctx, rhs)
     if swap:
         left, right = right, left
     result = _matmul(ctx, left, right)
@@ -64,6 +64,10 @@ def _dot_general(
         return result
     first, second = len(left.free), len(right.free)
     return ctx.transpose(result, [*range(first, first + second), *range(first)])
+
+
+def _is_weight(ctx: Context, value: ir.Value) -> bool:
+    return value in ctx.parameters or ctx.builder.array(value) is not None
 
 
 def _operand(
