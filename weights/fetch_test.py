@@ -79,5 +79,5 @@ def test_from_a_file_url_with_spaces(
 def test_nowhere(pins: Pins, store: Store, tmp_path: Path) -> None:
     with pytest.raises(WeightsError) as caught:
         fetch(pins, store, Access(), folders=[tmp_path / "blobs"])
-    assert f"is in none of {store.root}, {tmp_path / 'blobs'}" in str(caught.value)
+    assert f"is not in the store of weights, nor in {tmp_path / 'blobs'}" in str(caught.value)
     assert "name no origin" in str(caught.value)
