@@ -1,0 +1,59 @@
+"""The rules, one a file, and the table that says when each is tried.
+
+A rule is a function ``apply(editor, node)``: it looks at the graph around ``node``, changes it and
+returns True, or leaves it as it is and returns False.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import onnx_ir as ir
+
+from jax2onnx.rewrite.editor import Editor
+
+Rule: TypeAlias = Callable[[Editor, ir.Node], bool]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A rule by the name of its module.
+
+    Attributes:
+        name: the module, which is imported when a graph first has one of the operators.
+        operators: what calls the rule to mind: of all operators that it looks for, the rarest.
+        opset: the first version of the operator set that the rule's result needs.
+
+    """
+
+    name: str
+    operators: tuple[str, ...]
+    opset: int = 0
+
+    def load(self) -> Rule:
+        """The rule itself."""
+        rule: Rule = importlib.import_module(f"{__name__}.{self.name}").apply
+        return rule
+
+
+STAGES: tuple[tuple[Entry, ...], ...] = (
+    (
+        Entry("known_choice", ("Where",)),
+        Entry("neutral", ("Add", "Div", "Mul", "Sub")),
+        Entry("reduce_mean", ("Div", "Unsqueeze")),
+    ),
+    (
+        Entry("layer_normalization", ("Sqrt",)),
+        Entry("rms_normalization", ("Sqrt",), opset=23),
+        Entry("gelu", ("Erf", "Tanh"), opset=20),
+        Entry("softmax", ("Exp",)),
+    ),
+    (
+        Entry("linear", ("MatMul",)),
+        Entry("relu", ("Max",)),
+    ),
+)
+"""What is tried in one sweep over the graph, then in the next, on what the one before left."""

@@ -1,0 +1,126 @@
+"""LayerNormalization: x less its mean, divided by its standard deviation, scaled and shifted.
+
+Applies to what equinox, Flax (with fast variance and without) and ``jnp.mean`` and ``jnp.var`` by
+hand trace to, along one or several trailing axes. A factor and a summand that vary along these axes
+alone become scale and bias; any other stays where it is.
+
+Does not apply
+
+- to doubles: LayerNormalization computes mean and variance in float32;
+- along axes that are not the last ones, or of unknown size where there is no scale.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from jax2onnx.rewrite.editor import Editor
+from jax2onnx.rewrite.normalisation import Product, affine, epsilon, mean, mean_square, products
+from jax2onnx.rewrite.values import (
+    Dims,
+    constant,
+    dims,
+    is_single,
+    made_by,
+    only_user,
+    rank,
+    scalar,
+    the_input,
+    without_ones,
+)
+
+_Axes = tuple[int, ...]
+
+
+def apply(editor: Editor, node: ir.Node) -> bool:
+    """Makes a LayerNormalization of the expression around a Sqrt."""
+    under = epsilon(node)
+    if under is None:
+        return False
+    variance, added = under
+    found = _variance(variance)
+    if found is None:
+        return False
+    x, along = found
+    if not is_single(x):
+        return False
+    # The scale, where there is one, is in the largest product.
+    largest_first = reversed(products(node))
+    return any(_replace(editor, product, x, along, added) for product in largest_first)
+
+
+def _variance(value: ir.Value) -> tuple[ir.Value, _Axes] | None:
+    """The x and the axes such that ``value`` is its variance."""
+    clipped = made_by(value, "Max")
+    if clipped is not None:
+        others = [v for v in clipped.inputs if scalar(v) != 0.0]
+        if len(others) != 1 or others[0] is None:
+            return None
+        value = without_ones(others[0])
+    squares = mean_square(value)
+    if squares is not None:
+        centred, along = squares
+        x = _uncentred(centred, along)
+        return None if x is None else (x, along)
+    difference = made_by(value, "Sub")
+    if difference is None:
+        return None
+    squares = mean_square(the_input(difference))
+    square = made_by(difference.inputs[1], "Mul")
+    if squares is None or square is None or square.inputs[0] is not square.inputs[1]:
+        return None
+    return squares if mean(square.inputs[0]) == squares else None
+
+
+def _uncentred(value: ir.Value, along: _Axes) -> ir.Value | None:
+    """The x such that ``value`` is x less its mean."""
+    difference = made_by(value, "Sub")
+    if difference is None:
+        return None
+    x = the_input(difference)
+    return x if mean(difference.inputs[1]) == (x, along) else None
+
+
+def _replace(editor: Editor, product: Product, x: ir.Value, along: _Axes, added: float) -> bool:
+    centred = [v for v in product.factors if _uncentred(v, along) is x]
+    if len(centred) != 1:
+        return False
+    root = product.root
+    scales = [v for v in product.factors if v is not centred[0]]
+    scale = affine(editor, root, scales[0], x, along) if scales else None
+    if (scales and scale is None) or dims(root.outputs[0]) != dims(x):
+        return False
+    shape = dims(x)[along[0] :]
+    if scale is None:
+        scale = _ones(editor, x, shape)
+        if scale is None:
+            return False
+    root, bias = _bias(editor, root, x, along)
+    out = root.outputs[0]
+    normalised = editor.before(root).LayerNormalization(
+        x, scale, bias, axis=along[0] - rank(x), epsilon=added, like=out
+    )
+    editor.replace(out, normalised)
+    return True
+
+
+def _ones(editor: Editor, x: ir.Value, shape: Dims) -> ir.Value | None:
+    if not all(isinstance(d, int) for d in shape) or x.dtype is None:
+        return None
+    return editor.constant(np.ones(shape, x.dtype.numpy()))
+
+
+def _bias(
+    editor: Editor, root: ir.Node, x: ir.Value, along: _Axes
+) -> tuple[ir.Node, ir.Value | None]:
+    """The addition that follows ``root``, and what it adds, if that can be a bias."""
+    value = root.outputs[0]
+    user = only_user(value)
+    if user is None or user.op_type != "Add" or dims(user.outputs[0]) != dims(x):
+        return root, None
+    other = the_input(user, 1 if user.inputs[0] is value else 0)
+    if constant(other) is not None and dims(other) == ():
+        return root, None
+    bias = affine(editor, user, other, x, along)
+    return (root, None) if bias is None else (user, bias)

@@ -1,0 +1,149 @@
+"""Gemm: a matrix product with a transposed matrix, or with a bias.
+
+Parameters of linear layers are mostly stored (out, in), so that x W^T is a Transpose and a MatMul.
+ONNX Runtime computes Gemm(transB=1) from the matrix as it lies in the file; the Transpose it would
+carry out at load time, on a copy of every weight. A tensor of more axes is seen as a matrix of its
+last one: two views, which copy nothing.
+
+Applies
+
+- to MatMul(x, Transpose(W)), with the bias that is added to it, if any;
+- to MatMul(x, W) + bias where x is a matrix.
+
+Does not apply
+
+- to integers, for which there is no Gemm;
+- to products that are read by others before the bias is added: these stay without it;
+- to a matrix of unknown inner size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from jax2onnx.rewrite.editor import Editor, flat
+from jax2onnx.rewrite.values import (
+    Dims,
+    dims,
+    is_float,
+    only_user,
+    permutation,
+    rank,
+    the_input,
+    without_ones,
+)
+
+
+@dataclass(frozen=True)
+class _Bias:
+    """The addition of a vector to a product.
+
+    Attributes:
+        node: the Add.
+        value: the vector.
+
+    """
+
+    node: ir.Node
+    value: ir.Value
+
+
+def apply(editor: Editor, node: ir.Node) -> bool:
+    """Makes a Gemm of a MatMul."""
+    x, matrix, out = the_input(node), the_input(node, 1), node.outputs[0]
+    if rank(matrix) != 2 or rank(x) < 2 or not is_float(out):
+        return False
+    transposed = permutation(matrix) == (1, 0)
+    bias = _bias(out)
+    if not transposed and (rank(x) != 2 or bias is None):
+        return False
+    if not isinstance(dims(x)[-1], int):
+        return False
+    if transposed:
+        matrix = the_input(matrix.producer())  # type: ignore[arg-type]
+    root = node if bias is None else bias.node
+    result = root.outputs[0]
+    product = _gemm(editor, root, x, matrix, bias, transposed, dims(out))
+    if dims(product) != dims(result):
+        product = editor.before(root).Reshape(
+            product, _target(editor, root, x, dims(result)), like=result
+        )
+    editor.replace(result, product)
+    return True
+
+
+def _bias(product: ir.Value) -> _Bias | None:
+    """The vector that is added to ``product`` and nothing but it, axes of size 1 put in or not."""
+    value, user = product, only_user(product)
+    while user is not None and user.op_type in ("Squeeze", "Unsqueeze", "Reshape"):
+        value = user.outputs[0]
+        if without_ones(value) is not without_ones(product) or not rank(value):
+            return None
+        user = only_user(value)
+    if user is None or user.op_type != "Add" or user.domain != "":
+        return None
+    other = the_input(user, 1 if user.inputs[0] is value else 0)
+    vector = without_ones(other)
+    columns = dims(product)[-1]
+    if dims(vector) != (columns,) or dims(user.outputs[0]) != dims(value):
+        return None
+    if dims(value)[-1] != columns or dims(other)[-1] != columns:
+        return None
+    if value is not product and not _is_constant(dims(value)):
+        return None
+    return _Bias(user, vector)
+
+
+def _gemm(
+    editor: Editor,
+    place: ir.Node,
+    x: ir.Value,
+    matrix: ir.Value,
+    bias: _Bias | None,
+    transposed: bool,
+    shape: Dims,
+) -> ir.Value:
+    rows, inner = flat(x)
+    if rank(x) != 2:
+        x = _as_matrix(editor, place, x, (rows, inner))
+    return editor.before(place).Gemm(  # type: ignore[no-any-return]
+        x,
+        matrix,
+        None if bias is None else bias.value,
+        transB=int(transposed) or None,
+        shape=(rows, shape[-1]),
+    )
+
+
+def _as_matrix(editor: Editor, place: ir.Node, x: ir.Value, shape: Dims) -> ir.Value:
+    """A view of x as a matrix of its last axis, one for all products that read x."""
+    return editor.shared(
+        ("matrix", x),
+        place,
+        lambda: editor.before(place).Reshape(x, [-1, shape[-1]], shape=shape),
+    )
+
+
+def _is_constant(shape: Dims) -> bool:
+    """Whether a Reshape to ``shape`` can do with constants and one -1."""
+    unknown = sum(not isinstance(d, int) for d in shape)
+    return unknown == 0 or (unknown == 1 and 0 not in shape)
+
+
+def _target(editor: Editor, place: ir.Node, x: ir.Value, shape: Dims) -> ir.Value:
+    """``shape`` as a tensor: a constant, or the leading sizes of x followed by the last one."""
+    if _is_constant(shape):
+        return editor.constant([d if isinstance(d, int) else -1 for d in shape])
+    op = editor.before(place)
+    leading = editor.shared(
+        ("leading", x),
+        place,
+        lambda: op.Shape(x, start=0, end=-1, dtype=ir.DataType.INT64, shape=(rank(x) - 1,)),
+    )
+    return editor.shared(
+        ("leading", x, shape[-1]),
+        place,
+        lambda: op.Concat(leading, [shape[-1]], axis=0, like=leading, shape=(rank(x),)),
+    )

@@ -1,0 +1,72 @@
+"""ReduceMean: a sum along axes divided by the number of elements summed.
+
+JAX has no mean: ``jnp.mean`` traces to a sum and a division by a constant. The axes that a sum
+loses and an Unsqueeze brings back (``keepdims=True``) are kept by the reduction itself.
+
+Does not apply
+
+- where the sum is read by others too, which would reduce twice;
+- to a division by anything but the number of elements, or by a symbolic dimension;
+- to integers, whose mean ONNX truncates.
+"""
+
+from __future__ import annotations
+
+import math
+
+import onnx_ir as ir
+
+from jax2onnx.rewrite.editor import Editor
+from jax2onnx.rewrite.pattern import is_number
+from jax2onnx.rewrite.values import (
+    attribute,
+    axes,
+    dims,
+    is_float,
+    made_by,
+    only_user,
+    the_input,
+)
+
+_REDUCTIONS = ("ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "ReduceProd")
+
+
+def apply(editor: Editor, node: ir.Node) -> bool:
+    """Makes a mean of a Div, or a reduction that keeps its axes of an Unsqueeze."""
+    return _keep_axes(editor, node) if node.op_type == "Unsqueeze" else _mean(editor, node)
+
+
+def _mean(editor: Editor, node: ir.Node) -> bool:
+    total = the_input(node)
+    reduction = made_by(total, "ReduceSum")
+    if reduction is None or only_user(total) is not node or not is_float(total):
+        return False
+    source, along = the_input(reduction), axes(reduction)
+    if along is None or not along:
+        return False
+    sizes = [dims(source)[a] for a in along]
+    if not all(isinstance(s, int) for s in sizes):
+        return False
+    count = math.prod(int(s) for s in sizes)
+    divides = node.op_type == "Div" and is_number(node.inputs[1], count)
+    if not divides:
+        return False
+    out = node.outputs[0]
+    mean = editor.before(node).ReduceMean(
+        source, reduction.inputs[1], keepdims=attribute(reduction, "keepdims", 1), like=out
+    )
+    editor.replace(out, mean)
+    return True
+
+
+def _keep_axes(editor: Editor, node: ir.Node) -> bool:
+    reduced = the_input(node)
+    reduction = made_by(reduced, *_REDUCTIONS)
+    if reduction is None or only_user(reduced) is not node or attribute(reduction, "keepdims", 1):
+        return False
+    if axes(node) != axes(reduction):
+        return False
+    out = node.outputs[0]
+    operator = getattr(editor.before(node), reduction.op_type)
+    editor.replace(out, operator(the_input(reduction), reduction.inputs[1], keepdims=1, like=out))
+    return True

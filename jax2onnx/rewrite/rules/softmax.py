@@ -1,0 +1,81 @@
+"""Softmax and LogSoftmax along one axis.
+
+Applies to exp(x - max) / sum(exp(x - max)) and to (x - max) - log(sum(exp(x - max))), the maximum
+taken along the same axis; what ``jax.nn.softmax`` makes of it, max(-inf, maximum), is seen through.
+
+Does not apply
+
+- to several axes at once, or where numerator and denominator differ (``where=``);
+- where nothing is subtracted before exp: it overflows where Softmax does not.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from jax2onnx.rewrite.editor import Editor
+from jax2onnx.rewrite.values import axes, dims, made_by, scalar, the_input, users, without_ones
+
+
+def apply(editor: Editor, node: ir.Node) -> bool:
+    """Makes a Softmax or LogSoftmax of the expression around an Exp."""
+    shifted = the_input(node)
+    found = _shifted(shifted)
+    if found is None:
+        return False
+    x, axis = found
+    powers = node.outputs[0]
+    for reduction in users(powers):
+        if reduction.op_type != "ReduceSum" or axes(reduction) != (axis,):
+            continue
+        for reader in _readers(reduction.outputs[0]):
+            if reader.op_type == "Div" and reader.inputs[0] is powers:
+                return _replace(editor, reader, "Softmax", x, axis)
+            if reader.op_type == "Log":
+                for difference in _readers(reader.outputs[0]):
+                    if difference.op_type == "Sub" and difference.inputs[0] is shifted:
+                        return _replace(editor, difference, "LogSoftmax", x, axis)
+    return False
+
+
+def _readers(value: ir.Value) -> list[ir.Node]:
+    """What reads ``value``, or ``value`` with axes of size 1 put in."""
+    found = []
+    for user in users(value):
+        if user.op_type in ("Reshape", "Unsqueeze"):
+            found += [u for u in users(user.outputs[0]) if without_ones(user.outputs[0]) is value]
+        else:
+            found.append(user)
+    return found
+
+
+def _shifted(value: ir.Value) -> tuple[ir.Value, int] | None:
+    """The x and the axis such that ``value`` is x minus its maximum along it."""
+    difference = made_by(value, "Sub")
+    if difference is None:
+        return None
+    x, peak = the_input(difference), without_ones(the_input(difference, 1))
+    bounded = made_by(peak, "Max")
+    if bounded is not None:
+        others = [v for v in bounded.inputs if scalar(v) != float("-inf")]
+        if len(others) != 1 or others[0] is None:
+            return None
+        peak = without_ones(others[0])
+    reduction = made_by(peak, "ReduceMax")
+    if reduction is None or reduction.inputs[0] is not x:
+        return None
+    along = axes(reduction)
+    if along is None or len(along) != 1:
+        return None
+    kept = tuple(1 if i == along[0] else d for i, d in enumerate(dims(x)))
+    return (x, along[0]) if dims(the_input(difference, 1)) == kept else None
+
+
+def _replace(editor: Editor, root: ir.Node, op_type: str, x: ir.Value, axis: int) -> bool:
+    out = root.outputs[0]
+    if dims(out) != dims(x):
+        return False
+    last = axis == len(dims(x)) - 1
+    operator = getattr(editor.before(root), op_type)
+    editor.replace(out, operator(x, axis=-1 if last else axis, like=out))
+    return True

@@ -1,0 +1,146 @@
+"""Reading a graph: the questions that rules ask of values, each with a short answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+import onnx_ir as ir
+
+Array: TypeAlias = np.ndarray[Any, Any]
+Dims: TypeAlias = tuple[int | str, ...]
+
+_SINGLE_PRECISION = frozenset((ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16))
+_FLOATING = _SINGLE_PRECISION | {ir.DataType.DOUBLE}
+_VIEWS = frozenset(("Reshape", "Squeeze", "Unsqueeze"))
+
+
+def dims(value: ir.Value) -> Dims:
+    """The dimensions of ``value``: integers, and names or expressions of symbolic ones."""
+    assert value.shape is not None, f"{value.name} has no shape"
+    return tuple(d if isinstance(d, int) else str(d.value) for d in value.shape)
+
+
+def rank(value: ir.Value) -> int:
+    """The number of axes of ``value``."""
+    assert value.shape is not None, f"{value.name} has no shape"
+    return len(value.shape)
+
+
+def is_float(value: ir.Value) -> bool:
+    """Whether ``value`` is a floating-point tensor of any width."""
+    return value.dtype in _FLOATING
+
+
+def is_single(value: ir.Value) -> bool:
+    """Whether ``value`` is a float of 32 bits or fewer.
+
+    Operators that compute in float32 whatever they are given would round a double.
+    """
+    return value.dtype in _SINGLE_PRECISION
+
+
+def made_by(value: ir.Value | None, *op_types: str) -> ir.Node | None:
+    """The node that computes ``value``, if it is one of these standard operators."""
+    node = None if value is None else value.producer()
+    if node is not None and node.op_type in op_types and node.domain == "":
+        return node
+    return None
+
+
+def the_input(node: ir.Node, index: int = 0) -> ir.Value:
+    """An input that the operator cannot do without."""
+    value = node.inputs[index]
+    assert value is not None, f"{node.op_type} {node.name} lacks input {index}"
+    return value
+
+
+def constant(value: ir.Value | None) -> Array | None:
+    """The constant that ``value`` is; None for anything else, parameters of the model included.
+
+    A parameter may lie in a file, and the graph must not depend on what its value happens to be.
+    """
+    if value is None:
+        return None
+    tensor = value.const_value
+    if tensor is None:
+        node = made_by(value, "Constant")
+        if node is None or "value" not in node.attributes:
+            return None
+        tensor = node.attributes["value"].as_tensor()
+    if type(tensor) is not ir.Tensor or tensor.name:
+        return None
+    return tensor.numpy()
+
+
+def scalar(value: ir.Value | None) -> float | None:
+    """The number that a one-element constant holds."""
+    array = constant(value)
+    return float(array.reshape(())) if array is not None and array.size == 1 else None
+
+
+def filled(value: ir.Value | None) -> float | None:
+    """The number that every element of a constant holds, broadcast or not."""
+    while (node := made_by(value, "Expand", *_VIEWS)) is not None:
+        value = node.inputs[0]
+    array = constant(value)
+    if array is None or not array.size or (array != array.flat[0]).any():
+        return None
+    return float(array.flat[0])
+
+
+def integers(value: ir.Value | None) -> tuple[int, ...] | None:
+    """The numbers of an integer constant, such as the axes of a reduction."""
+    array = constant(value)
+    if array is None or array.dtype.kind not in "iu":
+        return None
+    return tuple(int(i) for i in array.reshape(-1))
+
+
+def axes(node: ir.Node) -> tuple[int, ...] | None:
+    """The axes (not negative, in order) of a Reduce, Squeeze or Unsqueeze that are constant."""
+    given = integers(node.inputs[1]) if len(node.inputs) > 1 else None
+    if given is None:
+        return None
+    longer = node.outputs[0] if node.op_type == "Unsqueeze" else the_input(node)
+    return tuple(sorted(a % rank(longer) for a in given))
+
+
+def attribute(node: ir.Node, name: str, default: Any = None) -> Any:
+    """The value of an attribute, or its default."""
+    found = node.attributes.get(name)
+    return default if found is None else found.value
+
+
+def permutation(value: ir.Value) -> tuple[int, ...] | None:
+    """The permutation of the Transpose that makes ``value``."""
+    node = made_by(value, "Transpose")
+    if node is None:
+        return None
+    default = range(rank(value) - 1, -1, -1)
+    return tuple(attribute(node, "perm", default))
+
+
+def users(value: ir.Value) -> Iterator[ir.Node]:
+    """The nodes that read ``value``, in the order in which they were connected."""
+    for use in value.uses():
+        yield use.node
+
+
+def only_user(value: ir.Value) -> ir.Node | None:
+    """The one node that reads ``value``, if there is one and it reads it once."""
+    uses = value.uses()
+    if len(uses) != 1 or value.is_graph_output():
+        return None
+    return next(iter(uses)).node
+
+
+def without_ones(value: ir.Value) -> ir.Value:
+    """``value`` as it was before axes of size 1 were added or removed."""
+    while (node := made_by(value, *_VIEWS)) is not None:
+        source = the_input(node)
+        if [d for d in dims(source) if d != 1] != [d for d in dims(value) if d != 1]:
+            break
+        value = source
+    return value
