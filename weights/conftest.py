@@ -2,6 +2,7 @@
 
 import ssl
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from weights.errors import WeightsError
+from weights.web import Access, InterruptedTransferError
+
 CERTIFICATE = Path(__file__).with_name("loopback.pem")
 
+TOKEN = "hf_SecretSecretSecret"
 _AMBIENT = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE")
 
 Answer = Callable[["Handler"], None]
@@ -113,6 +118,28 @@ def plain_hub() -> Iterator[Hub]:
     """A server over plain http."""
     with _serving("http://127.0.0.1", None) as hub:
         yield hub
+
+
+@pytest.fixture
+def access(
+    hub: Hub,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> Iterator[Access]:
+    """Access to the hub with a token, which afterwards is in no output, no log and no file."""
+    yield Access(hub.url, TOKEN, attempts=3, pause=0.0)
+    assert TOKEN not in "".join(capfd.readouterr()) + caplog.text
+    for file in tmp_path.rglob("*"):
+        assert not file.is_file() or TOKEN.encode() not in file.read_bytes()
+
+
+def failure(action: Callable[[], object]) -> str:
+    """The message with which ``action`` fails; its traceback does not show the token either."""
+    with pytest.raises((WeightsError, InterruptedTransferError)) as caught:
+        action()
+    assert TOKEN not in "".join(traceback.format_exception(caught.value))
+    return str(caught.value)
 
 
 @contextmanager

@@ -45,11 +45,11 @@ def fetch(
                 f"{pins.origin.rstrip('/')}/{_as_url(pin, pins)}", pin, store, access, progress
             )
         else:
-            places = ", ".join(str(folder) for folder in folders)
+            places = "".join(f", nor in {folder}" for folder in folders)
             raise WeightsError(
                 f"{pin.name} (sha256 {pin.sha256}) is not in the store of weights"
-                f"{f', nor in {places}' if places else ''}, and its pins name no origin to fetch it "
-                "from. Give them an origin, or name a folder that holds it under its sha256."
+                f"{places}, and its pins name no origin to fetch it from. Give them an origin, or "
+                "name a folder that holds it under its sha256."
             )
     return store.view(pins)
 
