@@ -53,13 +53,13 @@ class Store:
             return None
         stamp = self.root / "verified" / pin.sha256
         if not (stamp.is_file() and stamp.read_text() == _stamp_of(file)):
+            before = _stamp_of(file)
+            where = file.resolve()  # in a sandbox the store is reached through a link
             try:
-                before = _stamp_of(file)
-                check_file(file, pin, progress)
+                check_file(where, pin, progress)
             except WeightsError as error:
-                raise WeightsError(f"the store is corrupt: {error} Remove {file} first.") from None
-            with atomic_file(stamp) as stream:
-                stream.write(before.encode())
+                raise WeightsError(f"the store is corrupt: {error} Remove {where} first.") from None
+            self._note(pin, before)
         return file
 
     def add(self, file: Path, pin: Pin, progress: Advance = silent) -> Path:
@@ -71,9 +71,12 @@ class Store:
         found = self.find(pin, progress)
         if found is None:
             found = self.path(pin)
+            sweep(self.root)
             sweep(found.parent)
+            # What is linked belongs to somebody who may have changed it since it was checked.
+            before = _stamp_of(file) if file.is_file() else ""
             place(file, found, pin, progress=progress)
-            self._stamp(pin)
+            self._note(pin, before if found.samefile(file) else _stamp_of(found))
         return found
 
     @contextmanager
@@ -141,7 +144,7 @@ class Store:
         files = {pin.name: self.find(pin, progress) for pin in pins.files}
         if missing := [name for name, file in files.items() if file is None]:
             raise WeightsError(
-                f"the store {self.root} does not hold {', '.join(missing)}. Fetch them from the "
+                f"the store {self.root.resolve()} does not hold {', '.join(missing)}. Fetch them from the "
                 "pins' origin, or name a folder that holds them."
             )
         folder = self.root / "views" / pins.digest
@@ -164,13 +167,13 @@ class Store:
             file.parent.mkdir(parents=True, exist_ok=True)
             source.chmod(0o444)  # nobody should edit it by mistake
             source.replace(file)
-        self._stamp(pin)
+        self._note(pin, _stamp_of(file))
         return file
 
-    def _stamp(self, pin: Pin) -> None:
-        """Note that the file of ``pin`` has just been checked."""
+    def _note(self, pin: Pin, stamp: str) -> None:
+        """Note what the file of ``pin`` was when its digest was checked."""
         with atomic_file(self.root / "verified" / pin.sha256) as stream:
-            stream.write(_stamp_of(self.path(pin)).encode())
+            stream.write(stamp.encode())
 
 
 def _stamp_of(file: Path) -> str:

@@ -17,6 +17,7 @@ from weights import Checkpoint, SyntheticTensor, Uniform, WeightsError, write_ch
 from weights import place as placing
 from weights.atomic import sweep
 from weights.pins import Pin, Pins, pin_folder
+from weights.place import hard_link
 from weights.store import Store
 
 CONTENT = b"weights" * 1000
@@ -105,6 +106,23 @@ def test_verified_once(store: Store, file: Path) -> None:
     assert sum(counts) == len(CONTENT)
     store.find(pinned(), counts.append)
     assert sum(counts) == len(CONTENT)
+
+
+def test_a_file_changed_while_it_is_added(
+    store: Store, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its check and the note that it was checked: the next use notices."""
+
+    def link_and_change(source: Path, target: Path) -> bool:
+        linked = hard_link(source, target)
+        file.write_bytes(b"x" * len(CONTENT))
+        os.utime(file, ns=(1, 1))
+        return linked
+
+    monkeypatch.setattr(placing, "hard_link", link_and_change)
+    store.add(file, pinned())
+    with pytest.raises(WeightsError, match="the store is corrupt"):
+        store.find(pinned())
 
 
 def test_a_file_changed_behind_the_store(store: Store, file: Path) -> None:
