@@ -144,8 +144,8 @@ class Store:
         files = {pin.name: self.find(pin, progress) for pin in pins.files}
         if missing := [name for name, file in files.items() if file is None]:
             raise WeightsError(
-                f"the store {self.root.resolve()} does not hold {', '.join(missing)}. Fetch them from the "
-                "pins' origin, or name a folder that holds them."
+                f"the store {self.root.resolve()} does not hold {', '.join(missing)}. "
+                "Fetch them from the pins' origin, or name a folder that holds them."
             )
         folder = self.root / "views" / pins.digest
         sweep(folder)
