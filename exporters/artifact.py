@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from jax2onnx import to_onnx
 from jax2onnx.errors import Jax2OnnxError
 from jax2onnx.write import WriteError, atomic_files, save
 from weights import Checkpoint
+from weights.atomic import explained
 
 
 @dataclass(frozen=True)
@@ -64,23 +66,35 @@ def export(request: Request, output: Path) -> dict[str, Any]:
     """
     model = convert(request, prepare(request), output.stem)
     hermetic.verify()
-    output.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with _removed_on_failure(output):
-            save(model, output)
+    with _staging(output) as staged:
+        try:
+            save(model, staged)
             document = manifest(
-                output,
+                staged,
                 model,
                 [request.weights],
                 target=request.target,
                 exporter=request.exporter,
                 options=request.options,
             )
-            with atomic_files([manifest_path(output)]) as [file]:
+            with atomic_files([manifest_path(staged)]) as [file]:
                 file.write(to_json(document).encode())
-    except WriteError as error:
-        raise ExportError(f"{request.target}: {error}") from error
+        except WriteError as error:
+            message = str(error).replace(str(staged.parent), str(output.parent))
+            raise ExportError(f"{request.target}: {message}") from error
+        # In this order, so that there is never an artifact without its manifest.
+        manifest_path(staged).replace(manifest_path(output))
+        staged.replace(output)
     return document
+
+
+@contextlib.contextmanager
+def _staging(output: Path) -> Iterator[Path]:
+    """A path on the same disk as `output` and of the same name, which is gone in the end."""
+    with explained(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(".tmp", f".{output.name}.", output.parent) as scratch:
+            yield Path(scratch) / output.name
 
 
 def manifest_path(artifact: Path) -> Path:
@@ -115,12 +129,3 @@ def _stamp(model: ir.Model, weights: Weights) -> None:
     stamps = {"model_license": weights.licence, "weights_source": weights.source}
     stamps |= {f"{WEIGHTS_DIGEST}{pin.name}": pin.sha256 for pin in weights.files}
     model.metadata_props.update(sorted(stamps.items()))
-
-
-@contextlib.contextmanager
-def _removed_on_failure(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise

@@ -1,0 +1,47 @@
+"""An export refuses, and names, what was not declared; nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from tests.commands import export_request, run
+
+
+def build(sandbox: Path, exporter: str) -> tuple[int, str]:
+    """The exit status and the message of an export by one of `tests.user_models`."""
+    weights = sandbox / "weights"
+    weights.mkdir(parents=True)
+    save_file({"weight": np.ones(3, np.float32)}, weights / "model.safetensors")
+    request = export_request(weights, "mine")
+    request["exporter"] = f"tests.user_models:{exporter}"
+    (sandbox / "spec.json").write_text(json.dumps(request))
+    done = run(["-m", "exporters.build", "spec.json"], sandbox)
+    return done.returncode, done.stderr
+
+
+def test_a_good_exporter_is_left_alone(tmp_path: Path) -> None:
+    assert build(tmp_path, "good") == (0, "")
+    assert (tmp_path / "out" / "model.onnx").is_file()
+
+
+@pytest.mark.parametrize(
+    ("exporter", "expected"),
+    [
+        ("reads_elsewhere", "exporters:mine opened /etc/hostname, which is not among its declared"),
+        (
+            "downloads",
+            "exporters:mine reached for the network (urllib.Request: https://example.org",
+        ),
+    ],
+)
+def test_what_is_not_declared_is_refused(tmp_path: Path, exporter: str, expected: str) -> None:
+    status, message = build(tmp_path, exporter)
+    assert status == 1
+    assert message.startswith(expected)
+    assert message.count("\n") == 1
+    assert not (tmp_path / "out").exists()

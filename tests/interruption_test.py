@@ -1,0 +1,66 @@
+"""A write that is cut short, by Ctrl-C or by the disk, leaves nothing behind."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+import pytest
+
+from tests.commands import copy_fixture, run
+
+# The signal arrives when the artifact's (1st) or the manifest's (2nd) bytes have been written and
+# neither has its name yet.
+_INTERRUPTED = """
+import os, signal
+fsync, countdown = os.fsync, {count}
+def interrupted(descriptor):
+    global countdown
+    countdown -= 1
+    fsync(descriptor)
+    if not countdown:
+        os.kill(os.getpid(), signal.SIGINT)
+os.fsync = interrupted
+from exporters.cli import cli
+cli()
+"""
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_ctrl_c(tmp_path: Path, count: int) -> None:
+    folder = copy_fixture("minilm_tiny", tmp_path / "weights")
+    out = tmp_path / "out"
+    out.mkdir()
+    program = _INTERRUPTED.format(count=count)
+    done = run(["-c", program, "export", "minilm", folder, "-o", out / "m.onnx"], tmp_path)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert "Aborted" in done.stderr
+    assert not list(out.iterdir())
+
+
+def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
+    folder = copy_fixture("minilm_tiny", tmp_path / "weights")
+    out = tmp_path / "out"
+    out.mkdir()
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    command = ["-m", "exporters", "export", "minilm", folder, "-o", out / "m.onnx"]
+    done = run(command, tmp_path, {"PYTHONDONTWRITEBYTECODE": "1"}, before=limit)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: minilm: cannot write {out / 'm.onnx'}: File too large.")
+    assert "Traceback" not in done.stderr
+    assert not list(out.iterdir())
+
+
+def test_an_older_artifact_survives(tmp_path: Path) -> None:
+    folder = copy_fixture("minilm_tiny", tmp_path / "weights")
+    artifact = tmp_path / "m.onnx"
+    command = ["-m", "exporters", "export", "minilm", folder, "-o", artifact]
+    assert run(command, tmp_path).returncode == 0
+    before = artifact.read_bytes()
+    program = _INTERRUPTED.format(count=1)
+    assert run(["-c", program, *command[2:], "--opset", "22"], tmp_path).returncode != 0
+    assert artifact.read_bytes() == before

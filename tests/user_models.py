@@ -1,0 +1,80 @@
+"""Exporters that a user might write, some with a mistake. Their checkpoint has one tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import Primitive
+
+from exporters.exportable import Exportable, TensorSource
+from jax2onnx import InputSpec
+from weights import Checkpoint
+
+_mystery = Primitive("mystery")
+_mystery.def_abstract_eval(lambda x: x)
+
+
+class Scale(eqx.Module):
+    """x * weight, and then `after`."""
+
+    weight: jax.ShapeDtypeStruct
+    after: Callable[[jax.Array], jax.Array]
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """f32 (B, 3) -> f32 (B, 3)."""
+        return self.after(x * self.weight)  # type: ignore[operator]
+
+
+def _scale(after: Callable[[jax.Array], jax.Array]) -> Exportable:
+    return Exportable(
+        model=Scale(jax.ShapeDtypeStruct((3,), np.float32), after),
+        inputs=[InputSpec(("B", 3))],
+        parameters={"weight": TensorSource("weight")},
+        input_names=["x"],
+        output_names=["y"],
+    )
+
+
+def good(checkpoint: Checkpoint) -> Exportable:
+    """A model with nothing wrong."""
+    return _scale(jnp.tanh)
+
+
+def unsupported(checkpoint: Checkpoint) -> Exportable:
+    """Uses a primitive that the converter doesn't know."""
+    return _scale(_mystery.bind)
+
+
+def asks_the_batch(checkpoint: Checkpoint) -> Exportable:
+    """Depends on the value of a dimension that is only a name."""
+    return _scale(lambda x: x if x.shape[0] > 1 else -x)
+
+
+def fixes_the_batch(checkpoint: Checkpoint) -> Exportable:
+    """Turns a dimension that is only a name into a number."""
+    return _scale(lambda x: x * float(x.shape[0]))
+
+
+def reads_elsewhere(checkpoint: Checkpoint) -> Exportable:
+    """Reads a file that nobody declared, and ignores that it may not."""
+    try:
+        open("/etc/hostname").close()  # noqa: PTH123
+    except Exception:  # noqa: BLE001  the mistake that is tested
+        return good(checkpoint)
+    return good(checkpoint)
+
+
+def downloads(checkpoint: Checkpoint) -> Exportable:
+    """Reaches for the network."""
+    import urllib.request
+
+    urllib.request.urlopen("https://example.org/more.safetensors")
+    return good(checkpoint)
+
+
+def nothing(checkpoint: Checkpoint) -> None:
+    """Forgets to return."""
