@@ -130,7 +130,7 @@ def _place(source: Path, destination: Path, request: dict[str, Any]) -> None:
         destination.parent.mkdir(parents=True, exist_ok=True)
         with source.open("rb") as reader, temporary.open("wb") as writer:
             _copy(reader, writer, destination)
-        os.replace(temporary, destination)
+        temporary.replace(destination)
     except OSError as error:
         remedy = (
             "Free some space and try again."

@@ -1,10 +1,11 @@
 """The one module that knows which Pants it runs on: 2.17, whose rules ask with `Get`.
 
-Rules call the helpers below for everything that Pants itself provides, and use `Get` (from here) only to
-reach one another. A port to a Pants without `Get` (2.32 on) rewrites this file and those few requests.
+Rules call the helpers below for everything that Pants itself provides, and use `Get` (from here)
+only to reach one another. A port to a Pants without `Get` (2.32 on) rewrites this file and those
+few requests.
 
-The helpers are `async def` with precise types: the rule visitor of 2.17 looks through coroutines, so the
-requests that they make count as the calling rule's own.
+The helpers are `async def` with precise types: the rule visitor of 2.17 looks through coroutines,
+so the requests that they make count as the calling rule's own.
 """
 
 from __future__ import annotations
@@ -49,7 +50,6 @@ from pants.engine.internals.session import RunId
 from pants.engine.process import (
     FallibleProcessResult,
     Process,
-    ProcessCacheScope,
     ProcessResultMetadata,
 )
 from pants.engine.rules import Get, MultiGet, Rule, collect_rules, rule
@@ -235,9 +235,7 @@ def ran_now(metadata: ProcessResultMetadata, run_id: RunId) -> bool:
     return metadata.source(run_id) is ProcessResultMetadata.Source.RAN
 
 
-def test_result(
-    result: FallibleProcessResult, address: Address, output: ShowOutput
-) -> TestResult:
+def test_result(result: FallibleProcessResult, address: Address, output: ShowOutput) -> TestResult:
     """What the `test` goal reports of a process."""
     return TestResult.from_fallible_process_result(
         process_result=result, address=address, output_setting=output

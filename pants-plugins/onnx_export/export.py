@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 from pants.core.goals.package import PackageFieldSet
@@ -77,11 +77,11 @@ class ExportedModel:
 
     @property
     def folder(self) -> str:
-        return os.path.dirname(self.onnx)
+        return str(PurePosixPath(self.onnx).parent)
 
     @property
     def manifest(self) -> str:
-        return f"{os.path.splitext(self.onnx)[0]}.manifest.json"
+        return str(PurePosixPath(self.onnx).with_suffix(".manifest.json"))
 
 
 @rule(desc="Export a model to ONNX", level=LogLevel.DEBUG)
@@ -91,7 +91,7 @@ async def export_model(request: ExportRequest, options: OnnxExport) -> ExportedM
         Get(Runtime, RuntimeRequest(model.address, model.resolve.value or options.resolve)),
         Get(Weights, WeightsRequest, model.weights_request()),
     )
-    onnx = model.output_path.path
+    onnx = PurePosixPath(model.output_path.path)
     action = Action(
         address=model.address,
         description=f"Export {model.address} to ONNX",
@@ -103,7 +103,7 @@ async def export_model(request: ExportRequest, options: OnnxExport) -> ExportedM
                 "action": "export",
                 "target": model.address.spec,
                 "opset": model.opset.value,
-                "output": f"{OUTPUT}/{os.path.basename(onnx)}",
+                "output": f"{OUTPUT}/{onnx.name}",
             },
             sort_keys=True,
         ),
@@ -112,11 +112,11 @@ async def export_model(request: ExportRequest, options: OnnxExport) -> ExportedM
     )
     result = await Get(ActionResult, Action, action)
     made = await compat.stripped(result.output_or_raise(action), OUTPUT)
-    placed = await compat.prefixed(made, os.path.dirname(onnx))
+    placed = await compat.prefixed(made, str(onnx.parent))
     return ExportedModel(
         model.address,
         await compat.snapshot_of(placed),
-        onnx,
+        str(onnx),
         weights,
         result.process.metadata,
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Optional, Union
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pants.engine.addresses import Address, UnparsedAddressInputs
 from pants.engine.target import (
@@ -26,7 +26,7 @@ class FunctionField(StringField):
     _SHAPE: ClassVar[re.Pattern[str]] = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*):([A-Za-z_]\w*)")
 
     @classmethod
-    def compute_value(cls, raw_value: Optional[str], address: Address) -> Optional[str]:
+    def compute_value(cls, raw_value: str | None, address: Address) -> str | None:
         value = super().compute_value(raw_value, address)
         if value is not None and not cls._SHAPE.fullmatch(value):
             raise InvalidFieldException(
@@ -40,18 +40,24 @@ class FunctionField(StringField):
         return self.value.partition(":")[0]
 
 
+# Names for what `X | None` cannot hold where Pants evaluates annotations, on Python 3.9.
+Addresses = tuple[str, ...]
+JsonObject = Mapping[str, Any]
+
+
 class AddressField(SpecialCasedDependencies):
     """The address of one other target.
 
-    It shows among the target's dependencies, yet what lies behind it stays out of the closure of Python sources.
+    It shows among the target's dependencies, yet what lies behind it stays out of the closure of
+    Python sources.
     """
 
     required = True
 
     @classmethod
-    def compute_value(
-        cls, raw_value: Optional[Union[str, Iterable[str]]], address: Address
-    ) -> Optional[tuple[str, ...]]:
+    def compute_value(  # type: ignore[override]  # narrower: one address
+        cls, raw_value: str | None, address: Address
+    ) -> Addresses | None:
         if raw_value is not None and not (isinstance(raw_value, str) and raw_value):
             raise InvalidFieldTypeException(
                 address, cls.alias, raw_value, expected_type="the address of one target, a string"
@@ -60,17 +66,21 @@ class AddressField(SpecialCasedDependencies):
 
     @property
     def inputs(self) -> UnparsedAddressInputs:
+        """The address, to be resolved; none if the field was left out."""
         return self.to_unparsed_address_inputs()
 
 
 class JsonField(Field):
-    """A dictionary of JSON values, kept as canonical JSON: hashable, and blind to the order of its keys."""
+    """A dictionary of JSON values.
+
+    It is kept as canonical JSON: hashable, and blind to the order of its keys.
+    """
 
     value: str
     default: ClassVar[None] = None
 
     @classmethod
-    def compute_value(cls, raw_value: Optional[Mapping[str, Any]], address: Address) -> str:
+    def compute_value(cls, raw_value: JsonObject | None, address: Address) -> str:
         value = super().compute_value(raw_value, address)
         if value is None:
             return "{}"
@@ -82,8 +92,9 @@ class JsonField(Field):
             return json.dumps(_plain(value), sort_keys=True, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise InvalidFieldException(
-                f"The {cls.alias!r} field of {address} must hold only JSON values: strings, numbers, booleans, "
-                f"None, lists and dictionaries with strings for keys. {error}."
+                f"The {cls.alias!r} field of {address} must hold only JSON values: strings, "
+                "numbers, booleans, None, lists and dictionaries with strings for keys. "
+                f"{error}."
             ) from None
 
     def parsed(self) -> dict[str, Any]:

@@ -26,14 +26,12 @@ from onnx_export.runtime import OnnxExportError
 from onnx_export.subsystem import OnnxExport
 from onnx_export.target_types import (
     ExporterField,
-    GeneratorField,
     ModelDependenciesField,
     ParityDependenciesField,
     ParityModelField,
-    PinsField,
     ReferenceField,
-    WeightsDependenciesField,
 )
+from onnx_export.weights_target_types import GeneratorField, PinsField, WeightsDependenciesField
 
 
 @dataclass(frozen=True)
@@ -73,9 +71,9 @@ async def find_module(request: ModuleRequest, python_setup: PythonSetup) -> Modu
     if explicit.includes:
         return ModuleOwners(())  # Trust whoever wrote them; the process will tell.
     raise OnnxExportError(
-        f"{request.origin} names the module {request.module!r}, which no target owns in the resolve "
-        f"{python_setup.default_resolve!r}. Is it spelt right, and does a `python_sources` target "
-        "cover its file?"
+        f"{request.origin} names the module {request.module!r}, which no target owns in the "
+        f"resolve {python_setup.default_resolve!r}. Is it spelt right, and does a `python_sources` "
+        "target cover its file?"
     )
 
 
@@ -97,9 +95,7 @@ class InferModelDependencies(InferDependenciesRequest[ModelModules]):
 
 
 @rule(desc="Infer dependencies of a model")
-async def infer_model(
-    request: InferModelDependencies, options: OnnxExport
-) -> InferredDependencies:
+async def infer_model(request: InferModelDependencies, options: OnnxExport) -> InferredDependencies:
     model = request.field_set
     return await _owners(
         _of_field(model, model.exporter),
@@ -181,9 +177,7 @@ class InferPinnedDependencies(InferDependenciesRequest[PinnedModules]):
 async def infer_pinned(
     request: InferPinnedDependencies, options: OnnxExport
 ) -> InferredDependencies:
-    return await _owners(
-        _of_option(request.field_set, "weights_driver", options.weights_driver)
-    )
+    return await _owners(_of_option(request.field_set, "weights_driver", options.weights_driver))
 
 
 _Modules = Union[ModelModules, ParityModules, SyntheticModules, PinnedModules]

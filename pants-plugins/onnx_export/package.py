@@ -27,7 +27,9 @@ class Layout:
 
     digest: Digest
     files: tuple[str, ...]
-    weights: tuple[str, ...]  # Those of the files that are weights; none if they stay where they are.
+    weights: tuple[
+        str, ...
+    ]  # Those of the files that are weights; none if they stay where they are.
 
 
 @rule(desc="Lay out a model", level=LogLevel.DEBUG)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Optional
+from pathlib import PurePosixPath
+from typing import Any
 
 from pants.core.goals.test import TestFieldSet, TestRequest, TestResult, TestSubsystem
 from pants.engine.addresses import Address
-from pants.engine.fs import EMPTY_DIGEST
+from pants.engine.fs import EMPTY_DIGEST, EMPTY_SNAPSHOT, Snapshot
 from pants.engine.process import Process, ProcessCacheScope
+from pants.engine.target import SourcesField
 from pants.engine.unions import UnionRule
 from pants.util.frozendict import FrozenDict
 from pants.util.logging import LogLevel
@@ -102,7 +103,7 @@ class CudaRequest:
 class Cuda:
     """The GPU of this machine, or the reason why there is none."""
 
-    device: Optional[str]
+    device: str | None
     reason: str
 
 
@@ -144,8 +145,23 @@ async def skip(request: SkipRequest, run_id: RunId) -> Skipped:
 class ParityActionRequest:
     test: ParityFieldSet
     environment: FrozenDict[str, str]
-    timeout_seconds: Optional[int]
+    timeout_seconds: int | None
     force: bool
+
+
+async def _data(test: ParityFieldSet) -> Snapshot:
+    """The one file that the `data` field names, or none."""
+    if test.data.value is None:
+        return EMPTY_SNAPSHOT
+    (target,) = await compat.targets_at(test.data.inputs)
+    sources = await compat.sources_of(target.get(SourcesField))
+    if len(sources.snapshot.files) != 1:
+        raise OnnxExportError(
+            f"The {test.data.alias!r} field of {test.address} must name a target of one file, such "
+            f"as a `file`, but {target.address} is a `{target.alias}` of "
+            f"{len(sources.snapshot.files)} files."
+        )
+    return sources.snapshot
 
 
 @rule(desc="Compare a model with its reference", level=LogLevel.DEBUG)
@@ -158,23 +174,23 @@ async def compare(request: ParityActionRequest, options: OnnxExport) -> ActionRe
         Get(ExportedModel, ExportRequest(model)),
         Get(Weights, WeightsRequest, model.weights_request()),
     )
-    data = await compat.sources_of(test.data)
+    data = await _data(test)
     inputs = await compat.merged(
         (
             await compat.prefixed(
                 await compat.stripped(exported.snapshot.digest, exported.folder), _MODEL_FOLDER
             ),
             await compat.prefixed(weights.digest or EMPTY_DIGEST, WEIGHTS_FOLDER),
-            await compat.prefixed(data.snapshot.digest, _DATA_FOLDER),
+            await compat.prefixed(data.digest, _DATA_FOLDER),
         )
     )
     spec = {
         **model.spec(weights),
         "action": "parity",
         "target": test.address.spec,
-        "model": f"{_MODEL_FOLDER}/{os.path.basename(exported.onnx)}",
+        "model": f"{_MODEL_FOLDER}/{PurePosixPath(exported.onnx).name}",
         "reference": test.reference.value,
-        "data": next((f"{_DATA_FOLDER}/{file}" for file in data.snapshot.files), None),
+        "data": next((f"{_DATA_FOLDER}/{file}" for file in data.files), None),
         "execution_provider": test.provider.value,
         "atol": test.atol.value,
         "rtol": test.rtol.value,

@@ -10,10 +10,11 @@ from pants.engine.unions import UnionRule
 
 from onnx_export import export, infer, package, parity, run, runtime, weights
 from onnx_export.target_types import TARGET_TYPES
+from onnx_export.weights_target_types import WEIGHTS_TARGET_TYPES
 
 
 def target_types() -> Iterable[type[Target]]:
-    return TARGET_TYPES
+    return (*TARGET_TYPES, *WEIGHTS_TARGET_TYPES)
 
 
 def rules() -> Iterable[Rule | UnionRule]:

@@ -39,8 +39,8 @@ from onnx_export.runtime import (
     SupplyRequest,
 )
 from onnx_export.subsystem import OnnxExport
-from onnx_export.target_types import LicenceField, ProvenanceField
 from onnx_export.weights import Weights, WeightsRequest
+from onnx_export.weights_target_types import LicenceField, ProvenanceField
 
 _FILES = "files"
 _MODULES = "modules"

@@ -1,23 +1,23 @@
-"""Running a module of the repository in a sandbox, so that the cache key holds nothing of this machine.
+"""Running a module of the repository in a sandbox, under a key that holds nothing of this machine.
 
-Three things are kept out of the key on purpose, and reached through named caches, which count for no key:
+Three things are kept out of the key on purpose, and reached through named caches, which count for
+no key:
 
-- the interpreter and the virtual environment. A process finds its environment under the digest of the
-  PEX that it was made from, not under a path of this machine;
+- the interpreter and the virtual environment. A process finds its environment under the digest of
+  the PEX that it was made from, not under a path of this machine;
 - the bytes of weights that lie outside the repository;
 - the environment variables of whoever runs the build.
 
 So a process may start on a machine that cannot serve it yet. It then exits with `UNAVAILABLE`, and
-`perform` brings here what is missing and runs the very same process again. What is in the cache never
-needs any of it.
+`perform` brings here what is missing and runs the very same process again. What is in the cache
+never needs any of it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Optional
+from dataclasses import dataclass, field
 
 from pants.backend.python.subsystems.setup import PythonSetup
 from pants.backend.python.util_rules.pex import VenvPex, VenvPexProcess
@@ -65,8 +65,8 @@ os.makedirs(os.path.realpath(os.path.dirname(link)), exist_ok=True)
 os.symlink(os.path.realpath(sys.prefix), f"{link}.{os.getpid()}")
 os.replace(f"{link}.{os.getpid()}", link)
 """
-# Part of a process's identity within one run of Pants, but not of its key in the cache: it lets the same
-# process run a second time in one run.
+# Part of a process's identity within one run of Pants, but not of its key in the cache: it lets the
+# same process run a second time in one run.
 _AGAIN_MARK_MILLIS = 1
 
 
@@ -103,9 +103,9 @@ class Action:
     spec: str
     inputs: Digest = EMPTY_DIGEST
     supplies: tuple[Action, ...] = ()  # What brings back the bytes that are absent.
-    environment: FrozenDict[str, str] = FrozenDict()
+    environment: FrozenDict[str, str] = field(default_factory=FrozenDict)
     inherited: tuple[str, ...] = ()  # Variables of the user's own environment; only for supplies.
-    timeout_seconds: Optional[int] = None
+    timeout_seconds: int | None = None
     cache_scope: ProcessCacheScope = ProcessCacheScope.SUCCESSFUL
 
 

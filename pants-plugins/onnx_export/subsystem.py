@@ -14,8 +14,8 @@ class OnnxExport(Subsystem):
         """
         Export of models to ONNX, as cached and hermetic build steps.
 
-        The plugin only arranges processes. What runs in them are modules of the repository: the drivers named
-        below, each called as `python -m <module> spec.json`.
+        The plugin only arranges processes. What runs in them are modules of the repository: the
+        drivers named below, each called as `python -m <module> spec.json`.
         """
     )
 
@@ -24,8 +24,8 @@ class OnnxExport(Subsystem):
         default="export",
         help=softwrap(
             """
-            The resolve (see `[python].resolves`) whose lock an export runs in, unless the target's `resolve`
-            field says otherwise.
+            The resolve (see `[python].resolves`) whose lock an export runs in, unless the target's
+            `resolve` field says otherwise.
             """
         ),
     )
@@ -33,8 +33,9 @@ class OnnxExport(Subsystem):
         default=False,
         help=softwrap(
             """
-            Fail an `onnx_parity_test` of `execution_provider="cuda"` where there is no CUDA device, instead of
-            skipping it with a warning. Set it on the machines whose purpose is to run those tests.
+            Fail an `onnx_parity_test` of `execution_provider="cuda"` where there is no CUDA device,
+            instead of skipping it with a warning. Set it on the machines whose purpose is to run
+            those tests.
             """
         ),
     )
@@ -42,8 +43,9 @@ class OnnxExport(Subsystem):
         default=[],
         help=softwrap(
             """
-            Folders in which the files of `pinned_weights` are looked for before anything is downloaded, each file
-            under the name of its sha256 (`<sha256>` or `sha256/<sha256>`). What is found is linked, never copied.
+            Folders in which the files of `pinned_weights` are looked for before anything is
+            downloaded, each file under the name of its sha256 (`<sha256>` or `sha256/<sha256>`).
+            What is found is linked, never copied.
             """
         ),
     )
@@ -59,8 +61,9 @@ class OnnxExport(Subsystem):
         advanced=True,
         help=softwrap(
             """
-            Environment variables handed to the process that downloads weights. No other process of this plugin
-            sees any variable of your environment, and none of these is part of a cache key.
+            Environment variables handed to the process that downloads weights. No other process of
+            this plugin sees any variable of your environment, and none of these is part of a cache
+            key.
             """
         ),
     )
@@ -69,8 +72,8 @@ class OnnxExport(Subsystem):
         advanced=True,
         help=softwrap(
             """
-            Weights of more bytes than this are never copied: they are neither laid beside the artifact nor, where
-            a generator makes them, kept in the cache of processes.
+            Weights of more bytes than this are never copied: they are neither laid beside the
+            artifact nor, where a generator makes them, kept in the cache of processes.
             """
         ),
     )
@@ -94,8 +97,8 @@ class OnnxExport(Subsystem):
         advanced=True,
         help=softwrap(
             """
-            The module whose `render` turns a manifest into the summary that `run` prints. It runs in Pants' own
-            interpreter, so it imports nothing but the standard library.
+            The module whose `render` turns a manifest into the summary that `run` prints. It runs
+            in Pants' own interpreter, so it imports nothing but the standard library.
             """
         ),
     )

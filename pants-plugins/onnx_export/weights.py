@@ -10,13 +10,13 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Optional
+from pathlib import PurePosixPath
+from typing import Any, ClassVar
 
 from pants.engine.addresses import Address, UnparsedAddressInputs
-from pants.engine.fs import Digest, FileEntry, GlobMatchErrorBehavior, PathGlobs
+from pants.engine.fs import Digest, FileEntry, PathGlobs
 from pants.engine.target import Field, FieldSet
 from pants.engine.unions import UnionMembership, UnionRule, union
-from pants.util.frozendict import FrozenDict
 from pants.util.logging import LogLevel
 
 from onnx_export import compat
@@ -31,7 +31,7 @@ from onnx_export.runtime import (
     RuntimeRequest,
 )
 from onnx_export.subsystem import OnnxExport
-from onnx_export.target_types import (
+from onnx_export.weights_target_types import (
     ConfigField,
     GeneratorField,
     LicenceField,
@@ -57,17 +57,17 @@ class WeightsFile:
 class Weights:
     """The files of one checkpoint.
 
-    `digest` holds their bytes, by name, unless they lie outside the store of Pants ("by reference"). Then
-    they are in the named cache of weights, or `supply` puts them there.
+    `digest` holds their bytes, by name, unless they lie outside the store of Pants ("by
+    reference"). Then they are in the named cache of weights, or `supply` puts them there.
     """
 
     address: Address
     licence: str
     source: str
     files: tuple[WeightsFile, ...]
-    digest: Optional[Digest] = None
-    supply: Optional[Action] = None
-    repository_folder: Optional[str] = None
+    digest: Digest | None = None
+    supply: Action | None = None
+    repository_folder: str | None = None
 
     @property
     def size(self) -> int:
@@ -152,7 +152,7 @@ class RepositoryWeightsFieldSet(WeightsFieldSet):
 @rule(desc="Read weights in the repository", level=LogLevel.DEBUG)
 async def repository_weights(field_set: RepositoryWeightsFieldSet) -> Weights:
     sources = await compat.sources_of(field_set.files)
-    folder = os.path.commonpath([os.path.dirname(file) for file in sources.snapshot.files])
+    folder = os.path.commonpath([PurePosixPath(file).parent for file in sources.snapshot.files])
     digest = await compat.stripped(sources.snapshot.digest, folder)
     files = await compat.entries_of(digest)
     return field_set.weights(_files(files), digest=digest, repository_folder=folder)
@@ -205,9 +205,7 @@ class SyntheticWeightsFieldSet(WeightsFieldSet):
 
 
 @rule(desc="Generate weights", level=LogLevel.DEBUG)
-async def synthetic_weights(
-    field_set: SyntheticWeightsFieldSet, options: OnnxExport
-) -> Weights:
+async def synthetic_weights(field_set: SyntheticWeightsFieldSet, options: OnnxExport) -> Weights:
     config = await _json_of(field_set.config, field_set.address)
     runtime = await Get(Runtime, RuntimeRequest(field_set.address, options.resolve))
     action = Action(

@@ -1,0 +1,71 @@
+"""Inferred dependencies."""
+
+from __future__ import annotations
+
+import pytest
+from pants.engine.internals.scheduler import ExecutionError
+
+from onnx_export.testing import Repository
+
+
+@pytest.mark.parametrize(
+    ("target", "modules"),
+    [
+        ("model", {"m/build.py", "m/exp.py"}),
+        ("parity", {"m/parity.py", "m/exp.py", "m/ref.py"}),
+        ("synthetic", {"m/provide.py", "m/gen.py"}),
+        ("pinned", {"m/provide.py"}),
+    ],
+)
+def test_modules_of_functions_and_drivers(
+    repository: Repository, target: str, modules: set[str]
+) -> None:
+    assert repository.dependencies(target) == modules
+
+
+@pytest.mark.parametrize("module", ["m.nope", "nope", "m.exp.nope"])
+def test_a_module_that_nobody_owns_is_named_with_the_field(
+    repository: Repository, module: str
+) -> None:
+    repository.replace(
+        "m/BUILD", '_MODEL = dict(exporter="m.exp:', f'_MODEL = dict(exporter="{module}:'
+    )
+    with pytest.raises(
+        ExecutionError, match=f"'exporter' field of m:model names the module '{module}', which no"
+    ):
+        repository.dependencies("model")
+
+
+def test_a_driver_that_nobody_owns_is_named_with_the_option(repository: Repository) -> None:
+    repository.use(driver="m.nope")
+    with pytest.raises(ExecutionError, match=r"option \[onnx-export\].driver names the module"):
+        repository.dependencies("model")
+
+
+def test_a_module_with_two_owners_wants_a_choice(repository: Repository) -> None:
+    repository.replace(
+        "m/BUILD",
+        "python_sources()",
+        "python_sources()\npython_sources(name='two', sources=['exp.py'])",
+    )
+    with pytest.raises(
+        ExecutionError, match=r"more than one target owns: m/exp\.py, m/exp\.py:two\."
+    ):
+        repository.dependencies("model")
+    repository.replace(
+        "m/BUILD", '"suffix": "!"}', '"suffix": "!"}, dependencies=["!./exp.py:two"]'
+    )
+    assert "m/exp.py" in repository.dependencies("model")
+
+
+def test_a_parity_test_wants_a_model(repository: Repository) -> None:
+    repository.replace(
+        "m/BUILD",
+        'model=":model", reference="m.ref:same", data',
+        'model=":pinned", reference="m.ref:same", data',
+    )
+    with pytest.raises(
+        ExecutionError,
+        match="'model' field of m:parity names m:pinned, which is a `pinned_weights`",
+    ):
+        repository.dependencies("parity")

