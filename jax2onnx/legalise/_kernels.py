@@ -10,7 +10,10 @@ from importlib import resources
 
 import onnx_ir as ir
 
+from jax2onnx.errors import InputError
 from jax2onnx.legalise._types import SHORT_NAMES
+
+_TABLES = {"cpu": "ort_cpu.json"}
 
 # One kernel: for each type variable of the operator, the set of types that may be bound to it.
 Kernel = Mapping[str, frozenset[ir.DataType]]
@@ -117,6 +120,12 @@ def _parse(entry: list[str | list[str]]) -> Signature:
 
 @functools.cache
 def load_table(target: str) -> KernelTable:
-    """The table of a target: `cpu` is ONNX Runtime's CPU execution provider."""
-    name = f"ort_{target}.json"
+    """The table of a target: `cpu` is ONNX Runtime's CPU execution provider.
+
+    Raises:
+        InputError: there is no table of that name.
+    """
+    if target not in _TABLES:
+        raise InputError(f"target={target!r}: choose one of {', '.join(sorted(_TABLES))}")
+    name = _TABLES[target]
     return KernelTable(resources.files(__package__).joinpath(name).read_text("utf-8"))

@@ -13,6 +13,7 @@ import onnx_ir as ir
 import onnxruntime as ort
 import pytest
 
+from jax2onnx.errors import InputError
 from jax2onnx.legalise import UnsupportedTypeError, legalise
 from jax2onnx.legalise._kernels import KernelTable, load_table, variables
 from jax2onnx.legalise._probes import PROBES
@@ -396,3 +397,8 @@ def test_an_operator_that_nobody_has_is_named() -> None:
     node = op("Frobnicate", x)
     with pytest.raises(UnsupportedTypeError, match=r"Frobnicate\(f32\) -> f32 .* no such operator"):
         legalise(model([node], node.outputs, inputs=[x]))
+
+
+def test_an_unknown_target_names_those_there_are() -> None:
+    with pytest.raises(InputError, match="target='tpu': choose one of cpu"):
+        legalise(model([], []), target="tpu")

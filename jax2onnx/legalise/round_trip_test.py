@@ -27,7 +27,8 @@ def squares(x: jax.Array) -> jax.Array:
 
 
 def looped(x: jax.Array) -> jax.Array:
-    return lax.fori_loop(0, 3, lambda i, y: y * 3 + x, x)
+    result: jax.Array = lax.fori_loop(0, 3, lambda i, y: y * 3 + x, x)
+    return result
 
 
 def scanned(x: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -35,7 +36,8 @@ def scanned(x: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def chosen(x: jax.Array) -> jax.Array:
-    return lax.cond(x.sum() > 3, lambda y: y * 5, lambda y: y - 7, x)
+    result: jax.Array = lax.cond(x.sum() > 3, lambda y: y * 5, lambda y: y - 7, x)
+    return result
 
 
 ANY: dict[str, Callable[[jax.Array], Any]] = {
