@@ -29,14 +29,9 @@ def fixture(layout: str) -> Checkpoint:
     return Checkpoint.open(FIXTURES / f"gpt_oss_{layout}")
 
 
-def published(layers: int, experts: int) -> dict[str, Any]:
-    """The sizes of gpt-oss-20b and gpt-oss-120b, whose other keys are those of the fixture."""
-    values: dict[str, Any] = json.loads((FIXTURES / "gpt_oss_mxfp4/config.json").read_text())
-    sizes = {"hidden_size": 2880, "intermediate_size": 2880, "head_dim": 64, "vocab_size": 201088}
-    heads = {"num_attention_heads": 64, "num_key_value_heads": 8, "num_experts_per_tok": 4}
-    types = ["sliding_attention", "full_attention"] * (layers // 2)
-    depth = {"num_hidden_layers": layers, "num_local_experts": experts, "layer_types": types}
-    return values | sizes | heads | depth
+def config(name: str) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads((HERE / f"configs/{name}.json").read_text())
+    return values
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -55,12 +50,12 @@ def test_fused_projections_split_by_rows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("layers", "experts", "count", "size"),
-    [(24, 32, 459, 13_761_264_768), (36, 128, 687, 65_248_815_744)],
+    ("name", "experts", "count", "size"),
+    [("20b", 32, 459, 13_761_264_768), ("120b", 128, 687, 65_248_815_744)],
 )
-def test_published_layout(layers: int, experts: int, count: int, size: int) -> None:
+def test_published_layout(name: str, experts: int, count: int, size: int) -> None:
     """As the hub's indices have it: their number of tensors and total_size."""
-    layout = tensors(parse(published(layers, experts)))
+    layout = tensors(parse(config(name)))
     assert len(layout) == count
     width = {"U8": 1, "BF16": 2}
     assert sum(width[dtype] * int(np.prod(shape)) for dtype, shape in layout.values()) == size
@@ -88,7 +83,7 @@ def test_experts_of_broken_blocks_are_refused() -> None:
 
 def test_synthetic_weights_behave(tmp_path: Path) -> None:
     """Activations neither vanish nor explode, and no expert is left out or takes all."""
-    values = json.loads((HERE / "tiny.json").read_text())
+    values = config("tiny")
     write_checkpoint(tmp_path / "made", values, synthetic(values), seed=0)
     checkpoint = Checkpoint.open(tmp_path / "made")
     abstract, bound = bind(checkpoint)
@@ -97,8 +92,8 @@ def test_synthetic_weights_behave(tmp_path: Path) -> None:
     ids = jnp.arange(96).reshape(2, 48) * 7919 % model.config.vocabulary
     states = eqx.filter_jit(model.hidden_states)(ids)
     for layer, state in zip(model.layers, states[:-1], strict=True):
-        shares = layer.mlp.shares(layer.mlp_norm(state))
-        assert (np.sum(shares > 0, axis=(1, 2)) > 0).all()
+        chosen, shares = layer.mlp.route(layer.mlp_norm(state).reshape(-1, state.shape[-1]))
+        assert set(chosen.reshape(-1).tolist()) == set(range(layer.mlp.experts))
         assert 0.4 < np.max(shares) < 0.99
     assert all(0.01 < np.std(state) < 20 for state in states)
     assert 0.5 < np.std(states[-1] @ model.head.weight.astype(jnp.float32).T) < 2

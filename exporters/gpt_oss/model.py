@@ -22,6 +22,9 @@ from exporters.layers import Linear, parameter
 
 ExpertFormat = Literal["mxfp4", "dense"]
 
+_LONGEST_RUN = 256
+"""Rows for one expert at a time: decoding its weights costs as much as some 300 rows on a CPU."""
+
 
 class Embedding(eqx.Module):
     """Rows of a table by token id; only the rows that are used are cast."""
@@ -168,31 +171,51 @@ class MixtureOfExperts(eqx.Module):
         self.alpha = config.alpha
 
     def __call__(self, x: Array) -> Array:
-        """(B, T, H) -> (B, T, H).
+        """(B, T, H) -> (B, T, H)."""
+        tokens = x.reshape(-1, x.shape[-1])
+        chosen, shares = self.route(tokens)
+        parts = self._apply(tokens, chosen)
+        return jnp.sum(parts * shares[..., None], axis=1).reshape(x.shape)
 
-        One expert at a time takes all tokens, weighted by their share in it, and only if some token
-        chose it: one step of a decoder touches the weights of `experts_per_token` experts, and a
-        long prompt never holds more than one expert decoded.
+    def route(self, tokens: Array) -> tuple[Array, Array]:
+        """The experts of each of N tokens, (N, H), and their shares in it, which sum to one.
+
+        Returns:
+            int32 (N, experts_per_token), and the dtype of the tokens (N, experts_per_token).
         """
-        shares = self.shares(x)
+        scores, chosen = lax.top_k(self.router(tokens).astype(jnp.float32), self.experts_per_token)
+        return chosen, jax.nn.softmax(scores, axis=-1).astype(tokens.dtype)
 
-        def add(total: Array, expert: Array) -> tuple[Array, None]:
-            share = _row(shares, expert)
+    def _apply(self, tokens: Array, chosen: Array) -> Array:
+        """What each chosen expert makes of its token: (N, H), (N, K) -> (N, K, H).
 
-            def run(so_far: Array) -> Array:
-                return so_far + share[..., None] * self._expert(expert, x)
+        Pairs of a token and an expert are sorted by expert, and a loop takes the pairs of one
+        expert at a time. So no weights are touched of an expert that none chose, those of the
+        others are decoded about once, and one expert's at a time. Every run has equally many rows:
+        what lies past its end comes out wrong, and the next run writes over it.
+        """
+        count, each = chosen.shape
+        pairs, rows = count * each, jax.core.min_dim(count, _LONGEST_RUN)
+        experts = chosen.reshape(-1)
+        order = jnp.argsort(experts)
+        numbers = jnp.arange(self.experts, dtype=experts.dtype)
+        ends = jnp.sum(experts[:, None] <= numbers, axis=0, dtype=order.dtype)
+        past_the_end = jnp.zeros((rows,), order.dtype)
+        in_order = jnp.concatenate([lax.div(order, jnp.asarray(each, order.dtype)), past_the_end])
+        experts_in_order = _row(experts, order)
 
-            return lax.cond(jnp.any(share > 0), run, lambda so_far: so_far, total), None
+        def run(state: tuple[Array, Array]) -> tuple[Array, Array]:
+            start, parts = state
+            expert = _row(experts_in_order, start)
+            taken = lax.dynamic_slice_in_dim(in_order, start, rows)
+            made = self._expert(expert, _row(tokens, taken))
+            parts = lax.dynamic_update_slice_in_dim(parts, made, start, axis=0)
+            return jnp.minimum(start + rows, _row(ends, expert)), parts
 
-        total, _ = lax.scan(add, jnp.zeros_like(x), jnp.arange(self.experts, dtype=jnp.int32))
-        return total
-
-    def shares(self, x: Array) -> Array:
-        """What part each expert has in each token, 0 for most: (E, B, T)."""
-        scores, chosen = lax.top_k(self.router(x).astype(jnp.float32), self.experts_per_token)
-        shares = jax.nn.softmax(scores, axis=-1)
-        one_hot = chosen == jnp.arange(self.experts, dtype=chosen.dtype)[:, None, None, None]
-        return jnp.where(one_hot, shares, 0).sum(axis=-1).astype(x.dtype)
+        none = jnp.zeros((pairs + rows, tokens.shape[1]), tokens.dtype)
+        start = jnp.zeros((), order.dtype)
+        _, parts = lax.while_loop(lambda state: state[0] < pairs, run, (start, none))
+        return _row(parts, jnp.argsort(order)).reshape(count, each, -1)
 
     def _expert(self, expert: Array, x: Array) -> Array:
         pairs = self.gate_up(expert, x)

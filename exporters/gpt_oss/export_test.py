@@ -1,0 +1,115 @@
+"""The artifact on ONNX Runtime, weights read in place, against torch."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import onnx_ir as ir
+import onnxruntime as ort
+import pytest
+
+from exporters.binding import external
+from exporters.gpt_oss.export import export
+from exporters.reference import stored_cases
+from jax2onnx import to_onnx
+from jax2onnx.write import save
+from weights import Checkpoint
+
+FIXTURES = Path(__file__).parents[2] / "weights" / "fixtures"
+REFERENCE = FIXTURES / "gpt_oss_reference.npz"
+LAYOUTS = ("dense", "mxfp4", "original")
+
+
+def converted(layout: str, **options: Any) -> ir.Model:
+    checkpoint = Checkpoint.open(FIXTURES / f"gpt_oss_{layout}")
+    exported = export(checkpoint, **options)
+    model = to_onnx(
+        exported.model,
+        exported.inputs,
+        parameters=external(exported.parameters, checkpoint),
+        return_mode="ir",
+        input_names=exported.input_names,
+        output_names=exported.output_names,
+    )
+    assert isinstance(model, ir.Model)
+    return model
+
+
+def session(model: ir.Model, layout: str, file: Path) -> ort.InferenceSession:
+    save(model, file)
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", str(FIXTURES / f"gpt_oss_{layout}")
+    )
+    return ort.InferenceSession(str(file), options)
+
+
+def operators(graph: ir.Graph) -> Iterator[str]:
+    return (node.op_type for node in ir.traversal.RecursiveGraphIterator(graph))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_agrees_with_torch(layout: str, tmp_path: Path) -> None:
+    model = session(converted(layout), layout, tmp_path / "model.onnx")
+    assert [(each.name, each.type, each.shape) for each in model.get_inputs()] == [
+        ("input_ids", "tensor(int64)", ["B", "T"])
+    ]
+    assert [(each.name, each.type, each.shape) for each in model.get_outputs()] == [
+        ("logits", "tensor(float)", ["B", "T", 101])
+    ]
+    for case in stored_cases(REFERENCE, ["input_ids"], ["logits"]):
+        (logits,) = model.run(None, dict(case.inputs))
+        np.testing.assert_allclose(logits, case.outputs["logits"], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float16", 0.05), ("bfloat16", 0.3)])
+def test_computes_in_narrower_types(dtype: str, tolerance: float, tmp_path: Path) -> None:
+    model = session(converted("mxfp4", dtype=dtype), "mxfp4", tmp_path / "model.onnx")
+    for case in stored_cases(REFERENCE, ["input_ids"], ["logits"]):
+        (logits,) = model.run(None, dict(case.inputs))
+        np.testing.assert_allclose(logits, case.outputs["logits"], rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_parameter_points_into_the_checkpoint(layout: str) -> None:
+    """Under its path in the model, in the dtype and with the values that are stored."""
+    model = converted(layout)
+    exported = export(Checkpoint.open(FIXTURES / f"gpt_oss_{layout}"))
+    weights = {
+        name: value.const_value
+        for name, value in model.graph.initializers.items()
+        if isinstance(value.const_value, ir.ExternalTensor)
+    }
+    assert weights.keys() == exported.parameters.keys()
+    assert len(jax.tree.leaves(exported.model)) == len(weights)
+    checkpoint = Checkpoint.open(FIXTURES / f"gpt_oss_{layout}")
+    for path, source in exported.parameters.items():
+        stored = checkpoint.read(source.tensor)
+        expected = stored if source.rows is None else stored[slice(*source.rows)]
+        tensor = weights[path]
+        assert tensor is not None
+        assert (tensor.dtype, tuple(tensor.shape)) == (
+            ir.DataType.from_numpy(expected.dtype),
+            expected.shape,
+        )
+        with (checkpoint.folder / tensor.location).open("rb") as file:
+            file.seek(tensor.offset or 0)
+            assert file.read(tensor.length) == expected.tobytes()
+
+
+def test_experts_are_visited_by_one_loop_a_layer() -> None:
+    """However many experts there are, the artifact grows with the layers only."""
+    found = list(operators(converted("mxfp4").graph))
+    assert found.count("Loop") == 2
+    assert len(found) < 500
+
+
+def test_extents_can_be_fixed(tmp_path: Path) -> None:
+    model = session(converted("mxfp4", batch=3, sequence=4), "mxfp4", tmp_path / "model.onnx")
+    (case, *_) = stored_cases(REFERENCE, ["input_ids"], ["logits"])
+    assert model.get_inputs()[0].shape == [3, 4]
+    (logits,) = model.run(None, dict(case.inputs))
+    np.testing.assert_allclose(logits, case.outputs["logits"], rtol=0, atol=1e-5)
