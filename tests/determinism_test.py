@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -43,9 +44,9 @@ def export(
 
 def numpy_features() -> list[str]:
     """Those of `AVX_512` that this machine has and numpy dispatches to."""
-    from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
-
-    return [name for name in AVX_512 if name in __cpu_dispatch__ and __cpu_features__.get(name)]
+    numpy = importlib.import_module("numpy._core._multiarray_umath")
+    present = numpy.__cpu_features__
+    return [name for name in AVX_512 if name in numpy.__cpu_dispatch__ and present.get(name)]
 
 
 def another_process() -> None:

@@ -47,7 +47,15 @@ def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
-    command = ["-m", "exporters", "export", "minilm", folder, "-o", out / "m.onnx"]
+    command: list[str | Path] = [
+        "-m",
+        "exporters",
+        "export",
+        "minilm",
+        folder,
+        "-o",
+        out / "m.onnx",
+    ]
     done = run(command, tmp_path, {"PYTHONDONTWRITEBYTECODE": "1"}, before=limit)
     assert done.returncode == 1
     assert done.stderr.startswith(f"Error: minilm: cannot write {out / 'm.onnx'}: File too large.")
@@ -58,7 +66,7 @@ def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
 def test_an_older_artifact_survives(tmp_path: Path) -> None:
     folder = copy_fixture("minilm_tiny", tmp_path / "weights")
     artifact = tmp_path / "m.onnx"
-    command = ["-m", "exporters", "export", "minilm", folder, "-o", artifact]
+    command: list[str | Path] = ["-m", "exporters", "export", "minilm", folder, "-o", artifact]
     assert run(command, tmp_path).returncode == 0
     before = artifact.read_bytes()
     program = _INTERRUPTED.format(count=1)
