@@ -207,9 +207,11 @@ class MixtureOfExperts(eqx.Module):
         def run(state: tuple[Array, Array]) -> tuple[Array, Array]:
             start, parts = state
             expert = _row(experts_in_order, start)
-            taken = lax.dynamic_slice_in_dim(in_order, start, rows)
+            taken = lax.dynamic_slice_in_dim(in_order, start, rows, allow_negative_indices=False)
             made = self._expert(expert, _row(tokens, taken))
-            parts = lax.dynamic_update_slice_in_dim(parts, made, start, axis=0)
+            parts = lax.dynamic_update_slice_in_dim(
+                parts, made, start, axis=0, allow_negative_indices=False
+            )
             return jnp.minimum(start + rows, _row(ends, expert)), parts
 
         none = jnp.zeros((pairs + rows, tokens.shape[1]), tokens.dtype)

@@ -51,5 +51,4 @@ def decode(blocks: Array, scales: Array) -> Array:
 
 
 def _look_up(table: npt.NDArray[np.float32], codes: Array) -> Array:
-    rows = jnp.asarray(table).at[codes.astype(jnp.int32)]
-    return rows.get(mode="promise_in_bounds", wrap_negative_indices=False)
+    return jnp.asarray(table).at[codes].get(mode="promise_in_bounds", wrap_negative_indices=False)
