@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from jax2onnx.rewrite.values import Array, Dims, constant, dims
+from jax2onnx.rewrite.values import Array, Dims, constant, dims, made_by
 
 _TAP = "/output"
 """Ends the name of what a module of the model computes; tools look for it."""
@@ -131,6 +131,79 @@ class Editor:
             value = self._shared[scoped] = make()
         return value
 
+    def size(self, place: ir.Node, value: ir.Value, axis: int) -> ir.Value:
+        """The size of an axis as an int64 vector of one element."""
+        dim = dims(value)[axis]
+        if isinstance(dim, int):
+            return self.constant([dim])
+        # An input's axis of that size can be read by all that need it.
+        source, axis = next(
+            ((v, dims(v).index(dim)) for v in self.body.inputs if dim in dims(v)), (value, axis)
+        )
+        return self.shared(
+            ("size", source, axis),
+            place,
+            lambda: self.before(place).Shape(
+                source, start=axis, end=axis + 1, dtype=ir.DataType.INT64, shape=(1,)
+            ),
+        )
+
+    def vector(self, place: ir.Node, parts: Sequence[ir.Value]) -> ir.Value:
+        """Vectors of one int64 each as one vector."""
+        numbers = [constant(part) for part in parts]
+        if all(n is not None for n in numbers):
+            return self.constant(np.concatenate(numbers))  # type: ignore[arg-type]
+        return self.shared(
+            ("vector", *parts),
+            place,
+            lambda: self.before(place).Concat(
+                *parts, axis=0, dtype=ir.DataType.INT64, shape=(len(parts),)
+            ),
+        )
+
+    @staticmethod
+    def can_view(value: ir.Value, shape: Dims) -> bool:
+        """Whether ``value`` can be reshaped to ``shape`` without computing the shape."""
+        return dims(value) == shape or _constant_target(dims(value), shape) is not None
+
+    def view(
+        self, place: ir.Node, value: ir.Value, shape: Dims, *, sizes: ir.Value | None = None
+    ) -> ir.Value:
+        """``value`` in another shape, by the first way that can say it.
+
+        1. ``value`` itself, or something that was reshaped to it, of this shape;
+        2. Reshape, of the first thing that was reshaped to ``value``, to a constant: symbolic
+           leading axes are copied (0), and one other may be told from the rest (-1);
+        3. Reshape to a computed shape, its symbolic sizes read off ``sizes`` (or ``value``).
+        """
+        chosen, target = value, None
+        source: ir.Value | None = value
+        while source is not None:
+            if dims(source) == shape:
+                return source
+            numbers = _constant_target(dims(source), shape)
+            if numbers is not None:
+                chosen, target = source, numbers
+            node = made_by(source, "Reshape", "Squeeze", "Unsqueeze")
+            source = None if node is None else node.inputs[0]
+        if target is None:
+            computed = self._computed_target(place, shape, value if sizes is None else sizes)
+        else:
+            computed = self.constant(target)
+        return self.before(place).Reshape(chosen, computed, shape=shape)  # type: ignore[no-any-return]
+
+    def _computed_target(self, place: ir.Node, shape: Dims, sizes: ir.Value) -> ir.Value:
+        known = dims(sizes)
+        return self.vector(
+            place,
+            [
+                self.constant([d])
+                if isinstance(d, int)
+                else self.size(place, sizes, known.index(d))
+                for d in shape
+            ],
+        )
+
     def replace(self, old: ir.Value, new: ir.Value) -> None:
         """Lets ``new`` stand for ``old``, and removes the nodes that nobody reads any more.
 
@@ -173,19 +246,20 @@ def _key(array: Array) -> object:
     return array.dtype, array.shape, array.tobytes()
 
 
-def flat(value: ir.Value) -> Dims:
-    """The shape of ``value`` as a matrix of its last axis."""
-    *rows, last = dims(value)
-    if len(rows) == 1:
-        return rows[0], last
-    known = 1
-    names = []
-    for d in rows:
+def _constant_target(old: Dims, shape: Dims) -> list[int] | None:
+    """``shape`` as the constant operand of a Reshape of something of shape ``old``."""
+    numbers: list[int] = []
+    for axis, d in enumerate(shape):
         if isinstance(d, int):
-            known *= d
+            numbers.append(d)
         else:
-            names.append(d)
-    if not names:
-        return known, last
-    spelled = sorted(f"({n})" if not n.isidentifier() else n for n in names)
-    return "*".join([*([str(known)] if known != 1 else []), *spelled]), last
+            same = axis < len(old) and old[axis] == d
+            numbers.append(0 if same else -1)
+    symbolic = len(shape) - sum(isinstance(d, int) for d in shape)
+    if symbolic == 0:
+        return numbers
+    if 0 in shape:
+        return None
+    if symbolic == 1:
+        return [d if isinstance(d, int) else -1 for d in shape]
+    return numbers if numbers.count(-1) <= 1 else None

@@ -144,3 +144,21 @@ def without_ones(value: ir.Value) -> ir.Value:
             break
         value = source
     return value
+
+
+def flat(value: ir.Value) -> Dims:
+    """The shape of ``value`` as a matrix of its last axis."""
+    *rows, last = dims(value)
+    if len(rows) == 1:
+        return rows[0], last
+    known = 1
+    names = []
+    for d in rows:
+        if isinstance(d, int):
+            known *= d
+        else:
+            names.append(d)
+    if not names:
+        return known, last
+    spelled = sorted(f"({n})" if not n.isidentifier() else n for n in names)
+    return "*".join([*([str(known)] if known != 1 else []), *spelled]), last

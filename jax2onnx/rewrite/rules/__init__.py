@@ -51,9 +51,13 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
         Entry("gelu", ("Erf", "Tanh"), opset=20),
         Entry("softmax", ("Exp",)),
     ),
+    (Entry("rotary_embedding", ("Concat",), opset=23),),
     (
+        Entry("attention", ("Softmax",), opset=23),
         Entry("linear", ("MatMul",)),
         Entry("relu", ("Max",)),
+        Entry("transpose", ("Transpose",)),
+        Entry("view", ("Reshape", "Squeeze", "Unsqueeze")),
     ),
 )
 """What is tried in one sweep over the graph, then in the next, on what the one before left."""

@@ -23,10 +23,11 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from jax2onnx.rewrite.editor import Editor, flat
+from jax2onnx.rewrite.editor import Editor
 from jax2onnx.rewrite.values import (
     Dims,
     dims,
+    flat,
     is_float,
     only_user,
     permutation,
@@ -67,9 +68,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     result = root.outputs[0]
     product = _gemm(editor, root, x, matrix, bias, transposed, dims(out))
     if dims(product) != dims(result):
-        product = editor.before(root).Reshape(
-            product, _target(editor, root, x, dims(result)), like=result
-        )
+        product = editor.view(root, product, dims(result), sizes=x)
     editor.replace(result, product)
     return True
 
@@ -90,8 +89,6 @@ def _bias(product: ir.Value) -> _Bias | None:
     if dims(vector) != (columns,) or dims(user.outputs[0]) != dims(value):
         return None
     if dims(value)[-1] != columns or dims(other)[-1] != columns:
-        return None
-    if value is not product and not _is_constant(dims(value)):
         return None
     return _Bias(user, vector)
 
@@ -119,31 +116,4 @@ def _gemm(
 
 def _as_matrix(editor: Editor, place: ir.Node, x: ir.Value, shape: Dims) -> ir.Value:
     """A view of x as a matrix of its last axis, one for all products that read x."""
-    return editor.shared(
-        ("matrix", x),
-        place,
-        lambda: editor.before(place).Reshape(x, [-1, shape[-1]], shape=shape),
-    )
-
-
-def _is_constant(shape: Dims) -> bool:
-    """Whether a Reshape to ``shape`` can do with constants and one -1."""
-    unknown = sum(not isinstance(d, int) for d in shape)
-    return unknown == 0 or (unknown == 1 and 0 not in shape)
-
-
-def _target(editor: Editor, place: ir.Node, x: ir.Value, shape: Dims) -> ir.Value:
-    """``shape`` as a tensor: a constant, or the leading sizes of x followed by the last one."""
-    if _is_constant(shape):
-        return editor.constant([d if isinstance(d, int) else -1 for d in shape])
-    op = editor.before(place)
-    leading = editor.shared(
-        ("leading", x),
-        place,
-        lambda: op.Shape(x, start=0, end=-1, dtype=ir.DataType.INT64, shape=(rank(x) - 1,)),
-    )
-    return editor.shared(
-        ("leading", x, shape[-1]),
-        place,
-        lambda: op.Concat(leading, [shape[-1]], axis=0, like=leading, shape=(rank(x),)),
-    )
+    return editor.shared(("matrix", x), place, lambda: editor.view(place, x, shape))
