@@ -12,6 +12,7 @@ import onnx_ir as ir
 from jax2onnx.errors import InputError
 from jax2onnx.lower import rules as _rules  # noqa: F401  fills the registry
 from jax2onnx.lower.builder import Builder
+from jax2onnx.lower.complex import without_complex
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dims import Dimensions
 from jax2onnx.lower.dtypes import onnx_dtype
@@ -38,6 +39,7 @@ def lower(
         UnsupportedPrimitiveError: lists every primitive that has no lowering.
         InputError: an abstract parameter without a tensor, or with one of another type.
     """
+    traced = without_complex(traced)
     refuse_unsupported(traced.jaxpr)
     builder = Builder(opset)
     parameters = [

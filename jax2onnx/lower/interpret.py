@@ -82,8 +82,13 @@ def equations(jaxpr: core.Jaxpr) -> Iterator[core.JaxprEqn]:
     """All equations of a jaxpr, those of the jaxprs in its params included."""
     for eqn in jaxpr.eqns:
         yield eqn
-        for nested in _jaxprs(list(eqn.params.values())):
+        for nested in nested_jaxprs(eqn):
             yield from equations(nested)
+
+
+def nested_jaxprs(eqn: core.JaxprEqn) -> Iterator[core.Jaxpr]:
+    """The jaxprs in the params of an equation."""
+    return _jaxprs(list(eqn.params.values()))
 
 
 def _jaxprs(params: Sequence[Any]) -> Iterator[core.Jaxpr]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import onnx_ir as ir
@@ -41,10 +42,20 @@ def register_lowering(*primitives: Primitive) -> Callable[[R], R]:
     return register
 
 
-def in_jax(function: Callable[..., Any]) -> Rule:
+@dataclass(frozen=True)
+class Decomposition:
     """A rule that lowers the trace of ``function(*operands, **params)``, written in JAX."""
 
-    def rule(ctx: Context, *operands: ir.Value, **params: Any) -> Sequence[ir.Value]:
-        return ctx.lower_function(lambda *args: function(*args, **params), operands)
+    function: Callable[..., Any]
 
-    return rule
+    def __call__(self, ctx: Context, *operands: ir.Value, **params: Any) -> Sequence[ir.Value]:
+        """Lowers the trace of the function on the types of ``operands``."""
+        return ctx.lower_function(lambda *args: self.function(*args, **params), operands)
+
+
+def in_jax(function: Callable[..., Any]) -> Decomposition:
+    """A rule for a primitive that ``function`` computes with primitives that have a lowering.
+
+    Such a primitive works on complex numbers too, if ``function`` does.
+    """
+    return Decomposition(function)

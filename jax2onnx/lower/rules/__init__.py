@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from jax2onnx.lower.rules import (
     calls,
+    complex_numbers,
     contractions,
     control_flow,
     convolution,
     dynamic_slices,
     elementwise,
+    fourier,
     indexing,
     reductions,
     shaping,
@@ -18,11 +20,13 @@ from jax2onnx.lower.rules import (
 
 __all__ = [
     "calls",
+    "complex_numbers",
     "contractions",
     "control_flow",
     "convolution",
     "dynamic_slices",
     "elementwise",
+    "fourier",
     "indexing",
     "reductions",
     "shaping",

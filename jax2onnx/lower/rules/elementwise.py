@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import onnx_ir as ir
 from jax import lax
-from jax._src.ad_util import stop_gradient_p
+from jax._src.ad_util import add_jaxvals_p, stop_gradient_p
+from jax._src.dispatch import device_put_p
 from jax._src.lax import lax as lax_internal
 
 from jax2onnx.lower.builder import element_type
@@ -51,6 +52,7 @@ _ONE_OPERATOR: dict[Any, Rule] = {
     lax.abs_p: elementwise("Abs"),
     lax.acos_p: elementwise("Acos"),
     lax.acosh_p: elementwise("Acosh"),
+    add_jaxvals_p: by_type("Or", "Add"),
     lax.add_p: by_type("Or", "Add"),
     lax.and_p: by_type("And", "BitwiseAnd"),
     lax.asin_p: elementwise("Asin"),
@@ -92,7 +94,7 @@ for _primitive, _rule in _ONE_OPERATOR.items():
     register_lowering(_primitive)(_rule)
 
 
-@register_lowering(stop_gradient_p, lax_internal.copy_p, lax.optimization_barrier_p)
+@register_lowering(stop_gradient_p, lax_internal.copy_p, lax.optimization_barrier_p, device_put_p)
 def _identity(ctx: Context, *operands: ir.Value, **_: Any) -> tuple[ir.Value, ...]:
     return operands
 

@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 from jax import lax
 from jax._src.export.shape_poly import dim_as_value_p
+from jax._src.lax import lax as lax_internal
 
 from jax2onnx.errors import UnsupportedUseError
 from jax2onnx.lower.context import Context
@@ -52,6 +53,23 @@ def _concatenate(ctx: Context, *operands: ir.Value, dimension: int) -> ir.Value:
     if len(operands) == 1:
         return operands[0]
     return ctx.op.Concat(*operands, axis=dimension, shape=ctx.out_dims)
+
+
+@register_lowering(lax_internal.stack_p)
+def _stack(ctx: Context, *operands: ir.Value, axis: int) -> ir.Value:
+    dims = ctx.out_dims
+    slot = (*dims[:axis], 1, *dims[axis + 1 :])
+    slots = [ctx.reshape(x, slot) for x in operands]
+    return slots[0] if len(slots) == 1 else ctx.op.Concat(*slots, axis=axis, shape=dims)
+
+
+@register_lowering(lax_internal.unstack_p)
+def _unstack(ctx: Context, x: ir.Value, *, axis: int, **_: Any) -> Sequence[ir.Value]:
+    dims = ctx.dims(x)
+    slot = (*dims[:axis], 1, *dims[axis + 1 :])
+    count = len(ctx.avals_out)
+    parts = ctx.several("Split", x, [1] * count, types=[(x.dtype, slot)] * count, axis=axis)
+    return [ctx.reshape(part, ctx.out_dims) for part in parts]
 
 
 @register_lowering(lax.split_p)
