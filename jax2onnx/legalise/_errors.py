@@ -63,7 +63,7 @@ def _remedy(refusal: Refusal, table: KernelTable, opset: int) -> str:
     node, signature = refusal.node, refusal.signature
     if signature is None or not signature.kernels:
         for older in reversed(table.opsets):
-            known = table.signature(node.domain, node.op_type, older)
+            known = table.signature(node.domain, table.variant(node), older)
             if older != opset and known is not None and known.kernels:
                 return f"it runs in operator set {older}; pass opset={older}"
         return "it has no such operator; write it with others, or as a function"

@@ -63,16 +63,14 @@ class _Planner:
         """The plan for a node; None if nothing runs it."""
         inputs: DTypes = tuple(None if v is None else v.dtype for v in node.inputs)
         outputs: DTypes = tuple(v.dtype for v in node.outputs)
-        # Of all attributes, only the reduction of a scatter changes what a type may stand for.
-        reduction = node.attributes.get("reduction")
-        key = (node.domain, node.op_type, inputs, outputs, reduction and str(reduction.value))
+        key = (node.domain, self._table.variant(node), inputs, outputs)
         if key not in self._plans:
             self._plans[key] = self._decide(node, inputs, outputs)
         return self._plans[key]
 
     def signature(self, node: ir.Node) -> Signature | None:
         """The table's entry for the node's operator."""
-        return self._table.signature(node.domain, node.op_type, self._opset)
+        return self._table.signature(node.domain, self._table.variant(node), self._opset)
 
     def _decide(self, node: ir.Node, inputs: DTypes, outputs: DTypes) -> Plan | None:
         if node.op_type == "Constant" or node.op_identifier() in self._model.functions:

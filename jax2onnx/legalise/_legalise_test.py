@@ -245,11 +245,11 @@ def probe(table: KernelTable, op_type: str, dtype: ir.DataType) -> tuple[ir.Mode
             bound[name] = dtype
     bound[names[0]] = dtype
     of = probe_model(op_type, PROBES[op_type], 23, signature.inputs, bound)
-    [node] = [node for node in of.graph if node.op_type == op_type]
+    [node] = of.graph
     for position, output in enumerate(node.outputs):
         formal = signature.outputs[min(position, len(signature.outputs) - 1)]
         output.dtype = bound.get(formal) or SHORT_NAMES[formal]
-    schema = onnx.defs.get_schema(op_type, 23)
+    schema = onnx.defs.get_schema(node.op_type, 23)
     allowed = {c.type_param_str.capitalize(): c.allowed_type_strs for c in schema.type_constraints}
     type_string = f"tensor({str(dtype).lower()})"
     return of, type_string in allowed.get(names[0].capitalize(), ())
@@ -402,3 +402,30 @@ def test_an_operator_that_nobody_has_is_named() -> None:
 def test_an_unknown_target_names_those_there_are() -> None:
     with pytest.raises(InputError, match="target='tpu': choose one of cpu"):
         legalise(model([], []), target="tpu")
+
+
+@pytest.mark.parametrize("dtype", INTEGERS, ids=str)
+def test_bits_are_shifted_as_in_unsigned_integers(dtype: np.dtype[Any]) -> None:
+    values = extremes(dtype)
+    amounts = np.resize(np.array([0, 1, 3, dtype.itemsize * 8 - 1], dtype), values.shape)
+    bits = values.view(f"u{dtype.itemsize}")
+    right = np.right_shift(bits, amounts.view(bits.dtype)).view(dtype)
+    left = np.left_shift(bits, amounts.view(bits.dtype)).view(dtype)
+    np.testing.assert_array_equal(computed("BitShift", values, amounts, direction="RIGHT"), right)
+    np.testing.assert_array_equal(computed("BitShift", values, amounts, direction="LEFT"), left)
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "f16", "bool", "i8", "u32"])
+@pytest.mark.parametrize("reduction", ["none", "add", "mul", "min", "max"])
+def test_scatters_run_with_every_reduction(reduction: str, dtype: str) -> None:
+    array = np.array([1, 0, 1, 1]).astype(SHORT_NAMES[dtype].numpy())
+    data, updates = constant("data", array), constant("updates", array[:2])
+    indices = constant("indices", np.array([[3], [1]]))
+    node = op("ScatterND", data, indices, updates, reduction=reduction)
+    wide = op("Cast", node.outputs[0], dtype=FLOAT, to=int(FLOAT))
+    proto = legalised(model([node, wide], wide.outputs, [data, indices, updates]))
+    expected = array.astype(np.float32)
+    at, new = [3, 1], expected[:2]
+    combine = {"add": np.add, "mul": np.multiply, "min": np.minimum, "max": np.maximum}
+    expected[at] = new if reduction == "none" else combine[reduction](expected[at], new)
+    np.testing.assert_array_equal(run(proto)[0], np.minimum(expected, 1 if dtype == "bool" else 9))

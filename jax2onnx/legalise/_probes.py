@@ -2,6 +2,8 @@
 
 Used by `generate.py` and by the tests alone. An operator is missing here when JAX has nothing that
 could become it: sequences, strings, optionals, quantised arithmetic, random numbers of the runtime.
+One whose kernels depend on an attribute is here again for the values that change them, as
+`Operator[value]`.
 """
 
 from __future__ import annotations
@@ -113,6 +115,7 @@ PROBES: dict[str, Probe] = {
     "GRU": Probe([(1, 1, 2), (1, 6, 2), (1, 6, 2)], {"hidden_size": 2}),
     "Gather": Probe([_ROW, [0]]),
     "GatherElements": Probe([_ROW, [0]]),
+    "Gelu[tanh]": Probe([_ROW], {"approximate": "tanh"}),
     "GatherND": Probe([_ROW, [[0]]]),
     "Gemm": Probe([(2, 2), (2, 2), (2,)]),
     "GlobalAveragePool": Probe([_IMAGE]),
@@ -152,6 +155,7 @@ PROBES: dict[str, Probe] = {
     ),
     "Reshape": Probe([_ROW, [2, 2]]),
     "Resize": Probe([_IMAGE, None, [1, 1, 2, 2]], {"mode": "nearest"}),
+    "Resize[cubic]": Probe([_IMAGE, None, [1, 1, 2, 2]], {"mode": "cubic"}),
     "ReverseSequence": Probe([(2, 2), [1, 1]]),
     "RoiAlign": Probe([_IMAGE, (1, 4), [0]]),
     "RotaryEmbedding": Probe([(1, 2, 2, 4), (2, 2), (2, 2), [[0, 1]]]),
@@ -159,6 +163,11 @@ PROBES: dict[str, Probe] = {
     "Scan": Probe([(), _ROW], {"body": Body(["V", "V"], [0, 1]), "num_scan_inputs": 1}, outputs=2),
     "ScatterElements": Probe([_ROW, [0], (1,)]),
     "ScatterND": Probe([_ROW, [[0]], (1,)]),
+    **{
+        f"{name}[{reduction}]": Probe([_ROW, indices, (1,)], {"reduction": reduction})
+        for name, indices in (("ScatterElements", [0]), ("ScatterND", [[0]]))
+        for reduction in ("add", "mul", "min", "max")
+    },
     "Slice": Probe([_ROW, [0], [2], [0]]),
     "SpaceToDepth": Probe([_IMAGE], {"blocksize": 2}),
     "Split": Probe([_ROW, [2, 2]], outputs=2),

@@ -31,10 +31,11 @@ _COMPARING = _names(
     "ArgMax ArgMin Clip Equal GlobalMaxPool Greater GreaterOrEqual Less LessOrEqual Max MaxPool "
     "Min NonZero ReduceMax ReduceMin Relu Sign TopK Unique"
 )
-# Modulo 2^n, the result depends only on the inputs modulo 2^n.
+# Modulo 2^n, the result depends only on the inputs modulo 2^n. (Bits are shifted as in unsigned
+# integers; ONNX knows no others before operator set 28.)
 _RING = _names(
-    "Add BitwiseAnd BitwiseNot BitwiseOr BitwiseXor CumProd CumSum Einsum Equal MatMul Mul Neg "
-    "ReduceProd ReduceSum ReduceSumSquare Sub Sum"
+    "Add BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor CumProd CumSum Einsum Equal MatMul "
+    "Mul Neg ReduceProd ReduceSum ReduceSumSquare Sub Sum"
 )
 # For floats, the result has no more significant bits than the inputs.
 _UNROUNDED = _names("Abs Ceil Floor Neg Round")

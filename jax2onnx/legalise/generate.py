@@ -87,7 +87,7 @@ def _standard() -> dict[str, dict[int, Entry]]:
     for name, probe in PROBES.items():
         versions = operators.setdefault(name, {})
         last: Entry | None = None
-        for schema, opset in _versions("", name):
+        for schema, opset in _versions("", operator_of(name)):
             inputs, outputs = _formals(schema)
             names = variables(inputs, outputs)
             admitted = [_admitted(schema, variable) for variable in names]
@@ -266,7 +266,7 @@ def probe_model(
         dtype = bound.get(formal) or SHORT_NAMES[formal]
         inputs.append(None if given is None else _constant(f"x{position}", given, dtype))
     attributes = {key: _attribute(key, value, bound) for key, value in probe.attributes.items()}
-    node = ir.node(name, inputs, attributes, num_outputs=probe.outputs)
+    node = ir.node(operator_of(name), inputs, attributes, num_outputs=probe.outputs)
     graph = ir.Graph(
         [],
         node.outputs,
@@ -276,6 +276,11 @@ def probe_model(
         name="probe",
     )
     return ir.Model(graph, ir_version=10)
+
+
+def operator_of(name: str) -> str:
+    """The operator of a probe, without the attribute's value."""
+    return name.partition("[")[0]
 
 
 def _array(dtype: ir.DataType, given: tuple[int, ...] | list[Any] | int) -> np.ndarray[Any, Any]:
