@@ -30,7 +30,7 @@ class RuffCheckRequest(LintTargetsRequest):
     """`ruff check`: what it cannot mend by itself, too."""
 
     field_set_type = RuffFieldSet
-    tool_subsystem = Ruff
+    tool_subsystem = Ruff  # type: ignore[assignment]  # Pants' protocol omits the option's type
     partitioner_type = PartitionerType.DEFAULT_SINGLE_PARTITION
 
     @classproperty
@@ -43,7 +43,7 @@ class RuffFixRequest(FixTargetsRequest):
     """`ruff check --fix`."""
 
     field_set_type = RuffFieldSet
-    tool_subsystem = Ruff
+    tool_subsystem = Ruff  # type: ignore[assignment]  # Pants' protocol omits the option's type
     partitioner_type = PartitionerType.DEFAULT_SINGLE_PARTITION
 
     @classproperty
@@ -56,7 +56,7 @@ class RuffFormatRequest(FmtTargetsRequest):
     """`ruff format`; `./pants lint` fails where it would change a file."""
 
     field_set_type = RuffFieldSet
-    tool_subsystem = Ruff
+    tool_subsystem = Ruff  # type: ignore[assignment]  # Pants' protocol omits the option's type
     partitioner_type = PartitionerType.DEFAULT_SINGLE_PARTITION
 
     @classproperty
