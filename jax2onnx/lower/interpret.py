@@ -33,8 +33,11 @@ def lower_jaxpr(
         module, consumes = tracker.enter(eqn)
         ctx.builder.location = module or enclosing
         inputs = [_read(ctx, env, v) for v in eqn.invars]
+        rule = LOWERINGS.get(eqn.primitive)
+        if rule is None:  # in the decomposition of a primitive that has a rule
+            raise UnsupportedPrimitiveError([(eqn.primitive.name, source_line(eqn))])
         with ctx.equation(eqn):
-            results = LOWERINGS[eqn.primitive](ctx, *inputs, **eqn.params)
+            results = rule(ctx, *inputs, **eqn.params)
         outputs = [results] if isinstance(results, ir.Value) else list(results)
         for var, value, path in zip(eqn.outvars, outputs, tracker.paths(eqn.outvars), strict=True):
             _state(ctx, eqn, var.aval, value)

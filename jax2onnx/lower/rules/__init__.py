@@ -15,6 +15,7 @@ from jax2onnx.lower.rules import (
     reductions,
     shaping,
     sorting,
+    special,
     windows,
 )
 
@@ -31,5 +32,6 @@ __all__ = [
     "reductions",
     "shaping",
     "sorting",
+    "special",
     "windows",
 ]

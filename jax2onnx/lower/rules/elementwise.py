@@ -64,7 +64,6 @@ _ONE_OPERATOR: dict[Any, Rule] = {
     lax.cosh_p: elementwise("Cosh"),
     lax.div_p: elementwise("Div"),
     lax.eq_p: elementwise("Equal"),
-    lax.erf_p: elementwise("Erf"),
     lax.exp_p: elementwise("Exp"),
     lax.floor_p: elementwise("Floor"),
     lax.ge_p: elementwise("GreaterOrEqual"),
@@ -172,11 +171,6 @@ def _round(ctx: Context, x: ir.Value, *, rounding_method: lax.RoundingMethod) ->
 def _is_finite(ctx: Context, x: ir.Value) -> ir.Value:
     # Inf - Inf and NaN - NaN are NaN, which equals nothing.
     return ctx.op.Equal(ctx.op.Sub(x, x), 0.0)
-
-
-@register_lowering(lax.erfc_p)
-def _erfc(ctx: Context, x: ir.Value) -> ir.Value:
-    return ctx.op.Sub(ctx.constant(1.0, x), ctx.op.Erf(x))
 
 
 @register_lowering(lax.population_count_p)
