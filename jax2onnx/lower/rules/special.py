@@ -33,7 +33,7 @@ def widened(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def wide(*operands: Any, **params: Any) -> Any:
         dtype = operands[0].dtype
-        if jnp.finfo(dtype).bits >= 32:
+        if dtype.itemsize >= 4:
             return function(*operands, **params)
         return function(*(x.astype(jnp.float32) for x in operands), **params).astype(dtype)
 
