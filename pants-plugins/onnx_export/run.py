@@ -139,14 +139,16 @@ class RunWeightsFieldSet(RunFieldSet):
 
 
 @rule(desc="Supply weights", level=LogLevel.DEBUG)
-async def run_weights(field_set: RunWeightsFieldSet, python: ScriptsPython) -> RunRequest:
+async def run_weights(
+    field_set: RunWeightsFieldSet, python: ScriptsPython, run_id: RunId
+) -> RunRequest:
     address = UnparsedAddressInputs(
         (field_set.address.spec,), owning_address=None, description_of_origin="the `run` goal"
     )
     weights = await Get(Weights, WeightsRequest(address, "The `run` goal"))
     request = {**weights.spec(""), "folder": weights.repository_folder, "store": None}
     if weights.supply:
-        supplied = await Get(Supplied, SupplyRequest(weights.supply))
+        supplied = await Get(Supplied, SupplyRequest(weights.supply, run_id))
         request |= {"folder": f"{WEIGHTS_STORE}/{supplied.folder}", "store": WEIGHTS_STORE}
     return await _placing(python, request, EMPTY_DIGEST)
 

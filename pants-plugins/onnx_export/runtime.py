@@ -28,7 +28,7 @@ from pants.util.frozendict import FrozenDict
 from pants.util.logging import LogLevel
 
 from onnx_export import compat
-from onnx_export.compat import Get, MultiGet, Rule, collect_rules, rule
+from onnx_export.compat import Get, MultiGet, Rule, RunId, collect_rules, rule
 
 UNAVAILABLE = 75  # EX_TEMPFAIL: something that the key leaves out is not on this machine.
 OUTPUT = "__out"
@@ -65,6 +65,10 @@ os.makedirs(os.path.realpath(os.path.dirname(link)), exist_ok=True)
 os.symlink(os.path.realpath(sys.prefix), f"{link}.{os.getpid()}")
 os.replace(f"{link}.{os.getpid()}", link)
 """
+# What brings things to this machine must run on every occasion that asks for it. It must not run when
+# Pants merely looks through what an earlier run had asked for, as it does with processes of the scope
+# PER_SESSION. So such a process is told the occasion, and remembered.
+_OCCASION = "ONNX_EXPORT_OCCASION"
 # Part of a process's identity within one run of Pants, but not of its key in the cache: it lets the
 # same process run a second time in one run.
 _AGAIN_MARK_MILLIS = 1
@@ -165,6 +169,7 @@ async def _process(action: Action) -> Process:
 @dataclass(frozen=True)
 class _LinkRequest:
     runtime: Runtime
+    occasion: RunId
 
 
 @dataclass(frozen=True)
@@ -181,7 +186,8 @@ async def link_runtime(request: _LinkRequest) -> _Linked:
             description="Set up a Python environment",
             level=LogLevel.DEBUG,
             append_only_caches={RUNTIMES_CACHE: RUNTIMES},
-            cache_scope=ProcessCacheScope.PER_SESSION,
+            extra_env={_OCCASION: str(request.occasion)},
+            cache_scope=ProcessCacheScope.PER_RESTART_SUCCESSFUL,
         )
     )
     result = await compat.execute(process)
@@ -192,9 +198,10 @@ async def link_runtime(request: _LinkRequest) -> _Linked:
 
 @dataclass(frozen=True)
 class SupplyRequest:
-    """Run the action whether or not it ran before, with the variables that it inherits."""
+    """Run the action on this occasion, once, with the variables that it inherits."""
 
     action: Action
+    occasion: RunId
 
 
 @dataclass(frozen=True)
@@ -206,25 +213,29 @@ class Supplied:
 
 @rule(desc="Supply weights", level=LogLevel.DEBUG)
 async def supply(request: SupplyRequest) -> Supplied:
-    await Get(_Linked, _LinkRequest(request.action.runtime))
-    action = dataclasses.replace(request.action, cache_scope=ProcessCacheScope.PER_SESSION)
+    action = request.action
+    await Get(_Linked, _LinkRequest(action.runtime, request.occasion))
     process = await _process(action)
     inherited = await compat.environment_variables(action.inherited)
     result = await compat.execute(
-        dataclasses.replace(process, env=FrozenDict({**process.env, **inherited}))
+        dataclasses.replace(
+            process,
+            env=FrozenDict({**process.env, **inherited, _OCCASION: str(request.occasion)}),
+            cache_scope=ProcessCacheScope.PER_RESTART_SUCCESSFUL,
+        )
     )
     ActionResult(result).output_or_raise(action)
     return Supplied(result.stdout.decode().strip())
 
 
 @rule(desc="Run an action", level=LogLevel.DEBUG)
-async def perform(action: Action) -> ActionResult:
+async def perform(action: Action, run_id: RunId) -> ActionResult:
     process = await _process(action)
     result = await compat.execute(process)
     if result.exit_code != UNAVAILABLE:
         return ActionResult(result)
-    await Get(_Linked, _LinkRequest(action.runtime))
-    await MultiGet(Get(Supplied, SupplyRequest(supply)) for supply in action.supplies)
+    await Get(_Linked, _LinkRequest(action.runtime, run_id))
+    await MultiGet(Get(Supplied, SupplyRequest(supply, run_id)) for supply in action.supplies)
     again = dataclasses.replace(process, remote_cache_speculation_delay_millis=_AGAIN_MARK_MILLIS)
     result = await compat.execute(again)
     if result.exit_code == UNAVAILABLE:

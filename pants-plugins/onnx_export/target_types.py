@@ -96,8 +96,8 @@ class OnnxPathField(OutputPathField):
         parts = value.split("/")
         if not value.endswith(".onnx") or len(parts) < 2 or {"", ".", ".."} & set(parts):
             raise InvalidFieldException(
-                f"The {cls.alias!r} field of {address} must be a relative path to an .onnx file in a "
-                f"folder, such as 'models/tiny/tiny.onnx', but it is {value!r}."
+                f"The {cls.alias!r} field of {address} must be a relative path to an .onnx file in "
+                f"a folder, such as 'models/tiny/tiny.onnx', but it is {value!r}."
             )
         return value
 

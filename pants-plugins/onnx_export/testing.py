@@ -148,6 +148,7 @@ if spec["action"] == "synthesise":
         (output / "w").write_bytes(content)
         sys.exit()
 else:
+    Path("__cache/weights/token").write_text(os.environ.get("HF_TOKEN", ""))
     listing = spec["files"]
     if spec["url"] is None or not Path(spec["url"][len("file://"):]).is_file():
         sys.exit(f"{spec['target']} cannot be fetched from {spec['url']}")

@@ -88,6 +88,17 @@ def test_absent_weights_are_one_clear_error_that_is_not_remembered(repository: R
     assert repository.export("of_pinned") == PINNED.decode()
 
 
+def test_only_the_download_sees_a_token(repository: Repository) -> None:
+    forget_weights(repository)
+    repository.use(HF_TOKEN="secret")
+    assert "secret" not in json.dumps(repository.manifest("of_pinned"))
+    assert (repository.weights_cache / "token").read_text() == "secret"
+    repository.runs()
+    repository.use(HF_TOKEN="another")
+    repository.export("of_pinned")
+    assert repository.runs() == []
+
+
 def test_where_pinned_weights_come_from_is_no_part_of_the_key(repository: Repository) -> None:
     repository.export("of_pinned")
     repository.runs()
