@@ -15,6 +15,13 @@ from jax2onnx.lower.dtypes import onnx_dtype
 from jax2onnx.lower.registry import LOWERINGS
 from jax2onnx.trace.modules import ModuleTracker
 
+NO_OPERATOR = frozenset(("erfc", "expm1", "log1p"))
+"""Primitives that are parts of well-known expressions, and that no ONNX operator stands for.
+
+The value that such a one is lowered to says so (``meta["stands_for"]``: the primitive's name and
+its operands), so that rewriting can recognise what it is a part of.
+"""
+
 
 def lower_jaxpr(
     ctx: Context, jaxpr: core.Jaxpr, consts: Sequence[Any], operands: Sequence[ir.Value]
@@ -44,6 +51,8 @@ def lower_jaxpr(
             env[var] = value
             if path:
                 ctx.parameters[value] = path
+        if eqn.primitive.name in NO_OPERATOR:
+            outputs[0].meta["stands_for"] = (eqn.primitive.name, tuple(inputs))
         if consumes:
             ctx.taps[module] = outputs[-1]
     ctx.builder.location = enclosing

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from jax2onnx.rewrite.values import Array, Dims, constant, dims, made_by
+from jax2onnx.rewrite.values import Array, Dims, constant, exists
 
 _TAP = "/output"
 """Ends the name of what a module of the model computes; tools look for it."""
@@ -24,9 +24,10 @@ class Operators:
     otherwise; ``shapes=`` makes as many outputs.
     """
 
-    def __init__(self, editor: Editor, place: ir.Node) -> None:
+    def __init__(self, editor: Editor, insert: Callable[[ir.Node], None], prefix: str) -> None:
         self._editor = editor
-        self._place = place
+        self._insert = insert
+        self._prefix = prefix
 
     def __getattr__(self, op_type: str) -> Callable[..., Any]:
         return functools.partial(self._emit, op_type)
@@ -55,17 +56,14 @@ class Operators:
             ir.convenience.convert_attributes(given),
             num_outputs=1 if shapes is None else len(shapes),
         )
-        where, _, _ = (self._place.name or "").rpartition("/")
-        node.name = f"{where}/{op_type}" if where else op_type
+        node.name = self._prefix + op_type
         model = like or next(v for v in inputs if v is not None)
         for i, value in enumerate(node.outputs):
             value.name = node.name
             value.type = model.type if dtype is None else ir.TensorType(dtype)
             stated = shape if shapes is None else shapes[i]
             value.shape = model.shape if stated is None else ir.Shape(stated)
-        graph = self._place.graph
-        assert graph is not None
-        graph.insert_before(self._place, node)
+        self._insert(node)
         return node.outputs[0] if shapes is None else tuple(node.outputs)
 
 
@@ -84,32 +82,66 @@ class Editor:
         self._function = function
         self._constants: dict[object, ir.Value] | None = None
         self._shared: dict[object, ir.Value] = {}
+        self._last_at_start: ir.Node | None = None
+        self._early: set[ir.Value] = set()
 
     def before(self, node: ir.Node) -> Operators:
         """The operators, as methods that add nodes in front of ``node``."""
-        return Operators(self, node)
+        graph = node.graph
+        assert graph is not None
+        module, slash, _ = (node.name or "").rpartition("/")
+        return Operators(self, functools.partial(graph.insert_before, node), module + slash)
+
+    @property
+    def at_start(self) -> Operators:
+        """The operators, as methods that add nodes at the start of the body.
+
+        They can read inputs, constants and what was added there before; all others can read them.
+        """
+        self._known_constants()
+        return Operators(self, self._insert_at_start, "")
+
+    def _insert_at_start(self, node: ir.Node) -> None:
+        last = self._last_at_start
+        if last is not None and last.graph is self.body:
+            self.body.insert_after(last, node)
+        else:
+            self.body.insert_before(self.body[0], node)
+        self._last_at_start = node
+        self._early.update(node.outputs)
+
+    def is_early(self, value: ir.Value) -> bool:
+        """Whether nodes at the start of the body can read ``value``."""
+        return value in self._early or value.is_graph_input() or constant(value) is not None
 
     def constant(self, array: Any, dtype: ir.DataType | None = None) -> ir.Value:
         """A constant tensor, one value for equal contents; lists of integers are int64."""
         array = np.asarray(array, None if dtype is None else dtype.numpy(), order="C")
-        if self._constants is None:
-            self._constants = dict(self._present())
+        constants = self._known_constants()
         key = _key(array)
-        value = self._constants.get(key)
-        if value is None:
-            value = self._constants[key] = self._new_constant(array)
+        value = constants.get(key)
+        if value is None or not exists(value):
+            value = constants[key] = self._new_constant(array)
         return value
 
-    def _present(self) -> list[tuple[object, ir.Value]]:
-        made = [n.outputs[0] for n in self.body if n.op_type == "Constant" and n.domain == ""]
-        found = [(constant(v), v) for v in (*self.body.initializers.values(), *made)]
-        return [(_key(a), v) for a, v in found if a is not None]
+    def _known_constants(self) -> dict[object, ir.Value]:
+        """The constants of the body by content, those of a function moved to its start."""
+        if self._constants is None:
+            made = [n for n in self.body if n.op_type == "Constant" and n.domain == ""]
+            for node in made:
+                if node is not self.body[0]:
+                    self._insert_at_start(node)
+                self._last_at_start = node
+            values = [*self.body.initializers.values(), *(n.outputs[0] for n in made)]
+            arrays = [(constant(v), v) for v in values]
+            self._constants = {_key(a): v for a, v in arrays if a is not None}
+        return self._constants
 
     def _new_constant(self, array: Array) -> ir.Value:
         tensor = ir.Tensor(array)
         if self._function:
             node = ir.Node("", "Constant", (), [ir.AttrTensor("value", tensor)])
-            self.body.insert_before(self.body[0], node)
+            self._insert_at_start(node)
             value = node.outputs[0]
         else:
             names = self.body.initializers
@@ -123,86 +155,12 @@ class Editor:
             self.body.register_initializer(value)
         return value
 
-    def shared(self, key: object, place: ir.Node, make: Callable[[], ir.Value]) -> ir.Value:
-        """What ``make`` computed in this very graph for ``key``, computed once."""
-        scoped = (place.graph, key)
-        value = self._shared.get(scoped)
-        if value is None or value.producer() is None or value.producer().graph is None:  # type: ignore[union-attr]
-            value = self._shared[scoped] = make()
+    def shared(self, key: object, make: Callable[[], ir.Value]) -> ir.Value:
+        """What ``make`` computed for ``key``, computed once."""
+        value = self._shared.get(key)
+        if value is None or not exists(value):
+            value = self._shared[key] = make()
         return value
-
-    def size(self, place: ir.Node, value: ir.Value, axis: int) -> ir.Value:
-        """The size of an axis as an int64 vector of one element."""
-        dim = dims(value)[axis]
-        if isinstance(dim, int):
-            return self.constant([dim])
-        # An input's axis of that size can be read by all that need it.
-        source, axis = next(
-            ((v, dims(v).index(dim)) for v in self.body.inputs if dim in dims(v)), (value, axis)
-        )
-        return self.shared(
-            ("size", source, axis),
-            place,
-            lambda: self.before(place).Shape(
-                source, start=axis, end=axis + 1, dtype=ir.DataType.INT64, shape=(1,)
-            ),
-        )
-
-    def vector(self, place: ir.Node, parts: Sequence[ir.Value]) -> ir.Value:
-        """Vectors of one int64 each as one vector."""
-        numbers = [constant(part) for part in parts]
-        if all(n is not None for n in numbers):
-            return self.constant(np.concatenate(numbers))  # type: ignore[arg-type]
-        return self.shared(
-            ("vector", *parts),
-            place,
-            lambda: self.before(place).Concat(
-                *parts, axis=0, dtype=ir.DataType.INT64, shape=(len(parts),)
-            ),
-        )
-
-    @staticmethod
-    def can_view(value: ir.Value, shape: Dims) -> bool:
-        """Whether ``value`` can be reshaped to ``shape`` without computing the shape."""
-        return dims(value) == shape or _constant_target(dims(value), shape) is not None
-
-    def view(
-        self, place: ir.Node, value: ir.Value, shape: Dims, *, sizes: ir.Value | None = None
-    ) -> ir.Value:
-        """``value`` in another shape, by the first way that can say it.
-
-        1. ``value`` itself, or something that was reshaped to it, of this shape;
-        2. Reshape, of the first thing that was reshaped to ``value``, to a constant: symbolic
-           leading axes are copied (0), and one other may be told from the rest (-1);
-        3. Reshape to a computed shape, its symbolic sizes read off ``sizes`` (or ``value``).
-        """
-        chosen, target = value, None
-        source: ir.Value | None = value
-        while source is not None:
-            if dims(source) == shape:
-                return source
-            numbers = _constant_target(dims(source), shape)
-            if numbers is not None:
-                chosen, target = source, numbers
-            node = made_by(source, "Reshape", "Squeeze", "Unsqueeze")
-            source = None if node is None else node.inputs[0]
-        if target is None:
-            computed = self._computed_target(place, shape, value if sizes is None else sizes)
-        else:
-            computed = self.constant(target)
-        return self.before(place).Reshape(chosen, computed, shape=shape)  # type: ignore[no-any-return]
-
-    def _computed_target(self, place: ir.Node, shape: Dims, sizes: ir.Value) -> ir.Value:
-        known = dims(sizes)
-        return self.vector(
-            place,
-            [
-                self.constant([d])
-                if isinstance(d, int)
-                else self.size(place, sizes, known.index(d))
-                for d in shape
-            ],
-        )
 
     def replace(self, old: ir.Value, new: ir.Value) -> None:
         """Lets ``new`` stand for ``old``, and removes the nodes that nobody reads any more.
@@ -244,22 +202,3 @@ class Editor:
 
 def _key(array: Array) -> object:
     return array.dtype, array.shape, array.tobytes()
-
-
-def _constant_target(old: Dims, shape: Dims) -> list[int] | None:
-    """``shape`` as the constant operand of a Reshape of something of shape ``old``."""
-    numbers: list[int] = []
-    for axis, d in enumerate(shape):
-        if isinstance(d, int):
-            numbers.append(d)
-        else:
-            same = axis < len(old) and old[axis] == d
-            numbers.append(0 if same else -1)
-    symbolic = len(shape) - sum(isinstance(d, int) for d in shape)
-    if symbolic == 0:
-        return numbers
-    if 0 in shape:
-        return None
-    if symbolic == 1:
-        return [d if isinstance(d, int) else -1 for d in shape]
-    return numbers if numbers.count(-1) <= 1 else None

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor, Operators
-from jax2onnx.rewrite.values import attribute, made_by, scalar, the_input, users
+from jax2onnx.rewrite.values import attribute, made_by, scalar, stands_for, the_input, users
 
 Match: TypeAlias = Mapping[str, ir.Value]
 """The value of each variable."""
@@ -101,6 +101,17 @@ class _Node(Pattern):
             yield from _all(self._operands, tuple(reversed(node.inputs)), bound)
 
 
+class _Primitive(Pattern):
+    def __init__(self, name: str, operands: tuple[Pattern, ...]):
+        self._name = name
+        self._operands = operands
+
+    def match(self, value: ir.Value | None, bound: Match) -> Iterator[Match]:
+        found = None if value is None else stands_for(value)
+        if found is not None and found[0] == self._name:
+            yield from _all(self._operands, found[1], bound)
+
+
 def _all(patterns: tuple[Pattern, ...], values: Any, bound: Match) -> Iterator[Match]:
     if not patterns:
         yield bound
@@ -162,6 +173,11 @@ class _Operators:
 
 
 op = _Operators()
+
+
+def primitive(name: str, *operands: Pattern | float) -> Pattern:
+    """What a primitive of JAX was lowered to that ONNX has no operator for, such as erfc."""
+    return _Primitive(name, tuple(map(_pattern, operands)))
 
 
 def product(*factors: Pattern | float) -> Pattern:

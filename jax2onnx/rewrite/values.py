@@ -107,6 +107,20 @@ def axes(node: ir.Node) -> tuple[int, ...] | None:
     return tuple(sorted(a % rank(longer) for a in given))
 
 
+def stands_for(value: ir.Value) -> tuple[str, tuple[ir.Value, ...]] | None:
+    """The primitive without an operator of its own that ``value`` is, and its operands."""
+    found: tuple[str, tuple[ir.Value, ...]] | None = value.meta.get("stands_for")
+    if found is None or not all(exists(v) for v in found[1]):
+        return None
+    return found
+
+
+def exists(value: ir.Value) -> bool:
+    """Whether ``value`` is an input or a constant, or made by a node that was not removed."""
+    node = value.producer()
+    return node is None or node.graph is not None
+
+
 def attribute(node: ir.Node, name: str, default: Any = None) -> Any:
     """The value of an attribute, or its default."""
     found = node.attributes.get(name)

@@ -48,7 +48,7 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
     (
         Entry("layer_normalization", ("Sqrt",)),
         Entry("rms_normalization", ("Sqrt",), opset=23),
-        Entry("gelu", ("Erf", "Tanh"), opset=20),
+        Entry("gelu", ("Cast", "Erf", "Tanh", "Where"), opset=20),
         Entry("softmax", ("Exp",)),
     ),
     (Entry("rotary_embedding", ("Concat",), opset=23),),

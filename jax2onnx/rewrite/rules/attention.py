@@ -20,6 +20,7 @@ import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
 from jax2onnx.rewrite.rules.rotary_embedding import HEADS_FIRST
+from jax2onnx.rewrite.shapes import view
 from jax2onnx.rewrite.values import (
     Dims,
     attribute,
@@ -55,7 +56,7 @@ class _Heads:
         batch, tokens, heads, size = dims(self.value)
         if not self.by_token or not isinstance(heads, int) or not isinstance(size, int):
             return None
-        return editor.view(place, self.value, (batch, tokens, heads * size))
+        return view(editor, place, self.value, (batch, tokens, heads * size))
 
     def by_head(self, editor: Editor, place: ir.Node) -> ir.Value:
         """As (batch, heads, tokens, d)."""
@@ -162,5 +163,5 @@ def _replace(
         scale=scale,
         shape=(batch, tokens, heads * size),
     )
-    by_token = editor.view(root, mixed, (batch, tokens, heads, size), sizes=operands[0].value)
+    by_token = view(editor, root, mixed, (batch, tokens, heads, size), sizes=operands[0].value)
     editor.replace(out, op.Transpose(by_token, perm=HEADS_FIRST, like=out))

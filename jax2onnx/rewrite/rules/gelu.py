@@ -1,7 +1,7 @@
 """Gelu: x times the normal distribution's share below x, exact or by its tanh approximation.
 
-Applies to what ``jax.nn.gelu`` traces to (0.5 x erfc(-x sqrt(1/2)), where erfc is lowered as
-1 - erf) and to the same formulas written by hand, however their products are bracketed.
+Applies to what ``jax.nn.gelu`` traces to, 0.5 x erfc(-x sqrt(1/2)) or the tanh approximation, and
+to the same formulas written by hand with erf, however their products are bracketed.
 
 Does not apply
 
@@ -16,14 +16,14 @@ import math
 import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor, Operators
-from jax2onnx.rewrite.pattern import Match, Pattern, PatternRule, Var, op, product
-from jax2onnx.rewrite.values import is_single
+from jax2onnx.rewrite.pattern import Match, Pattern, PatternRule, Var, op, primitive, product
+from jax2onnx.rewrite.values import is_single, stands_for
 
 _x = Var("x", is_single)
 _ROOT_HALF = math.sqrt(0.5)
 
 _ERF: tuple[Pattern, ...] = (
-    product(0.5, _x, op.Sub(1.0, op.Erf(product(-_ROOT_HALF, _x)))),
+    product(0.5, _x, primitive("erfc", product(-_ROOT_HALF, _x))),
     product(0.5, _x, op.Add(1.0, op.Erf(product(_ROOT_HALF, _x)))),
 )
 
@@ -44,9 +44,13 @@ def _build(approximate: str) -> PatternRule:
     return PatternRule(_ERF if approximate == "none" else _TANH, build)
 
 
-_RULES = {"Erf": _build("none"), "Tanh": _build("tanh")}
+_EXACT, _APPROXIMATE = _build("none"), _build("tanh")
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Puts Gelu in the place of the expression around an Erf or Tanh."""
-    return _RULES[node.op_type](editor, node)
+    """Puts Gelu in the place of the expression around an Erf, a Tanh or the end of an erfc."""
+    if node.op_type == "Tanh":
+        return _APPROXIMATE(editor, node)
+    if node.op_type != "Erf" and stands_for(node.outputs[0]) is None:
+        return False
+    return _EXACT(editor, node)

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
+from jax2onnx.rewrite.shapes import view
 from jax2onnx.rewrite.values import (
     Dims,
     dims,
@@ -66,9 +67,9 @@ def apply(editor: Editor, node: ir.Node) -> bool:
         matrix = the_input(matrix.producer())  # type: ignore[arg-type]
     root = node if bias is None else bias.node
     result = root.outputs[0]
-    product = _gemm(editor, root, x, matrix, bias, transposed, dims(out))
+    product = _gemm(editor, node, root, x, matrix, bias, transposed, dims(out))
     if dims(product) != dims(result):
-        product = editor.view(root, product, dims(result), sizes=x)
+        product = view(editor, root, product, dims(result), sizes=x)
     editor.replace(result, product)
     return True
 
@@ -95,6 +96,7 @@ def _bias(product: ir.Value) -> _Bias | None:
 
 def _gemm(
     editor: Editor,
+    node: ir.Node,
     place: ir.Node,
     x: ir.Value,
     matrix: ir.Value,
@@ -103,8 +105,11 @@ def _gemm(
     shape: Dims,
 ) -> ir.Value:
     rows, inner = flat(x)
-    if rank(x) != 2:
-        x = _as_matrix(editor, place, x, (rows, inner))
+    if rank(x) != 2:  # one view serves all products that read x
+        tensor = x
+        x = editor.shared(
+            ("matrix", x, node.graph), lambda: view(editor, node, tensor, (rows, inner))
+        )
     return editor.before(place).Gemm(  # type: ignore[no-any-return]
         x,
         matrix,
@@ -112,8 +117,3 @@ def _gemm(
         transB=int(transposed) or None,
         shape=(rows, shape[-1]),
     )
-
-
-def _as_matrix(editor: Editor, place: ir.Node, x: ir.Value, shape: Dims) -> ir.Value:
-    """A view of x as a matrix of its last axis, one for all products that read x."""
-    return editor.shared(("matrix", x), place, lambda: editor.view(place, x, shape))

@@ -20,9 +20,11 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from jax2onnx.rewrite.editor import Editor
+from jax2onnx.rewrite.editor import Editor, Operators
 from jax2onnx.rewrite.pattern import Match, Var, op
+from jax2onnx.rewrite.shapes import size, vector, view
 from jax2onnx.rewrite.values import (
+    Dims,
     attribute,
     dims,
     integers,
@@ -118,7 +120,7 @@ def _table(
         if list(aligned) == broadcast:
             shape = (tokens, half) if batch == 1 else (batch, tokens, half)
             source = without_ones(table)
-            return source if dims(source) == shape else editor.view(place, table, shape)
+            return source if dims(source) == shape else view(editor, place, table, shape)
     return None
 
 
@@ -127,28 +129,26 @@ def _positions(editor: Editor, place: ir.Node, x: ir.Value, layout: _Layout) -> 
     batch, tokens = dims(x)[0], dims(x)[layout.tokens]
     if isinstance(batch, int) and isinstance(tokens, int):
         return editor.constant(np.broadcast_to(np.arange(tokens), (batch, tokens)))
-    sizes = [editor.size(place, x, 0), editor.size(place, x, layout.tokens)]
-    one_row = _counted(editor, place, tokens, sizes[1])
-    return editor.shared(
-        ("positions", *sizes),
-        place,
-        lambda: editor.before(place).Expand(
-            one_row, editor.vector(place, sizes), like=one_row, shape=(batch, tokens)
-        ),
-    )
+    sizes = [size(editor, place, x, 0), size(editor, place, x, layout.tokens)]
+
+    def make(op: Operators) -> ir.Value:
+        return _grid(editor, op, place, sizes, (batch, tokens))
+
+    if all(map(editor.is_early, sizes)):
+        return editor.shared(("positions", *sizes), lambda: make(editor.at_start))
+    return make(editor.before(place))
 
 
-def _counted(editor: Editor, place: ir.Node, tokens: int | str, size: ir.Value) -> ir.Value:
-    if isinstance(tokens, int):
-        return editor.constant(np.arange(tokens))
-    op = editor.before(place)
-    zero, one = editor.constant(np.int64(0)), editor.constant(np.int64(1))
-
-    def make() -> ir.Value:
-        end = op.Squeeze(size, [0], shape=())
-        return op.Range(zero, end, one, shape=(tokens,))  # type: ignore[no-any-return]
-
-    return editor.shared(("counted", size), place, make)
+def _grid(
+    editor: Editor, op: Operators, place: ir.Node, sizes: list[ir.Value], shape: Dims
+) -> ir.Value:
+    """0, 1, 2... in each row."""
+    if isinstance(shape[1], int):
+        row = editor.constant(np.arange(shape[1]))
+    else:
+        zero, one = editor.constant(np.int64(0)), editor.constant(np.int64(1))
+        row = op.Range(zero, op.Squeeze(sizes[1], [0], shape=()), one, shape=shape[1:])
+    return op.Expand(row, vector(editor, place, sizes), shape=shape)  # type: ignore[no-any-return]
 
 
 def _rotate(
@@ -156,20 +156,20 @@ def _rotate(
 ) -> ir.Value:
     op = editor.before(place)
     batch, tokens = dims(x)[0], dims(x)[layout.tokens]
-    heads, size = dims(x)[layout.heads], dims(x)[3]
+    heads, width = dims(x)[layout.heads], dims(x)[3]
     by_token = x if layout.heads == 2 else None
     if permutation(x) == HEADS_FIRST and layout.heads == 1:
         by_token = made_by(x, "Transpose").inputs[0]  # type: ignore[union-attr]
-    if by_token is None or not isinstance(heads, int) or not isinstance(size, int):
+    if by_token is None or not isinstance(heads, int) or not isinstance(width, int):
         if layout.heads == 2:
-            x = op.Transpose(x, perm=HEADS_FIRST, shape=(batch, heads, tokens, size))
+            x = op.Transpose(x, perm=HEADS_FIRST, shape=(batch, heads, tokens, width))
         turned = op.RotaryEmbedding(x, *tables)
         if layout.heads == 2:
-            turned = op.Transpose(turned, perm=HEADS_FIRST, shape=(batch, tokens, heads, size))
+            turned = op.Transpose(turned, perm=HEADS_FIRST, shape=(batch, tokens, heads, width))
         return turned  # type: ignore[no-any-return]
-    flat = editor.view(place, by_token, (batch, tokens, heads * size))
+    flat = view(editor, place, by_token, (batch, tokens, heads * width))
     turned = op.RotaryEmbedding(flat, *tables, num_heads=heads)
-    turned = editor.view(place, turned, dims(by_token), sizes=x)
+    turned = view(editor, place, turned, dims(by_token), sizes=x)
     if layout.heads == 1:
         turned = op.Transpose(turned, perm=HEADS_FIRST, shape=dims(x))
     return turned  # type: ignore[no-any-return]

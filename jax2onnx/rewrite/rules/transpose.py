@@ -11,6 +11,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
+from jax2onnx.rewrite.shapes import view
 from jax2onnx.rewrite.values import axes, dims, made_by, only_user, permutation, the_input
 
 
@@ -21,7 +22,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     assert perm is not None
     moved = [p for p in perm if dims(x)[p] != 1]
     if moved == sorted(moved):
-        editor.replace(out, editor.view(node, x, dims(out), sizes=x))
+        editor.replace(out, view(editor, node, x, dims(out), sizes=x))
         return True
     inner = permutation(x)
     if inner is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
+from jax2onnx.rewrite.shapes import can_view, view
 from jax2onnx.rewrite.values import dims, made_by, the_input
 
 
@@ -17,7 +18,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     out, x = node.outputs[0], the_input(node)
     if dims(out) != dims(x):
         inner = made_by(x, "Reshape", "Squeeze", "Unsqueeze")
-        if inner is None or not editor.can_view(the_input(inner), dims(out)):
+        if inner is None or not can_view(the_input(inner), dims(out)):
             return False
-    editor.replace(out, editor.view(node, x, dims(out)))
+    editor.replace(out, view(editor, node, x, dims(out)))
     return True
