@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,13 +18,15 @@ from exporters import binding
 from exporters.errors import ExportError
 from exporters.exportable import TensorSource
 from exporters.gpt_oss.config import GptOssConfig, parse
-from exporters.gpt_oss.model import ExpertFormat, GptOss
+from exporters.gpt_oss.experts import ExpertFormat
+from exporters.gpt_oss.model import GptOss
 from exporters.gpt_oss.mxfp4 import BLOCK
 from exporters.layers import as_stored
 from weights import Checkpoint
 from weights.synthetic import Integers, SyntheticTensor, plausible
 
 Layout = Literal["mxfp4", "dense", "original"]
+Model = TypeVar("Model", bound=GptOss)
 
 
 @dataclass(frozen=True)
@@ -120,13 +122,16 @@ _TELLING: Mapping[str, Layout] = {
 """Tensors that each layout has and no other."""
 
 
-def bind(checkpoint: Checkpoint, dtype: str = "float32") -> tuple[GptOss, dict[str, TensorSource]]:
+def bind(
+    checkpoint: Checkpoint, kind: type[Model], dtype: str = "float32"
+) -> tuple[Model, dict[str, TensorSource]]:
     """The abstract model that a checkpoint describes, and where its parameters lie.
 
     Whether the two fit is for `exporters.binding.check` to say.
 
     Args:
         checkpoint: in any of the three layouts.
+        kind: with or without a cache.
         dtype: what the model computes in: float32, float16 or bfloat16.
 
     Raises:
@@ -140,7 +145,7 @@ def bind(checkpoint: Checkpoint, dtype: str = "float32") -> tuple[GptOss, dict[s
     config = read_config(checkpoint)
     layout = detect(checkpoint)
     bound = sources(config, layout)
-    model = GptOss(config, _NAMES[layout].experts, jnp.dtype(dtype))
+    model = kind(config, _NAMES[layout].experts, jnp.dtype(dtype))
     return as_stored(model, bound, checkpoint), bound
 
 

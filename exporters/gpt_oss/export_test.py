@@ -11,6 +11,7 @@ import onnxruntime as ort
 import pytest
 
 from exporters.binding import external
+from exporters.errors import ExportError
 from exporters.gpt_oss.export import export
 from exporters.reference import stored_cases
 from jax2onnx import to_onnx
@@ -20,6 +21,7 @@ from weights import Checkpoint
 FIXTURES = Path(__file__).parents[2] / "weights" / "fixtures"
 REFERENCE = FIXTURES / "gpt_oss_reference.npz"
 LAYOUTS = ("dense", "mxfp4", "original")
+PARTS = ("key", "value")
 
 
 def converted(layout: str, **options: Any) -> ir.Model:
@@ -107,9 +109,39 @@ def test_experts_are_visited_by_one_loop_a_layer() -> None:
     assert len(found) < 500
 
 
+def test_a_cache_continues_sequences(tmp_path: Path) -> None:
+    """One token after the other, from an empty cache, as torch has it of the whole sequence."""
+    model = session(converted("mxfp4", cache=True), "mxfp4", tmp_path / "model.onnx")
+    assert [(each.name, each.shape) for each in model.get_inputs()] == [
+        ("input_ids", ["B", "T"]),
+        *((f"past_key_values.{n}.{part}", ["B", 2, "P", 8]) for n in (0, 1) for part in PARTS),
+    ]
+    assert [(each.name, each.shape) for each in model.get_outputs()] == [
+        ("logits", ["B", "T", 101]),
+        *((f"present.{n}.{part}", ["B", 2, "T + P", 8]) for n in (0, 1) for part in PARTS),
+    ]
+    for case in stored_cases(REFERENCE, ["input_ids"], ["logits"]):
+        ids = case.inputs["input_ids"]
+        past = [np.zeros((len(ids), 2, 0, 8), np.float32)] * 4
+        for at in range(ids.shape[1]):
+            names = [each.name for each in model.get_inputs()]
+            inputs = dict(zip(names, [ids[:, at : at + 1], *past], strict=True))
+            logits, *past = model.run(None, inputs)
+            np.testing.assert_allclose(
+                logits[:, 0], case.outputs["logits"][:, at], rtol=0, atol=1e-5
+            )
+
+
 def test_extents_can_be_fixed(tmp_path: Path) -> None:
     model = session(converted("mxfp4", batch=3, sequence=4), "mxfp4", tmp_path / "model.onnx")
     (case, *_) = stored_cases(REFERENCE, ["input_ids"], ["logits"])
     assert model.get_inputs()[0].shape == [3, 4]
     (logits,) = model.run(None, dict(case.inputs))
     np.testing.assert_allclose(logits, case.outputs["logits"], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("option", ["batch", "sequence"])
+@pytest.mark.parametrize("extent", [0, -1, 1.0, True, "two words", "P"])
+def test_an_extent_that_is_none_is_refused(option: str, extent: Any) -> None:
+    with pytest.raises(ExportError, match=f"{option} is {extent!r}: give a positive number"):
+        converted("dense", **{option: extent})

@@ -30,7 +30,7 @@ def torch() -> dict[str, Array]:
 
 def load(layout: str, dtype: str = "float32") -> GptOss:
     checkpoint = Checkpoint.open(FIXTURES / f"gpt_oss_{layout}")
-    model, bound = bind(checkpoint, dtype)
+    model, bound = bind(checkpoint, GptOss, dtype)
     return binding.load(model, bound, checkpoint)
 
 
@@ -44,7 +44,7 @@ def test_logits(layout: str, case: str, torch: dict[str, Array]) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_layer(case: str, torch: dict[str, Array]) -> None:
-    states = eqx.filter_jit(load("mxfp4").hidden_states)(jnp.asarray(torch[f"{case}/input_ids"]))
+    states, _ = eqx.filter_jit(load("mxfp4").run)(jnp.asarray(torch[f"{case}/input_ids"]))
     for index, state in enumerate(states):
         expected = torch[f"{case}/hidden_states.{index}"]
         np.testing.assert_allclose(state, expected, rtol=1e-5, atol=1e-5, err_msg=str(index))
@@ -60,7 +60,7 @@ def test_narrow_arithmetic(dtype: str, tolerance: float, torch: dict[str, Array]
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_traces_without_weights_for_any_batch_and_length(layout: str) -> None:
-    model, _ = bind(Checkpoint.open(FIXTURES / f"gpt_oss_{layout}"))
+    model, _ = bind(Checkpoint.open(FIXTURES / f"gpt_oss_{layout}"), GptOss)
     shape = jax.export.symbolic_shape("B, T")
     ids = jax.eval_shape(lambda: jnp.zeros(shape, jnp.int32))
     logits = eqx.filter_eval_shape(model, ids)
@@ -79,7 +79,7 @@ def test_a_token_sees_none_ahead(torch: dict[str, Array]) -> None:
 def test_a_sliding_layer_sees_its_window(torch: dict[str, Array]) -> None:
     """Of the first layer, whose window is 5: a change moves the next four positions only."""
     model = load("mxfp4")
-    first = eqx.filter_jit(lambda ids: model.hidden_states(ids)[1])
+    first = eqx.filter_jit(lambda ids: model.run(ids)[0][1])
     ids = np.asarray(jnp.asarray(torch["long/input_ids"]))
     changed = ids.copy()
     changed[:, 3] += 1

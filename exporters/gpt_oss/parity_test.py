@@ -47,3 +47,22 @@ def test_only_stored_cases_of_the_shape_of_the_export_count(checkpoint: Checkpoi
     assert [case.name for case in against_torch(checkpoint, REFERENCE, sequence=4)] == ["short"]
     with pytest.raises(ExportError, match=r"shape \(3, 4\) and \(2, 13\).*takes \('B', 5\)"):
         list(against_torch(checkpoint, REFERENCE, sequence=5))
+
+
+@pytest.mark.parametrize("sequence", ["T", 1])
+def test_with_a_cache_every_case_is_taken_in_steps(
+    checkpoint: Checkpoint, sequence: int | str
+) -> None:
+    options = {"cache": True, "sequence": sequence}
+    ours = list(against_jax(checkpoint, REFERENCE, **options))
+    theirs = list(against_torch(checkpoint, REFERENCE, **options))
+    steps = ["beginning", "continued"] if sequence == "T" else ["continued"]
+    names = [f"{case}, {step}" for case in ("short", "long") for step in steps]
+    assert [case.name for case in ours] == [case.name for case in theirs] == names
+    for one, other in zip(ours, theirs, strict=True):
+        assert list(one.inputs) == list(other.inputs)
+        np.testing.assert_allclose(
+            one.outputs["logits"], other.outputs["logits"], rtol=0, atol=1e-5
+        )
+        length = one.inputs["past_key_values.1.key"].shape[2] + one.inputs["input_ids"].shape[1]
+        assert one.outputs["present.1.value"].shape[2] == length
