@@ -57,7 +57,8 @@ def atomic_files(paths: Sequence[Path]) -> Iterator[list[BinaryIO]]:
         for temporary, path in zip(waiting, paths, strict=True):
             temporary.replace(path)
         for folder in sorted({path.parent for path in paths}):
-            _sync_folder(folder)
+            with contextlib.suppress(OSError):  # some file systems cannot; the files are there
+                _sync_folder(folder)
     except OSError as error:
         raise WriteError(_explain(error, paths, waiting)) from error
     finally:
