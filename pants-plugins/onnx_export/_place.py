@@ -85,7 +85,7 @@ def _weights(sandbox: Path, request: dict[str, Any], arguments: list[str]) -> No
         ("size", f"{sum(file['size'] for file in request['files']):,} bytes"),
         ("licence", request["licence"]),
         ("source", request["source"]),
-        ("folder", f"{folder}{os.sep}" if folder else "made when a model needs it"),
+        ("folder", f"{folder}{os.sep}" if folder else "in the cache of the build; it lies beside each model made of it"),
     ]
     print(request["target"])
     print("\n".join(f"  {label:<8} {text}" for label, text in rows), end="\n\n")

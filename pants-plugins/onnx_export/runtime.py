@@ -65,9 +65,9 @@ os.makedirs(os.path.realpath(os.path.dirname(link)), exist_ok=True)
 os.symlink(os.path.realpath(sys.prefix), f"{link}.{os.getpid()}")
 os.replace(f"{link}.{os.getpid()}", link)
 """
-# What brings things to this machine must run on every occasion that asks for it. It must not run when
-# Pants merely looks through what an earlier run had asked for, as it does with processes of the scope
-# PER_SESSION. So such a process is told the occasion, and remembered.
+# What brings things to this machine must run on every occasion that asks for it, and must not when
+# Pants merely looks through what an earlier run asked for, as it does with the scope PER_SESSION.
+# So such a process is told the occasion, and its result is remembered.
 _OCCASION = "ONNX_EXPORT_OCCASION"
 # Part of a process's identity within one run of Pants, but not of its key in the cache: it lets the
 # same process run a second time in one run.
