@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 _CHUNK = 1 << 22
 _PATIENCE_SECONDS = 2.0
+_IN_CACHE = "in the cache of the build; it lies beside each model made of it"
 
 
 class PlaceError(Exception):
@@ -85,7 +86,7 @@ def _weights(sandbox: Path, request: dict[str, Any], arguments: list[str]) -> No
         ("size", f"{sum(file['size'] for file in request['files']):,} bytes"),
         ("licence", request["licence"]),
         ("source", request["source"]),
-        ("folder", f"{folder}{os.sep}" if folder else "in the cache of the build; it lies beside each model made of it"),
+        ("folder", f"{folder}{os.sep}" if folder else _IN_CACHE),
     ]
     print(request["target"])
     print("\n".join(f"  {label:<8} {text}" for label, text in rows), end="\n\n")
