@@ -17,8 +17,10 @@ from jax2onnx.errors import (
     UnsupportedUseError,
 )
 from jax2onnx.function import onnx_function
+from jax2onnx.legalise import UnsupportedTypeError
 from jax2onnx.lower import Context, in_jax, register_lowering
 from jax2onnx.trace import InputSpec
+from jax2onnx.write import WriteError
 
 __version__ = "0.1.0"
 
@@ -30,7 +32,9 @@ __all__ = [
     "ModelError",
     "SymbolicDimensionError",
     "UnsupportedPrimitiveError",
+    "UnsupportedTypeError",
     "UnsupportedUseError",
+    "WriteError",
     "allclose",
     "in_jax",
     "onnx_function",

@@ -95,7 +95,7 @@ class Context:
             return operand
         if isinstance(operand, int | float) and like is not None:
             return self.constant(operand, like)
-        return self.builder.constant(operand)
+        return self.builder.constant(operand, np.int64 if isinstance(operand, list) else None)
 
     def several(
         self, op_type: str, *operands: Any, types: Sequence[tuple[Any, Dims]], **attributes: Any

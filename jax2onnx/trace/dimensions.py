@@ -69,7 +69,9 @@ def explained() -> Iterator[None]:
     """Turns the errors of a trace that a user can act on into ones that say how."""
     try:
         yield
-    except (jax.errors.InconclusiveDimensionOperation, UnexpectedDimVar) as error:
+    except (jax.errors.InconclusiveDimensionOperation, UnexpectedDimVar, TypeError) as error:
+        if isinstance(error, TypeError) and "_DimExpr" not in str(error):
+            raise
         raise SymbolicDimensionError(
             f"a symbolic dimension cannot be kept symbolic at {_user_line(error)}:\n"
             f"  {str(error).splitlines()[0]}\n"

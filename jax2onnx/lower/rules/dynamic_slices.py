@@ -36,6 +36,8 @@ def _dynamic_slice(
     clamped = _clamped_starts(ctx, starts[: len(dims)], dims, slice_sizes)
     if not clamped:
         return operand
+    if len(clamped) == 1 and slice_sizes[axis := next(iter(clamped))] == 1:
+        return ctx.op.Gather(operand, clamped[axis], axis=axis, shape=ctx.out_dims)
     axes = list(clamped)
     first = _concat(ctx, list(clamped.values()))
     sizes = ctx.shape_tensor(tuple(slice_sizes[a] for a in axes))

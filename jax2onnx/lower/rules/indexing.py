@@ -16,9 +16,9 @@ import onnx_ir as ir
 from jax import lax
 from jax._src.lax import slicing
 
-from jax2onnx.lower.builder import Dims
+from jax2onnx.lower.builder import Dims, element_type
 from jax2onnx.lower.context import Context
-from jax2onnx.lower.dtypes import BOOL, INT64
+from jax2onnx.lower.dtypes import BOOL, INT32, INT64
 from jax2onnx.lower.registry import Results, Rule, register_lowering
 from jax2onnx.lower.rules.windows import elementwise_monoid
 
@@ -72,6 +72,10 @@ class _Grid:
         self.sizes = sizes
         self.dropped = frozenset(dropped)
         self.batch_dims = ctx.dims(indices)[:-1]
+        # Gather takes 32-bit indices too, GatherND and ScatterND do not.
+        single = len(index_map) == 1 and not batching and not whole
+        narrow = single and element_type(indices) != INT64
+        self.dtype = INT32 if narrow else INT64
         axes = [
             _Axis(axis, self._component(indices, k), sizes[axis], True)
             for k, axis in enumerate(index_map)
@@ -87,10 +91,12 @@ class _Grid:
     def _component(self, indices: ir.Value, k: int) -> ir.Value:
         ctx = self.ctx
         if ctx.dims(indices)[-1] == 1:
-            return ctx.cast(ctx.reshape(indices, self.batch_dims), INT64)
+            return ctx.cast(ctx.reshape(indices, self.batch_dims), self.dtype)
         position = ctx.builder.constant(np.asarray(k, np.int64))
         rank = len(self.batch_dims)
-        return ctx.cast(ctx.op.Gather(indices, position, axis=rank, shape=self.batch_dims), INT64)
+        return ctx.cast(
+            ctx.op.Gather(indices, position, axis=rank, shape=self.batch_dims), self.dtype
+        )
 
     def _counter(self, position: int) -> ir.Value:
         """0, 1, 2... along one batch dimension."""
@@ -121,7 +127,8 @@ class _Grid:
         return [*batch, *(a.axis for a in self.shown)]
 
     def _last(self, axis: _Axis) -> ir.Value:
-        return self.ctx.dim_scalar(self.operand_dims[axis.axis] - axis.window)
+        last = self.operand_dims[axis.axis] - axis.window
+        return self.ctx.cast(self.ctx.dim_scalar(last), self.dtype)
 
     def in_bounds(self) -> ir.Value | None:
         """Whether each window lies inside, over the batch; None where that is known."""
@@ -144,7 +151,7 @@ class _Grid:
         """Moves every window inside the operand, as JAX does."""
         for axis in self.axes:
             if axis.free:
-                low = self.ctx.op.Max(axis.start, self.ctx.constant(0, INT64))
+                low = self.ctx.op.Max(axis.start, 0)
                 axis.start = self.ctx.op.Min(low, self._last(axis))
 
     def components(self) -> list[ir.Value]:
@@ -157,7 +164,8 @@ class _Grid:
         if axis.axis in self.dropped:
             return start
         aligned = [1] * len(self.batch_dims) + [a.window if a is axis else 1 for a in shown]
-        return ctx.op.Add(start, ctx.reshape(arange(ctx, axis.window), tuple(aligned)))
+        steps = ctx.cast(arange(ctx, axis.window), self.dtype)
+        return ctx.op.Add(start, ctx.reshape(steps, tuple(aligned)))
 
     def stacked(self, components: Sequence[ir.Value]) -> ir.Value:
         """An index tensor for GatherND and ScatterND: `dims`, and one axis of components."""

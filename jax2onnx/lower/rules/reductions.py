@@ -49,15 +49,22 @@ def _reduce_xor(ctx: Context, x: ir.Value, *, axes: Sequence[int], **_: Any) -> 
 
 
 def arg_reduction(op_type: str) -> Rule:
-    """A rule for argmax or argmin along one axis; the first of equals wins, in JAX and ONNX."""
+    """A rule for argmax or argmin along one axis: the first NaN, else the first of the extremes."""
 
     def rule(
         ctx: Context, x: ir.Value, *, axes: Sequence[int], index_dtype: Any, **_: Any
     ) -> ir.Value:
         (axis,) = axes
-        found = getattr(ctx.op, op_type)(
-            x, axis=int(axis), keepdims=0, dtype=INT64, shape=ctx.out_dims
-        )
+
+        def extreme(kind: str, values: ir.Value) -> ir.Value:
+            operator: Callable[..., ir.Value] = getattr(ctx.op, kind)
+            return operator(values, axis=int(axis), keepdims=0, dtype=INT64, shape=ctx.out_dims)
+
+        found = extreme(op_type, x)
+        if jnp.issubdtype(ctx.avals_in[0].dtype, jnp.floating):
+            nan = ctx.cast(ctx.op.IsNaN(x), INT32)
+            any_nan = ctx.op.ReduceMax(nan, [int(axis)], keepdims=0, shape=ctx.out_dims)
+            found = ctx.op.Where(ctx.op.Greater(any_nan, 0), extreme("ArgMax", nan), found)
         return ctx.cast(found, index_dtype)
 
     return rule

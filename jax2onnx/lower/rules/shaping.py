@@ -34,8 +34,10 @@ def _broadcast_in_dim(
 
 
 @register_lowering(lax.reshape_p)
-def _reshape(ctx: Context, x: ir.Value, *_: ir.Value, **__: Any) -> ir.Value:
-    return ctx.reshape(x, ctx.out_dims)
+def _reshape(
+    ctx: Context, x: ir.Value, *_: ir.Value, dimensions: Sequence[int] | None, **__: Any
+) -> ir.Value:
+    return ctx.reshape(x if dimensions is None else ctx.transpose(x, dimensions), ctx.out_dims)
 
 
 @register_lowering(lax.squeeze_p)
@@ -116,6 +118,8 @@ def _is(dim: Any, number: int) -> bool:
 @register_lowering(lax.rev_p)
 def _rev(ctx: Context, x: ir.Value, *, dimensions: Sequence[int]) -> ir.Value:
     count = len(dimensions)
+    if not count:
+        return x
     first = np.iinfo(np.int64).min
     return ctx.op.Slice(
         x,
