@@ -52,7 +52,8 @@ def _takes_weights(command: Command) -> Command:
         envvar="EXPORTERS_STORE",
         default=locate.default_store,
         show_default="~/.cache/onnx-exporters/weights",
-        help="Where fetched weights are kept. [environment: EXPORTERS_STORE]",
+        show_envvar=True,
+        help="Where fetched weights are kept.",
     )
     pins = click.option("--pins", type=_FILE, help="Hold the folder WEIGHTS to this digest file.")
     return click.argument("weights")(store(pins(command)))
@@ -162,13 +163,16 @@ def verify(
 def inspect(path: Path, as_json: bool) -> None:
     """Describe an artifact (NAME.onnx) or the checkpoint in a folder."""
     from exporters.inspection import describe_artifact, describe_checkpoint, render_checkpoint
+    from exporters.manifest import to_json
 
     if path.is_dir():
         checkpoint = describe_checkpoint(Checkpoint.open(path))
-        click.echo(_json(checkpoint) if as_json else render_checkpoint(checkpoint, path), nl=False)
+        click.echo(
+            to_json(checkpoint) if as_json else render_checkpoint(checkpoint, path), nl=False
+        )
         return
     artifact = describe_artifact(path)
-    click.echo(_json(artifact) if as_json else summary.render(artifact, path), nl=False)
+    click.echo(to_json(artifact) if as_json else summary.render(artifact, path), nl=False)
 
 
 @cli.command()
@@ -242,7 +246,3 @@ def _manifest_of(artifact: Path, otherwise: str) -> Mapping[str, Any]:
     if made["artifact"].get("sha256") != hash_file(artifact)[0]:
         raise ExportError(f"{file} is of another artifact than {artifact}: export again.")
     return made
-
-
-def _json(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

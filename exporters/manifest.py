@@ -6,6 +6,7 @@ It holds no time and no path of the machine, so that equal builds give equal man
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +24,10 @@ FORMAT = 1
 
 WEIGHTS_DIGEST = "sha256:"
 """With a file name behind it, the key in an artifact's metadata for the digest of that file."""
+
+# Line breaks are structure here: within a string JSON writes them as an escape.
+_PLAIN_LIST = re.compile(r"\[\n\s+([^\[\]{}]*?)\n\s*\]")
+_BREAK = re.compile(r"\n\s*")
 
 _DISTRIBUTIONS = {
     "equinox": "equinox",
@@ -114,8 +119,9 @@ def versions() -> dict[str, str]:
 
 
 def to_json(document: Mapping[str, Any]) -> str:
-    """The text of a manifest."""
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    """The text of a manifest: JSON, with lists of plain values on one line."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    return _PLAIN_LIST.sub(lambda found: "[" + _BREAK.sub(" ", found[1]) + "]", text) + "\n"
 
 
 def _pin(path: Path) -> Pin:

@@ -88,3 +88,11 @@ def test_manifest_holds_digests_and_no_paths(tmp_path: Path) -> None:
     text = to_json(document)
     assert json.loads(text) == document
     assert str(tmp_path) not in text
+
+
+def test_json_is_kept_short_and_whole() -> None:
+    document = {"shape": ["B", 3], "odd": ["[\n 1,\n 2 ]", "{"], "deep": [[1, 2], []], "none": []}
+    text = to_json(document)
+    assert json.loads(text) == document
+    assert '"shape": ["B", 3],' in text
+    assert "    [1, 2]," in text
