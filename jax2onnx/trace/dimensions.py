@@ -69,6 +69,13 @@ def explained() -> Iterator[None]:
     """Turns the errors of a trace that a user can act on into ones that say how."""
     try:
         yield
+    except (jax.errors.ConcretizationTypeError, jax.errors.NonConcreteBooleanIndexError) as error:
+        raise ModelError(
+            f"the model needs a concrete value while it is traced, at {_user_line(error)}:\n"
+            f"  {str(error).splitlines()[0]}\n"
+            "Make that value a static attribute of the model, or express the choice with "
+            "jax.lax.cond or jnp.where."
+        ) from error
     except (jax.errors.InconclusiveDimensionOperation, UnexpectedDimVar, TypeError) as error:
         if isinstance(error, TypeError) and "_DimExpr" not in str(error):
             raise
@@ -77,13 +84,6 @@ def explained() -> Iterator[None]:
             f"  {str(error).splitlines()[0]}\n"
             'Tell JAX what it may assume, as in constraints=("T <= 512",); write the dimension '
             'as a product such as "16*h"; or make it a fixed integer.'
-        ) from error
-    except (jax.errors.ConcretizationTypeError, jax.errors.NonConcreteBooleanIndexError) as error:
-        raise ModelError(
-            f"the model needs a concrete value while it is traced, at {_user_line(error)}:\n"
-            f"  {str(error).splitlines()[0]}\n"
-            "Make that value a static attribute of the model, or express the choice with "
-            "jax.lax.cond or jnp.where."
         ) from error
 
 
