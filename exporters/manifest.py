@@ -76,7 +76,7 @@ def manifest(
         "weights": [asdict(each) for each in weights],
         "exporter": exporter,
         "options": dict(sorted(options.items())),
-        "versions": versions(),
+        "versions": {str(model.producer_name): model.producer_version, **versions()},
     }
 
 

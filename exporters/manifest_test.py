@@ -45,7 +45,7 @@ def model(folder: Path) -> ir.Model:
         initializers=[weight],
         opset_imports={"here": 1, "": 23},
     )
-    return ir.Model(graph, ir_version=11, functions=[function])
+    return ir.Model(graph, ir_version=11, producer_name="maker", functions=[function])
 
 
 def test_describe(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_manifest_holds_digests_and_no_paths(tmp_path: Path) -> None:
     }
     assert document["weights"][0]["files"][0]["name"] == "w.safetensors"
     assert list(document["options"]) == ["a", "b"]
-    assert {"onnx-ir", "numpy"} <= document["versions"].keys()
+    assert {"maker", "onnx-ir", "numpy"} <= document["versions"].keys()
     text = to_json(document)
     assert json.loads(text) == document
     assert str(tmp_path) not in text
