@@ -66,13 +66,14 @@ def variables(settings: Mapping[str, str], environ: Mapping[str, str]) -> dict[s
             break
     if "proxy" in settings:
         result |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), settings["proxy"])
-    return {name: value for name, value in result.items() if name not in environ}
+    return result
 
 
 def script(assignments: Mapping[str, str], key: str) -> str:
-    """Shell text that exports `assignments`, led by the key that it holds for."""
+    """Shell text that exports what is not set yet, led by the key that it holds for."""
     lines: Iterable[str] = (
-        f"export {name}={shlex.quote(value)}" for name, value in assignments.items()
+        f"[[ -n ${{{name}+set}} ]] || export {name}={shlex.quote(value)}"
+        for name, value in assignments.items()
     )
     return "\n".join([f"settings_key={shlex.quote(key)}", *lines, ""])
 
@@ -85,6 +86,7 @@ def main() -> None:
     text = script(variables(parse(listing), os.environ), key)
     if file:
         partial = Path(f"{file}.{os.getpid()}")
+        partial.touch(mode=0o600)  # an index's address may hold a password
         partial.write_text(text)
         partial.replace(file)
     sys.stdout.write(text)
