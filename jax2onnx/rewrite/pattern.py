@@ -124,16 +124,16 @@ class _Product(Pattern):
     roots = frozenset(("Div", "Mul", "Neg"))
 
     def __init__(self, coefficient: float, factors: tuple[Pattern, ...]):
-        self._coefficient = coefficient
-        self._factors = factors
+        self.coefficient = coefficient
+        self.factors = factors
 
     def match(self, value: ir.Value | None, bound: Match) -> Iterator[Match]:
         if value is None:
             return
-        for coefficient, factors in _factorings(value, len(self._factors)):
-            if len(factors) == len(self._factors) and _close(coefficient, self._coefficient, value):
+        for coefficient, factors in _factorings(value, len(self.factors)):
+            if len(factors) == len(self.factors) and _close(coefficient, self.coefficient, value):
                 for order in permutations(factors):
-                    yield from _all(self._factors, order, bound)
+                    yield from _all(self.factors, order, bound)
 
 
 def _factorings(value: ir.Value, most: int) -> Iterator[tuple[float, tuple[ir.Value, ...]]]:
@@ -185,7 +185,10 @@ def product(*factors: Pattern | float) -> Pattern:
     coefficient = 1.0
     rest: list[Pattern] = []
     for factor in factors:
-        if isinstance(factor, Pattern):
+        if isinstance(factor, _Product):
+            coefficient *= factor.coefficient
+            rest += factor.factors
+        elif isinstance(factor, Pattern):
             rest.append(factor)
         else:
             coefficient *= factor

@@ -57,11 +57,15 @@ def view(
 ) -> ir.Value:
     """``value`` in another shape, by the first way that can say it.
 
-    1. ``value`` itself, or something that was reshaped to it, of this shape;
-    2. Reshape, of the first thing that was reshaped to ``value``, to a constant: symbolic leading
+    1. a constant of this shape, where ``value`` is one;
+    2. ``value`` itself, or something that was reshaped to it, of this shape;
+    3. Reshape, of the first thing that was reshaped to ``value``, to a constant: symbolic leading
        axes are copied (0), and one other may be told from the rest (-1);
-    3. Reshape to a computed shape, its symbolic sizes read off ``sizes`` (or ``value``).
+    4. Reshape to a computed shape, its symbolic sizes read off ``sizes`` (or ``value``).
     """
+    array = constant(value)
+    if array is not None:
+        return editor.constant(array.reshape([int(d) for d in shape]))
     chosen, target = value, None
     source: ir.Value | None = value
     while source is not None:

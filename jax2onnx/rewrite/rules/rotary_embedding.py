@@ -15,6 +15,7 @@ Does not apply
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,9 +61,11 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     out = node.outputs[0]
     if len(node.inputs) != 2 or rank(out) != 4 or attribute(node, "axis") not in (3, -1):
         return False
-    found = _turned(node)
-    x = None if found is None else _whole(found["a"], found["b"])
-    if found is None or x is None or not is_single(x) or dims(x) != dims(out):
+    found = next(_turned(node), None)
+    if found is None:
+        return False
+    x = found["x"]
+    if not is_single(x) or dims(x) != dims(out):
         return False
     for layout in _LAYOUTS:
         tables = [_table(editor, node, found[name], x, layout) for name in ("cos", "sin")]
@@ -73,11 +76,13 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     return False
 
 
-def _turned(node: ir.Node) -> Match | None:
+def _turned(node: ir.Node) -> Iterator[Match]:
+    """The ways to read a Concat as a rotation; x is what ``a`` and ``b`` are the halves of."""
     for first in _FIRST.match(node.inputs[0], {}):
         for both in _SECOND.match(node.inputs[1], first):
-            return both
-    return None
+            x = _whole(both["a"], both["b"])
+            if x is not None:
+                yield {**both, "x": x}
 
 
 def _whole(a: ir.Value, b: ir.Value) -> ir.Value | None:

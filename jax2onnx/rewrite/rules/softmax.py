@@ -68,7 +68,10 @@ def _shifted(value: ir.Value) -> tuple[ir.Value, int] | None:
     if along is None or len(along) != 1:
         return None
     kept = tuple(1 if i == along[0] else d for i, d in enumerate(dims(x)))
-    return (x, along[0]) if dims(the_input(difference, 1)) == kept else None
+    # Where the axis is the first one, broadcasting puts it back.
+    peaks = dims(the_input(difference, 1))
+    aligned = (1,) * (len(kept) - len(peaks)) + peaks
+    return (x, along[0]) if aligned == kept else None
 
 
 def _replace(editor: Editor, root: ir.Node, op_type: str, x: ir.Value, axis: int) -> bool:

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import onnx
+import pytest
+from jax import Array
+
+from jax2onnx.rewrite.testing import PLACES, operator_counts
+from jax2onnx.testing import assert_agrees, operators
+
+X = np.linspace(-1, 1, 24, dtype=np.float32).reshape(2, 3, 4)
+
+
+@pytest.mark.parametrize("specs", [[("B", 3, 4)], [(2, 3, 4)]])
+@pytest.mark.parametrize(
+    ("function", "operator", "kept"),
+    [
+        (lambda x: x.mean(-1), "ReduceMean", 0),
+        (lambda x: x.mean(-1, keepdims=True), "ReduceMean", 1),
+        (lambda x: x.mean((1, 2)), "ReduceMean", 0),
+        (lambda x: x.sum(-1) / 4, "ReduceMean", 0),
+        (lambda x: x.mean(-1)[..., None], "ReduceMean", 1),
+        (lambda x: x.sum(1, keepdims=True), "ReduceSum", 1),
+        (lambda x: x.max((1, 2), keepdims=True), "ReduceMax", 1),
+        (lambda x: x.min(1, keepdims=True), "ReduceMin", 1),
+        (lambda x: x.prod(1, keepdims=True), "ReduceProd", 1),
+    ],
+)
+def test_fires(function: Any, operator: str, kept: int, specs: Any) -> None:
+    model = assert_agrees(function, X, specs=specs)
+    assert operators(model) == [operator]
+    assert onnx.helper.get_node_attr_value(model.graph.node[0], "keepdims") == kept
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_fires_inside(place: Any) -> None:
+    model = assert_agrees(place(lambda x: x.mean(-1, keepdims=True)), X)
+    counts = operator_counts(model)
+    assert (counts["ReduceMean"], counts["Div"]) == (1, 0)
+
+
+def sum_and_mean(x: Array) -> tuple[Array, Array]:
+    total = x.sum(-1)
+    return total, total / 4
+
+
+def of_integers(x: Array) -> Array:
+    return x.astype(jnp.int32).sum(-1) // 4
+
+
+@pytest.mark.parametrize("function", [sum_and_mean, of_integers, lambda x: x.sum(-1) / 3])
+def test_holds_back(function: Any) -> None:
+    assert operator_counts(assert_agrees(function, X))["ReduceMean"] == 0
+
+
+def test_holds_back_along_a_symbolic_axis() -> None:
+    model = assert_agrees(lambda x: x.mean(0), X, specs=[("B", 3, 4)])
+    assert operator_counts(model)["ReduceMean"] == 0
+
+
+def test_holds_back_where_another_axis_is_put_in() -> None:
+    model = assert_agrees(lambda x: x.sum(2)[:, None], X)
+    assert operators(model) == ["ReduceSum", "Unsqueeze"]

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+from jax import Array, lax
+
+from jax2onnx.rewrite.testing import PLACES, operator_counts
+from jax2onnx.testing import assert_agrees, operators
+
+X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+WEIGHT = np.random.default_rng(0).standard_normal((6, 4), np.float32)
+
+
+class Heads(eqx.Module):
+    """A projection that is split into heads at once: two reshapes of one product."""
+
+    weight: Any
+
+    def __call__(self, x: Array) -> Array:
+        y = lax.dot_general(x, self.weight, (((2,), (1,)), ((), ())))
+        return y.reshape(*x.shape[:2], 2, 3)
+
+
+@pytest.mark.parametrize("specs", [[("B", 3, 4)], [(2, 3, 4)]])
+def test_fires(specs: Any) -> None:
+    model = assert_agrees(Heads(WEIGHT), X, specs=specs)
+    assert operators(model) == ["Reshape", "Gemm", "Reshape"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_fires_inside(place: Any) -> None:
+    class Model(eqx.Module):
+        weight: Any
+
+        def __call__(self, x: Array) -> Array:
+            result: Array = place(lambda x, weight: Heads(weight)(x))(x, self.weight)
+            return result
+
+    model = assert_agrees(Model(WEIGHT), X)
+    counts = operator_counts(model)
+    assert (counts["Gemm"], counts["Reshape"]) == (1, 2)
+
+
+def test_holds_back_where_the_shape_would_have_to_be_computed() -> None:
+    model = assert_agrees(Heads(WEIGHT), X, specs=[("B", "T", 4)])
+    assert operator_counts(model)["Reshape"] == 3
