@@ -28,7 +28,8 @@ def export(
     The artifact takes `input_ids`, int64 (batch, sequence), and gives `logits`, f32 (batch,
     sequence, vocabulary). With a cache it also takes `past_key_values.N.key` and `.value` of each
     layer N, (batch, kv_heads, P, head_dim) in the dtype that is computed in, where P is 0 at the
-    beginning, and gives `present.N.key` and `.value`, which are the past of the next call.
+    beginning, and gives `present.N.key` and `.value`, which are the past of the next call. A long
+    prompt is best fed in pieces through the cache: attention's memory grows with T * (P + T).
 
     Args:
         checkpoint: in the published hub layout, the dense one, or that of `original/`.
