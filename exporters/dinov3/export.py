@@ -13,11 +13,10 @@ from exporters.dinov3.config import DINOv3Config, parse
 from exporters.dinov3.model import DINOv3ViT
 from exporters.errors import ExportError
 from exporters.exportable import Exportable
+from exporters.extents import Extent, check_extent
 from exporters.layers import as_stored
 from jax2onnx import InputSpec
 from weights import Checkpoint
-
-Extent = int | str
 
 
 def export(
@@ -37,6 +36,7 @@ def export(
     """
     config = parse(checkpoint.json(), str(checkpoint.folder / "config.json"))
     parameters = sources(config)
+    check_extent("batch", batch)
     shape = (batch, config.num_channels, *_extents(config, image_size))
     return Exportable(
         model=as_stored(DINOv3ViT(config), parameters, checkpoint),

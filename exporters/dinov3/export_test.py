@@ -52,6 +52,11 @@ def test_refuses_an_image_size_that_does_not_fit(image_size: Any, message: str) 
         export(Checkpoint.open(FIXTURES / "dinov3_vit"), image_size=image_size)
 
 
+def test_refuses_a_batch_that_is_no_extent() -> None:
+    with pytest.raises(ExportError, match="batch is 0: give a positive number"):
+        export(Checkpoint.open(FIXTURES / "dinov3_vit"), batch=0)
+
+
 def drop_a_norm(tensors: Tensors) -> None:
     del tensors["layer.1.norm2.bias"]
 

@@ -10,9 +10,10 @@ import equinox as eqx
 import numpy as np
 
 from exporters.binding import load
-from exporters.dinov3.export import Extent, export
+from exporters.dinov3.export import export
 from exporters.errors import ExportError
 from exporters.exportable import ParityCase
+from exporters.extents import Extent
 from exporters.reference import stored_cases
 from weights import Checkpoint
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from exporters.errors import ExportError
 from exporters.exportable import Exportable
+from exporters.extents import Extent, check_extent
 from exporters.layers import as_stored
 from exporters.minilm.checkpoint import IGNORED, sources
 from exporters.minilm.config import parse
@@ -14,9 +15,7 @@ from jax2onnx import InputSpec
 from weights import Checkpoint
 
 
-def export(
-    checkpoint: Checkpoint, *, batch: int | str = "B", tokens: int | str = "T"
-) -> Exportable:
+def export(checkpoint: Checkpoint, *, batch: Extent = "B", tokens: Extent = "T") -> Exportable:
     """The model of a checkpoint in the published layout.
 
     `batch` and `tokens` are names, which leave them open, or numbers.
@@ -25,10 +24,12 @@ def export(
         ExportError: the config is not understood, or an option does not fit the model.
     """
     config = parse(checkpoint.json(), str(checkpoint.folder / "config.json"))
-    if isinstance(tokens, int) and not 0 < tokens <= config.max_position_embeddings:
+    check_extent("batch", batch)
+    check_extent("tokens", tokens)
+    if isinstance(tokens, int) and tokens > config.max_position_embeddings:
         raise ExportError(
-            f"tokens is {tokens}, and the model has positions for 1 to "
-            f"{config.max_position_embeddings}: give a number in that range, or a name such as 'T'."
+            f"tokens is {tokens}, and the model has {config.max_position_embeddings} positions: "
+            "give a number up to that, or a name such as 'T'."
         )
     parameters = sources(config)
     ids = InputSpec((batch, tokens), np.int64)

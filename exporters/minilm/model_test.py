@@ -62,7 +62,14 @@ def test_sentences_that_mean_the_same_are_closest_to_each_other() -> None:
     assert related.min() > closeness.max() + 0.1
 
 
-@pytest.mark.parametrize("tokens", [0, 25])
-def test_refuses_more_tokens_than_positions(tokens: int) -> None:
-    with pytest.raises(ExportError, match=f"tokens is {tokens}, and the model has positions for"):
-        export(Checkpoint.open(TINY), tokens=tokens)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tokens": 25}, "tokens is 25, and the model has 24 positions"),
+        ({"tokens": 0}, "tokens is 0: give a positive number"),
+        ({"batch": "2*B"}, r"batch is '2\*B': give a positive number"),
+    ],
+)
+def test_refuses_an_extent_that_does_not_fit(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ExportError, match=message):
+        export(Checkpoint.open(TINY), **options)
