@@ -61,6 +61,18 @@ def test_equinox_parameters_bear_their_paths() -> None:
     assert initializers(assert_agrees(Mlp(jax.random.key(0)), X, specs=[("B", 8)])) == MLP_PATHS
 
 
+def test_a_bound_method_names_parameters_as_its_module_does() -> None:
+    class Net(eqx.Module):
+        linear: eqx.nn.Linear
+
+        def encode(self, x: jax.Array) -> jax.Array:
+            y: jax.Array = jax.vmap(self.linear)(x)
+            return y
+
+    net = Net(eqx.nn.Linear(8, 4, key=jax.random.key(0)))
+    assert initializers(assert_agrees(net.encode, X)) == {"linear.weight", "linear.bias"}
+
+
 def test_nnx_parameters_bear_their_paths() -> None:
     class Net(nnx.Module):
         def __init__(self, rngs: nnx.Rngs) -> None:
@@ -196,7 +208,7 @@ def test_a_malformed_option_is_named(options: dict[str, Any], message: str) -> N
         to_onnx(lambda x: x, [("B", 8)], **options)
 
 
-@pytest.mark.parametrize("inputs", ["B", [object()], [("B B", 8)], {"x": (1,)}])
+@pytest.mark.parametrize("inputs", ["B", [object()], [("B B", 8)], [("B", -1)], {"x": (1,)}])
 def test_a_malformed_input_is_named(inputs: Any) -> None:
     with pytest.raises(InputError, match="input"):
         to_onnx(lambda x: x, inputs)

@@ -12,9 +12,9 @@ def path_name(path: Sequence[Any], *, keep_values: bool = False) -> str:
     """Joins the keys of a JAX key path with dots.
 
     Flax NNX wraps each array in a variable whose array is called ``value``: that last step is left
-    out unless ``keep_values``.
+    out unless ``keep_values``. A bound method of an Equinox module holds it as ``__self__``.
     """
-    steps = [_step(key) for key in path]
+    steps = [step for step in map(_step, path) if step != "__self__"]
     if not keep_values and len(steps) > 1 and steps[-1] == "value":
         steps.pop()
     return ".".join(steps)

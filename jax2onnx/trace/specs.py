@@ -109,6 +109,8 @@ def _input(
             f"input {name!r}: {spec!r} is no input specification. Give a shape such as "
             '("B", 30), a jax2onnx.InputSpec(shape, dtype), a jax.ShapeDtypeStruct or an array.'
         )
+    if any(isinstance(d, int) and d < 0 for d in spec.shape):
+        raise InputError(f"input {name!r}: shape {tuple(spec.shape)} has a negative dimension")
     shape = parse(spec.shape) if isinstance(spec, InputSpec) else tuple(spec.shape)
     dtype = np.dtype(spec.dtype)
     traced = dtypes.canonicalize_dtype(dtype)
