@@ -265,14 +265,14 @@ class OnnxParityTestTarget(Target):
         Example:
 
             onnx_parity_test(
-                name="gpt_oss_against_torch",
+                name="gpt_oss_mxfp4_torch",
                 model=":gpt_oss",
                 reference="exporters.gpt_oss.parity:against_torch",
                 data="weights:gpt_oss_reference",
                 atol=1e-4,
             )
 
-        `./pants test exporters:gpt_oss_against_torch` exports the model, or takes it from the
+        `./pants test exporters:gpt_oss_mxfp4_torch` exports the model, or takes it from the
         cache, and compares every output of every case. The result is cached like that of any test.
         """
     )
