@@ -93,7 +93,6 @@ async def export_model(request: ExportRequest, options: OnnxExport) -> ExportedM
     )
     onnx = PurePosixPath(model.output_path.path)
     action = Action(
-        address=model.address,
         description=f"Export {model.address} to ONNX",
         runtime=runtime,
         module=options.driver,

@@ -196,7 +196,6 @@ async def compare(request: ParityActionRequest, options: OnnxExport) -> ActionRe
         "rtol": test.rtol.value,
     }
     action = Action(
-        address=test.address,
         description=f"Test {test.address}",
         runtime=runtime,
         module=options.parity_driver,

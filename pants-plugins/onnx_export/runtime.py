@@ -100,7 +100,6 @@ class Runtime:
 class Action:
     """`python -m module __spec.json` in a sandbox. Its results appear in the folder `OUTPUT`."""
 
-    address: Address
     description: str
     runtime: Runtime
     module: str
@@ -127,14 +126,19 @@ class ActionResult:
         return self.process.output_digest
 
 
-@rule(desc="Prepare a Python environment", level=LogLevel.DEBUG)
-async def prepare_runtime(request: RuntimeRequest, python_setup: PythonSetup) -> Runtime:
-    if request.resolve not in python_setup.resolves:
+def check_resolve(resolve: str, origin: str, python_setup: PythonSetup) -> None:
+    """Refuse a resolve that there is not."""
+    if resolve not in python_setup.resolves:
         raise OnnxExportError(
-            f"The 'resolve' field of {request.address} (or the option [onnx-export].resolve) names "
-            f"{request.resolve!r}, but [python].resolves has only: "
+            f"{origin} names {resolve!r}, but [python].resolves has only: "
             f"{', '.join(sorted(python_setup.resolves))}."
         )
+
+
+@rule(desc="Prepare a Python environment", level=LogLevel.DEBUG)
+async def prepare_runtime(request: RuntimeRequest, python_setup: PythonSetup) -> Runtime:
+    origin = f"The 'resolve' field of {request.address} (or the option [onnx-export].resolve)"
+    check_resolve(request.resolve, origin, python_setup)
     closure = await compat.closure_of(request.address)
     sources = await compat.python_sources_of(closure)
     environment = await compat.venv_of_resolve(request.resolve)

@@ -285,7 +285,7 @@ class Repository:
         """The message of an export that must fail."""
         with pytest.raises(ExecutionError) as caught:
             self.export(name)
-        error = caught.value.wrapped_exceptions[0]
+        error = next(iter(caught.value.wrapped_exceptions))
         assert isinstance(error, OnnxExportError)
         return str(error)
 

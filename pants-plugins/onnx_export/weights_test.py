@@ -138,11 +138,33 @@ def test_wheel_weights_are_the_files_of_a_locked_wheel(repository: Repository) -
     ]
 
 
-def test_wheel_without_the_files_is_refused(repository: Repository) -> None:
-    repository.replace("m/BUILD", "tiny/model", "tiny/nothing")
-    refusal = repository.refusal("of_wheel")
-    assert refusal.startswith("m:wheel: no wheel has files ['*.safetensors', '*.json'] in")
-    assert "the folder 'tiny/nothing'" in refusal
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("tiny/model", "tiny/no", "In the folder 'tiny/no' of its wheels nothing is called *.safe"),
+        ('tiny/model"', 'tiny/model", files=["*.json", "x"]', "nothing is called x."),
+        ('"wheel", folder', '"nope", folder', "m:wheel names 'nope', but [python].resolves has"),
+    ],
+)
+def test_wheel_without_the_files_is_refused(
+    repository: Repository, old: str, new: str, message: str
+) -> None:
+    repository.replace("m/BUILD", old, new)
+    assert message in repository.refusal("of_wheel")
+
+
+def test_files_in_the_repository_lie_in_one_folder(repository: Repository) -> None:
+    repository.replace("m/BUILD", '["tiny/*"]', '["tiny/*", "config.json"]')
+    assert repository.refusal().endswith(
+        "must name files of one folder, but they lie in m, m/tiny."
+    )
+
+
+def test_a_file_that_is_not_in_the_repository_is_named(repository: Repository) -> None:
+    repository.replace("m/BUILD", '["tiny/*"]', '["tiny/*", "tiny/nope.json"]')
+    assert repository.refusal() == (
+        "The 'files' field of m:repository names 'tiny/nope.json', and there is no such file."
+    )
 
 
 @pytest.mark.parametrize("name", ["repository", "synthetic", "large", "pinned", "wheel"])
