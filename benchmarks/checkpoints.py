@@ -1,0 +1,83 @@
+"""Checkpoints to measure with: random ones of published architectures, and sparse ones."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from exporters import binding
+from exporters.dinov3 import checkpoint as dinov3
+from exporters.dinov3.config import parse as parse_dinov3
+from exporters.gpt_oss.checkpoint import sources as gpt_oss_sources
+from exporters.gpt_oss.config import parse as parse_gpt_oss
+from exporters.gpt_oss.model import GptOss
+from weights.dtypes import BITS
+from weights.synthetic import plausible, write_checkpoint
+
+_CONFIGS = Path(__file__).parents[1] / "exporters"
+
+GPT_OSS: dict[str, Any] = {
+    "hidden_size": 1024,
+    "intermediate_size": 1024,
+    "num_hidden_layers": 4,
+    "layer_types": ["sliding_attention", "full_attention"] * 2,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 4,
+    "head_dim": 64,
+    "num_local_experts": 8,
+    "num_experts_per_tok": 4,
+    "sliding_window": 128,
+    "vocab_size": 8192,
+}
+"""128 million parameters, 512 MB in f32; the rest of the config is that of the published models."""
+
+
+def vit_b16(work: Path) -> Path:
+    """DINOv3 ViT-B/16 in the published layout, random, f32: 343 MB."""
+    config = json.loads((_CONFIGS / "dinov3" / "configs" / "vitb16.json").read_text())
+    folder = work / "vitb16"
+    if not folder.exists():
+        write_checkpoint(folder, config, dinov3.synthetic(config), seed=0)
+    return folder
+
+
+def gpt_oss(work: Path) -> Path:
+    """GPT-OSS of `GPT_OSS`'s size in the dense hub layout, random, f32."""
+    config = json.loads((_CONFIGS / "gpt_oss" / "configs" / "tiny.json").read_text())
+    config |= GPT_OSS
+    del config["quantization_config"]
+    folder = work / "gpt_oss"
+    if not folder.exists():
+        parsed = parse_gpt_oss(config)
+        leaves = binding.parameters(GptOss(parsed, "dense"))
+        tensors = {
+            source.tensor: plausible(source.tensor, "F32", leaves[path].shape)
+            for path, source in gpt_oss_sources(parsed, "dense").items()
+        }
+        write_checkpoint(folder, config, tensors, seed=0)
+    return folder
+
+
+def sparse_dinov3(folder: Path, hidden: int) -> int:
+    """A DINOv3 of zeros that takes no room on the disk, in a single file; its size in bytes."""
+    config = json.loads((_CONFIGS / "dinov3" / "configs" / "vitb16.json").read_text())
+    config |= {"hidden_size": hidden, "intermediate_size": 4 * hidden, "num_attention_heads": 4}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    return _sparse(folder / "model.safetensors", dinov3.tensors(parse_dinov3(config)))
+
+
+def _sparse(file: Path, tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> int:
+    header: dict[str, Any] = {}
+    end = 0
+    for name, (dtype, shape) in tensors.items():
+        begin, end = end, end + math.prod(shape) * BITS[dtype] // 8
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    with file.open("wb") as stream:
+        stream.write(len(text).to_bytes(8, "little") + text)
+        stream.truncate(8 + len(text) + end)
+    return end

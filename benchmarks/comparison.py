@@ -1,0 +1,125 @@
+"""Exporters side by side on one architecture: what the export costs, what the artifact is."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from benchmarks.processes import JOBS, Finished, in_turns, run_ours, values
+from benchmarks.report import megabytes, spread, table
+from benchmarks.settings import Settings
+
+OURS = "jax2onnx"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """An exporter: the process that writes `artifact`, which may point into `weights`."""
+
+    export: Callable[[], Finished]
+    artifact: Path
+    weights: Path | None = None
+
+    @property
+    def size(self) -> str:
+        """MB of the artifact and of the tensors beside or behind it."""
+        whole = self.artifact.stat().st_size
+        beside = self.artifact.with_name(f"{self.artifact.name}.data")
+        if beside.exists():
+            whole += beside.stat().st_size
+        if self.weights is None:
+            return megabytes(whole)
+        behind = sum(file.stat().st_size for file in self.weights.glob("*.safetensors"))
+        return f"{megabytes(whole)} + {megabytes(behind)} by reference"
+
+
+@dataclass(frozen=True)
+class Feed:
+    """The input that latency is measured on: its shape and, for integers, their bound."""
+
+    shape: Sequence[int]
+    below: int | None = None
+
+
+def exports(settings: Settings, contenders: Mapping[str, Contender]) -> dict[str, float]:
+    """Exports with each in turns, prints what it took; returns the median CPU seconds."""
+    results = in_turns(settings.repeat, {name: each.export for name, each in contenders.items()})
+    rows = [
+        (
+            name,
+            spread(values(results[name], "cpu")),
+            spread((each.peak / 1e6 for each in results[name]), 0),
+            contender.size,
+            operators(contender.artifact),
+        )
+        for name, contender in contenders.items()
+    ]
+    table(("exporter", "export, CPU s", "peak, MB", "artifact, MB", "operators"), rows)
+    return {name: statistics.median(values(results[name], "cpu")) for name in contenders}
+
+
+def operators(artifact: Path) -> int:
+    """Operators that run: those of a function count once for each of its calls."""
+    model = onnx.load(artifact, load_external_data=False)
+    functions = {(each.domain, each.name): each.node for each in model.functions}
+
+    def count(nodes: Sequence[onnx.NodeProto]) -> int:
+        total = 0
+        for node in nodes:
+            body = functions.get((node.domain, node.op_type))
+            total += 1 if body is None else count(body)
+            total += sum(count(a.g.node) for a in node.attribute if a.HasField("g"))
+        return total
+
+    return count(model.graph.node)
+
+
+def latencies(
+    settings: Settings,
+    contenders: Mapping[str, Contender],
+    feed: Feed,
+    jax: tuple[str, Path],
+    threads: Sequence[int] = (1, 2),
+) -> dict[int, dict[str, float]]:
+    """Runs all artifacts in turns, `jax.jit` beside them; the median milliseconds by threads."""
+    medians = {}
+    rows = []
+    for count in threads:
+        request = {
+            "models": {
+                name: {
+                    "file": str(contender.artifact),
+                    "weights": str(contender.weights) if contender.weights else None,
+                }
+                for name, contender in contenders.items()
+            },
+            "shape": feed.shape,
+            "below": feed.below,
+            "threads": count,
+            "runs": settings.runs,
+            "jax": [jax[0], str(jax[1])],
+        }
+        one = {"OMP_NUM_THREADS": "1", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
+        environment = one if count == 1 else {}
+        job = [JOBS / "latency.py", json.dumps(request)]
+        result = run_ours(job, settings.work, environment).result
+        medians[count] = {name: statistics.median(ms) for name, ms in result["cpu"].items()}
+        rows += [
+            (
+                count,
+                name,
+                spread(result["wall"][name], 0),
+                spread(result["cpu"][name], 0),
+                f"{result['load'][name]:.2f}" if name in result["load"] else "",
+                f"{result['difference'][name]:.1e}",
+            )
+            for name in result["wall"]
+        ]
+    columns = ("threads", "artifact of", "wall, ms", "CPU, ms", "load, CPU s", "off the first by")
+    table(columns, rows)
+    return medians

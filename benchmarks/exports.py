@@ -1,0 +1,47 @@
+"""Requests to `exporters.build`, as the build makes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.processes import Finished, run_ours
+
+
+def export(
+    family: str, weights: Path, sandbox: Path, environment: Mapping[str, str] | None = None
+) -> tuple[Path, Finished]:
+    """Exports a checkpoint in a process of its own; the artifact, and what it cost.
+
+    `sandbox` must exist. The weights stay where they are.
+    """
+    view = sandbox / "weights"
+    if not view.exists():
+        view.mkdir()
+        for file in weights.iterdir():
+            (view / file.name).hardlink_to(file)
+    files = [
+        {"name": file.name, "sha256": "0" * 64, "size": file.stat().st_size}
+        for file in sorted(weights.iterdir())
+    ]
+    entry = {
+        "target": "benchmarks:weights",
+        "licence": "Apache-2.0",
+        "source": "random numbers",
+        "files": files,
+        "folder": view.name,
+    }
+    request = {
+        "version": 1,
+        "action": "export",
+        "target": f"benchmarks:{family}",
+        "exporter": f"exporters.{family}.export:export",
+        "options": {},
+        "opset": 23,
+        "weights": [entry],
+        "output": "out/model.onnx",
+    }
+    (sandbox / "spec.json").write_text(json.dumps(request))
+    finished = run_ours(["-m", "exporters.build", "spec.json"], sandbox, environment)
+    return sandbox / "out" / "model.onnx", finished

@@ -1,0 +1,43 @@
+"""DINOv3 ViT-B/16 with a symbolic batch, from one checkpoint, by three exporters."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from benchmarks.checkpoints import vit_b16
+from benchmarks.comparison import OURS, Contender, Feed, exports, latencies, operators
+from benchmarks.processes import JOBS, run, run_ours
+from benchmarks.report import heading, verdict
+from benchmarks.settings import Settings
+
+_SECONDS, _OPERATORS, _SLOWER = 3.0, 500, 1.05
+
+
+def run_figure(settings: Settings) -> None:
+    """What the export costs, and what the artifact costs to run: 224 x 224, batch 1."""
+    heading("DINOv3 ViT-B/16, symbolic batch")
+    checkpoint = vit_b16(settings.work)
+    out = settings.folder("vit")
+    ours = out / "ours.onnx"
+    job = [JOBS / "export_ours.py", "dinov3", checkpoint, ours]
+    contenders = {OURS: Contender(partial(run_ours, job, settings.work), ours, checkpoint)}
+    for name, environment in (("public jax2onnx 0.17.1", "public"), ("torch.onnx 2.13", "torch")):
+        python = settings.yardstick(environment)
+        if python is not None:
+            artifact = out / f"{environment}.onnx"
+            command = [python, JOBS / f"{environment}_vit.py", checkpoint, artifact]
+            contenders[name] = Contender(partial(run, command, settings.work), artifact)
+    seconds = exports(settings, contenders)[OURS]
+    medians = latencies(settings, contenders, Feed((1, 3, 224, 224)), ("dinov3", checkpoint))
+    verdict(f"{seconds:.2f} CPU s to export, {_SECONDS} allowed", seconds < _SECONDS)
+    count = operators(ours)
+    verdict(f"{count} operators, {_OPERATORS} allowed", count < _OPERATORS)
+    for threads, by_name in medians.items():
+        others = [by_name[name] for name in contenders if name != OURS]
+        if others:
+            ratio = by_name[OURS] / min(others)
+            verdict(
+                f"{ratio:.3f} of the better public artifact's time, {threads} threads, {_SLOWER} "
+                "allowed",
+                ratio <= _SLOWER,
+            )

@@ -1,0 +1,71 @@
+"""EQUATIONS: what each step of a conversion costs, in CPU seconds, and the memory that it adds."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import resource
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jax2onnx import InputSpec, to_onnx
+from jax2onnx.legalise import legalise
+from jax2onnx.lower import lower
+from jax2onnx.rewrite import rewrite
+from jax2onnx.trace import trace
+from jax2onnx.write import finalise, to_proto
+
+_ROUND = 10
+
+
+def function(equations: int) -> tuple[object, int]:
+    """A function of about so many equations, ten kinds in turn, none of them like another."""
+    weight = np.eye(8, dtype=np.float32)
+
+    def call(x: jax.Array) -> jax.Array:
+        for i in range(equations // _ROUND):
+            y = x @ weight
+            y = jnp.sin(y)
+            y = y * np.float32(1 + i)
+            y = jnp.maximum(y, x)
+            y = y - x
+            y = jax.lax.transpose(y, (1, 0))
+            y = jnp.exp(y)
+            y = jax.lax.transpose(y, (1, 0))
+            y = y + np.float32(i)
+            x = jnp.tanh(y)
+        return x
+
+    traced = jax.make_jaxpr(call)(jax.ShapeDtypeStruct((8, 8), jnp.float32))
+    return call, len(traced.eqns)
+
+
+def main(equations: int) -> None:
+    """Converts it, step by step, as `to_onnx` does."""
+    to_onnx(jnp.sin, [(3,)])  # loads what is loaded late
+    call, count = function(equations)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    clock = [time.process_time()]
+    traced = trace(call, [InputSpec((8, 8), jnp.float32)])
+    clock.append(time.process_time())
+    model = lower(traced, 23, "model", None)
+    clock.append(time.process_time())
+    rewrite(model)
+    clock.append(time.process_time())
+    legalise(model, "cpu")
+    clock.append(time.process_time())
+    finalise(model)
+    to_proto(model).SerializeToString()
+    clock.append(time.process_time())
+    seconds = [after - earlier for earlier, after in itertools.pairwise(clock)]
+    steps = dict(zip(("trace", "lower", "rewrite", "legalise", "write"), seconds, strict=True))
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    unit = 1 if sys.platform == "darwin" else 1024
+    print(json.dumps({"equations": count, "grown": grown * unit, **steps}))
+
+
+main(int(sys.argv[1]))

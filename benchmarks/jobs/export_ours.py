@@ -1,0 +1,28 @@
+"""FAMILY CHECKPOINT OUTPUT [OPTIONS]: exports a checkpoint by reference; prints what it cost."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from exporters import functions
+from exporters.artifact import Request, export
+from exporters.manifest import Weights
+from weights import Checkpoint
+
+
+def main(family: str, folder: str, output: str, options: str = "{}") -> None:
+    """Imports are done, those of the family too; from here on it counts."""
+    exporter = f"exporters.{family}.export:export"
+    functions.find(exporter, "exporter")
+    start = time.process_time()
+    weights = Weights("benchmarks:weights", "Apache-2.0", "random numbers", ())
+    checkpoint = Checkpoint.open(Path(folder))
+    request = Request("benchmarks:model", exporter, json.loads(options), 23, checkpoint, weights)
+    export(request, Path(output))
+    print(json.dumps({"cpu": time.process_time() - start}))
+
+
+main(*sys.argv[1:])

@@ -1,0 +1,105 @@
+"""Child processes and what they cost. Every figure comes from processes of its own.
+
+The machine may be busy: whatever is compared runs in turns, and of each the median and the least of
+several runs are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+REPOSITORY = Path(__file__).parents[1]
+JOBS = Path(__file__).parent / "jobs"
+
+Key = TypeVar("Key")
+Result = TypeVar("Result")
+
+
+class BenchmarkError(Exception):
+    """A measurement cannot be made; the message says why."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A process that succeeded.
+
+    Attributes:
+        wall: seconds from its start to its end.
+        cpu: seconds of user and system time of all its threads.
+        peak: largest resident set, in bytes.
+        output: what it wrote to stdout.
+    """
+
+    wall: float
+    cpu: float
+    peak: int
+    output: str
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The JSON object that is the last line of the output."""
+        document: dict[str, Any] = json.loads(self.output.splitlines()[-1])
+        return document
+
+
+def run(
+    command: Sequence[object],
+    cwd: Path = REPOSITORY,
+    environment: Mapping[str, str] | None = None,
+) -> Finished:
+    """Runs a program in a bare environment, in which JAX uses the CPU.
+
+    Raises:
+        BenchmarkError: it failed.
+    """
+    bare = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    bare |= {"JAX_PLATFORMS": "cpu", "LC_ALL": "C.UTF-8", **(environment or {})}
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        start = time.perf_counter()
+        child = subprocess.Popen(
+            [str(part) for part in command], cwd=cwd, env=bare, stdout=out, stderr=err
+        )
+        _, status, usage = os.wait4(child.pid, 0)
+        wall = time.perf_counter() - start
+        child.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        if child.returncode != 0:
+            raise BenchmarkError(f"{' '.join(map(str, command))} failed:\n{err.read()[-4000:]}")
+        unit = 1 if sys.platform == "darwin" else 1024
+        return Finished(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit, out.read())
+
+
+def run_ours(
+    arguments: Sequence[object],
+    cwd: Path = REPOSITORY,
+    environment: Mapping[str, str] | None = None,
+) -> Finished:
+    """Runs this interpreter with this repository on its path."""
+    ours = {"PYTHONPATH": str(REPOSITORY), **(environment or {})}
+    return run([sys.executable, *arguments], cwd, ours)
+
+
+def in_turns(
+    repeat: int, measurements: Mapping[Key, Callable[[], Result]]
+) -> dict[Key, list[Result]]:
+    """Makes each measurement `repeat` times: one of each, then again one of each."""
+    results: dict[Key, list[Result]] = {key: [] for key in measurements}
+    for _ in range(repeat):
+        for key, measure in measurements.items():
+            results[key].append(measure())
+    return results
+
+
+def values(runs: Iterable[Finished], key: str) -> list[float]:
+    """One number of each run's result."""
+    return [float(run.result[key]) for run in runs]
