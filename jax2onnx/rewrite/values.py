@@ -160,6 +160,19 @@ def without_ones(value: ir.Value) -> ir.Value:
     return value
 
 
+def broadcast(*shapes: Dims) -> Dims | None:
+    """The shape that shapes broadcast to, None where two named sizes would have to agree."""
+    result: list[int | str] = []
+    for shape in shapes:
+        result[:0] = [1] * (len(shape) - len(result))
+        for i, d in enumerate(reversed(shape), 1):
+            if d != 1 and result[-i] not in (1, d):
+                return None
+            if d != 1:
+                result[-i] = d
+    return tuple(result)
+
+
 def flat(value: ir.Value) -> Dims:
     """The shape of ``value`` as a matrix of its last axis."""
     *rows, last = dims(value)

@@ -41,6 +41,7 @@ class Entry:
 
 STAGES: tuple[tuple[Entry, ...], ...] = (
     (
+        Entry("gather", ("Gather",)),
         Entry("known_choice", ("Where",)),
         Entry("neutral", ("Add", "Div", "Mul", "Sub")),
         Entry("reduce_mean", ("Div", "Unsqueeze")),
@@ -50,10 +51,13 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
         Entry("rms_normalization", ("Sqrt",), opset=23),
         Entry("gelu", ("Cast", "Erf", "Tanh", "Where"), opset=20),
         Entry("softmax", ("Exp",)),
+        Entry("split", ("Slice",)),
     ),
     (Entry("rotary_embedding", ("Concat",), opset=23),),
     (
         Entry("attention", ("Softmax",), opset=23),
+        Entry("conv_bias", ("Conv",)),
+        Entry("expand", ("Expand",)),
         Entry("linear", ("MatMul",)),
         Entry("relu", ("Max",)),
         Entry("transpose", ("Transpose",)),

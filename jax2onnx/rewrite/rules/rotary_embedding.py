@@ -28,7 +28,6 @@ from jax2onnx.rewrite.values import (
     Dims,
     attribute,
     dims,
-    integers,
     is_single,
     made_by,
     permutation,
@@ -88,25 +87,10 @@ def _turned(node: ir.Node) -> Iterator[Match]:
 def _whole(a: ir.Value, b: ir.Value) -> ir.Value | None:
     """The x such that ``a`` and ``b`` are the halves of its last axis."""
     split = made_by(a, "Split")
-    if split is not None:
-        x = the_input(split)
-        last = attribute(split, "axis", 0) in (-1, rank(x) - 1)
-        halves = dims(a) == dims(b) and split.outputs[0] is a and split.outputs[1:] == (b,)
-        return x if last and halves else None
-    cuts = [made_by(half, "Slice") for half in (a, b)]
-    if cuts[0] is None or cuts[1] is None or cuts[0].inputs[0] is not cuts[1].inputs[0]:
+    if split is None or split.outputs != (a, b) or dims(a) != dims(b):
         return None
-    x = the_input(cuts[0])
-    size = dims(x)[-1]
-    if not isinstance(size, int):
-        return None
-    for cut, start in zip(cuts, (0, size // 2), strict=True):
-        assert cut is not None
-        bounds = [integers(v) for v in cut.inputs[1:]]
-        axis = (rank(x) - 1,)
-        if bounds != [(start,), (start + size // 2,), axis][: len(bounds)]:
-            return None
-    return x if dims(a) == dims(b) else None
+    x = the_input(split)
+    return x if attribute(split, "axis", 0) in (-1, rank(x) - 1) else None
 
 
 def _table(
