@@ -244,4 +244,4 @@ def test_result(result: FallibleProcessResult, address: Address, output: ShowOut
 
 def rules() -> Iterable[Rule]:
     """The rules of Pants that this plugin needs and that a backend may not have registered."""
-    return (*pex.rules(), *python_sources.rules())  # type: ignore[no-untyped-call]
+    return (*pex.rules(), *python_sources.rules())

@@ -58,11 +58,14 @@ class AddressField(SpecialCasedDependencies):
     def compute_value(  # type: ignore[override]  # narrower: one address
         cls, raw_value: str | None, address: Address
     ) -> Addresses | None:
-        if raw_value is not None and not (isinstance(raw_value, str) and raw_value):
+        given: Any = raw_value
+        if given is None:
+            return super().compute_value(None, address)
+        if not isinstance(given, str) or not given:
             raise InvalidFieldTypeException(
-                address, cls.alias, raw_value, expected_type="the address of one target, a string"
+                address, cls.alias, given, expected_type="the address of one target, a string"
             )
-        return super().compute_value(None if raw_value is None else (raw_value,), address)
+        return super().compute_value((given,), address)
 
     @property
     def inputs(self) -> UnparsedAddressInputs:

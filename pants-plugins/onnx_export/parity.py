@@ -90,7 +90,7 @@ class ParityFieldSet(TestFieldSet):
 
 
 class ParityRequest(TestRequest):
-    tool_subsystem = OnnxExport
+    tool_subsystem = OnnxExport  # type: ignore[assignment]  # an option is a descriptor
     field_set_type = ParityFieldSet
 
 

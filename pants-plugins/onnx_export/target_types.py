@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pants.core.goals.package import OutputPathField
 from pants.core.goals.test import TestTimeoutField
 from pants.engine.addresses import Address
@@ -218,9 +220,8 @@ class _ToleranceField(FloatField):
 
     @classmethod
     def compute_value(cls, raw_value: float | None, address: Address) -> float | None:
-        if isinstance(raw_value, int):
-            raw_value = float(raw_value)
-        return super().compute_value(raw_value, address)
+        given: Any = raw_value
+        return super().compute_value(float(given) if isinstance(given, int) else given, address)
 
 
 class AtolField(_ToleranceField):
