@@ -268,11 +268,3 @@ def test_a_missing_interpreter_is_fetched_with_uv(machine: _Machine) -> None:
         f"{machine.home}/.cache/pants-bootstrap/python/cpython-3.9.20-linux-x86_64-gnu/bin/python3.9"
         in result.stdout
     )
-
-
-def test_both_launchers_run_the_same_release() -> None:
-    configured = re.search(r'^pants_version = "(.+?)"', Path("pants.toml").read_text(), re.M)
-    locked = re.search(r"^pantsbuild-pants==(\S+)", _LOCK.read_text(), re.M)
-    assert configured is not None
-    assert locked is not None
-    assert configured[1] == locked[1]

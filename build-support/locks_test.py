@@ -1,0 +1,71 @@
+"""What must hold of every lockfile, whoever made it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+_FOLDER = Path("3rdparty/python")
+_LOCKS = sorted(path.stem for path in _FOLDER.glob("*.lock"))
+_PIN = re.compile(
+    r"^([a-z0-9][a-z0-9-]*)==(\S+)(?: ; ([^\\]+?))? \\\n"
+    r"((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)",
+    re.M,
+)
+
+
+def _text(name: str) -> str:
+    return (_FOLDER / f"{name}.lock").read_text()
+
+
+def _pins(name: str) -> set[tuple[str, str, str]]:
+    """(package, version, marker) of each entry."""
+    return {(package, version, marker) for package, version, marker, _ in _PIN.findall(_text(name))}
+
+
+def _wanted(name: str) -> set[str]:
+    """The packages that NAME.in asks for, in itself or through `-r`."""
+    wanted = set()
+    for line in (_FOLDER / f"{name}.in").read_text().splitlines():
+        if line.startswith("-r "):
+            wanted |= _wanted(line[3:-3])
+        elif line and not line.startswith(("#", "-c ")):
+            wanted.add(re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", line)[0]).lower())
+    return wanted
+
+
+def test_there_are_locks() -> None:
+    assert {"cuda", "export", "minilm", "pants", "plugin", "pytest", "tests", "tools"} == set(
+        _LOCKS
+    )
+
+
+@pytest.mark.parametrize("name", _LOCKS)
+def test_a_lock_is_pins_with_hashes_and_nothing_else(name: str) -> None:
+    body = re.sub(r"^#.*\n", "", _text(name), flags=re.M)
+    assert _PIN.sub("", body) == ""
+
+
+@pytest.mark.parametrize("name", _LOCKS)
+def test_a_lock_holds_what_its_input_asks_for(name: str) -> None:
+    assert _wanted(name) <= {package for package, _, _ in _pins(name)}
+
+
+def test_tests_are_run_with_the_pins_of_exports() -> None:
+    assert _pins("export") <= _pins("tests")
+
+
+def test_cuda_differs_from_export_in_the_runtime_alone() -> None:
+    assert {package for package, _, _ in _pins("export") ^ _pins("cuda")} == {
+        "onnxruntime",
+        "onnxruntime-gpu",
+    }
+
+
+def test_both_launchers_run_the_same_release() -> None:
+    configured = re.search(r'^pants_version = "(.+?)"', Path("pants.toml").read_text(), re.M)
+    assert configured is not None
+    assert ("pantsbuild-pants", configured[1], "") in _pins("pants")
+    assert ("pantsbuild-pants", configured[1], "") in _pins("plugin")
