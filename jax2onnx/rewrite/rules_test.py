@@ -1,0 +1,75 @@
+"""What holds for every rule, and for rewriting as a whole."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import onnx_ir as ir
+import pytest
+from jax import Array
+
+from jax2onnx import onnx_function, to_onnx
+from jax2onnx.lower import lower
+from jax2onnx.rewrite import rewrite
+from jax2onnx.rewrite.rules import STAGES, Entry
+from jax2onnx.trace import trace
+
+ENTRIES = [entry for stage in STAGES for entry in stage]
+FOLDER = Path(__file__).parent / "rules"
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_rule_says_when_it_does_not_apply_and_has_a_test(entry: Entry) -> None:
+    documentation = ast.get_docstring(ast.parse((FOLDER / f"{entry.name}.py").read_text()))
+    assert documentation is not None
+    assert "Does not apply" in documentation
+    assert (FOLDER / f"{entry.name}_test.py").exists()
+    assert callable(entry.load())
+
+
+def test_every_rule_is_in_the_table() -> None:
+    files = {f.stem for f in FOLDER.glob("*.py") if not f.stem.endswith("_test")}
+    assert files - {"__init__"} == {entry.name for entry in ENTRIES}
+
+
+def block(x: Array) -> Array:
+    centred = x - x.mean(-1, keepdims=True)
+    normal = centred * jax.lax.rsqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
+    return jax.nn.softmax(jax.nn.gelu(normal) @ np.ones((8, 8), np.float32), axis=-1)
+
+
+def test_every_value_has_a_type_and_a_shape() -> None:
+    model = to_onnx(onnx_function(block), [("B", "T", 8)], return_mode="ir")
+    graphs = [model.graph, *(f.graph for f in model.functions.values())]
+    values = [value for graph in graphs for node in graph for value in node.outputs]
+    assert len(values) > 3
+    assert all(v.dtype is not None and v.shape is not None for v in values)
+
+
+def test_nodes_stay_in_topological_order() -> None:
+    model = lower(trace(block, [("B", "T", 8)]), 23, "model")
+    rewrite(model)
+    seen: set[ir.Value | None] = {None, *model.graph.inputs, *model.graph.initializers.values()}
+    for node in model.graph:
+        assert set(node.inputs) <= seen
+        seen.update(node.outputs)
+
+
+def test_outputs_keep_their_names() -> None:
+    def function(x: Array) -> tuple[Array, Array, Array]:
+        y = jnp.sin(x)
+        return y + 0, y * 1, jax.nn.relu(y)
+
+    model = to_onnx(function, [(2, 3)], output_names=["a", "b", "c"])
+    assert [o.name for o in model.graph.output] == ["a", "b", "c"]
+
+
+def test_nothing_to_rewrite_changes_nothing() -> None:
+    model = lower(trace(lambda x: jnp.sin(x) * x, [("B", 3)]), 23, "model")
+    before = [(n.name, n.op_type) for n in model.graph]
+    rewrite(model)
+    assert [(n.name, n.op_type) for n in model.graph] == before
