@@ -12,12 +12,12 @@ import onnx_ir as ir
 from jax2onnx.errors import InputError
 from jax2onnx.lower import rules as _rules  # noqa: F401  fills the registry
 from jax2onnx.lower.builder import Builder
-from jax2onnx.lower.complex import without_complex
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dims import Dimensions
 from jax2onnx.lower.dtypes import onnx_dtype
 from jax2onnx.lower.functions import Functions
 from jax2onnx.lower.interpret import refuse_unsupported
+from jax2onnx.lower.physical import physical
 from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.trace import Parameter, Traced
 
@@ -39,7 +39,7 @@ def lower(
         UnsupportedPrimitiveError: lists every primitive that has no lowering.
         InputError: an abstract parameter without a tensor, or with one of another type.
     """
-    traced = without_complex(traced)
+    traced = physical(traced)
     refuse_unsupported(traced.jaxpr)
     builder = Builder(opset)
     parameters = [

@@ -221,29 +221,32 @@ def element_type(value: ir.Value | None) -> ir.DataType:
 
 
 def _attribute(name: str, value: Any) -> ir.Attr:
+    # Classes of onnx_ir last: they are protocols, and slow to find that a value is none of theirs.
     match value:
-        case ir.Attr():
-            return value
-        case ir.DataType() | int() | np.integer():
+        case [str(), *_]:
+            return ir.AttrStrings(name, list(value))
+        case [float(), *_]:
+            return ir.AttrFloat32s(name, list(value))
+        case list() | tuple():
+            return ir.AttrInt64s(name, [int(v) for v in value])
+        case int() | np.integer():  # ir.DataType too
             return ir.AttrInt64(name, int(value))
         case float() | np.floating():
             return ir.AttrFloat32(name, float(value))
         case str():
             return ir.AttrString(name, value)
-        case ir.Graph():
-            return ir.AttrGraph(name, value)
         case np.ndarray():
             return ir.AttrTensor(name, ir.Tensor(value, dtype=onnx_dtype(value.dtype)))
-        case [str(), *_]:
-            return ir.AttrStrings(name, list(value))
-        case [float(), *_]:
-            return ir.AttrFloat32s(name, list(value))
-    return ir.AttrInt64s(name, [int(v) for v in value])
+        case ir.Graph():
+            return ir.AttrGraph(name, value)
+        case ir.Attr():
+            return value
+    raise AssertionError(f"{name}={value!r} is no attribute")
 
 
 def _attribute_key(attribute: ir.Attr) -> object:
     value = attribute.value
-    if isinstance(value, ir.Tensor):
+    if attribute.type == ir.AttributeType.TENSOR:
         array = value.numpy()
         return attribute.name, array.dtype, array.shape, array.tobytes()
     return attribute.name, tuple(value) if isinstance(value, list | tuple) else value

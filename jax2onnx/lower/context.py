@@ -19,10 +19,10 @@ from jax._src import source_info_util
 from jax.extend import core
 
 from jax2onnx.lower.builder import Builder, Dims, element_type
-from jax2onnx.lower.complex import real_jaxpr
 from jax2onnx.lower.dims import Dimensions
 from jax2onnx.lower.dtypes import INT64, onnx_dtype
 from jax2onnx.lower.functions import Functions
+from jax2onnx.lower.physical import physical_jaxpr
 from jax2onnx.trace.dimensions import abstract, is_static
 
 _RESHAPES = frozenset(("Reshape", "Squeeze", "Unsqueeze"))
@@ -288,7 +288,7 @@ class Context:
     ) -> list[ir.Value]:
         """Traces ``function`` on the types of ``operands`` and lowers the trace in place."""
         avals = [abstract(self.dims(v), element_type(v).numpy()) for v in operands]
-        return self.lower_closed(real_jaxpr(jax.make_jaxpr(function)(*avals)), operands)
+        return self.lower_closed(physical_jaxpr(jax.make_jaxpr(function)(*avals)), operands)
 
     def branch(self) -> Context:
         """A context for a branch (the body of a Loop, say) inside this graph."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from jax2onnx.lower.rules import (
+    bits,
     calls,
-    complex_numbers,
     contractions,
     control_flow,
     convolution,
@@ -12,6 +12,9 @@ from jax2onnx.lower.rules import (
     elementwise,
     fourier,
     indexing,
+    linalg,
+    physical,
+    random,
     reductions,
     shaping,
     sorting,
@@ -20,8 +23,8 @@ from jax2onnx.lower.rules import (
 )
 
 __all__ = [
+    "bits",
     "calls",
-    "complex_numbers",
     "contractions",
     "control_flow",
     "convolution",
@@ -29,6 +32,9 @@ __all__ = [
     "elementwise",
     "fourier",
     "indexing",
+    "linalg",
+    "physical",
+    "random",
     "reductions",
     "shaping",
     "sorting",

@@ -13,9 +13,8 @@ from jax._src.ad_util import add_jaxvals_p, stop_gradient_p
 from jax._src.dispatch import device_put_p
 from jax._src.lax import lax as lax_internal
 
-from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
-from jax2onnx.lower.dtypes import BOOL, INT32
+from jax2onnx.lower.dtypes import BOOL
 from jax2onnx.lower.registry import Rule, in_jax, register_lowering
 
 
@@ -173,16 +172,6 @@ def _is_finite(ctx: Context, x: ir.Value) -> ir.Value:
     return ctx.op.Equal(ctx.op.Sub(x, x), 0.0)
 
 
-@register_lowering(lax.population_count_p)
-def _population_count(ctx: Context, x: ir.Value) -> ir.Value:
-    one = ctx.constant(1, x)
-    total = ctx.constant(0, x)
-    for bit in range(element_type(x).bitwidth):
-        shifted = ctx.op.BitShift(x, ctx.constant(bit, x), direction="RIGHT")
-        total = ctx.op.Add(total, ctx.op.BitwiseAnd(shifted, one))
-    return total
-
-
 @register_lowering(lax.exp2_p)
 def _exp2(ctx: Context, x: ir.Value, **_: Any) -> ir.Value:
     return ctx.op.Pow(ctx.constant(2.0, x), x)
@@ -220,27 +209,3 @@ register_lowering(lax.atan2_p)(_via(_atan2))
 register_lowering(lax.cbrt_p)(
     _via(lambda x: jnp.sign(x) * lax.pow(jnp.abs(x), jnp.asarray(1 / 3, x.dtype)))
 )
-
-
-def _shift(direction: str) -> Rule:
-    def rule(ctx: Context, x: ir.Value, y: ir.Value) -> ir.Value:
-        return ctx.op.BitShift(x, y, direction=direction)
-
-    return rule
-
-
-register_lowering(lax.shift_left_p)(_shift("LEFT"))
-register_lowering(lax.shift_right_logical_p)(_shift("RIGHT"))
-
-
-@register_lowering(lax.clz_p)
-def _clz(ctx: Context, x: ir.Value) -> ir.Value:
-    width = element_type(x).bitwidth
-    total = ctx.constant(width, x)
-    for bit in range(width):
-        above = ctx.op.BitShift(x, ctx.constant(bit, x), direction="RIGHT")
-        present = ctx.op.Cast(
-            ctx.op.Not(ctx.op.Equal(above, 0)), to=INT32, dtype=INT32, shape=ctx.dims(x)
-        )
-        total = ctx.op.Sub(total, ctx.cast(present, x.dtype))
-    return total

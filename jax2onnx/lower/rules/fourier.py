@@ -11,8 +11,8 @@ import onnx_ir as ir
 from jax import lax
 from jax.extend import core
 
-from jax2onnx.lower.complex import COMPLEX, Pair, pack, unpack
 from jax2onnx.lower.context import Context
+from jax2onnx.lower.physical import RULES, Pair, pack, unpack
 from jax2onnx.lower.registry import register_lowering
 
 dft_p = core.Primitive("dft")
@@ -77,4 +77,4 @@ def _hermitian(z: Pair, length: Any) -> Pair:
     )
 
 
-COMPLEX[lax.fft_p] = _fft
+RULES[lax.fft_p] = _fft

@@ -1,0 +1,247 @@
+"""Bits: shifts, counts, and the bits of floating point numbers, which ONNX cannot reinterpret.
+
+The bits of a float are computed from its value, and the value from bits, by exact arithmetic:
+comparisons, multiplication by powers of two, and casts of integers that a float can hold.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import onnx_ir as ir
+from jax import lax
+from jax._src.lax import lax as lax_internal
+
+from jax2onnx.lower.builder import element_type
+from jax2onnx.lower.context import Context
+from jax2onnx.lower.registry import Rule, in_jax, register_lowering
+
+# -- shifts --------------------------------------------------------------------------------------
+
+
+def _unsigned(dtype: Any) -> Any:
+    return np.dtype(f"uint{8 * np.dtype(dtype).itemsize}")
+
+
+def _shift(direction: str) -> Rule:
+    """A logical shift; by the width of the type or more it gives zero, as in JAX."""
+
+    def rule(ctx: Context, x: ir.Value, y: ir.Value) -> ir.Value:
+        dtype = ctx.avals_out[0].dtype
+        bits = ctx.cast(x, _unsigned(dtype))
+        count = ctx.cast(y, _unsigned(dtype))
+        width = element_type(x).bitwidth
+        shifted = ctx.op.BitShift(bits, count, direction=direction)
+        known = ctx.builder.array(count)
+        if known is None or (known >= width).any():
+            inside = ctx.op.Less(count, width)
+            shifted = ctx.op.Where(inside, shifted, ctx.constant(0, shifted))
+        return ctx.cast(shifted, dtype)
+
+    return rule
+
+
+register_lowering(lax.shift_left_p)(_shift("LEFT"))
+register_lowering(lax.shift_right_logical_p)(_shift("RIGHT"))
+
+
+@register_lowering(lax.shift_right_arithmetic_p)
+@in_jax
+def _shift_right_arithmetic(x: Any, y: Any) -> Any:
+    """The sign fills what becomes free: a negative number is shifted as its complement."""
+    if x.dtype.kind == "u":
+        x = lax.convert_element_type(x, f"int{8 * x.dtype.itemsize}")
+        return lax.convert_element_type(_shift_right_arithmetic.function(x, y), y.dtype)
+    negative = x < 0
+    positive = jnp.where(negative, ~x, x)
+    shifted = lax.shift_right_logical(positive, y.astype(x.dtype))
+    return jnp.where(negative, ~shifted, shifted)
+
+
+# -- counting ------------------------------------------------------------------------------------
+
+
+@register_lowering(lax.population_count_p)
+@in_jax
+def _population_count(x: Any) -> Any:
+    """Adds neighbouring fields of 1, 2, 4... bits (Warren, "Hacker's Delight", section 5-1)."""
+    width = 8 * x.dtype.itemsize
+    bits = x.astype(_unsigned(x.dtype))
+    field = 1
+    while field < width:
+        mask = np.asarray(sum((2**field - 1) << s for s in range(0, width, 2 * field)), bits.dtype)
+        bits = (bits & mask) + ((bits >> np.asarray(field, bits.dtype)) & mask)
+        field *= 2
+    return bits.astype(x.dtype)
+
+
+@register_lowering(lax.clz_p)
+@in_jax
+def _clz(x: Any) -> Any:
+    """Smears the highest bit downwards and counts what stays zero."""
+    bits = x.astype(_unsigned(x.dtype))
+    width, step = 8 * x.dtype.itemsize, 1
+    while step < width:
+        bits = bits | (bits >> np.asarray(step, bits.dtype))
+        step *= 2
+    return lax.population_count(~bits).astype(x.dtype)
+
+
+# -- floating point ------------------------------------------------------------------------------
+
+
+def _powers(exponents: Any, dtype: Any) -> Any:
+    return np.ldexp(np.ones(len(exponents)), exponents).astype(dtype)
+
+
+def float_to_bits(x: Any) -> Any:
+    """The bits of a float32 or float64, as an unsigned integer of its width."""
+    info = np.finfo(x.dtype)
+    unsigned, mantissa = _unsigned(x.dtype), info.nmant
+    bias = 2 ** (info.bits - mantissa - 2) - 1
+    size = jnp.abs(x)
+    scaled, exponent = size, jnp.zeros(x.shape, jnp.int32)
+    step = (bias + 1) // 2
+    while step:  # brings the number into [1, 2) by exact powers of two
+        up, down = x.dtype.type(2.0**step), x.dtype.type(2.0**-step)
+        large, small = scaled >= up, scaled < x.dtype.type(2.0 ** (1 - step))
+        scaled = jnp.where(large, scaled * down, jnp.where(small, scaled * up, scaled))
+        exponent = exponent + jnp.where(large, step, jnp.where(small, -step, 0))
+        step //= 2
+    normal = (exponent + bias).astype(unsigned) << np.asarray(mantissa, unsigned)
+    normal = normal + ((scaled - 1) * x.dtype.type(2.0**mantissa)).astype(unsigned)
+    # Below the least normal number the bits are the multiple of the least positive one.
+    half = x.dtype.type(2.0 ** ((bias + mantissa - 1) // 2))
+    rest = x.dtype.type(2.0 ** ((bias + mantissa - 1) - (bias + mantissa - 1) // 2))
+    tiny = jnp.minimum(size, info.tiny) * half * rest
+    bits = jnp.where(size < info.tiny, tiny.astype(unsigned), normal)
+    infinite = np.asarray((2 ** (info.bits - mantissa - 1) - 1) << mantissa, unsigned)
+    quiet = np.asarray(int(infinite) | 1 << (mantissa - 1), unsigned)
+    bits = jnp.where(jnp.isinf(x), infinite, jnp.where(jnp.isnan(x), quiet, bits))
+    negative = (x < 0) | ((x == 0) & (1 / x < 0))
+    return bits | jnp.where(negative, np.asarray(1 << (info.bits - 1), unsigned), 0).astype(
+        unsigned
+    )
+
+
+def bits_to_float(bits: Any, dtype: Any) -> Any:
+    """The float32 or float64 of these bits."""
+    info = np.finfo(dtype)
+    mantissa = info.nmant
+    bias = 2 ** (info.bits - mantissa - 2) - 1
+    top = 2 * bias + 1
+    shift = np.asarray(mantissa, bits.dtype)
+    exponent = ((bits >> shift) & np.asarray(top, bits.dtype)).astype(jnp.int32)
+    fraction = (bits & np.asarray(2**mantissa - 1, bits.dtype)).astype(dtype)
+    fraction = fraction * info.dtype.type(2.0**-mantissa)
+    powers = jnp.asarray(_powers(np.clip(np.arange(top + 1), 1, top - 1) - bias, dtype))
+    power = powers.at[exponent].get(mode="promise_in_bounds", wrap_negative_indices=False)
+    size = jnp.where(exponent == 0, fraction, 1 + fraction) * power
+    special = jnp.where(fraction == 0, np.inf, np.nan).astype(dtype)
+    size = jnp.where(exponent == top, special, size)
+    return jnp.where((bits >> np.asarray(info.bits - 1, bits.dtype)) != 0, -size, size)
+
+
+def _to_bits(x: Any) -> Any:
+    """Any number as an unsigned integer of its width."""
+    if x.dtype == jnp.bfloat16:
+        return (float_to_bits(x.astype(jnp.float32)) >> np.uint32(16)).astype(np.uint16)
+    if x.dtype == np.float16:
+        return _half_to_bits(x)
+    return float_to_bits(x) if x.dtype.kind == "f" else x.astype(_unsigned(x.dtype))
+
+
+def _half_to_bits(x: Any) -> Any:
+    """Float16 by way of the bits of the same number as float32."""
+    wide = float_to_bits(x.astype(jnp.float32))
+    sign = (wide >> np.uint32(16)) & np.uint32(0x8000)
+    rest = wide & np.uint32(0x7FFFFFFF)
+    normal = (rest - np.uint32((127 - 15) << 23)) >> np.uint32(13)
+    tiny = (jnp.abs(x.astype(jnp.float32)) * np.float32(2.0**24)).astype(np.uint32)
+    special = np.uint32(0x7C00) | ((rest >> np.uint32(13)) & np.uint32(0x3FF))
+    below, above = rest < np.uint32(113 << 23), rest >= np.uint32(0x7F800000)
+    size = jnp.where(above, special, jnp.where(below, tiny, normal))
+    return (sign | size).astype(np.uint16)
+
+
+def _from_bits(bits: Any, dtype: Any) -> Any:
+    """The number of an unsigned integer's bits."""
+    if dtype == jnp.bfloat16:
+        wide = bits.astype(np.uint32) << np.uint32(16)
+        return bits_to_float(wide, np.dtype(np.float32)).astype(dtype)
+    if dtype == np.float16:
+        return _bits_to_half(bits.astype(np.uint32))
+    return bits_to_float(bits, dtype) if dtype.kind == "f" else bits.astype(dtype)
+
+
+def _bits_to_half(bits: Any) -> Any:
+    rest = bits & np.uint32(0x7FFF)
+    wide = (rest << np.uint32(13)) + np.uint32((127 - 15) << 23)
+    wide = jnp.where(rest >= np.uint32(0x7C00), wide + np.uint32((128 - 16) << 23), wide)
+    normal = bits_to_float(wide, np.dtype(np.float32))
+    tiny = rest.astype(jnp.float32) * np.float32(2.0**-24)
+    size = jnp.where(rest < np.uint32(0x400), tiny, normal)
+    return jnp.where((bits & np.uint32(0x8000)) != 0, -size, size).astype(np.float16)
+
+
+@register_lowering(lax_internal.bitcast_convert_type_p)
+@in_jax
+def _bitcast(x: Any, *, new_dtype: Any) -> Any:
+    """The same bits as another type; a wider one takes a last axis, a narrower one gives one."""
+    new = np.dtype(new_dtype)
+    if x.dtype == new:
+        return x
+    bits, target = _to_bits(x), _unsigned(new)
+    old_width, new_width = 8 * x.dtype.itemsize, 8 * new.itemsize
+    if new_width < old_width:
+        shifts = np.arange(0, old_width, new_width).astype(bits.dtype)
+        bits = (bits[..., None] >> shifts).astype(target)
+    elif new_width > old_width:
+        shifts = np.arange(0, new_width, old_width).astype(target)
+        parts = bits.astype(target) << shifts
+        bits = jnp.sum(parts, axis=-1, dtype=target)
+    return _from_bits(bits, new)
+
+
+@register_lowering(lax.nextafter_p)
+@in_jax
+def _nextafter(x: Any, y: Any) -> Any:
+    """The neighbouring float: one step of the bits, away from zero or towards it."""
+    bits = _to_bits(x)
+    one = np.asarray(1, bits.dtype)
+    outwards = (y > x) == (x > 0)
+    stepped = _from_bits(jnp.where(outwards, bits + one, bits - one), x.dtype)
+    least = _from_bits(jnp.full_like(bits, 1), x.dtype)
+    stepped = jnp.where(x == 0, jnp.where(y > 0, least, -least), stepped)
+    stepped = jnp.where(x == y, y, stepped)
+    return jnp.where(jnp.isnan(x) | jnp.isnan(y), np.nan, stepped).astype(x.dtype)
+
+
+@register_lowering(lax.reduce_precision_p)
+@in_jax
+def _reduce_precision(x: Any, *, exponent_bits: int, mantissa_bits: int) -> Any:
+    """Rounds to nearest even at fewer bits; what the exponent cannot hold is infinite or zero."""
+    if x.dtype.itemsize < 4:
+        wide: Any = _reduce_precision
+        return wide.function(
+            x.astype(jnp.float32), exponent_bits=exponent_bits, mantissa_bits=mantissa_bits
+        ).astype(x.dtype)
+    info = np.finfo(x.dtype)
+    bits = _to_bits(x)
+    dropped = info.nmant - mantissa_bits
+    if dropped > 0:
+        one = np.asarray(1, bits.dtype)
+        last = (bits >> np.asarray(dropped, bits.dtype)) & one
+        rounded = bits + (np.asarray((1 << (dropped - 1)) - 1, bits.dtype) + last)
+        keep = np.asarray((1 << info.bits) - (1 << dropped), bits.dtype)
+        bits = rounded & keep
+    result = _from_bits(bits, x.dtype)
+    bias = 2 ** (exponent_bits - 1) - 1
+    if bias < info.maxexp - 1:
+        size, sign = jnp.abs(result), jnp.where(x < 0, -1, 1).astype(x.dtype)
+        largest = (2 - 2.0**-mantissa_bits) * 2.0**bias
+        result = jnp.where(size > largest, sign * np.inf, result)
+        result = jnp.where(size < 2.0 ** (1 - bias), sign * 0, result)
+    return jnp.where(jnp.isfinite(x), result, x).astype(x.dtype)

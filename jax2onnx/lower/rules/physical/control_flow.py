@@ -1,0 +1,86 @@
+"""Calls, conditionals and loops whose jaxprs hold complex numbers or keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax import lax
+from jax._src import custom_derivatives, pjit
+from jax._src.ad_checkpoint import remat_p
+from jax._src.core import closed_call_p
+
+from jax2onnx.function import Mark
+from jax2onnx.lower.physical import evaluate, rule
+
+
+def _function(closed: Any) -> Callable[..., list[Any]]:
+    return lambda *operands: evaluate(closed.jaxpr, closed.consts, operands)
+
+
+@rule(pjit.jit_p)
+def _jit(*operands: Any, jaxpr: Any, name: str, **_: Any) -> list[Any]:
+    function = _function(jaxpr)
+    if Mark.parse(name) is None:
+        return function(*operands)
+    function.__name__ = function.__qualname__ = name
+    return list(jax.jit(function)(*operands))
+
+
+@rule(custom_derivatives.custom_jvp_call_p, custom_derivatives.custom_vjp_call_p, closed_call_p)
+def _call(*operands: Any, call_jaxpr: Any, **_: Any) -> list[Any]:
+    return _function(call_jaxpr)(*operands)
+
+
+@rule(remat_p)
+def _remat(*operands: Any, jaxpr: Any, **_: Any) -> list[Any]:
+    return evaluate(jaxpr, (), operands)
+
+
+@rule(lax.cond_p)
+def _cond(index: Any, *operands: Any, branches: Any, **_: Any) -> list[Any]:
+    return list(lax.switch(index, [_function(b) for b in branches], *operands))
+
+
+@rule(lax.while_p)
+def _while(
+    *operands: Any,
+    cond_nconsts: int,
+    cond_jaxpr: Any,
+    body_nconsts: int,
+    body_jaxpr: Any,
+    **_: Any,
+) -> list[Any]:
+    cond_consts = operands[:cond_nconsts]
+    body_consts = operands[cond_nconsts : cond_nconsts + body_nconsts]
+    carry = list(operands[cond_nconsts + body_nconsts :])
+    going, body = _function(cond_jaxpr), _function(body_jaxpr)
+    return list(
+        lax.while_loop(
+            lambda c: going(*cond_consts, *c)[0], lambda c: body(*body_consts, *c), carry
+        )
+    )
+
+
+@rule(lax.scan_p)
+def _scan(
+    *operands: Any,
+    jaxpr: Any,
+    num_consts: int,
+    num_carry: int,
+    length: int,
+    reverse: bool,
+    **_: Any,
+) -> list[Any]:
+    consts, rest = operands[:num_consts], operands[num_consts:]
+    body = _function(jaxpr)
+
+    def step(carry: list[Any], slices: list[Any]) -> tuple[list[Any], list[Any]]:
+        results = body(*consts, *carry, *slices)
+        return results[:num_carry], results[num_carry:]
+
+    carry, stacked = lax.scan(
+        step, list(rest[:num_carry]), list(rest[num_carry:]), length=length, reverse=reverse
+    )
+    return [*carry, *stacked]
