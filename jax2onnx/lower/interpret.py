@@ -81,21 +81,24 @@ def _state(ctx: Context, eqn: core.JaxprEqn, aval: Any, value: ir.Value) -> None
 
 def refuse_unsupported(jaxpr: core.Jaxpr) -> None:
     """Raises one error that lists every primitive without a lowering, here and in nested jaxprs."""
-    missing = {
-        (eqn.primitive.name, source_line(eqn)): None
-        for eqn in equations(jaxpr)
-        if eqn.primitive not in LOWERINGS
-    }
+    missing = dict.fromkeys(_unsupported(jaxpr, "an unknown line"))
     if missing:
         raise UnsupportedPrimitiveError(list(missing))
 
 
-def equations(jaxpr: core.Jaxpr) -> Iterator[core.JaxprEqn]:
-    """All equations of a jaxpr, those of the jaxprs in its params included."""
+def _unsupported(jaxpr: core.Jaxpr, around: str) -> Iterator[tuple[str, str]]:
+    """Primitives without a lowering, and their lines; or the line around, where JAX knows none."""
     for eqn in jaxpr.eqns:
-        yield eqn
-        for nested in nested_jaxprs(eqn):
-            yield from equations(nested)
+        nested = list(nested_jaxprs(eqn))
+        supported = eqn.primitive in LOWERINGS
+        if supported and not nested:
+            continue
+        line = source_line(eqn)
+        line = around if not line or line == "unknown" else line
+        if not supported:
+            yield eqn.primitive.name, line
+        for inner in nested:
+            yield from _unsupported(inner, line)
 
 
 def nested_jaxprs(eqn: core.JaxprEqn) -> Iterator[core.Jaxpr]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from jax import tree_util
+from jax._src import source_info_util
 from jax._src.interpreters import partial_eval
 from jax.extend import core
 
@@ -17,6 +19,9 @@ from jax2onnx.trace.callables import parameterise
 from jax2onnx.trace.dimensions import abstract, dimension_parser, explained
 from jax2onnx.trace.paths import path_name
 from jax2onnx.trace.specs import Input, InputSpec, flatten_inputs
+
+# Errors name the user's line, not the one below that calls the user's function.
+source_info_util.register_exclusion(str(Path(__file__).parent))
 
 __all__ = ["Input", "InputSpec", "Parameter", "Traced", "trace"]
 

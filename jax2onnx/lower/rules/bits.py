@@ -17,6 +17,7 @@ from jax._src.lax import lax as lax_internal
 from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.registry import Rule, in_jax, register_lowering
+from jax2onnx.lower.rules.elementwise import is_negative
 
 # -- shifts --------------------------------------------------------------------------------------
 
@@ -120,8 +121,7 @@ def float_to_bits(x: Any) -> Any:
     infinite = np.asarray((2 ** (info.bits - mantissa - 1) - 1) << mantissa, unsigned)
     quiet = np.asarray(int(infinite) | 1 << (mantissa - 1), unsigned)
     bits = jnp.where(jnp.isinf(x), infinite, jnp.where(jnp.isnan(x), quiet, bits))
-    negative = (x < 0) | ((x == 0) & (1 / x < 0))
-    return bits | jnp.where(negative, np.asarray(1 << (info.bits - 1), unsigned), 0).astype(
+    return bits | jnp.where(is_negative(x), np.asarray(1 << (info.bits - 1), unsigned), 0).astype(
         unsigned
     )
 

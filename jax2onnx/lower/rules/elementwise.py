@@ -13,6 +13,7 @@ from jax._src.ad_util import add_jaxvals_p, stop_gradient_p
 from jax._src.dispatch import device_put_p
 from jax._src.lax import lax as lax_internal
 
+from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import BOOL
 from jax2onnx.lower.registry import Rule, in_jax, register_lowering
@@ -122,14 +123,51 @@ def _square(ctx: Context, x: ir.Value) -> ir.Value:
 def _integer_pow(ctx: Context, x: ir.Value, *, y: int) -> ir.Value:
     if y == 2:
         return ctx.op.Mul(x, x)
-    if y == -1 and _is_float(ctx):
-        return ctx.op.Reciprocal(x)
-    return ctx.op.Pow(x, y)
+    if _is_float(ctx):
+        return ctx.op.Reciprocal(x) if y == -1 else ctx.op.Pow(x, y)
+    # A runtime's Pow of integers goes through floats; products wrap as JAX's do.
+    result, base = ctx.constant(1, x), x
+    while y:
+        result = ctx.op.Mul(result, base) if y & 1 else result
+        y >>= 1
+        base = ctx.op.Mul(base, base) if y else base
+    return result
 
 
 @register_lowering(lax.convert_element_type_p)
 def _convert(ctx: Context, x: ir.Value, *, new_dtype: Any, **_: Any) -> ir.Value:
-    return ctx.cast(x, new_dtype)
+    new = np.dtype(new_dtype)
+    if _is_float(ctx) and new.kind in "iu" and not _holds(ctx, x, new):
+        return _saturated(ctx, x, new)
+    return ctx.cast(x, new)
+
+
+def _holds(ctx: Context, x: ir.Value, new: np.dtype[Any]) -> bool:
+    """Whether a float is known to lie in an integer type's range: it was one, or is constant."""
+    array = ctx.builder.array(x)
+    if array is not None:
+        wide = array.astype(np.float64)
+        return bool(((wide >= np.iinfo(new).min) & (wide <= np.iinfo(new).max)).all())
+    node = x.producer()
+    if node is None or node.op_type != "Cast" or node.inputs[0] is None:
+        return False
+    source = element_type(node.inputs[0])
+    if not (source.is_integer() or source == BOOL):
+        return False
+    old = source.numpy()
+    return bool(old == np.bool_ or np.can_cast(old, new))
+
+
+def _saturated(ctx: Context, x: ir.Value, new: np.dtype[Any]) -> ir.Value:
+    """XLA's conversion: NaN is zero, and what the type cannot hold is its nearest value."""
+    low, high = np.iinfo(new).min, np.iinfo(new).max
+    x = ctx.op.Where(ctx.op.IsNaN(x), ctx.constant(0, x), x)
+    if new.itemsize <= 2 and element_type(x).bitwidth >= 32:
+        return ctx.cast(ctx.op.Clip(x, float(low), float(high), shape=ctx.dims(x)), new)
+    wide = ctx.cast(x, np.float32) if element_type(x).bitwidth < 32 else x
+    beyond = ctx.op.GreaterOrEqual(wide, float(high) + (1 if high < 2**53 else 0))
+    inside = ctx.cast(ctx.op.Max(wide, float(low)), new)
+    return ctx.op.Where(beyond, ctx.constant(high, inside), inside)
 
 
 @register_lowering(lax.select_n_p)
@@ -196,11 +234,19 @@ def _expm1(x: Any) -> Any:
     return jnp.where(u == 1.0, x, jnp.where((difference == -1.0) | jnp.isinf(u), difference, exact))
 
 
+def is_negative(x: Any) -> Any:
+    """The sign of a float: of zeros too, false for NaN."""
+    return (x < 0) | ((x == 0) & (1 / x < 0))
+
+
 def _atan2(y: Any, x: Any) -> Any:
-    quotient = lax.atan(y / x)
-    turned = jnp.where(y >= 0, quotient + np.pi, quotient - np.pi)
-    on_axis = jnp.where(y > 0, np.pi / 2, jnp.where(y < 0, -np.pi / 2, 0.0)).astype(y.dtype)
-    return jnp.where(x > 0, quotient, jnp.where(x < 0, turned, on_axis))
+    """The quadrants, signed zeros and infinities of C99, annex F.10.1.4."""
+    width, height = jnp.abs(x), jnp.abs(y)
+    ratio = jnp.where(width == height, jnp.where(width == 0, 0, 1), height / width)
+    angle = lax.atan(ratio.astype(x.dtype))
+    angle = jnp.where(is_negative(x), np.asarray(np.pi, x.dtype) - angle, angle)
+    angle = jnp.where(is_negative(y), -angle, angle)
+    return jnp.where(jnp.isnan(x) | jnp.isnan(y), np.nan, angle).astype(x.dtype)
 
 
 register_lowering(lax.log1p_p)(_via(_log1p))
@@ -209,3 +255,25 @@ register_lowering(lax.atan2_p)(_via(_atan2))
 register_lowering(lax.cbrt_p)(
     _via(lambda x: jnp.sign(x) * lax.pow(jnp.abs(x), jnp.asarray(1 / 3, x.dtype)))
 )
+
+
+def _in_total_order(compare: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """A comparison in which -0 lies before 0 and NaN behind everything."""
+
+    def function(x: Any, y: Any) -> Any:
+        if not jnp.issubdtype(x.dtype, jnp.floating):
+            return compare(x, y)
+
+        def rank(v: Any) -> Any:
+            return jnp.where(jnp.isnan(v), 2, jnp.where(is_negative(v), 0, 1))
+
+        by_rank = compare(rank(x), rank(y))
+        special = jnp.isnan(x) | jnp.isnan(y) | ((x == 0) & (y == 0))
+        return jnp.where(special, by_rank, compare(x, y))
+
+    return function
+
+
+register_lowering(lax_internal.eq_to_p)(_via(_in_total_order(lax.eq)))
+register_lowering(lax_internal.le_to_p)(_via(_in_total_order(lax.le)))
+register_lowering(lax_internal.lt_to_p)(_via(_in_total_order(lax.lt)))

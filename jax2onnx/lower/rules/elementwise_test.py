@@ -1,0 +1,72 @@
+"""Elementwise primitives where they are delicate: NaN, infinities, signed zeros, type limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from jax2onnx.testing import assert_agrees, operators
+
+_EDGES = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 1e-30, -1e30], np.float32)
+_PAIRS = np.stack(np.meshgrid(_EDGES, _EDGES)).reshape(2, -1)
+
+
+@pytest.mark.parametrize(
+    "function", [lax.atan2, lax.add, lax.sub, lax.mul, lax.div, lax.max, lax.min, lax.lt, lax.eq]
+)
+def test_two_operands_at_the_edges(function: Any) -> None:
+    assert_agrees(function, *_PAIRS)
+
+
+@pytest.mark.parametrize("name", ["sqrt", "exp", "log", "floor", "sign", "is_finite", "erf", "abs"])
+def test_one_operand_at_the_edges(name: str) -> None:
+    assert_agrees(getattr(lax, name), _EDGES)
+
+
+@pytest.mark.parametrize("new", ["int8", "uint8", "int16", "uint16", "int32", "uint32"])
+@pytest.mark.parametrize("old", ["float32", "float16"])
+def test_floats_saturate_when_they_become_integers(old: str, new: str) -> None:
+    values = [np.nan, np.inf, -np.inf, -1.5, 1.5, 127.7, 255.9, 300, -40000, 6e4, 3e9, -3e9]
+    x = np.array(values, np.float32)
+    x = x[np.abs(np.nan_to_num(x, posinf=0, neginf=0)) < 6.1e4] if old == "float16" else x
+    assert_agrees(lambda v: v.astype(new), x.astype(old))
+
+
+def test_integers_that_became_floats_need_no_guard() -> None:
+    model = assert_agrees(
+        lambda i: i.astype(jnp.float32).astype(jnp.int32), np.arange(4, dtype=np.int16)
+    )
+    assert operators(model).count("Cast") <= 2
+
+
+@pytest.mark.parametrize("power", [2, 3, 5])
+def test_powers_of_integers_wrap(power: int) -> None:
+    assert_agrees(lambda x: lax.integer_pow(x, power), np.array([3, -7, 100001, 2**30], np.int32))
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_total_order(side: Any) -> None:
+    table = np.array([-np.inf, -1, -0.0, 0.0, 2, np.inf, np.nan], np.float32)
+    values = np.array([0.0, -0.0, 2, np.nan, 5, -5], np.float32)
+    assert_agrees(lambda t, v: jnp.searchsorted(t, v, side=side), table, values)
+
+
+def test_bitwise_operators_of_booleans_and_integers() -> None:
+    x, y = np.array([5, -6], np.int32), np.array([3, 12], np.int32)
+    assert_agrees(lambda a, b: (a & b, a | b, a ^ b, ~a, (a > 0) & (b > 4), ~(a > 0)), x, y)
+
+
+def test_a_scalar_operand_is_broadcast_by_the_operator() -> None:
+    model = assert_agrees(lambda x: jnp.maximum(x, 0.5) * 2, np.ones((2, 3), np.float32))
+    assert operators(model) == ["Max", "Mul"]
+
+
+def test_derivatives_convert() -> None:
+    assert_agrees(
+        jax.vmap(jax.grad(lambda v: jnp.sin(v) * v**3)), np.linspace(-2, 2, 7, dtype="f4")
+    )
