@@ -217,6 +217,12 @@ class Context:
         """``value`` expanded to ``dims`` by ONNX's broadcasting rule."""
         if self.dims(value) == tuple(dims):
             return value
+        empty = [a for a, d in enumerate(dims[::-1], 1) if isinstance(d, int) and d == 0]
+        for axis in empty:  # ONNX Runtime does not expand 1 to 0
+            if axis <= len(self.dims(value)) and self.dims(value)[-axis] != 0:
+                old = self.dims(value)
+                cut = (*old[: len(old) - axis], 0, *old[len(old) - axis + 1 :])
+                value = self.op.Slice(value, [0], [0], [len(old) - axis], shape=cut)
         return self.op.Expand(value, self.shape_tensor(dims), shape=tuple(dims))
 
     def unbroadcast(self, values: Sequence[ir.Value], dims: Dims) -> list[ir.Value]:

@@ -102,8 +102,19 @@ def _unsupported(jaxpr: core.Jaxpr, around: str) -> Iterator[tuple[str, str]]:
 
 
 def nested_jaxprs(eqn: core.JaxprEqn) -> Iterator[core.Jaxpr]:
-    """The jaxprs in the params of an equation."""
+    """The jaxprs in the params of an equation; of a choice between platforms, the portable one."""
+    platforms = eqn.params.get("branches_platforms")
+    if platforms:
+        return _jaxprs([eqn.params["branches"][portable_branch(platforms)]])
     return _jaxprs(list(eqn.params.values()))
+
+
+def portable_branch(platforms: Sequence[Any]) -> int:
+    """Which branch of ``lax.platform_dependent`` to take: the default one, else the CPU's."""
+    order = list(platforms)
+    if None in order:
+        return order.index(None)
+    return next(i for i, names in enumerate(order) if "cpu" in names)
 
 
 def _jaxprs(params: Sequence[Any]) -> Iterator[core.Jaxpr]:

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 from jax import lax
+from jax._src.lax.control_flow.conditionals import platform_index_p
 
 from jax2onnx.lower.context import Context
-from jax2onnx.lower.dtypes import BOOL, INT64
+from jax2onnx.lower.dtypes import BOOL, INT32, INT64
+from jax2onnx.lower.interpret import portable_branch
 from jax2onnx.lower.registry import register_lowering
 
 
@@ -35,13 +37,21 @@ def _fresh(ctx: Context, name: str, values: Sequence[ir.Value]) -> list[ir.Value
     ]
 
 
+@register_lowering(platform_index_p)
+def _platform_index(ctx: Context, *, platforms: Sequence[Any]) -> ir.Value:
+    """The branch that is written for no platform in particular, else the CPU's."""
+    return ctx.builder.constant(np.int32(portable_branch(platforms)))
+
+
 @register_lowering(lax.cond_p)
 def _cond(
     ctx: Context, index: ir.Value, *operands: ir.Value, branches: Sequence[Any], **_: Any
 ) -> Sequence[ir.Value]:
     """Branch 0 where the index is 0 or below, the last where it is at or above its number."""
-    if len(branches) == 1:
-        return ctx.lower_closed(branches[0], operands)
+    known = ctx.builder.array(index)
+    if known is not None or len(branches) == 1:
+        chosen = 0 if known is None else min(max(int(known), 0), len(branches) - 1)
+        return ctx.lower_closed(branches[chosen], operands)
     head, *rest = branches
 
     def otherwise(branch: Context) -> Sequence[ir.Value]:
@@ -87,15 +97,40 @@ def _while(
     carry = operands[cond_nconsts + body_nconsts :]
     inputs = _fresh(ctx, "carry", carry)
 
+    def predicate(where: Context, carried: Sequence[ir.Value]) -> ir.Value:
+        return where.lower_closed(cond_jaxpr, (*cond_consts, *carried))[0]
+
     def body(branch: Context) -> Sequence[ir.Value]:
         carried = branch.lower_closed(body_jaxpr, (*body_consts, *inputs))
-        (again,) = branch.lower_closed(cond_jaxpr, (*cond_consts, *carried))
-        return again, *carried
+        if cond_jaxpr.out_avals[0].shape:
+            carried = _where_going(branch, predicate(branch, inputs), carried, inputs)
+        return _any(branch, predicate(branch, carried)), *carried
 
     step, going = _loop_inputs(ctx)
     graph = _branch_graph(ctx, (step, going, *inputs), body, "body")
-    (start,) = ctx.lower_closed(cond_jaxpr, (*cond_consts, *carry))
+    start = _any(ctx, predicate(ctx, carry))
     return ctx.several("Loop", None, start, *carry, body=graph, types=ctx.out_types)
+
+
+def _any(ctx: Context, predicate: ir.Value) -> ir.Value:
+    """Whether the loop goes on: under ``vmap``, whether it does for any element."""
+    axes = list(range(len(ctx.dims(predicate))))
+    if not axes:
+        return predicate
+    count = ctx.op.ReduceMax(ctx.cast(predicate, INT32), axes, keepdims=0, shape=())
+    return ctx.cast(count, BOOL)
+
+
+def _where_going(
+    ctx: Context, going: ir.Value, new: Sequence[ir.Value], old: Sequence[ir.Value]
+) -> list[ir.Value]:
+    """The new carry of those elements whose loop goes on, the old one of the others."""
+    result = []
+    for value, before in zip(new, old, strict=True):
+        dims = ctx.dims(value)
+        aligned = (*ctx.dims(going), *(1 for _ in dims[len(ctx.dims(going)) :]))
+        result.append(ctx.op.Where(ctx.reshape(going, aligned), value, before, shape=dims))
+    return result
 
 
 def _loop_inputs(ctx: Context) -> tuple[ir.Value, ir.Value]:

@@ -52,6 +52,8 @@ def _transpose(ctx: Context, x: ir.Value, *, permutation: Sequence[int]) -> ir.V
 
 @register_lowering(lax.concatenate_p)
 def _concatenate(ctx: Context, *operands: ir.Value, dimension: int) -> ir.Value:
+    filled = [x for x in operands if not _is(ctx.dims(x)[dimension], 0)]
+    operands = tuple(filled) or operands[:1]
     if len(operands) == 1:
         return operands[0]
     return ctx.op.Concat(*operands, axis=dimension, shape=ctx.out_dims)

@@ -1,0 +1,97 @@
+"""Conditionals and loops, nested, batched, over symbolic dimensions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from jax2onnx.testing import assert_agrees, operators
+
+X = np.linspace(-2, 2, 24, dtype=np.float32).reshape(3, 8)
+
+
+@pytest.mark.parametrize("index", [-1, 0, 1, 2, 9])
+def test_switch_clamps_its_index(index: int) -> None:
+    branches = [lambda v: v + 1, lambda v: v * 2, jnp.sin]
+    assert_agrees(lambda i, x: lax.switch(i, branches, x), np.int32(index), X)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_cond_reads_what_it_closes_over(sign: int) -> None:
+    def fn(x: jax.Array, w: jax.Array) -> Any:
+        return lax.cond(x[0, 0] > 0, lambda v: (v + w, w), lambda v: (v, w * 2), x)
+
+    model = assert_agrees(fn, sign * X, X, specs=[("B", 8), ("B", 8)])
+    assert "If" in operators(model)
+
+
+def test_while_with_a_closed_over_limit() -> None:
+    def fn(x: jax.Array, limit: jax.Array) -> Any:
+        return lax.while_loop(lambda c: c[0].sum() < limit, lambda c: (c[0] + 1, c[1] + 1), (x, 0))
+
+    assert_agrees(fn, X, np.float32(100), specs=[("B", 8), np.float32(0)])
+
+
+def test_a_batched_predicate_stops_each_element_by_itself() -> None:
+    def grow(v: jax.Array) -> jax.Array:
+        return lax.while_loop(lambda c: c < 10.0, lambda c: c * 2 + 1, v)
+
+    assert_agrees(jax.vmap(grow), np.array([0.5, 3.0, 20.0, 9.9], np.float32), specs=[("B",)])
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_scan_with_carry_and_outputs(reverse: bool) -> None:
+    def fn(x: jax.Array, w: jax.Array) -> Any:
+        def step(carry: Any, row: Any) -> Any:
+            total, count = carry
+            return (total + row * w, count + 1), (total.sum(), row * count)
+
+        return lax.scan(step, (jnp.zeros(8), 0), x, reverse=reverse)
+
+    assert_agrees(fn, X, X[0], specs=[("T", 8), (8,)])
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_scan_by_length_alone(reverse: bool) -> None:
+    def fn(x: jax.Array) -> Any:
+        return lax.scan(lambda c, _: (c * 0.5, c.sum()), x, None, length=4, reverse=reverse)
+
+    assert_agrees(fn, X)
+
+
+def test_loops_nest_and_share_constants() -> None:
+    def fn(x: jax.Array) -> jax.Array:
+        def outer(i: Any, c: Any) -> Any:
+            return lax.fori_loop(0, i, lambda j, d: d + j * 0.5, c) * 0.9
+
+        return lax.fori_loop(0, 4, outer, x)
+
+    assert_agrees(fn, X, specs=[("B", 8)])
+
+
+def test_a_carry_that_changes_nothing() -> None:
+    assert_agrees(lambda x: lax.fori_loop(0, 3, lambda _, c: (c[1], c[1]), (x, x + 1)), X)
+
+
+def test_associative_scan_and_map() -> None:
+    assert_agrees(lambda x: lax.associative_scan(jnp.add, x, axis=1), X)
+    assert_agrees(lambda x: lax.map(lambda row: row @ row, x), X, specs=[("T", 8)])
+
+
+def test_the_portable_branch_of_a_choice_between_platforms() -> None:
+    model = assert_agrees(
+        lambda x: lax.platform_dependent(x, tpu=jnp.sin, default=lambda v: v + 1), X
+    )
+    assert operators(model) == ["Add"]
+
+
+def test_gradient_through_a_loop() -> None:
+    def loss(x: jax.Array) -> jax.Array:
+        return lax.scan(lambda c, r: (jnp.tanh(c + r), None), jnp.zeros(8), x)[0].sum()
+
+    assert_agrees(jax.grad(loss), X)
