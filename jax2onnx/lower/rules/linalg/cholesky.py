@@ -1,0 +1,61 @@
+"""Cholesky's decomposition, its update by a vector, and symmetric products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax._src.lax import linalg
+
+from jax2onnx.lower.registry import in_jax, register_lowering
+from jax2onnx.lower.rules.linalg.matrices import (
+    adjoint,
+    column,
+    diagonal,
+    row,
+    row_indices,
+    with_column,
+)
+from jax2onnx.lower.rules.special import widened
+
+
+def cholesky(a: Any) -> Any:
+    """The lower triangular L with a = L L^H, column by column; NaN if ``a`` is not positive.
+
+    Only the lower triangle of ``a`` is read.
+    """
+    size = a.shape[-1]
+    if size == 0:
+        return a
+    position = row_indices(a)
+
+    def step(k: Any, factor: Any) -> Any:
+        rest = column(a, k) - factor @ adjoint(row(factor, k))
+        pivot = jnp.sqrt(row(rest, k).real)
+        return with_column(factor, k, jnp.where(position >= k, rest / pivot, 0))
+
+    factor = lax.fori_loop(0, size, step, jnp.zeros_like(a))
+    positive = jnp.all(diagonal(factor).real > 0, axis=-1, keepdims=True)
+    return jnp.where(positive, factor, np.nan)
+
+
+def cholesky_update(r: Any, w: Any) -> Any:
+    """The upper triangular R' with R'^T R' = R^T R + w w^T, by one rotation a row."""
+
+    def step(w: Any, slices: Any) -> tuple[Any, Any]:
+        k, upper = slices
+        x, y = (lax.dynamic_index_in_dim(v, k, 0, allow_negative_indices=False) for v in (upper, w))
+        scale = jnp.where(y == 0, 1, jnp.maximum(abs(x), abs(y)))
+        length = jnp.sqrt((x / scale) ** 2 + (y / scale) ** 2)
+        cosine = jnp.where(y == 0, 1, x / scale / length)
+        sine = jnp.where(y == 0, 0, y / scale / length)
+        return cosine * w - sine * upper, cosine * upper + sine * w
+
+    return r if 0 in r.shape else lax.scan(step, w, (row_indices(r)[:, 0], r))[1]
+
+
+register_lowering(linalg.cholesky_p)(in_jax(widened(cholesky)))
+register_lowering(linalg.cholesky_update_p)(in_jax(widened(cholesky_update)))
+register_lowering(linalg.symmetric_product_p)(in_jax(widened(linalg._symmetric_product_jax_fn)))

@@ -1,0 +1,118 @@
+"""Eigenvalues and eigenvectors of any square matrix, from Schur's form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax._src.lax import linalg
+
+from jax2onnx.lower.registry import in_jax, register_lowering
+from jax2onnx.lower.rules.linalg.matrices import (
+    column_indices,
+    diagonal,
+    magnitude,
+    norm,
+    row_indices,
+    rows_of,
+    squares,
+    transpose,
+)
+from jax2onnx.lower.rules.linalg.schur import schur_form, similarity, subdiagonal
+
+
+def eig(
+    a: Any, *, compute_left_eigenvectors: bool, compute_right_eigenvectors: bool, **_: Any
+) -> Any:
+    """Eigenvalues, then left, then right eigenvectors, of norm 1 and the largest element real.
+
+    Those of a real matrix are exactly real, or exact conjugates of each other.
+    """
+    size = a.shape[-1]
+    t, z = schur_form(a)
+    values = diagonal(t) + _imaginary(t)
+    if (
+        not jnp.iscomplexobj(a)
+        and size > 1
+        and (compute_left_eigenvectors or compute_right_eigenvectors)
+    ):
+        t, z = _complex_form(t, z, values)
+    elif not jnp.iscomplexobj(a):
+        t, z = (lax.complex(x, jnp.zeros_like(x)) for x in (t, z))
+    results = [values[..., 0, :]]
+    if compute_left_eigenvectors:
+        mirrored = jnp.flip(transpose(t), (-2, -1))
+        vectors = jnp.flip(_of_triangular(mirrored, jnp.flip(values, -1)), (-2, -1))
+        results.append(_normalised(z @ jnp.conj(vectors), values, not jnp.iscomplexobj(a)))
+    if compute_right_eigenvectors:
+        vectors = _of_triangular(t, values)
+        results.append(_normalised(z @ vectors, values, not jnp.iscomplexobj(a)))
+    return results
+
+
+def _imaginary(t: Any) -> Any:
+    """The imaginary parts, times i, of the eigenvalues of a real Schur form; else zero."""
+    if jnp.iscomplexobj(t):
+        return jnp.zeros_like(t[..., :1, :])
+    below, above = subdiagonal(t), subdiagonal(transpose(t))
+    part = jnp.sqrt(abs(below)) * jnp.sqrt(abs(above))
+    part = jnp.where(below == 0, 0, part)
+    part = part - jnp.where(column_indices(t) == 0, 0, jnp.roll(part, 1, -1))
+    return lax.complex(jnp.zeros_like(part), part)
+
+
+def _complex_form(t: Any, z: Any, values: Any) -> tuple[Any, Any]:
+    """The triangular form of a real Schur form: makes each block of two rows triangular."""
+    above, coupled = subdiagonal(transpose(t)), subdiagonal(t) != 0
+    t, z = (lax.complex(x, jnp.zeros_like(x)) for x in (t, z))
+    first = jnp.where(coupled, above, 0).astype(t.dtype)
+    second = jnp.where(coupled, lax.complex(jnp.zeros_like(values.imag), values.imag), 0)
+
+    def step(k: Any, state: Any) -> Any:
+        x = jnp.concatenate([first, second], axis=-2)
+        return similarity(*state, k, lax.dynamic_slice_in_dim(x, k, 1, x.ndim - 1))
+
+    return lax.fori_loop(0, t.shape[-1] - 1, step, (t, z))
+
+
+def _of_triangular(t: Any, values: Any) -> Any:
+    """Eigenvectors of upper triangular matrices, all at once from the last row up."""
+    size = t.shape[-1]
+    if size == 0:
+        return t
+    rows, columns = row_indices(t), column_indices(t)
+    info = jnp.finfo(t.dtype)
+    whole = jnp.max(magnitude(t), axis=(-2, -1), keepdims=True)
+    least = jnp.maximum(info.eps * whole, info.tiny / info.eps)
+    large = 1 / np.sqrt(info.eps)
+
+    def step(x: Any, slices: Any) -> tuple[Any, None]:
+        i, coefficients, pivot = slices
+        gap = pivot - values
+        gap = jnp.where(magnitude(gap) < least, least, gap)
+        new = jnp.where(columns > i, -(coefficients @ x) / gap, jnp.where(columns == i, 1, 0))
+        grown = magnitude(new)
+        return jnp.where(rows == i, new, x) / jnp.where(grown > large, grown, 1), None
+
+    slices = rows[:, 0], rows_of(jnp.triu(t, 1)), rows_of(transpose(values))
+    return lax.scan(step, jnp.zeros_like(t), slices, reverse=True)[0]
+
+
+def _normalised(vectors: Any, values: Any, real: bool) -> Any:
+    """Columns of norm 1, the largest element of each real and positive."""
+    sizes = jnp.sqrt(squares(vectors))
+    largest = jnp.max(sizes, axis=-2, keepdims=True)
+    place = jnp.min(
+        jnp.where(sizes == largest, row_indices(sizes), sizes.shape[-2]), axis=-2, keepdims=True
+    )
+    element = jnp.sum(jnp.where(row_indices(sizes) == place, vectors, 0), -2, keepdims=True)
+    vectors = vectors * (jnp.conj(element) / (largest * norm(vectors)))
+    if not real:
+        return vectors
+    vectors = jnp.where(values.imag == 0, vectors.real, vectors)
+    return jnp.where(values.imag < 0, jnp.conj(jnp.roll(vectors, 1, -1)), vectors)
+
+
+register_lowering(linalg.eig_p)(in_jax(eig))

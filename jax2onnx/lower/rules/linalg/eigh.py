@@ -1,0 +1,81 @@
+"""Eigenvalues of Hermitian matrices by Jacobi's method (Golub and Van Loan, section 8.5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax._src.lax import linalg
+
+from jax2onnx.lower.registry import in_jax, register_lowering
+from jax2onnx.lower.rules.linalg.jacobi import (
+    SWEEPS,
+    halves,
+    padded,
+    rotate,
+    rotation,
+    scaled,
+    sweep,
+)
+from jax2onnx.lower.rules.linalg.lu import take
+from jax2onnx.lower.rules.linalg.matrices import (
+    adjoint,
+    column_indices,
+    diagonal,
+    hermitian,
+    row_indices,
+    squares,
+    transpose,
+)
+
+
+def eigh(a: Any, *, lower: bool, subset_by_index: tuple[int, int] | None, **_: Any) -> Any:
+    """Eigenvectors and ascending eigenvalues of the Hermitian matrix that a triangle tells."""
+    size = a.shape[-1]
+    if size == 0:
+        return a, a.real[..., 0]
+    a, scale = scaled(hermitian(a, lower=lower))
+    vectors, values = _jacobi(padded(a, size % 2, size % 2))
+    vectors, values = vectors[..., :size, :size], (values[..., :size] * scale)[..., 0, :]
+    order = jnp.argsort(values, axis=-1)
+    first, last = subset_by_index or (0, size)
+    order = order[..., first:last]
+    return transpose(take(transpose(vectors), order)), take(values, order)
+
+
+def _jacobi(a: Any) -> tuple[Any, Any]:
+    """Eigenvectors and eigenvalues (a row) of a Hermitian matrix of even size."""
+    size = a.shape[-1]
+    half = size // 2
+    off_diagonal = row_indices(a) != column_indices(a)
+
+    def total(squared: Any) -> Any:
+        return jnp.sum(squared, axis=(-2, -1), keepdims=True)
+
+    least = jnp.finfo(a.dtype).eps ** 2 * total(squares(a))
+
+    def unfinished(state: Any) -> Any:
+        a, _, sweeps = state
+        rest = total(jnp.where(off_diagonal, squares(a), 0))
+        return jnp.any(rest > least) & (sweeps < SWEEPS)
+
+    def one_round(state: Any) -> Any:
+        a, vectors = state
+        values = diagonal(a).real
+        coupling = diagonal(a[..., :half, half:])
+        turn = rotation(*halves(values), coupling)
+        return rotate(adjoint(rotate(a, *turn)), *turn), rotate(vectors, *turn)
+
+    def one_sweep(state: Any) -> Any:
+        a, vectors, sweeps = state
+        return *sweep(one_round, (a, vectors), size), sweeps + 1
+
+    vectors = jnp.broadcast_to(jnp.eye(size, dtype=a.dtype), a.shape)
+    diagonalised, vectors, _ = lax.while_loop(unfinished, one_sweep, (a, vectors, 0))
+    finite = jnp.isfinite(least)
+    return tuple(jnp.where(finite, x, np.nan) for x in (vectors, diagonal(diagonalised).real))
+
+
+register_lowering(linalg.eigh_p)(in_jax(eigh))

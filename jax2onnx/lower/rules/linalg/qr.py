@@ -1,0 +1,108 @@
+"""QR decomposition by Householder's reflectors, packed as LAPACK packs them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax._src.lax import linalg
+
+from jax2onnx.lower.registry import in_jax, register_lowering
+from jax2onnx.lower.rules.linalg.lu import exchanged, take
+from jax2onnx.lower.rules.linalg.matrices import (
+    adjoint,
+    column,
+    column_indices,
+    norm,
+    reflect,
+    reflector,
+    row_indices,
+    rows_of,
+    transpose,
+    with_column,
+)
+
+
+def _eliminate(a: Any, k: Any) -> tuple[Any, Any]:
+    """Clears column k below the diagonal: R in the columns up to k, the reflector below it."""
+    x, position = column(a, k), row_indices(a)
+    beta, tau, v = reflector(x, k)
+    packed = jnp.where(position < k, x, jnp.where(position == k, beta, v))
+    rest = jnp.where(column_indices(a) > k, reflect(a, jnp.conj(tau), v), a)
+    return with_column(rest, k, packed), tau
+
+
+def geqrf(a: Any) -> tuple[Any, Any]:
+    """R in the upper triangle, the reflectors below it, and their factors tau."""
+    *batch, height, width = a.shape
+    taus = jnp.zeros((*batch, 1, min(height, width)), a.dtype)
+
+    def step(k: Any, state: Any) -> Any:
+        a, tau = _eliminate(state[0], k)
+        return a, with_column(state[1], k, tau)
+
+    if 0 not in (height, width):
+        a, taus = lax.fori_loop(0, taus.shape[-1], step, (a, taus))
+    return a, taus[..., 0, :]
+
+
+def geqp3(a: Any, fixed: Any, **_: Any) -> tuple[Any, Any, Any]:
+    """As `geqrf`, with the largest remaining column first; also the columns' order, from one on.
+
+    A column that ``fixed`` does not mark with zero stays in front.
+    """
+    *batch, height, width = a.shape
+    taus = jnp.zeros((*batch, 1, min(height, width)), a.dtype)
+    position = lax.iota(np.int32, width)
+    first = jnp.argsort(fixed == 0, axis=-1, stable=True).astype(np.int32)
+    a, front = transpose(take(transpose(a), first)), take(fixed, first) != 0
+
+    def step(k: Any, state: Any) -> Any:
+        a, taus, order = state
+        remaining = norm(jnp.where(row_indices(a) >= k, a, 0))[..., 0, :]
+        fixed_now = front & (position == k)
+        candidates = jnp.where(position >= k, jnp.where(fixed_now, np.inf, remaining), -1)
+        swap = exchanged(position, lax.argmax(candidates, a.ndim - 2, np.int32)[..., None], k)
+        a, tau = _eliminate(transpose(take(transpose(a), swap)), k)
+        return a, with_column(taus, k, tau), take(order, swap)
+
+    if 0 not in (height, width):
+        a, taus, first = lax.fori_loop(0, taus.shape[-1], step, (a, taus, first))
+    return a, (first + 1).astype(fixed.dtype), taus[..., 0, :]
+
+
+def ormqr(a: Any, taus: Any, c: Any, *, left: bool, transpose: bool) -> Any:
+    """The product of ``c`` with Q = H_0 H_1 ... (or its adjoint), from the left or the right."""
+    if left:
+        return multiply(a, taus, c, transpose)
+    return adjoint(multiply(a, taus, adjoint(c), not transpose))
+
+
+def multiply(a: Any, taus: Any, c: Any, adjoined: bool = False) -> Any:
+    """Q c, or Q^H c: one reflector after the other."""
+    height, count = a.shape[-2], taus.shape[-1]
+    if count == 0:
+        return c
+    reflectors = jnp.tril(a[..., :count], -1) + jnp.eye(height, count, dtype=a.dtype)
+    factors = jnp.conj(taus) if adjoined else taus
+
+    def step(c: Any, slices: Any) -> tuple[Any, None]:
+        tau, v = slices
+        return reflect(c, tau, transpose(v)), None
+
+    slices = rows_of(factors[..., None]), rows_of(transpose(reflectors))
+    return lax.scan(step, c, slices, reverse=not adjoined)[0]
+
+
+def householder_product(a: Any, taus: Any) -> Any:
+    """The first columns of Q, as many as ``a`` has."""
+    return multiply(a, taus, jnp.broadcast_to(jnp.eye(*a.shape[-2:], dtype=a.dtype), a.shape))
+
+
+register_lowering(linalg.geqrf_p)(in_jax(geqrf))
+register_lowering(linalg.geqp3_p)(in_jax(geqp3))
+register_lowering(linalg.ormqr_p)(in_jax(ormqr))
+register_lowering(linalg.householder_product_p)(in_jax(householder_product))
+register_lowering(linalg.qr_p)(in_jax(linalg._qr_lowering))

@@ -1,0 +1,117 @@
+"""Singular values by one-sided Jacobi rotations of a triangular factor.
+
+Drmač and Veselić, "New fast and accurate Jacobi SVD algorithm" (2008), without its pivoting.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax._src.lax import linalg
+
+from jax2onnx.lower.registry import in_jax, register_lowering
+from jax2onnx.lower.rules.linalg.jacobi import (
+    SWEEPS,
+    halves,
+    padded,
+    rotate,
+    rotation,
+    scaled,
+    sweep,
+)
+from jax2onnx.lower.rules.linalg.lu import take
+from jax2onnx.lower.rules.linalg.matrices import (
+    adjoint,
+    column_indices,
+    diagonal,
+    norm,
+    row_indices,
+    squares,
+    transpose,
+)
+from jax2onnx.lower.rules.linalg.qr import geqrf, householder_product, multiply
+
+
+def svd(
+    a: Any,
+    *,
+    full_matrices: bool,
+    compute_uv: bool,
+    subset_by_index: tuple[int, int] | None = None,
+    **_: Any,
+) -> Any:
+    """Descending singular values, and with ``compute_uv`` U and V^H."""
+    height, width = a.shape[-2:]
+    if 0 in (height, width):
+        return linalg._empty_svd(a, full_matrices=full_matrices, compute_uv=compute_uv)
+    first, last = subset_by_index or (0, min(height, width))
+    if height < width:
+        values, u, v = _tall(adjoint(a), full_matrices, compute_uv)
+        u, v = v, u
+    else:
+        values, u, v = _tall(a, full_matrices, compute_uv)
+    values = values[..., first:last]
+    if not compute_uv:
+        return (values,)
+    if not full_matrices:
+        u, v = u[..., first:last], v[..., first:last]
+    return values, u, adjoint(v)
+
+
+def _tall(a: Any, full_matrices: bool, vectors: bool) -> tuple[Any, Any, Any]:
+    """Singular values, U and V of a matrix with no more columns than rows.
+
+    With a = Q R and the columns of R^H W orthogonal, a = (Q W) S V^H for R^H W = V S. V is
+    orthogonal to working precision, whatever the rank, since a QR decomposition makes it.
+    """
+    height, width = a.shape[-2:]
+    a, scale = scaled(a)
+    packed, taus = geqrf(a)
+    columns, turned = _orthogonalised(adjoint(jnp.triu(packed[..., :width, :])))
+    values = norm(columns)[..., 0, :]
+    order = jnp.argsort(-values, axis=-1)
+    values = take(values, order) * scale[..., 0]
+    if not vectors:
+        return values, None, None
+    columns, turned = (transpose(take(transpose(x), order)) for x in (columns, turned))
+    triangle, factors = geqrf(columns)
+    signs = jnp.where(diagonal(triangle).real < 0, -1, 1).astype(a.dtype)
+    v = householder_product(triangle, factors) * signs
+    more = height - width
+    u = padded(turned, more, more if full_matrices else 0)
+    if full_matrices:
+        place = column_indices(u)
+        u = jnp.where((row_indices(u) == place) & (place >= width), 1, u)
+    return values, multiply(packed, taus, u), v
+
+
+def _orthogonalised(x: Any) -> tuple[Any, Any]:
+    """X W and W, for a unitary W that makes the columns of x W orthogonal; x is square."""
+    size = x.shape[-1]
+    odd = size % 2
+    w = jnp.broadcast_to(jnp.eye(size + odd, dtype=x.dtype), (*x.shape[:-2], *[size + odd] * 2))
+    tolerance = jnp.finfo(x.dtype).eps * np.sqrt(size)
+
+    def one_round(state: Any) -> Any:
+        x, w, largest = state
+        left, right = halves(x)
+        alpha, beta = (jnp.sum(squares(y), axis=-2, keepdims=True) for y in (left, right))
+        gamma = jnp.sum(jnp.conj(left) * right, axis=-2, keepdims=True)
+        turn = rotation(alpha, beta, gamma)
+        cosine = jnp.sqrt(squares(gamma)) - tolerance * jnp.sqrt(alpha) * jnp.sqrt(beta)
+        return rotate(x, *turn), rotate(w, *turn), jnp.maximum(largest, jnp.max(cosine))
+
+    def one_sweep(state: Any) -> Any:
+        x, w, _, sweeps = state
+        none = jnp.zeros((), x.real.dtype)
+        return *sweep(one_round, (x, w, none), size + odd), sweeps + 1
+
+    start = (padded(x, 0, odd), w, jnp.ones((), x.real.dtype), 0)
+    x, w, *_ = lax.while_loop(lambda s: (s[2] > 0) & (s[3] < SWEEPS), one_sweep, start)
+    return x[..., :size], w[..., :size, :size]
+
+
+register_lowering(linalg.svd_p)(in_jax(svd))

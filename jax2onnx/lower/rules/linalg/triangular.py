@@ -1,0 +1,57 @@
+"""Triangular systems by substitution, and systems that a function of the user's solves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+from jax._src.lax import linalg
+from jax._src.lax.control_flow import solves
+
+from jax2onnx.lower.registry import in_jax, register_lowering
+from jax2onnx.lower.rules.linalg.matrices import diagonal, row_indices, rows_of, transpose
+from jax2onnx.lower.rules.special import widened
+
+
+def substitute(a: Any, b: Any, *, lower: bool, unit_diagonal: bool = False) -> Any:
+    """Solves a x = b row by row: from the first if ``a`` is lower triangular, else from the last.
+
+    The other triangle of ``a`` is not read.
+    """
+    if 0 in b.shape[-2:]:
+        return b
+    pivots = jnp.ones_like(a[..., :1, :]) if unit_diagonal else diagonal(a)
+    rest = jnp.tril(a, -1) if lower else jnp.triu(a, 1)
+    position = row_indices(b)
+
+    def step(x: Any, slices: Any) -> tuple[Any, None]:
+        i, coefficients, pivot, right = slices
+        return jnp.where(position == i, (right - coefficients @ x) / pivot, x), None
+
+    rows = (position[:, 0], rows_of(rest), rows_of(transpose(pivots)), rows_of(b))
+    return lax.scan(step, jnp.zeros_like(b), rows, reverse=not lower)[0]
+
+
+def triangular_solve(
+    a: Any,
+    b: Any,
+    *,
+    left_side: bool,
+    lower: bool,
+    transpose_a: bool,
+    conjugate_a: bool,
+    unit_diagonal: bool,
+) -> Any:
+    """Solves op(a) x = b, or x op(a) = b, which is op(a)^T x^T = b^T."""
+    if conjugate_a:
+        a = jnp.conj(a)
+    if transpose_a == left_side:
+        a, lower = transpose(a), not lower
+    if left_side:
+        return substitute(a, b, lower=lower, unit_diagonal=unit_diagonal)
+    return transpose(substitute(a, transpose(b), lower=lower, unit_diagonal=unit_diagonal))
+
+
+register_lowering(linalg.triangular_solve_p)(in_jax(widened(triangular_solve)))
+register_lowering(solves.linear_solve_p)(in_jax(solves._custom_linear_solve_impl))

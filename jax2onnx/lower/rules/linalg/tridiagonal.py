@@ -1,0 +1,64 @@
+"""Tridiagonal systems by elimination with partial pivoting (LAPACK's ``gtsv``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax._src.lax import linalg
+
+from jax2onnx.lower.registry import in_jax, register_lowering
+from jax2onnx.lower.rules.linalg.matrices import magnitude, rows_of
+
+
+def tridiagonal_solve(dl: Any, d: Any, du: Any, b: Any, *, perturb_singular: bool) -> Any:
+    """Solves tridiagonal systems; NaN if a pivot is zero, unless that is to be perturbed."""
+    if d.shape[-1] == 0:
+        return b
+    end = jnp.zeros_like(du[..., :1])
+    low, middle, high = (rows_of(x[..., None]) for x in (dl, d, du.at[..., -1:].set(end)))
+    right = rows_of(b)
+    rest, rows = lax.scan(
+        _eliminate, (middle[0], high[0], right[0]), (low[1:], middle[1:], high[1:], right[1:])
+    )
+    zero = jnp.zeros_like(middle[0])
+    ends = (rest[0], zero, zero, rest[2])
+    pivots, first, second, right = (
+        jnp.concatenate([x, last[None]]) for x, last in zip(rows, ends, strict=True)
+    )
+    if perturb_singular:
+        largest = jnp.max(abs(jnp.stack([pivots, first, second])), axis=(0, 1))
+        least = jnp.finfo(d.dtype).eps * jnp.where(largest == 0, 1, largest)
+        pivots = jnp.where(abs(pivots) < least, least.astype(d.dtype), pivots)
+
+    def substitute(known: Any, slices: Any) -> tuple[Any, Any]:
+        pivot, first, second, right = slices
+        x = (right - first * known[0] - second * known[1]) / pivot
+        return (x, known[0]), x
+
+    none = jnp.zeros_like(right[0])
+    x = lax.scan(substitute, (none, none), (pivots, first, second, right), reverse=True)[1]
+    if not perturb_singular:
+        x = jnp.where(jnp.all(pivots != 0, axis=0), x, np.nan)
+    return jnp.moveaxis(x, 0, -3)[..., 0, :]
+
+
+def _eliminate(current: Any, following: Any) -> tuple[Any, Any]:
+    """Takes one unknown out of two rows, the larger of which becomes a row of U."""
+    (d, du, b), (low, next_d, next_du, next_b) = current, following
+    stay = magnitude(d) >= magnitude(low)
+    pivot, other = jnp.where(stay, d, low), jnp.where(stay, low, d)
+    factor = other / jnp.where(pivot == 0, 1, pivot)
+    first, second = jnp.where(stay, du, next_d), jnp.where(stay, 0, next_du)
+    right = jnp.where(stay, b, next_b)
+    remaining = (
+        jnp.where(stay, next_d, du) - factor * first,
+        jnp.where(stay, next_du, 0) - factor * second,
+        jnp.where(stay, next_b, b) - factor * right,
+    )
+    return remaining, (pivot, first, second, right)
+
+
+register_lowering(linalg.tridiagonal_solve_p)(in_jax(tridiagonal_solve))
