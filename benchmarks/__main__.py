@@ -1,8 +1,7 @@
 """Measures, and prints what docs/performance.md quotes.
 
-./pants run benchmarks:figures                       # all of it, about half an hour
-./pants run benchmarks:figures -- first_conversion converter
-./pants run benchmarks:figures -- --no-yardsticks    # without the public exporters
+./pants export --resolve=tests
+dist/export/python/virtualenvs/tests/3.11*/bin/python -m benchmarks [FIGURE...]
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def export(
     if not view.exists():
         view.mkdir()
         for file in weights.iterdir():
-            (view / file.name).hardlink_to(file)
+            _lay(file, view / file.name)
     files = [
         {"name": file.name, "sha256": "0" * 64, "size": file.stat().st_size}
         for file in sorted(weights.iterdir())
@@ -45,3 +46,10 @@ def export(
     (sandbox / "spec.json").write_text(json.dumps(request))
     finished = run_ours(["-m", "exporters.build", "spec.json"], sandbox, environment)
     return sandbox / "out" / "model.onnx", finished
+
+
+def _lay(file: Path, place: Path) -> None:
+    try:
+        place.hardlink_to(file)
+    except OSError:  # on another disk
+        shutil.copyfile(file, place)
