@@ -15,9 +15,10 @@ from typing import Any
 
 import onnx_ir as ir
 from jax import lax
+from jax._src.lax import lax as lax_internal
 
 from jax2onnx.lower.context import Context
-from jax2onnx.lower.registry import register_lowering
+from jax2onnx.lower.registry import in_jax, register_lowering
 
 Axes = Sequence[int]
 
@@ -95,3 +96,12 @@ def _matmul(ctx: Context, left: _Operand, right: _Operand) -> ir.Value:
 
 def _product(dims: Sequence[Any]) -> Any:
     return math.prod(dims)
+
+
+@register_lowering(lax_internal.ragged_dot_general_p)
+@in_jax
+def _ragged_dot_general(lhs: Any, rhs: Any, group_sizes: Any, **params: Any) -> Any:
+    """JAX's own decomposition: each group's rows on a matrix of their own, then summed."""
+    wanted = ("ragged_dot_dimension_numbers", "precision", "preferred_element_type", "group_offset")
+    chosen = {name: params[name] for name in wanted if name in params}
+    return lax_internal._ragged_dot_general_impl(lhs, rhs, group_sizes, **chosen)

@@ -39,7 +39,8 @@ def test_while_with_a_closed_over_limit() -> None:
 
 def test_a_batched_predicate_stops_each_element_by_itself() -> None:
     def grow(v: jax.Array) -> jax.Array:
-        return lax.while_loop(lambda c: c < 10.0, lambda c: c * 2 + 1, v)
+        grown: jax.Array = lax.while_loop(lambda c: c < 10.0, lambda c: c * 2 + 1, v)
+        return grown
 
     assert_agrees(jax.vmap(grow), np.array([0.5, 3.0, 20.0, 9.9], np.float32), specs=[("B",)])
 
@@ -92,6 +93,7 @@ def test_the_portable_branch_of_a_choice_between_platforms() -> None:
 
 def test_gradient_through_a_loop() -> None:
     def loss(x: jax.Array) -> jax.Array:
-        return lax.scan(lambda c, r: (jnp.tanh(c + r), None), jnp.zeros(8), x)[0].sum()
+        last: jax.Array = lax.scan(lambda c, r: (jnp.tanh(c + r), None), jnp.zeros(8), x)[0]
+        return last.sum()
 
     assert_agrees(jax.grad(loss), X)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax.numpy as jnp
 import onnx_ir as ir
 from jax import lax
+from jax._src.lax import ann
 
 from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
@@ -23,6 +25,23 @@ def _top_k(ctx: Context, x: ir.Value, *, k: int, axis: int) -> Sequence[ir.Value
     dims = ctx.out_dims
     values, indices = ctx.several(
         "TopK", x, ctx.shape_tensor((k,)), types=[(x.dtype, dims), (INT64, dims)], axis=axis
+    )
+    return values, ctx.cast(indices, ctx.avals_out[1].dtype)
+
+
+@register_lowering(ann.approx_top_k_p)
+def _approx_top_k(
+    ctx: Context, x: ir.Value, *, reduction_dimension: int, is_max_k: bool, **_: Any
+) -> Sequence[ir.Value]:
+    """Exact: as many as JAX asks for, the best first."""
+    dims, axis = ctx.out_dims, reduction_dimension
+    values, indices = ctx.several(
+        "TopK",
+        x,
+        ctx.shape_tensor((dims[axis],)),
+        types=[(x.dtype, dims), (INT64, dims)],
+        axis=axis,
+        largest=int(is_max_k),
     )
     return values, ctx.cast(indices, ctx.avals_out[1].dtype)
 

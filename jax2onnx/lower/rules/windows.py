@@ -1,14 +1,15 @@
-"""Reductions over sliding windows.
+"""Reductions by any monoid, of whole axes and over sliding windows.
 
-A pooling of floats over up to three axes is a MaxPool or AveragePool. Any other monoid, type or
-rank is computed along one axis after the other by doubling: a window of 2m is two neighbouring
-windows of m, so a window of k takes about log2(k) slices.
+One axis after the other, by doubling: a window of 2m is two neighbouring windows of m, so a window
+of k takes about log2(k) slices. Operands come in tuples, since a monoid may run on several at once
+(a maximum with its position).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -18,94 +19,211 @@ from jax._src.lax import windowed_reductions as windowed
 
 from jax2onnx.lower.registry import in_jax, register_lowering
 
-Pairs = Sequence[tuple[int, int]]
-Combine = Callable[[Any, Any], Any]
+Arrays: TypeAlias = tuple[Any, ...]
+Combine: TypeAlias = Callable[[Arrays, Arrays], Sequence[Any]]
 
 
-def _along(x: Any, axis: int, start: Any, stop: Any, step: int = 1) -> Any:
-    return lax.slice_in_dim(x, start, stop, step, axis)
+def monoid(jaxpr: Any, consts: Any) -> Combine:
+    """A jaxpr of two tuples of scalars as a function of two tuples of arrays."""
+
+    def combine(left: Arrays, right: Arrays) -> Sequence[Any]:
+        def scalars(a: Arrays, b: Arrays) -> list[Any]:
+            return jax.core.eval_jaxpr(jaxpr, consts, *a, *b)
+
+        shape = left[0].shape
+        flat = [tuple(x.reshape(-1) for x in side) for side in (left, right)]
+        results: Any = jax.vmap(scalars)(*flat)
+        return [x.reshape(shape) for x in results]
+
+    return combine
 
 
-def _window_axis(x: Any, combine: Combine, axis: int, size: int, stride: int, dilation: int) -> Any:
+def elementwise_monoid(jaxpr: Any, consts: Any) -> Callable[[Any, Any], Any]:
+    """A jaxpr of two scalars as a function of two arrays."""
+    combine = monoid(jaxpr, consts)
+    return lambda a, b: combine((a,), (b,))[0]
+
+
+def _along(xs: Arrays, axis: int, start: Any, stop: Any, step: int = 1) -> Arrays:
+    return tuple(lax.slice_in_dim(x, start, stop, step, axis) for x in xs)
+
+
+# -- windows -------------------------------------------------------------------------------------
+
+
+def _window_axis(
+    xs: Arrays, combine: Combine, axis: int, size: int, stride: int, dilation: int
+) -> Arrays:
     """The reduction of windows along one axis, all of which lie inside."""
-    count = x.shape[axis] - (size - 1) * dilation
-    result, done, block, width = None, 0, x, 1
-    remaining = size
+    count = xs[0].shape[axis] - (size - 1) * dilation
+    result: Arrays | None = None
+    done, block, width, remaining = 0, xs, 1, size
     while remaining:
         if remaining & 1:
             part = _along(block, axis, done * dilation, done * dilation + count)
-            result = part if result is None else combine(result, part)
+            result = part if result is None else tuple(combine(result, part))
             done += width
         remaining >>= 1
         if remaining:
-            length = block.shape[axis] - width * dilation
-            block = combine(
-                _along(block, axis, 0, length),
-                _along(block, axis, width * dilation, width * dilation + length),
-            )
+            length = block[0].shape[axis] - width * dilation
+            shifted = _along(block, axis, width * dilation, width * dilation + length)
+            block = tuple(combine(_along(block, axis, 0, length), shifted))
             width *= 2
+    assert result is not None
     return result if stride == 1 else _along(result, axis, 0, count, stride)
 
 
-def _reduce_windows(
-    x: Any,
-    init: Any,
+def reduce_windows(
+    xs: Arrays,
+    inits: Arrays,
     combine: Combine,
     *,
     window_dimensions: Sequence[int],
     window_strides: Sequence[int],
-    padding: Pairs,
+    padding: Sequence[tuple[int, int]],
     base_dilation: Sequence[int],
     window_dilation: Sequence[int],
-) -> Any:
+) -> Arrays:
+    """The reduction of every window; padding and dilation of the operands show the inits."""
     config = [(lo, hi, d - 1) for (lo, hi), d in zip(padding, base_dilation, strict=True)]
-    x = lax.pad(x, jnp.asarray(init, x.dtype), config)
+    xs = tuple(
+        lax.pad(x, jnp.asarray(init, x.dtype), config) for x, init in zip(xs, inits, strict=True)
+    )
     for axis, (size, stride, dilation) in enumerate(
         zip(window_dimensions, window_strides, window_dilation, strict=True)
     ):
         if size != 1 or stride != 1:
-            x = _window_axis(x, combine, axis, size, stride, dilation)
-    return x
+            xs = _window_axis(xs, combine, axis, size, stride, dilation)
+    return xs
 
 
-def _lowest(dtype: Any) -> Any:
+def _bound(dtype: Any, sign: int) -> Any:
+    """The greatest value of a dtype (sign 1), or its least (sign -1)."""
     if dtype == np.bool_:
-        return False
-    return -np.inf if jnp.issubdtype(dtype, jnp.floating) else np.iinfo(dtype).min
+        return sign > 0
+    if jnp.issubdtype(dtype, jnp.inexact):
+        return sign * np.inf
+    limits = np.iinfo(dtype)
+    return limits.max if sign > 0 else limits.min
 
 
-def _highest(dtype: Any) -> Any:
-    if dtype == np.bool_:
-        return True
-    return np.inf if jnp.issubdtype(dtype, jnp.floating) else np.iinfo(dtype).max
+def _pooling(combine: Callable[[Any, Any], Any], init: Callable[[Any], Any]) -> Any:
+    def function(x: Any, **params: Any) -> Any:
+        def both(a: Arrays, b: Arrays) -> list[Any]:
+            return [combine(a[0], b[0])]
+
+        return reduce_windows((x,), (init(x.dtype),), both, **params)[0]
+
+    return in_jax(function)
 
 
-register_lowering(windowed.reduce_window_sum_p)(
-    in_jax(lambda x, **p: _reduce_windows(x, 0, lax.add, **p))
-)
-register_lowering(windowed.reduce_window_max_p)(
-    in_jax(lambda x, **p: _reduce_windows(x, _lowest(x.dtype), lax.max, **p))
-)
-register_lowering(windowed.reduce_window_min_p)(
-    in_jax(lambda x, **p: _reduce_windows(x, _highest(x.dtype), lax.min, **p))
-)
+register_lowering(windowed.reduce_window_sum_p)(_pooling(lax.add, lambda _: 0))
+register_lowering(windowed.reduce_window_max_p)(_pooling(lax.max, lambda d: _bound(d, -1)))
+register_lowering(windowed.reduce_window_min_p)(_pooling(lax.min, lambda d: _bound(d, 1)))
 
 
 @register_lowering(windowed.reduce_window_p)
 @in_jax
 def _reduce_window(*operands: Any, jaxpr: Any, consts: Any, **params: Any) -> Any:
-    """Any monoid on one operand, given as a jaxpr; each window starts from the initial value."""
-    x, init = operands
-    combine = elementwise_monoid(jaxpr, consts)
-    windows = _reduce_windows(x, init, combine, **params)
-    return combine(jnp.broadcast_to(init, windows.shape), windows)
+    """Any monoid; each window starts from the initial values."""
+    xs, inits = _halves(operands)
+    combine = monoid(jaxpr, consts)
+    windows = reduce_windows(xs, inits, combine, **params)
+    return combine(_filled(inits, windows[0].shape), windows)
 
 
-def elementwise_monoid(jaxpr: Any, consts: Any) -> Combine:
-    """A jaxpr of two scalars as a function of two arrays."""
+def _halves(operands: Sequence[Any]) -> tuple[Arrays, Arrays]:
+    count = len(operands) // 2
+    return tuple(operands[:count]), tuple(operands[count:])
 
-    def combine(a: Any, b: Any) -> Any:
-        scalars: Any = jax.vmap(lambda p, q: jax.core.eval_jaxpr(jaxpr, consts, p, q)[0])
-        return scalars(a.reshape(-1), b.reshape(-1)).reshape(a.shape)
+
+def _filled(inits: Arrays, shape: Any) -> Arrays:
+    return tuple(jnp.broadcast_to(init, shape) for init in inits)
+
+
+# -- what a window selects -----------------------------------------------------------------------
+
+
+def _select(select_prim: Any) -> Combine:
+    """Of two candidates, each with what goes with it, the one that the primitive prefers."""
+
+    def combine(a: Arrays, b: Arrays) -> list[Any]:
+        first = select_prim.bind(a[0], b[0])
+        return [jnp.where(first, x, y) for x, y in zip(a, b, strict=True)]
 
     return combine
+
+
+def _unselected(select_prim: Any, dtype: Any) -> Any:
+    return _bound(dtype, -1 if select_prim is lax.ge_p else 1)
+
+
+@register_lowering(windowed.select_and_gather_add_p)
+@in_jax
+def _select_and_gather_add(tangents: Any, operand: Any, *, select_prim: Any, **params: Any) -> Any:
+    """The tangent at the element that each window selects."""
+    inits = (_unselected(select_prim, operand.dtype), 0)
+    return reduce_windows((operand, tangents), inits, _select(select_prim), **params)[1]
+
+
+@register_lowering(windowed.select_and_scatter_add_p)
+@in_jax
+def _select_and_scatter_add(
+    source: Any,
+    operand: Any,
+    *,
+    select_prim: Any,
+    window_dimensions: Sequence[int],
+    window_strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+) -> Any:
+    """Adds each source to the element that its window selects, found by its position."""
+    size = math.prod(operand.shape)
+    positions = lax.iota(jnp.int32, size).reshape(operand.shape)
+    ones = [1] * operand.ndim
+    _, chosen = reduce_windows(
+        (operand, positions),
+        (_unselected(select_prim, operand.dtype), size),
+        _select(select_prim),
+        window_dimensions=window_dimensions,
+        window_strides=window_strides,
+        padding=padding,
+        base_dilation=ones,
+        window_dilation=ones,
+    )
+    # What selects padding goes to a place behind the last, and is dropped.
+    total = jnp.zeros(size + 1, source.dtype)
+    places = total.at[chosen.reshape(-1)]
+    add = places.max if source.dtype == np.bool_ else places.add
+    total = add(source.reshape(-1), mode="promise_in_bounds")
+    return total[:size].reshape(operand.shape)
+
+
+# -- whole axes ----------------------------------------------------------------------------------
+
+
+def reduce_axis(xs: Arrays, combine: Combine, axis: int) -> Arrays:
+    """Reduces one axis of known, positive size to one element, by halving."""
+    while (size := xs[0].shape[axis]) > 1:
+        half = size // 2
+        combined = combine(_along(xs, axis, 0, half), _along(xs, axis, half, 2 * half))
+        rest = _along(xs, axis, 2 * half, size)
+        xs = tuple(
+            lax.concatenate([c, r], axis) if size % 2 else c
+            for c, r in zip(combined, rest, strict=True)
+        )
+    return xs
+
+
+@register_lowering(lax.reduce_p)
+@in_jax
+def _reduce(*operands: Any, computation: Any, jaxpr: Any, dimensions: Sequence[int]) -> Any:
+    del computation
+    xs, inits = _halves(operands)
+    shape = tuple(np.delete(xs[0].shape, dimensions))
+    if 0 in [xs[0].shape[a] for a in dimensions]:
+        return list(_filled(inits, shape))
+    combine = monoid(jaxpr.jaxpr, jaxpr.consts)
+    for axis in dimensions:
+        xs = reduce_axis(xs, combine, axis)
+    return combine(_filled(inits, shape), tuple(x.reshape(shape) for x in xs))
