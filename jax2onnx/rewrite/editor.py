@@ -169,13 +169,22 @@ class Editor:
         """
         if old.is_graph_output():
             new = self._as_output(old, new)
-        tap = (new.name or "").endswith(_TAP) and not (old.name or "").endswith(_TAP)
-        if new.producer() is not None and not new.is_graph_output() and not tap:
-            new.name = old.name
+        if not _is_tap(new) or _is_tap(old):
+            self._rename(new, old)
         producer = old.producer()
         old.replace_all_uses_with(new, replace_graph_outputs=True)
         if producer is not None:
             self.erase(producer)
+
+    def keep_tap(self, old: ir.Value, new: ir.Value) -> None:
+        """Gives ``new``, the same elements in another shape, the name under which tools look."""
+        if _is_tap(old) and not _is_tap(new):
+            self._rename(new, old)
+
+    @staticmethod
+    def _rename(value: ir.Value, other: ir.Value) -> None:
+        if value.producer() is not None and not value.is_graph_output():
+            value.name = other.name
 
     def _as_output(self, old: ir.Value, new: ir.Value) -> ir.Value:
         """``new``, or a copy of it where it cannot be an output of the graph of ``old``."""
@@ -202,3 +211,7 @@ class Editor:
 
 def _key(array: Array) -> object:
     return array.dtype, array.shape, array.tobytes()
+
+
+def _is_tap(value: ir.Value) -> bool:
+    return (value.name or "").endswith(_TAP)

@@ -76,6 +76,9 @@ def view(
             chosen, target = source, numbers
         node = made_by(source, "Reshape", "Squeeze", "Unsqueeze")
         source = None if node is None else node.inputs[0]
+    ones = _ones_between(editor, place, chosen, shape)
+    if ones is not None:
+        return ones
     if target is None:
         known = value if sizes is None else sizes
         parts = [
@@ -88,6 +91,29 @@ def view(
     else:
         operand = editor.constant(target)
     return editor.before(place).Reshape(chosen, operand, shape=shape)  # type: ignore[no-any-return]
+
+
+def _ones_between(editor: Editor, place: ir.Node, value: ir.Value, shape: Dims) -> ir.Value | None:
+    """``value`` with axes of size 1 put in or taken out, where that makes it of this shape."""
+    op, old = editor.before(place), dims(value)
+    if len(shape) > len(old):
+        added = _ones(old, shape)
+        return None if added is None else op.Unsqueeze(value, added, shape=shape)
+    removed = _ones(shape, old) if len(shape) < len(old) else None
+    return None if removed is None else op.Squeeze(value, removed, shape=shape)
+
+
+def _ones(fewer: Dims, more: Dims) -> list[int] | None:
+    """The axes of ``more`` without which it is ``fewer``, if each is of size 1."""
+    found, left = [], list(fewer)
+    for axis, d in enumerate(more):
+        if left and left[0] == d and (d != 1 or len(more) - axis == len(left)):
+            left.pop(0)
+        elif d == 1:
+            found.append(axis)
+        else:
+            return None
+    return None if left else found
 
 
 def _constant_target(old: Dims, shape: Dims) -> list[int] | None:

@@ -39,29 +39,43 @@ class Entry:
         return rule
 
 
+_TRANSPOSE = Entry("transpose", ("Transpose",))
+_VIEW = Entry("view", ("Reshape", "Squeeze", "Unsqueeze"))
+_VIEW_AFTER = Entry("view_after", ("Reshape", "Squeeze", "Unsqueeze"))
+
 STAGES: tuple[tuple[Entry, ...], ...] = (
     (
         Entry("gather", ("Gather",)),
         Entry("known_choice", ("Where",)),
         Entry("neutral", ("Add", "Div", "Mul", "Sub")),
         Entry("reduce_mean", ("Div", "Unsqueeze")),
+        _TRANSPOSE,
     ),
     (
         Entry("layer_normalization", ("Sqrt",)),
         Entry("rms_normalization", ("Sqrt",), opset=23),
         Entry("gelu", ("Cast", "Erf", "Tanh", "Where"), opset=20),
+        Entry("hard_swish", ("Clip", "Min")),
         Entry("softmax", ("Exp",)),
         Entry("split", ("Slice",)),
     ),
-    (Entry("rotary_embedding", ("Concat",), opset=23),),
+    (_VIEW_AFTER,),
+    (_TRANSPOSE, _VIEW),
+    (_VIEW_AFTER,),
+    (_TRANSPOSE, _VIEW),
+    (
+        Entry("transposed_product", ("MatMul",)),
+        Entry("rotary_embedding", ("Concat",), opset=23),
+        _TRANSPOSE,
+    ),
     (
         Entry("attention", ("Softmax",), opset=23),
         Entry("conv_bias", ("Conv",)),
         Entry("expand", ("Expand",)),
         Entry("linear", ("MatMul",)),
         Entry("relu", ("Max",)),
-        Entry("transpose", ("Transpose",)),
-        Entry("view", ("Reshape", "Squeeze", "Unsqueeze")),
     ),
+    (_VIEW_AFTER,),
+    (_TRANSPOSE, _VIEW),
 )
 """What is tried in one sweep over the graph, then in the next, on what the one before left."""

@@ -14,7 +14,16 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
-from jax2onnx.rewrite.values import axes, dims, made_by, scalar, the_input, users, without_ones
+from jax2onnx.rewrite.values import (
+    axes,
+    dims,
+    made_by,
+    rank,
+    scalar,
+    the_input,
+    users,
+    without_ones,
+)
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
@@ -62,16 +71,25 @@ def _shifted(value: ir.Value) -> tuple[ir.Value, int] | None:
             return None
         peak = without_ones(others[0])
     reduction = made_by(peak, "ReduceMax")
-    if reduction is None or reduction.inputs[0] is not x:
+    along = None if reduction is None else axes(reduction)
+    if reduction is None or along is None or len(along) != 1:
         return None
-    along = axes(reduction)
-    if along is None or len(along) != 1:
+    axis = _same_axis(the_input(reduction), along[0], x)
+    if axis is None:
         return None
-    kept = tuple(1 if i == along[0] else d for i, d in enumerate(dims(x)))
+    kept = tuple(1 if i == axis else d for i, d in enumerate(dims(x)))
     # Where the axis is the first one, broadcasting puts it back.
     peaks = dims(the_input(difference, 1))
     aligned = (1,) * (len(kept) - len(peaks)) + peaks
-    return (x, along[0]) if aligned == kept else None
+    return (x, axis) if aligned == kept else None
+
+
+def _same_axis(reduced: ir.Value, axis: int, x: ir.Value) -> int | None:
+    """The axis of x that is ``axis`` of ``reduced``, if they differ in axes of size 1 at most."""
+    if reduced is x:
+        return axis
+    last = axis == rank(reduced) - 1 and without_ones(reduced) is without_ones(x)
+    return rank(x) - 1 if last and rank(x) and dims(x)[-1] == dims(reduced)[-1] else None
 
 
 def _replace(editor: Editor, root: ir.Node, op_type: str, x: ir.Value, axis: int) -> bool:

@@ -1,7 +1,7 @@
 """A permutation of what was permuted is one permutation, or none.
 
-A Transpose that moves nothing but axes of size 1 is a view; one of an Unsqueeze is made before it,
-where it may meet another.
+A Transpose that moves nothing but axes of size 1 is a view; one of a value that axes of size 1 were
+put into is made before that, where it may meet another.
 
 Does not apply to a permutation that others read too: both would stay.
 """
@@ -12,11 +12,18 @@ import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
 from jax2onnx.rewrite.shapes import view
-from jax2onnx.rewrite.values import axes, dims, made_by, only_user, permutation, the_input
+from jax2onnx.rewrite.values import (
+    dims,
+    only_user,
+    permutation,
+    rank,
+    the_input,
+    without_ones,
+)
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Merges a Transpose with the Transpose or Unsqueeze that it reads."""
+    """Merges a Transpose with the Transpose or view that it reads."""
     out, x = node.outputs[0], the_input(node)
     perm = permutation(out)
     assert perm is not None
@@ -35,19 +42,21 @@ def apply(editor: Editor, node: ir.Node) -> bool:
             editor.replace(out, editor.before(node).Transpose(source, perm=both, like=out))
             return True
         return False
-    return _before_unsqueeze(editor, node, x, perm)
+    return _before_view(editor, node, x, perm)
 
 
-def _before_unsqueeze(editor: Editor, node: ir.Node, x: ir.Value, perm: tuple[int, ...]) -> bool:
-    put_in = made_by(x, "Unsqueeze")
-    ones = None if put_in is None else axes(put_in)
-    if put_in is None or ones is None:
+def _before_view(editor: Editor, node: ir.Node, x: ir.Value, perm: tuple[int, ...]) -> bool:
+    """Permutes what ``x`` was before axes of size 1 were put in or taken out."""
+    source, out = without_ones(x), node.outputs[0]
+    if source is x:
         return False
-    source, out = the_input(put_in), node.outputs[0]
-    places = [a for a in range(len(perm)) if a not in ones]
-    order = [places.index(p) for p in perm if p not in ones]
-    op = editor.before(node)
-    permuted = op.Transpose(source, perm=order, shape=tuple(dims(source)[p] for p in order))
-    new_ones = [i for i, p in enumerate(perm) if p in ones]
-    editor.replace(out, op.Unsqueeze(permuted, new_ones, like=out))
+    real = [a for a, d in enumerate(dims(x)) if d != 1]
+    places = [a for a, d in enumerate(dims(source)) if d != 1]
+    order = list(range(rank(source)))
+    for place, axis in zip(places, (p for p in perm if p in real), strict=True):
+        order[place] = places[real.index(axis)]
+    permuted = editor.before(node).Transpose(
+        source, perm=order, shape=tuple(dims(source)[a] for a in order)
+    )
+    editor.replace(out, view(editor, node, permuted, dims(out), sizes=x))
     return True

@@ -1,0 +1,82 @@
+"""A reshape after elementwise operators, where another reshape or permutation follows them.
+
+Moved behind, it meets that one, and the two become one or none: between the products of an MLP on a
+tensor of several axes no reshape is left. Softmax and the like along the last axis count as
+elementwise where the reshape keeps that axis.
+
+Does not apply
+
+- where something else follows, which would gain nothing; a permutation counts if the reshape does
+  no more than put in or take out axes of size 1;
+- where others read the reshaped value, or an operator has a second operand of many elements.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from jax2onnx.rewrite.editor import Editor
+from jax2onnx.rewrite.shapes import view
+from jax2onnx.rewrite.values import attribute, dims, only_user, rank, the_input
+
+_VIEWS = frozenset(("Reshape", "Squeeze", "Unsqueeze"))
+_UNARY = frozenset(
+    (
+        *("Abs", "Cast", "Ceil", "Cos", "Erf", "Exp", "Floor", "Gelu", "Log", "Neg", "Reciprocal"),
+        *("Relu", "Round", "Sigmoid", "Sign", "Sin", "Softplus", "Sqrt", "Tanh"),
+    )
+)
+_BINARY = frozenset(("Add", "Div", "Max", "Min", "Mul", "Pow", "Sub"))
+_LAST_AXIS = frozenset(("LogSoftmax", "Softmax"))
+
+
+def apply(editor: Editor, node: ir.Node) -> bool:
+    """Moves a view behind the elementwise operators that follow it."""
+    x, seen = the_input(node), node.outputs[0]
+    chain: list[ir.Node] = []
+    value = seen
+    while True:
+        user = only_user(value)
+        if user is None or user.graph is not node.graph or not _passes(user, value, x, seen):
+            break
+        chain.append(user)
+        value = user.outputs[0]
+    if not chain or user is None:
+        return False
+    same = [d for d in dims(x) if d != 1] == [d for d in dims(seen) if d != 1]
+    if user.op_type not in _VIEWS and not (user.op_type == "Transpose" and same):
+        return False
+    moved = x
+    editor.keep_tap(seen, x)
+    for step in chain:
+        moved = _repeated(editor, step, moved)
+        editor.keep_tap(step.outputs[0], moved)
+    editor.replace(value, view(editor, chain[-1], moved, dims(value), sizes=seen))
+    return True
+
+
+def _passes(user: ir.Node, value: ir.Value, x: ir.Value, seen: ir.Value) -> bool:
+    """Whether ``user`` gives the same elements whatever the shape of ``value``."""
+    if user.domain != "" or dims(user.outputs[0]) != dims(value):
+        return False
+    if user.op_type in _UNARY:
+        return True
+    if user.op_type in _LAST_AXIS:
+        last = attribute(user, "axis", -1) in (-1, rank(value) - 1)
+        return last and bool(dims(x)) and dims(x)[-1] == dims(seen)[-1]
+    if user.op_type in _BINARY and len(user.inputs) == 2:
+        other = the_input(user, 1 if user.inputs[0] is value else 0)
+        return all(d == 1 for d in dims(other)) and rank(other) <= rank(x)
+    return False
+
+
+def _repeated(editor: Editor, step: ir.Node, x: ir.Value) -> ir.Value:
+    """What ``step`` makes of ``x`` instead of what it reads now."""
+    attributes = {name: attribute(step, name) for name in step.attributes}
+    if step.op_type in _LAST_AXIS:
+        attributes["axis"] = -1
+    operands = [v if v is not None and all(d == 1 for d in dims(v)) else x for v in step.inputs]
+    operator = getattr(editor.before(step), step.op_type)
+    return operator(  # type: ignore[no-any-return]
+        *operands, dtype=step.outputs[0].dtype, shape=dims(x), **attributes
+    )
