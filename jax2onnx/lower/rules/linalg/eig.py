@@ -30,25 +30,22 @@ def eig(
 
     Those of a real matrix are exactly real, or exact conjugates of each other.
     """
-    size = a.shape[-1]
+    real = not jnp.iscomplexobj(a)
+    if a.shape[-1] == 0:
+        empty = a.astype(jnp.result_type(a.dtype, jnp.complex64))
+        count = compute_left_eigenvectors + compute_right_eigenvectors
+        return [empty.reshape(a.shape[:-1]), *[empty] * count]
     t, z = schur_form(a)
     values = diagonal(t) + _imaginary(t)
-    if (
-        not jnp.iscomplexobj(a)
-        and size > 1
-        and (compute_left_eigenvectors or compute_right_eigenvectors)
-    ):
-        t, z = _complex_form(t, z, values)
-    elif not jnp.iscomplexobj(a):
-        t, z = (lax.complex(x, jnp.zeros_like(x)) for x in (t, z))
     results = [values[..., 0, :]]
+    if real:
+        t, z = _complex_form(t, z, values)
     if compute_left_eigenvectors:
         mirrored = jnp.flip(transpose(t), (-2, -1))
         vectors = jnp.flip(_of_triangular(mirrored, jnp.flip(values, -1)), (-2, -1))
-        results.append(_normalised(z @ jnp.conj(vectors), values, not jnp.iscomplexobj(a)))
+        results.append(_normalised(z @ jnp.conj(vectors), values, real))
     if compute_right_eigenvectors:
-        vectors = _of_triangular(t, values)
-        results.append(_normalised(z @ vectors, values, not jnp.iscomplexobj(a)))
+        results.append(_normalised(z @ _of_triangular(t, values), values, real))
     return results
 
 
@@ -72,18 +69,18 @@ def _complex_form(t: Any, z: Any, values: Any) -> tuple[Any, Any]:
 
     def step(k: Any, state: Any) -> Any:
         x = jnp.concatenate([first, second], axis=-2)
-        return similarity(*state, k, lax.dynamic_slice_in_dim(x, k, 1, x.ndim - 1))
+        t, z = state
+        return similarity(t, z, k, lax.dynamic_slice_in_dim(x, k, 1, x.ndim - 1))
 
-    return lax.fori_loop(0, t.shape[-1] - 1, step, (t, z))
+    if t.shape[-1] > 1:
+        t, z = lax.fori_loop(0, t.shape[-1] - 1, step, (t, z))
+    return t, z
 
 
 def _of_triangular(t: Any, values: Any) -> Any:
     """Eigenvectors of upper triangular matrices, all at once from the last row up."""
-    size = t.shape[-1]
-    if size == 0:
-        return t
     rows, columns = row_indices(t), column_indices(t)
-    info = jnp.finfo(t.dtype)
+    info = np.finfo(t.dtype)
     whole = jnp.max(magnitude(t), axis=(-2, -1), keepdims=True)
     least = jnp.maximum(info.eps * whole, info.tiny / info.eps)
     large = 1 / np.sqrt(info.eps)

@@ -35,7 +35,7 @@ def eigh(a: Any, *, lower: bool, subset_by_index: tuple[int, int] | None, **_: A
     """Eigenvectors and ascending eigenvalues of the Hermitian matrix that a triangle tells."""
     size = a.shape[-1]
     if size == 0:
-        return a, a.real[..., 0]
+        return a, a.real.reshape(a.shape[:-1])
     a, scale = scaled(hermitian(a, lower=lower))
     vectors, values = _jacobi(padded(a, size % 2, size % 2))
     vectors, values = vectors[..., :size, :size], (values[..., :size] * scale)[..., 0, :]
@@ -54,7 +54,7 @@ def _jacobi(a: Any) -> tuple[Any, Any]:
     def total(squared: Any) -> Any:
         return jnp.sum(squared, axis=(-2, -1), keepdims=True)
 
-    least = jnp.finfo(a.dtype).eps ** 2 * total(squares(a))
+    least = np.finfo(a.dtype).eps ** 2 * total(squares(a))
 
     def unfinished(state: Any) -> Any:
         a, _, sweeps = state
@@ -65,7 +65,8 @@ def _jacobi(a: Any) -> tuple[Any, Any]:
         a, vectors = state
         values = diagonal(a).real
         coupling = diagonal(a[..., :half, half:])
-        turn = rotation(*halves(values), coupling)
+        alpha, beta = halves(values)
+        turn = rotation(alpha, beta, coupling)
         return rotate(adjoint(rotate(a, *turn)), *turn), rotate(vectors, *turn)
 
     def one_sweep(state: Any) -> Any:
@@ -75,7 +76,8 @@ def _jacobi(a: Any) -> tuple[Any, Any]:
     vectors = jnp.broadcast_to(jnp.eye(size, dtype=a.dtype), a.shape)
     diagonalised, vectors, _ = lax.while_loop(unfinished, one_sweep, (a, vectors, 0))
     finite = jnp.isfinite(least)
-    return tuple(jnp.where(finite, x, np.nan) for x in (vectors, diagonal(diagonalised).real))
+    values = diagonal(diagonalised).real
+    return jnp.where(finite, vectors, np.nan), jnp.where(finite, values, np.nan)
 
 
 register_lowering(linalg.eigh_p)(in_jax(eigh))

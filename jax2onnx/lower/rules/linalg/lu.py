@@ -59,7 +59,8 @@ def lu(a: Any) -> tuple[Any, Any, Any]:
         a = a - jnp.where(rows > k, factors, 0) * jnp.where(columns > k, upper, 0)
         return with_column(a, k, factors), with_column(pivots, k, pivot), permutation
 
-    return lax.fori_loop(0, pivots.shape[-1], step, (a, pivots, permutation))
+    a, pivots, permutation = lax.fori_loop(0, pivots.shape[-1], step, (a, pivots, permutation))
+    return a, pivots, permutation
 
 
 def pivots_to_permutation(pivots: Any, *, permutation_size: int) -> Any:

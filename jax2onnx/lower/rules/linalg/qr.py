@@ -98,7 +98,8 @@ def multiply(a: Any, taus: Any, c: Any, adjoined: bool = False) -> Any:
 
 def householder_product(a: Any, taus: Any) -> Any:
     """The first columns of Q, as many as ``a`` has."""
-    return multiply(a, taus, jnp.broadcast_to(jnp.eye(*a.shape[-2:], dtype=a.dtype), a.shape))
+    height, width = a.shape[-2:]
+    return multiply(a, taus, jnp.broadcast_to(jnp.eye(height, width, dtype=a.dtype), a.shape))
 
 
 register_lowering(linalg.geqrf_p)(in_jax(geqrf))

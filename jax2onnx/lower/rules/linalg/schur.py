@@ -54,7 +54,7 @@ def schur_form(a: Any) -> tuple[Any, Any]:
     if size > 1:
         h, z = _iterate(h, z)
     if size > 1 and not jnp.iscomplexobj(a):
-        h, z = lax.fori_loop(0, size - 1, lambda k, state: _standardise(*state, k), (h, z))
+        h, z = lax.fori_loop(0, size - 1, _standardise, (h, z))
     return jnp.where(finite, h, np.nan), jnp.where(finite, z, np.nan)
 
 
@@ -87,7 +87,9 @@ def similarity(h: Any, z: Any, k: Any, x: Any) -> tuple[Any, Any]:
             part = reflect(part, factor, v)
         else:
             part = adjoint(reflect(adjoint(part), factor, v))
-        return lax.dynamic_update_slice_in_dim(a, part, k, axis)
+        start = [jnp.int32(0)] * a.ndim
+        start[axis] = k
+        return lax.dynamic_update_slice(a, part, start, allow_negative_indices=False)
 
     h = turned(turned(h, jnp.conj(tau), h.ndim - 2), jnp.conj(tau), h.ndim - 1)
     return h, turned(z, jnp.conj(tau), z.ndim - 1)
@@ -114,7 +116,9 @@ def _iterate(h: Any, z: Any) -> tuple[Any, Any]:
             x = jnp.where(k == low, start, column(h, k - 1))
             within = (row_indices(h) <= high) & (k >= low) & (k < high)
             x = jnp.where(within, x, 0)
-            window = lax.dynamic_slice_in_dim(x, k, 2 + real, x.ndim - 2)
+            window = lax.dynamic_slice_in_dim(
+                x, k, 2 + real, x.ndim - 2, allow_negative_indices=False
+            )
             return similarity(h, z, k, window)
 
         h, z = lax.fori_loop(first, last, chase, (h, z))
@@ -136,7 +140,7 @@ def _deflate(h: Any, real: bool) -> tuple[Any, Any, Any]:
     below = subdiagonal(h)
     neighbours = sizes + following
     whole = jnp.max(magnitude(h), axis=(-2, -1), keepdims=True)
-    least = jnp.finfo(h.dtype).eps * jnp.where(neighbours == 0, whole, neighbours)
+    least = np.finfo(h.dtype).eps * jnp.where(neighbours == 0, whole, neighbours)
     coupled = magnitude(below) > least
     h = jnp.where((rows <= columns) | ((rows == columns + 1) & coupled), h, 0)
     active = coupled
@@ -171,8 +175,9 @@ def _first_column(h: Any, low: Any, high: Any, stuck: Any, real: bool) -> Any:
     return x - shift * unit
 
 
-def _standardise(h: Any, z: Any, k: Any) -> tuple[Any, Any]:
+def _standardise(k: Any, state: Any) -> tuple[Any, Any]:
     """Splits the block of rows k and k + 1 if its eigenvalues are real (LAPACK's ``lanv2``)."""
+    h, z = state
     block = lax.dynamic_slice_in_dim(h, k, 2, h.ndim - 2, allow_negative_indices=False)
     block = lax.dynamic_slice_in_dim(block, k, 2, h.ndim - 1, allow_negative_indices=False)
     a, b, c, d = (block[..., i : i + 1, j : j + 1] for i in (0, 1) for j in (0, 1))

@@ -5,6 +5,7 @@ Drmač and Veselić, "New fast and accurate Jacobi SVD algorithm" (2008), withou
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -93,7 +94,7 @@ def _orthogonalised(x: Any) -> tuple[Any, Any]:
     size = x.shape[-1]
     odd = size % 2
     w = jnp.broadcast_to(jnp.eye(size + odd, dtype=x.dtype), (*x.shape[:-2], *[size + odd] * 2))
-    tolerance = jnp.finfo(x.dtype).eps * np.sqrt(size)
+    tolerance = float(np.finfo(x.dtype).eps) * math.sqrt(size)
 
     def one_round(state: Any) -> Any:
         x, w, largest = state

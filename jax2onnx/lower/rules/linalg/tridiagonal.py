@@ -30,7 +30,7 @@ def tridiagonal_solve(dl: Any, d: Any, du: Any, b: Any, *, perturb_singular: boo
     )
     if perturb_singular:
         largest = jnp.max(abs(jnp.stack([pivots, first, second])), axis=(0, 1))
-        least = jnp.finfo(d.dtype).eps * jnp.where(largest == 0, 1, largest)
+        least = np.finfo(d.dtype).eps * jnp.where(largest == 0, 1, largest)
         pivots = jnp.where(abs(pivots) < least, least.astype(d.dtype), pivots)
 
     def substitute(known: Any, slices: Any) -> tuple[Any, Any]:
