@@ -223,6 +223,14 @@ def test_a_dimension_that_must_be_known_names_the_line_and_the_way_out() -> None
     to_onnx(fn, [("B", 8)], constraints=("B >= 5",))
 
 
+def test_a_dimension_that_lowering_must_know_names_the_line() -> None:
+    def fn(x: jax.Array) -> Any:
+        return jax.lax.reduce(x, np.float32(1), lambda a, b: a * b + 1, (1,))
+
+    with pytest.raises(SymbolicDimensionError, match=r"api_test\.py:\d+"):
+        to_onnx(fn, [(3, "L")])
+
+
 def test_a_value_that_must_be_known_names_the_line() -> None:
     def fn(x: jax.Array) -> jax.Array:
         return x if x.sum() > 0 else -x

@@ -13,6 +13,7 @@ from jax2onnx.errors import UnsupportedPrimitiveError
 from jax2onnx.lower.context import Context, source_line
 from jax2onnx.lower.dtypes import onnx_dtype
 from jax2onnx.lower.registry import LOWERINGS
+from jax2onnx.trace.dimensions import UNDECIDED, concerns_dimension, undecided
 from jax2onnx.trace.modules import ModuleTracker
 
 NO_OPERATOR = frozenset(("erfc", "expm1", "log1p"))
@@ -44,7 +45,12 @@ def lower_jaxpr(
         if rule is None:  # in the decomposition of a primitive that has a rule
             raise UnsupportedPrimitiveError([(eqn.primitive.name, source_line(eqn))])
         with ctx.equation(eqn):
-            results = rule(ctx, *inputs, **eqn.params)
+            try:
+                results = rule(ctx, *inputs, **eqn.params)
+            except UNDECIDED as error:
+                if not concerns_dimension(error):
+                    raise
+                raise undecided(error, source_line(eqn)) from error
         outputs = [results] if isinstance(results, ir.Value) else list(results)
         for var, value, path in zip(eqn.outvars, outputs, tracker.paths(eqn.outvars), strict=True):
             _state(ctx, eqn, var.aval, value)

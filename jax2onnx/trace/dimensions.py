@@ -76,15 +76,29 @@ def explained() -> Iterator[None]:
             "Make that value a static attribute of the model, or express the choice with "
             "jax.lax.cond or jnp.where."
         ) from error
-    except (jax.errors.InconclusiveDimensionOperation, UnexpectedDimVar, TypeError) as error:
-        if isinstance(error, TypeError) and "_DimExpr" not in str(error):
+    except UNDECIDED as error:
+        if not concerns_dimension(error):
             raise
-        raise SymbolicDimensionError(
-            f"a symbolic dimension cannot be kept symbolic at {_user_line(error)}:\n"
-            f"  {str(error).splitlines()[0]}\n"
-            'Tell JAX what it may assume, as in constraints=("T <= 512",); write the dimension '
-            'as a product such as "16*h"; or make it a fixed integer.'
-        ) from error
+        raise undecided(error, _user_line(error)) from error
+
+
+UNDECIDED = (jax.errors.InconclusiveDimensionOperation, UnexpectedDimVar, TypeError)
+"""What JAX raises where a dimension would have to be known (see `concerns_dimension`)."""
+
+
+def concerns_dimension(error: Exception) -> bool:
+    """Whether an error is about a symbolic dimension; a type error may be about anything."""
+    return not isinstance(error, TypeError) or "_DimExpr" in str(error)
+
+
+def undecided(error: Exception, where: str) -> SymbolicDimensionError:
+    """The error for the user, who wrote what lies at ``where``."""
+    return SymbolicDimensionError(
+        f"a symbolic dimension cannot be kept symbolic at {where}:\n"
+        f"  {str(error).splitlines()[0]}\n"
+        'Tell JAX what it may assume, as in constraints=("T <= 512",); write the dimension '
+        'as a product such as "16*h"; or make it a fixed integer.'
+    )
 
 
 def _user_line(error: BaseException) -> str:

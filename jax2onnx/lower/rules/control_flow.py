@@ -163,8 +163,10 @@ def _scan(
             return going, *branch.lower_closed(jaxpr, (*consts, *carried))
 
         graph = _branch_graph(ctx, (step, going, *carried), body, "body")
+        # A trailing empty condition is cut off where nothing is carried: always true, then.
+        always = ctx.builder.constant(np.asarray(True)) if not carry else None
         return ctx.several(
-            "Loop", ctx.dim_scalar(length), None, *carry, body=graph, types=ctx.out_types
+            "Loop", ctx.dim_scalar(length), always, *carry, body=graph, types=ctx.out_types
         )
     steps = scanned or (_counter(ctx, length),)
     slices = [

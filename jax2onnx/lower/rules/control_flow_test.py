@@ -66,7 +66,7 @@ def test_scan_by_length_alone(reverse: bool) -> None:
 
 
 def test_loops_nest_and_share_constants() -> None:
-    def fn(x: jax.Array) -> jax.Array:
+    def fn(x: jax.Array) -> Any:
         def outer(i: Any, c: Any) -> Any:
             return lax.fori_loop(0, i, lambda j, d: d + j * 0.5, c) * 0.9
 
@@ -89,6 +89,10 @@ def test_the_portable_branch_of_a_choice_between_platforms() -> None:
         lambda x: lax.platform_dependent(x, tpu=jnp.sin, default=lambda v: v + 1), X
     )
     assert operators(model) == ["Add"]
+
+
+def test_a_loop_without_carry() -> None:
+    assert_agrees(lambda x: lax.scan(lambda c, _: (c, x[0] * 2), 0.0, None, length=3)[1], X)
 
 
 def test_gradient_through_a_loop() -> None:

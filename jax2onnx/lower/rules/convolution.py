@@ -13,6 +13,7 @@ from jax2onnx.errors import UnsupportedUseError
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.registry import register_lowering
 from jax2onnx.lower.rules.shaping import pad
+from jax2onnx.trace.dimensions import is_static
 
 
 @register_lowering(lax.conv_general_dilated_p)
@@ -34,25 +35,24 @@ def _conv(
         raise UnsupportedUseError(f"{ctx.where}: batch_group_count={batch_group_count}")
     x = ctx.transpose(ctx.cast(lhs, ctx.out_dtype), dimension_numbers.lhs_spec)
     kernel = ctx.transpose(ctx.cast(rhs, ctx.out_dtype), dimension_numbers.rhs_spec)
-    spatial = len(window_strides)
-    # Conv knows no dilation of its input and no negative padding: Pad and Slice do both.
+    # Conv knows no dilation of its input, and no negative or symbolic padding: Pad and Slice do.
+    known = is_static([amount for pair in padding for amount in pair])
+    amounts = [(max(a, 0), max(b, 0)) if known else (0, 0) for a, b in padding]
     config = [(0, 0, 0)] * 2 + [
-        (min(low, 0), min(high, 0), dilation - 1)
-        for (low, high), dilation in zip(padding, lhs_dilation, strict=True)
+        (a - before, b - after, dilation - 1)
+        for (a, b), (before, after), dilation in zip(padding, amounts, lhs_dilation, strict=True)
     ]
     x = pad(ctx, x, ctx.constant(0, x), config)
     out_spec = dimension_numbers.out_spec
     shape = tuple(ctx.out_dims[a] for a in out_spec)
-    low_high = [max(low, 0) for low, _ in padding] + [max(high, 0) for _, high in padding]
     result = ctx.op.Conv(
         x,
         kernel,
         strides=list(window_strides),
-        pads=low_high,
+        pads=[a for a, _ in amounts] + [b for _, b in amounts],
         dilations=list(rhs_dilation),
         group=feature_group_count,
         kernel_shape=list(ctx.dims(kernel)[2:]),
         shape=shape,
     )
-    assert spatial == len(shape) - 2
     return ctx.transpose(result, [int(a) for a in np.argsort(out_spec)])

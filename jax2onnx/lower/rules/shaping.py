@@ -11,7 +11,6 @@ from jax import lax
 from jax._src.export.shape_poly import dim_as_value_p
 from jax._src.lax import lax as lax_internal
 
-from jax2onnx.errors import UnsupportedUseError
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import INT64
 from jax2onnx.lower.registry import register_lowering
@@ -149,27 +148,25 @@ def pad(
             x = _interleave(ctx, x, value, axis, interior)
     low = [c[0] for c in padding_config]
     high = [c[1] for c in padding_config]
-    if not is_static([*low, *high]):
-        raise UnsupportedUseError(f"{ctx.where}: padding by a symbolic amount")
+    if not is_static([*low, *high]):  # Pad takes negative amounts too, but no viewer likes them
+        return _extended(ctx, x, value, low, high)
     cut = [(max(-a, 0), max(-b, 0)) for a, b in zip(low, high, strict=True)]
     if any(pair != (0, 0) for pair in cut):
         dims = ctx.dims(x)
         kept = tuple(d - a - b for d, (a, b) in zip(dims, cut, strict=True))
         ends = tuple(d - b for d, (_, b) in zip(dims, cut, strict=True))
-        x = ctx.op.Slice(
-            x,
-            [a for a, _ in cut],
-            ctx.shape_tensor(ends),
-            list(range(len(cut))),
-            shape=kept,
-        )
-    pads = [max(a, 0) for a in low] + [max(b, 0) for b in high]
-    if not any(pads):
-        return x
-    padded = tuple(
-        d + a + b for d, a, b in zip(ctx.dims(x), pads[: len(low)], pads[len(low) :], strict=True)
-    )
-    return ctx.op.Pad(x, pads, value, shape=padded)
+        starts, axes = [a for a, _ in cut], list(range(len(cut)))
+        x = ctx.op.Slice(x, starts, ctx.shape_tensor(ends), axes, shape=kept)
+    low, high = [max(a, 0) for a in low], [max(b, 0) for b in high]
+    return _extended(ctx, x, value, low, high) if any([*low, *high]) else x
+
+
+def _extended(
+    ctx: Context, x: ir.Value, value: ir.Value, low: Sequence[Any], high: Sequence[Any]
+) -> ir.Value:
+    """``x`` with so many values in front and behind on each axis."""
+    dims = tuple(d + a + b for d, a, b in zip(ctx.dims(x), low, high, strict=True))
+    return ctx.op.Pad(x, ctx.shape_tensor((*low, *high)), value, shape=dims)
 
 
 def _interleave(ctx: Context, x: ir.Value, value: ir.Value, axis: int, count: int) -> ir.Value:

@@ -1,0 +1,57 @@
+"""Convolutions of every layout, stride, padding and dilation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from jax import lax
+
+from jax2onnx.testing import assert_agrees, operators
+
+_RNG = np.random.default_rng(0)
+X = _RNG.standard_normal((2, 9, 8, 4), dtype=np.float32)
+W = _RNG.standard_normal((3, 2, 4, 6), dtype=np.float32)
+NHWC = ("NHWC", "HWIO", "NHWC")
+
+
+@pytest.mark.parametrize("padding", [[(0, 0), (0, 0)], [(1, 1), (0, 2)], [(2, 0), (-1, 3)]])
+@pytest.mark.parametrize("strides", [(1, 1), (2, 3)])
+@pytest.mark.parametrize("dilations", [((1, 1), (1, 1)), ((2, 1), (1, 2))])
+def test_strides_padding_and_dilations(padding: Any, strides: Any, dilations: Any) -> None:
+    def fn(x: jax.Array, w: jax.Array) -> jax.Array:
+        return lax.conv_general_dilated(
+            x, w, strides, padding, dilations[0], dilations[1], dimension_numbers=NHWC
+        )
+
+    assert_agrees(fn, X, W, atol=1e-4, specs=[("B", 9, 8, 4), W])
+
+
+def test_groups() -> None:
+    def fn(x: jax.Array, w: jax.Array) -> jax.Array:
+        return lax.conv_general_dilated(
+            x, w, (1, 1), "SAME", dimension_numbers=NHWC, feature_group_count=2
+        )
+
+    assert_agrees(fn, X, W[:, :, :2], atol=1e-4)
+
+
+def test_a_symbolic_length() -> None:
+    def fn(x: jax.Array, w: jax.Array) -> jax.Array:
+        return lax.conv_general_dilated(x, w, (2,), "SAME", dimension_numbers=("NWC", "WIO", "NWC"))
+
+    assert_agrees(fn, X[0], W[0], atol=1e-4, specs=[("B", "L", 4), W[0]])
+
+
+def test_layers_in_nhwc_have_no_permutation_between_them() -> None:
+    square = _RNG.standard_normal((3, 3, 4, 4), dtype=np.float32)
+
+    def fn(x: jax.Array) -> jax.Array:
+        w = square
+        y = lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=NHWC)
+        return lax.conv_general_dilated(y, w, (1, 1), "SAME", dimension_numbers=NHWC)
+
+    model = assert_agrees(fn, X, atol=1e-3)
+    assert operators(model) == ["Transpose", "Conv", "Conv", "Transpose"]
