@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
@@ -49,7 +50,7 @@ def test_layers_in_nhwc_have_no_permutation_between_them() -> None:
     square = _RNG.standard_normal((3, 3, 4, 4), dtype=np.float32)
 
     def fn(x: jax.Array) -> jax.Array:
-        w = square
+        w = jnp.asarray(square)
         y = lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=NHWC)
         return lax.conv_general_dilated(y, w, (1, 1), "SAME", dimension_numbers=NHWC)
 
