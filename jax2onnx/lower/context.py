@@ -79,6 +79,7 @@ class Context:
         self.parameters: dict[ir.Value, str] = {}
         self.taps: dict[str, ir.Value] = {}
         self._eqn: Any = None
+        self._outer: Any = None
 
     @property
     def opset(self) -> int:
@@ -134,7 +135,12 @@ class Context:
     @property
     def where(self) -> str:
         """The primitive that is being lowered and the user's line that called it, for errors."""
-        return f"{self._eqn.primitive} at {source_line(self._eqn)}"
+        return f"{self._eqn.primitive} at {self.line}"
+
+    @property
+    def line(self) -> str:
+        """The user's line that is being lowered; within a decomposition, that of the whole."""
+        return source_line(self._outer or self._eqn)
 
     # -- constants and dimensions ----------------------------------------------------------------
 
@@ -294,12 +300,17 @@ class Context:
     ) -> list[ir.Value]:
         """Traces ``function`` on the types of ``operands`` and lowers the trace in place."""
         avals = [abstract(self.dims(v), element_type(v).numpy()) for v in operands]
-        return self.lower_closed(physical_jaxpr(jax.make_jaxpr(function)(*avals)), operands)
+        saved, self._outer = self._outer, self._outer or self._eqn
+        closed = physical_jaxpr(jax.make_jaxpr(function)(*avals))
+        results = self.lower_closed(closed, operands)
+        self._outer = saved
+        return results
 
     def branch(self) -> Context:
         """A context for a branch (the body of a Loop, say) inside this graph."""
         branch = Context(Builder(self.opset, parent=self.builder), self.dimensions, self.functions)
         branch.parameters = self.parameters
+        branch._outer = self._outer
         return branch
 
 

@@ -42,15 +42,15 @@ def lower_jaxpr(
         ctx.builder.location = module or enclosing
         inputs = [_read(ctx, env, v) for v in eqn.invars]
         rule = LOWERINGS.get(eqn.primitive)
-        if rule is None:  # in the decomposition of a primitive that has a rule
-            raise UnsupportedPrimitiveError([(eqn.primitive.name, source_line(eqn))])
         with ctx.equation(eqn):
+            if rule is None:  # in the decomposition of a primitive that has a rule
+                raise UnsupportedPrimitiveError([(eqn.primitive.name, ctx.line)])
             try:
                 results = rule(ctx, *inputs, **eqn.params)
             except UNDECIDED as error:
                 if not concerns_dimension(error):
                     raise
-                raise undecided(error, source_line(eqn)) from error
+                raise undecided(error, ctx.line) from error
         outputs = [results] if isinstance(results, ir.Value) else list(results)
         for var, value, path in zip(eqn.outvars, outputs, tracker.paths(eqn.outvars), strict=True):
             _state(ctx, eqn, var.aval, value)

@@ -10,10 +10,10 @@ import numpy as np
 import onnx_ir as ir
 from jax import lax
 
-from jax2onnx.errors import UnsupportedUseError
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import BOOL, INT32, INT64
-from jax2onnx.lower.registry import Rule, in_jax, register_lowering
+from jax2onnx.lower.registry import Decomposition, Results, Rule, in_jax, register_lowering
+from jax2onnx.lower.rules.windows import reduce_axis
 from jax2onnx.trace.dimensions import is_static
 
 
@@ -34,18 +34,43 @@ def reduction(op_type: str) -> Rule:
 
 register_lowering(lax.reduce_sum_p)(reduction("ReduceSum"))
 register_lowering(lax.reduce_prod_p)(reduction("ReduceProd"))
-register_lowering(lax.reduce_max_p, lax.reduce_or_p)(reduction("ReduceMax"))
-register_lowering(lax.reduce_min_p, lax.reduce_and_p)(reduction("ReduceMin"))
+register_lowering(lax.reduce_max_p)(reduction("ReduceMax"))
+register_lowering(lax.reduce_min_p)(reduction("ReduceMin"))
 
 
-@register_lowering(lax.reduce_xor_p)
-def _reduce_xor(ctx: Context, x: ir.Value, *, axes: Sequence[int], **_: Any) -> ir.Value:
-    if x.dtype != BOOL:
-        raise UnsupportedUseError(f"{ctx.where}: exclusive or of integers along an axis")
+def bitwise(combine: Callable[[Any, Any], Any], neutral: int) -> Decomposition:
+    """A reduction of bits, by halving; ``neutral`` is the result of no integers at all."""
+
+    def function(x: Any, *, axes: Sequence[int], **_: Any) -> Any:
+        for axis in sorted(axes, reverse=True):
+            if x.shape[axis] == 0:
+                x = jnp.full((*x.shape[:axis], 1, *x.shape[axis + 1 :]), neutral).astype(x.dtype)
+            (x,) = reduce_axis((x,), lambda a, b: [combine(a[0], b[0])], axis)
+            x = lax.squeeze(x, [axis])
+        return x
+
+    return in_jax(function)
+
+
+def logical(on_booleans: Rule, on_integers: Rule) -> Rule:
+    """A rule for a primitive that reduces booleans, and the bits of integers."""
+
+    def rule(ctx: Context, x: ir.Value, **params: Any) -> Results:
+        return (on_booleans if x.dtype == BOOL else on_integers)(ctx, x, **params)
+
+    return rule
+
+
+def _parity(ctx: Context, x: ir.Value, *, axes: Sequence[int], **_: Any) -> ir.Value:
     count = ctx.op.ReduceSum(
-        ctx.cast(x, INT32), [int(a) for a in axes], keepdims=0, dtype=INT32, shape=ctx.out_dims
+        ctx.cast(x, INT32), [int(a) for a in axes], keepdims=0, shape=ctx.out_dims
     )
     return ctx.op.Equal(ctx.op.Mod(count, 2), 1)
+
+
+register_lowering(lax.reduce_and_p)(logical(reduction("ReduceMin"), bitwise(lax.bitwise_and, -1)))
+register_lowering(lax.reduce_or_p)(logical(reduction("ReduceMax"), bitwise(lax.bitwise_or, 0)))
+register_lowering(lax.reduce_xor_p)(logical(_parity, bitwise(lax.bitwise_xor, 0)))
 
 
 def arg_reduction(op_type: str) -> Rule:
