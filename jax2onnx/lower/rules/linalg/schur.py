@@ -87,7 +87,7 @@ def similarity(h: Any, z: Any, k: Any, x: Any) -> tuple[Any, Any]:
             part = reflect(part, factor, v)
         else:
             part = adjoint(reflect(adjoint(part), factor, v))
-        start = [jnp.int32(0)] * a.ndim
+        start = [jnp.zeros_like(k)] * a.ndim
         start[axis] = k
         return lax.dynamic_update_slice(a, part, start, allow_negative_indices=False)
 

@@ -198,7 +198,7 @@ def _sqrt(z: Pair, **_: Any) -> Pair:
     other = jnp.where(root == 0, 0, jnp.abs(z.im) / (2 * jnp.where(root == 0, 1, root)))
     right = z.re >= 0
     im = jnp.where(right, other, root)
-    negative = (z.im < 0) | ((z.im == 0) & (lax.atan2(z.im, -jnp.ones_like(z.im)) < 0))
+    negative = (z.im < 0) | (1 / z.im < 0)  # negative zero too
     return Pair(jnp.where(right, root, other), jnp.where(negative, -im, im))
 
 
