@@ -46,10 +46,10 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     same = [d for d in dims(x) if d != 1] == [d for d in dims(seen) if d != 1]
     if user.op_type not in _VIEWS and not (user.op_type == "Transpose" and same):
         return False
-    moved = x
+    before, moved = seen, x
     editor.keep_tap(seen, x)
     for step in chain:
-        moved = _repeated(editor, step, moved)
+        before, moved = step.outputs[0], _repeated(editor, step, before, moved)
         editor.keep_tap(step.outputs[0], moved)
     editor.replace(value, view(editor, chain[-1], moved, dims(value), sizes=seen))
     return True
@@ -70,12 +70,12 @@ def _passes(user: ir.Node, value: ir.Value, x: ir.Value, seen: ir.Value) -> bool
     return False
 
 
-def _repeated(editor: Editor, step: ir.Node, x: ir.Value) -> ir.Value:
-    """What ``step`` makes of ``x`` instead of what it reads now."""
+def _repeated(editor: Editor, step: ir.Node, before: ir.Value, x: ir.Value) -> ir.Value:
+    """What ``step`` makes of ``x`` where it reads ``before`` now."""
     attributes = {name: attribute(step, name) for name in step.attributes}
     if step.op_type in _LAST_AXIS:
         attributes["axis"] = -1
-    operands = [v if v is not None and all(d == 1 for d in dims(v)) else x for v in step.inputs]
+    operands = [x if v is before else v for v in step.inputs]
     operator = getattr(editor.before(step), step.op_type)
     return operator(  # type: ignore[no-any-return]
         *operands, dtype=step.outputs[0].dtype, shape=dims(x), **attributes

@@ -107,3 +107,7 @@ def read_by_others(x: Array) -> tuple[Array, Array]:
 def test_holds_back(function: Any, expected: list[str]) -> None:
     model = assert_agrees(function, X)
     assert sorted(operators(model)) == sorted(expected)
+
+
+def test_a_value_of_one_element_is_taken_for_no_operand_beside_it() -> None:
+    assert_agrees(lambda x: x[-1], np.arange(6, dtype=np.float32).reshape(3, 2), specs=[("T", 2)])
