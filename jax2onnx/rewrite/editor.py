@@ -165,11 +165,11 @@ class Editor:
     def replace(self, old: ir.Value, new: ir.Value) -> None:
         """Lets ``new`` stand for ``old``, and removes the nodes that nobody reads any more.
 
-        ``new`` takes the name of ``old``, unless it already bears one that somebody may look for.
+        The names of outputs, and those under which tools look for what a module computes, pass on.
         """
         if old.is_graph_output():
             new = self._as_output(old, new)
-        if not _is_tap(new) or _is_tap(old):
+        if _is_tap(old):
             self._rename(new, old)
         producer = old.producer()
         old.replace_all_uses_with(new, replace_graph_outputs=True)

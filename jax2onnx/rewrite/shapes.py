@@ -80,17 +80,21 @@ def view(
     if ones is not None:
         return ones
     if target is None:
-        known = value if sizes is None else sizes
-        parts = [
-            editor.constant([d])
-            if isinstance(d, int)
-            else size(editor, place, known, dims(known).index(d))
-            for d in shape
-        ]
-        operand = vector(editor, place, parts)
-    else:
-        operand = editor.constant(target)
-    return editor.before(place).Reshape(chosen, operand, shape=shape)  # type: ignore[no-any-return]
+        return computed_view(editor, place, value, shape, value if sizes is None else sizes)
+    return editor.before(place).Reshape(chosen, target, shape=shape)  # type: ignore[no-any-return]
+
+
+def computed_view(
+    editor: Editor, place: ir.Node, value: ir.Value, shape: Dims, sizes: ir.Value
+) -> ir.Value:
+    """``value`` in a shape whose symbolic sizes are those of axes of ``sizes``."""
+    known = dims(sizes)
+    parts = [
+        editor.constant([d]) if isinstance(d, int) else size(editor, place, sizes, known.index(d))
+        for d in shape
+    ]
+    target = vector(editor, place, parts)
+    return editor.before(place).Reshape(value, target, shape=shape)  # type: ignore[no-any-return]
 
 
 def _ones_between(editor: Editor, place: ir.Node, value: ir.Value, shape: Dims) -> ir.Value | None:

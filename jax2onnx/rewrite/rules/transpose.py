@@ -58,5 +58,7 @@ def _before_view(editor: Editor, node: ir.Node, x: ir.Value, perm: tuple[int, ..
     permuted = editor.before(node).Transpose(
         source, perm=order, shape=tuple(dims(source)[a] for a in order)
     )
+    if only_user(x) is node:
+        editor.keep_tap(x, source)
     editor.replace(out, view(editor, node, permuted, dims(out), sizes=x))
     return True

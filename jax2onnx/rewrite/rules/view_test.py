@@ -3,10 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import Array, lax
 
+from jax2onnx import to_onnx
 from jax2onnx.rewrite.testing import PLACES, operator_counts
 from jax2onnx.testing import assert_agrees, operators
 
@@ -44,6 +46,29 @@ def test_fires_inside(place: Any) -> None:
     assert (counts["Gemm"], counts["Reshape"]) == (1, 2)
 
 
-def test_holds_back_where_the_shape_would_have_to_be_computed() -> None:
+def test_two_computed_shapes_become_one() -> None:
     model = assert_agrees(Heads(WEIGHT), X, specs=[("B", "T", 4)])
-    assert operator_counts(model)["Reshape"] == 3
+    counts = operator_counts(model)
+    assert (counts["Reshape"], counts["Concat"]) == (2, 1)
+
+
+def test_output_of_a_module_keeps_its_name() -> None:
+    class Model(eqx.Module):
+        heads: Heads
+
+        def __call__(self, x: Array) -> Array:
+            return jnp.tanh(self.heads(x))
+
+    model = to_onnx(Model(Heads(WEIGHT)), [("B", 3, 4)])
+    (node,) = [n for n in model.graph.node if "heads/output" in n.output]
+    assert node.op_type == "Gemm"
+
+
+def twice(x: Array) -> tuple[Array, Array]:
+    y = x.reshape(-1, 4)
+    return jnp.sin(y), y.reshape(x.shape[0], x.shape[1], 2, 2)
+
+
+def test_holds_back_where_only_the_second_shape_would_have_to_be_computed() -> None:
+    model = assert_agrees(twice, X, specs=[("B", "T", 4)])
+    assert operator_counts(model)["Reshape"] == 2
