@@ -15,6 +15,8 @@ from jax import lax
 
 from jax2onnx.lower.physical import RULES, Pair, is_complex, part_dtype, rule
 
+_LOG_2 = 0.6931471805599453
+
 # -- parts and types -----------------------------------------------------------------------------
 
 rule(lax.complex_p)(lambda re, im: Pair(*jnp.broadcast_arrays(re, im)))
@@ -157,7 +159,7 @@ def _exp(z: Pair, **_: Any) -> Pair:
 
 @rule(lax.exp2_p)
 def _exp2(z: Pair, **_: Any) -> Pair:
-    return _exp(Pair(z.re * np.log(2).astype(z.re.dtype), z.im * np.log(2).astype(z.re.dtype)))
+    return _exp(Pair(z.re * _LOG_2, z.im * _LOG_2))
 
 
 @rule(lax.log_p)
@@ -198,7 +200,7 @@ def _sqrt(z: Pair, **_: Any) -> Pair:
     other = jnp.where(root == 0, 0, jnp.abs(z.im) / (2 * jnp.where(root == 0, 1, root)))
     right = z.re >= 0
     im = jnp.where(right, other, root)
-    negative = (z.im < 0) | (1 / z.im < 0)  # negative zero too
+    negative = z.im < 0  # as in JAX, not where it is negative zero
     return Pair(jnp.where(right, root, other), jnp.where(negative, -im, im))
 
 
