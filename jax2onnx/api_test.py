@@ -144,6 +144,14 @@ def test_pytrees_go_in_and_out_with_stable_names() -> None:
     assert [o.name for o in model.graph.output] == ["both.low", "both.high", "sum"]
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_allclose_takes_and_compares_narrow_floats(dtype: str) -> None:
+    x = jnp.asarray(X, dtype)
+    model = to_onnx(lambda x: x.reshape(-1), [x])
+    assert allclose(lambda x: x.reshape(-1), model, [x])
+    assert "differ" in str(allclose(lambda x: x.reshape(-1) * 2, model, [x]))
+
+
 def test_unused_inputs_stay_and_passed_through_inputs_are_copied() -> None:
     model = assert_agrees(lambda x, y: (x, x, 3.0), X, X)
     assert [i.name for i in model.graph.input] == ["x", "y"]
@@ -212,6 +220,31 @@ def test_a_malformed_option_is_named(options: dict[str, Any], message: str) -> N
 def test_a_malformed_input_is_named(inputs: Any) -> None:
     with pytest.raises(InputError, match="input"):
         to_onnx(lambda x: x, inputs)
+
+
+def test_names_that_clash_are_refused() -> None:
+    with pytest.raises(InputError, match=r"'a' names both the graph's input and its output"):
+        to_onnx(lambda x: x + 1, [X], input_names=["a"], output_names=["a"])
+    with pytest.raises(InputError, match=r"'first\.bias' names both the graph's parameter"):
+        to_onnx(Mlp(jax.random.key(0)), [X], input_names=["first.bias"])
+
+
+def test_names_that_nobody_chose_do_not_clash() -> None:
+    model = assert_agrees(lambda output: output + 1, X)
+    assert (model.graph.input[0].name, model.graph.output[0].name) == ("output", "output_1")
+
+
+def test_an_unknown_parameter_is_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"no parameter 'first\.biass' \(did you mean 'first\.bias'"
+    ):
+        to_onnx(Mlp(jax.random.key(0)), [X], parameters={"first.biass": ir.tensor(X)})
+
+
+@pytest.mark.parametrize(("fn", "inputs"), [(3, [X]), (lambda x: x, [X, X]), (jnp.dot, [X])])
+def test_what_cannot_be_called_so_is_refused(fn: Any, inputs: Any) -> None:
+    with pytest.raises(InputError, match=r"callable|positional"):
+        to_onnx(fn, inputs)
 
 
 def test_a_dimension_that_must_be_known_names_the_line_and_the_way_out() -> None:

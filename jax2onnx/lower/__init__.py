@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,6 +42,7 @@ def lower(
     """
     traced = physical(traced)
     refuse_unsupported(traced.jaxpr)
+    _refuse_clashes(traced)
     builder = Builder(opset)
     parameters = [
         builder.new_value(p.path, onnx_dtype(_stored(p)), tuple(p.value.shape))
@@ -89,13 +91,39 @@ def _name_module_outputs(ctx: Context, outputs: Sequence[ir.Value]) -> None:
             taken.add(value)
 
 
+def _unknown(path: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(path, known, 1)
+    return f"the model has no parameter {path!r}" + (
+        f" (did you mean {near[0]!r}?)" if near else ""
+    )
+
+
+def _refuse_clashes(traced: Traced) -> None:
+    """Raises where two of the graph's inputs, outputs and parameters bear one name."""
+    taken: dict[str, str] = {}
+    for kind, names in (
+        ("parameter", [p.path for p in traced.parameters]),
+        ("input", [i.name for i in traced.inputs]),
+        ("output", traced.output_names),
+    ):
+        for name in names:
+            if name in taken:
+                raise InputError(
+                    f"{name!r} names both the graph's {taken[name]} and its {kind}: choose "
+                    "another with input_names= or output_names="
+                )
+            taken[name] = kind
+
+
 def _bind(
     values: Sequence[ir.Value],
     parameters: Sequence[Parameter],
     tensors: Mapping[str, ir.TensorProtocol],
 ) -> list[ir.Value]:
     """Gives every parameter that the graph uses its tensor; returns those values."""
-    problems, used = [], []
+    known = [p.path for p in parameters]
+    problems = [_unknown(path, known) for path in tensors if path not in known]
+    used = []
     for value, parameter in zip(values, parameters, strict=True):
         if not value.uses():
             continue

@@ -15,7 +15,8 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 MAX_ELEMENTS = 1 << 16
-_ROUNDED_EXACTLY = frozenset(("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"))
+_INTEGERS = frozenset(("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"))
+_ROUNDED_EXACTLY = _INTEGERS | {"f4", "f8"}
 
 
 def _slice(x: Array, starts: Array, ends: Array, axes: Array, steps: Array | None = None) -> Array:
@@ -93,7 +94,8 @@ def fold(op_type: str, inputs: Sequence[Array], attributes: Mapping[str, Any]) -
     function = _MOVEMENT.get(op_type)
     if function is None:
         function = _EXACT.get(op_type)
-        if function is None or any(x.dtype.str[1:] not in _ROUNDED_EXACTLY for x in inputs):
+        types = _INTEGERS if op_type in ("Max", "Min") else _ROUNDED_EXACTLY  # of -0 and 0
+        if function is None or any(x.dtype.str[1:] not in types for x in inputs):
             return None
     if any(x.size > MAX_ELEMENTS for x in inputs):
         return None
@@ -101,6 +103,8 @@ def fold(op_type: str, inputs: Sequence[Array], attributes: Mapping[str, Any]) -
         result = function(*inputs, **attributes)
     if result is None or result.size > MAX_ELEMENTS:
         return None
+    if op_type in _EXACT and result.dtype.kind == "f" and np.isnan(result).any():
+        return None  # the sign of a NaN that arises differs between processors
     return np.asarray(result, order="C")
 
 

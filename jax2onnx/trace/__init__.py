@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,11 @@ def trace(
     parse = dimension_parser(constraints)
     keywords = dict(input_params or {})
     callable_ = model.rebuild(model.leaves)
+    _check_call(callable_, inputs, keywords)
     flat, tree = flatten_inputs(callable_, inputs, input_names, parse, double)
+    if input_names is None:
+        names = _distinct([i.name for i in flat], model.paths)
+        flat = [replace(i, name=name) for i, name in zip(flat, names, strict=True)]
     extra, extra_tree = _keyword_inputs(keywords, parse, double)
     parameters = tuple(map(Parameter, model.paths, model.leaves))
     count = len(parameters)
@@ -89,8 +94,24 @@ def trace(
         tuple(closed.consts),
         parameters,
         (*flat, *extra),
-        _output_names(out, output_names),
+        _output_names(out, output_names, [*model.paths, *(i.name for i in (*flat, *extra))]),
     )
+
+
+def _check_call(fn: Any, inputs: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+    if not callable(fn):
+        raise InputError(f"fn must be callable, got {fn!r}")
+    try:
+        signature = inspect.signature(fn)
+    except (TypeError, ValueError):  # a builtin, which has none
+        return
+    try:
+        signature.bind(*inputs, **keywords)
+    except TypeError as error:
+        raise InputError(
+            f"inputs= gives {len(inputs)} positional argument(s) and input_params= gives "
+            f"{sorted(keywords)}, but fn takes {signature}: {error}"
+        ) from error
 
 
 def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
@@ -121,12 +142,23 @@ def _refuse_tracers(consts: Sequence[Any]) -> None:
         )
 
 
-def _output_names(out: Any, names: Sequence[str] | None) -> tuple[str, ...]:
+def _distinct(names: Sequence[str], taken: Iterable[str]) -> list[str]:
+    """Names that nobody chose, with a number where they would clash."""
+    used, result = set(taken), []
+    for name in names:
+        count, distinct = 0, name
+        while distinct in used:
+            count, distinct = count + 1, f"{name}_{count + 1}"
+        used.add(distinct)
+        result.append(distinct)
+    return result
+
+
+def _output_names(out: Any, names: Sequence[str] | None, taken: Iterable[str]) -> tuple[str, ...]:
     paths = [path for path, _ in tree_util.tree_flatten_with_path(out)[0]]
     if names is None:
-        return tuple(
-            "output" if not p else _prefixed(path_name(p, keep_values=True)) for p in paths
-        )
+        derived = ["output" if not p else _prefixed(path_name(p, keep_values=True)) for p in paths]
+        return tuple(_distinct(derived, taken))
     if len(names) != len(paths):
         raise InputError(f"output_names has {len(names)} names for {len(paths)} outputs")
     if len(set(names)) != len(names):

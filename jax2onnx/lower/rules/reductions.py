@@ -27,6 +27,8 @@ def reduction(op_type: str) -> Rule:
         reduced = getattr(ctx.op, op_type)(
             wide, [int(a) for a in axes], keepdims=0, dtype=wide.dtype, shape=ctx.out_dims
         )
+        if x.dtype == BOOL:  # of nothing, the greatest integer is the least one there is
+            return ctx.op.Greater(reduced, 0)
         return ctx.cast(reduced, ctx.out_dtype)
 
     return rule
