@@ -22,6 +22,8 @@ from jax2onnx.rewrite.values import attribute, made_by, scalar, stands_for, the_
 Match: TypeAlias = Mapping[str, ir.Value]
 """The value of each variable."""
 
+_MANY = 4
+
 COMMUTATIVE = frozenset(("Add", "And", "Equal", "Max", "Min", "Mul", "Or", "Xor"))
 
 _PRECISION = {
@@ -201,11 +203,15 @@ def match(pattern: Pattern, value: ir.Value | None) -> Match | None:
 
 
 def ancestors(node: ir.Node, reach: int) -> Iterator[ir.Node]:
-    """``node``, what reads it, what reads that, and so on ``reach`` times; nearer ones first."""
+    """``node``, what reads it, what reads that, and so on ``reach`` times; nearer ones first.
+
+    What many read is no inner part of an expression: its readers are not followed.
+    """
     level = {node: None}
     for _ in range(reach + 1):
         yield from level
-        level = {u: None for n in level for v in n.outputs for u in users(v)}
+        values = [v for n in level for v in n.outputs if len(v.uses()) <= _MANY]
+        level = {u: None for v in values for u in users(v)}
 
 
 @dataclass(frozen=True)
