@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor, Operators
-from jax2onnx.rewrite.values import attribute, made_by, scalar, stands_for, the_input, users
+from jax2onnx.rewrite.values import attribute, dims, made_by, scalar, stands_for, the_input, users
 
 Match: TypeAlias = Mapping[str, ir.Value]
 """The value of each variable."""
@@ -229,10 +229,18 @@ class PatternRule:
         """Replaces the nearest expression around ``node`` that fits."""
         for root in ancestors(node, self.reach):
             for pattern in self.patterns:
-                if root.op_type not in pattern.roots:
-                    continue
-                found = match(pattern, root.outputs[0])
-                if found is not None:
-                    editor.replace(root.outputs[0], self.build(editor.before(root), found))
+                if root.op_type in pattern.roots and self._replace(editor, root, pattern):
                     return True
         return False
+
+    def _replace(self, editor: Editor, root: ir.Node, pattern: Pattern) -> bool:
+        old = root.outputs[0]
+        found = match(pattern, old)
+        if found is None:
+            return False
+        new = self.build(editor.before(root), found)
+        if dims(new) != dims(old):  # a constant of one element may still have many axes
+            editor.erase(new.producer())  # type: ignore[arg-type]
+            return False
+        editor.replace(old, new)
+        return True

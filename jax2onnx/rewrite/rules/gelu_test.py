@@ -91,13 +91,24 @@ def other_argument(x: Array) -> Array:
     return 0.5 * (x + 1) * (1 + lax.erf(x * np.float32(np.sqrt(0.5))))
 
 
+def constant_that_adds_axes(x: Array) -> Any:
+    return np.full((1, 1, 1), 0.5, np.float32) * x * (1 + lax.erf(x * np.float32(np.sqrt(0.5))))
+
+
 def sigmoid_kind(x: Array) -> Array:
     return x * jax.nn.sigmoid(1.702 * x)
 
 
 @pytest.mark.parametrize(
     "function",
-    [other_constant, other_coefficient, other_argument, sigmoid_kind, jax.scipy.special.erfc],
+    [
+        other_constant,
+        other_coefficient,
+        other_argument,
+        constant_that_adds_axes,
+        sigmoid_kind,
+        jax.scipy.special.erfc,
+    ],
 )
 def test_holds_back(function: Any) -> None:
     model = assert_agrees(function, X, rtol=1e-4)
