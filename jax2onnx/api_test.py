@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import onnx
 import onnx_ir as ir
+import onnxruntime
 import pytest
 from flax import nnx
 
@@ -241,10 +242,27 @@ def test_an_unknown_parameter_is_refused() -> None:
         to_onnx(Mlp(jax.random.key(0)), [X], parameters={"first.biass": ir.tensor(X)})
 
 
-@pytest.mark.parametrize(("fn", "inputs"), [(3, [X]), (lambda x: x, [X, X]), (jnp.dot, [X])])
-def test_what_cannot_be_called_so_is_refused(fn: Any, inputs: Any) -> None:
-    with pytest.raises(InputError, match=r"callable|positional"):
+@pytest.mark.parametrize(
+    ("fn", "inputs", "message"),
+    [
+        (3, [X], "must be callable"),
+        (lambda x: x, [X, X], "2 positional"),
+        (jnp.dot, [X], "1 positional"),
+        (eqx.nn.Linear, [X], "is the class Linear"),
+        (nn.Dense(4), [X], "has no variables"),
+        (lambda x: x, [("B", None)], "open by a name"),
+        (lambda x: x, [np.array(["a"])], "no tensors of"),
+    ],
+)
+def test_what_cannot_be_called_so_is_refused(fn: Any, inputs: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         to_onnx(fn, inputs)
+
+
+@pytest.mark.parametrize("fn", [lambda x: None, lambda x: np.sin(x)])
+def test_what_gives_no_array_is_refused(fn: Any) -> None:
+    with pytest.raises(ModelError, match=r"no array|api_test\.py"):
+        to_onnx(fn, [X])
 
 
 def test_a_dimension_that_must_be_known_names_the_line_and_the_way_out() -> None:
@@ -296,6 +314,29 @@ def test_a_user_registers_a_primitive_of_their_own() -> None:
         return ctx.op.Mul(x, 3.0)
 
     assert operators(assert_agrees(triple_p.bind, X)) == ["Mul"]
+
+
+def test_random_state_of_a_module_is_no_obstacle() -> None:
+    class Net(nnx.Module):
+        def __init__(self, rngs: nnx.Rngs) -> None:
+            self.linear = nnx.Linear(8, 4, rngs=rngs)
+            self.dropout = nnx.Dropout(0.5, rngs=rngs)
+
+        def __call__(self, x: jax.Array) -> jax.Array:
+            y: jax.Array = self.dropout(self.linear(x))
+            return y
+
+    net = Net(nnx.Rngs(0))
+    net.set_attributes(deterministic=True)
+    assert initializers(assert_agrees(net, X, specs=[("B", 8)])) == {"linear.kernel", "linear.bias"}
+
+
+def test_a_random_key_gives_the_numbers_of_jax() -> None:
+    key = jax.random.key(3)
+    model = to_onnx(lambda k: jax.random.bits(k, (4,)), [key])
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    (found,) = session.run(None, {"k": np.asarray(jax.random.key_data(key))})
+    np.testing.assert_array_equal(found, jax.random.bits(key, (4,)))
 
 
 def test_a_tracer_that_leaked_into_the_model_is_refused() -> None:

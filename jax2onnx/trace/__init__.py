@@ -16,7 +16,7 @@ from jax._src.interpreters import partial_eval
 from jax.extend import core
 
 from jax2onnx.errors import InputError, ModelError
-from jax2onnx.trace.callables import parameterise
+from jax2onnx.trace.callables import linen_pair, parameterise
 from jax2onnx.trace.dimensions import abstract, dimension_parser, explained
 from jax2onnx.trace.paths import path_name
 from jax2onnx.trace.specs import Input, InputSpec, flatten_inputs
@@ -63,6 +63,7 @@ def trace(
         ModelError: a model that cannot be traced abstractly.
         SymbolicDimensionError: a dimension that JAX cannot keep symbolic.
     """
+    _check_callable(fn)
     model = parameterise(fn)
     parse = dimension_parser(constraints)
     keywords = dict(input_params or {})
@@ -98,9 +99,16 @@ def trace(
     )
 
 
+def _check_callable(fn: Any) -> None:
+    if isinstance(fn, type):
+        raise InputError(f"fn is the class {fn.__name__}: give an instance of it")
+    if not callable(fn) and linen_pair(fn) is None:
+        raise InputError(
+            f"fn must be callable, or a Flax Linen (module, variables) pair, got {fn!r}"
+        )
+
+
 def _check_call(fn: Any, inputs: Sequence[Any], keywords: Mapping[str, Any]) -> None:
-    if not callable(fn):
-        raise InputError(f"fn must be callable, got {fn!r}")
     try:
         signature = inspect.signature(fn)
     except (TypeError, ValueError):  # a builtin, which has none
@@ -115,7 +123,8 @@ def _check_call(fn: Any, inputs: Sequence[Any], keywords: Mapping[str, Any]) -> 
 
 
 def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
-    return abstract(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
+    dtype = jax.dtypes.canonicalize_dtype(leaf.dtype, allow_extended_dtype=True)
+    return abstract(leaf.shape, dtype)
 
 
 def _keyword_inputs(
@@ -156,6 +165,8 @@ def _distinct(names: Sequence[str], taken: Iterable[str]) -> list[str]:
 
 def _output_names(out: Any, names: Sequence[str] | None, taken: Iterable[str]) -> tuple[str, ...]:
     paths = [path for path, _ in tree_util.tree_flatten_with_path(out)[0]]
+    if not paths:
+        raise ModelError("fn returns no array, so that the model would have no output")
     if names is None:
         derived = ["output" if not p else _prefixed(path_name(p, keep_values=True)) for p in paths]
         return tuple(_distinct(derived, taken))

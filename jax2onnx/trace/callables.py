@@ -17,6 +17,7 @@ import jax
 import numpy as np
 from jax import tree_util
 
+from jax2onnx.errors import InputError
 from jax2onnx.trace.paths import path_name
 
 Leaf = jax.Array | jax.ShapeDtypeStruct | np.ndarray[Any, Any]
@@ -47,7 +48,7 @@ def parameterise(fn: Any) -> Parameterised:
         return Parameterised(
             owner.paths, owner.leaves, lambda leaves: getattr(owner.rebuild(leaves), name)
         )
-    linen = _linen_pair(fn)
+    linen = linen_pair(fn)
     if linen is not None:
         module, variables = linen
         return _with_arguments(module.apply, (variables,), {})
@@ -105,13 +106,17 @@ def _nnx(module: Any) -> Parameterised:
     )
 
 
-def _linen_pair(fn: object) -> tuple[Any, Any] | None:
+def linen_pair(fn: object) -> tuple[Any, Any] | None:
+    """The module and the variables of a Flax Linen callable, if it is one."""
     linen = sys.modules.get("flax.linen")
     if linen is None:
         return None
     if isinstance(fn, linen.Module):
         if fn.scope is None:
-            return None
+            raise InputError(
+                f"the Flax Linen module {type(fn).__name__} has no variables: give "
+                "(module, variables), or module.bind(variables)"
+            )
         module, variables = fn.unbind()
         return module, variables
     if isinstance(fn, tuple) and len(fn) == 2 and isinstance(fn[0], linen.Module):

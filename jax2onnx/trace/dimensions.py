@@ -69,18 +69,26 @@ def explained() -> Iterator[None]:
     """Turns the errors of a trace that a user can act on into ones that say how."""
     try:
         yield
-    except (jax.errors.ConcretizationTypeError, jax.errors.NonConcreteBooleanIndexError) as error:
+    except CONCRETE as error:
         raise ModelError(
             f"the model needs a concrete value while it is traced, at {_user_line(error)}:\n"
             f"  {str(error).splitlines()[0]}\n"
-            "Make that value a static attribute of the model, or express the choice with "
-            "jax.lax.cond or jnp.where."
+            "Compute with jax.numpy instead of numpy, make that value a static attribute of the "
+            "model, or express the choice with jax.lax.cond or jnp.where."
         ) from error
     except UNDECIDED as error:
         if not concerns_dimension(error):
             raise
         raise undecided(error, _user_line(error)) from error
 
+
+CONCRETE = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.NonConcreteBooleanIndexError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+)
+"""What JAX raises where a value would have to be known."""
 
 UNDECIDED = (jax.errors.InconclusiveDimensionOperation, UnexpectedDimVar, TypeError)
 """What JAX raises where a dimension would have to be known (see `concerns_dimension`)."""

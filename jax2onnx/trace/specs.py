@@ -30,8 +30,13 @@ class InputSpec:
     dtype: Any = np.float32
 
     def __init__(self, shape: Sequence[int | str], dtype: Any = np.float32) -> None:
+        if isinstance(shape, str) or not isinstance(shape, Sequence):
+            raise InputError(f"InputSpec: shape must be a sequence of dimensions, got {shape!r}")
         object.__setattr__(self, "shape", tuple(shape))
-        object.__setattr__(self, "dtype", np.dtype(dtype))
+        try:
+            object.__setattr__(self, "dtype", np.dtype(dtype))
+        except TypeError as error:
+            raise InputError(f"InputSpec: {dtype!r} is no dtype") from error
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,11 @@ class Input:
 def _is_spec(node: object) -> bool:
     if isinstance(node, InputSpec | jax.ShapeDtypeStruct | np.ndarray | jax.Array | np.generic):
         return True
-    return isinstance(node, tuple | list) and all(isinstance(d, int | str) for d in node)
+    return isinstance(node, tuple | list) and all(_is_dim(d) for d in node)
+
+
+def _is_dim(dim: object) -> bool:
+    return dim is None or isinstance(dim, int | np.integer | str)
 
 
 def flatten_inputs(
@@ -109,10 +118,18 @@ def _input(
             f"input {name!r}: {spec!r} is no input specification. Give a shape such as "
             '("B", 30), a jax2onnx.InputSpec(shape, dtype), a jax.ShapeDtypeStruct or an array.'
         )
-    if any(isinstance(d, int) and d < 0 for d in spec.shape):
-        raise InputError(f"input {name!r}: shape {tuple(spec.shape)} has a negative dimension")
+    for dim in spec.shape:
+        if dim is None or (isinstance(dim, int | np.integer) and dim < 0):
+            raise InputError(
+                f"input {name!r}: {dim} in the shape {tuple(spec.shape)} is no dimension. Leave "
+                'one open by a name, as in ("B", 30).'
+            )
     shape = parse(spec.shape) if isinstance(spec, InputSpec) else tuple(spec.shape)
+    if dtypes.issubdtype(spec.dtype, dtypes.extended):
+        return Input(name, spec.dtype, abstract(shape, spec.dtype))
     dtype = np.dtype(spec.dtype)
+    if dtype.kind in "OSUMm":
+        raise InputError(f"input {name!r}: ONNX has no tensors of {dtype}")
     traced = dtypes.canonicalize_dtype(dtype)
     if dtype != traced and dtype.kind not in "iu":
         if isinstance(spec, InputSpec):
