@@ -2,9 +2,9 @@
 
 A cached result is only right when everything that it depends on is in its cache key. The build puts
 the declared inputs there; this module refuses the rest. It is an audit hook
-(https://docs.python.org/3/library/audit_events.html): every `open`, connection and subprocess of
-Python code passes it. It is a guard against mistakes, not against malice, and it cannot see what
-native libraries do by themselves.
+(https://docs.python.org/3/library/audit_events.html): every `open`, listing of a folder, connection
+and subprocess of Python code passes it. It is a guard against mistakes, not against malice, and it
+cannot see what native libraries do by themselves.
 
 Import nothing heavy here: the hook must be in place before the libraries that it watches.
 """
@@ -37,6 +37,17 @@ _OF_THE_MACHINE = (
     "/usr/share/zoneinfo/",
 )
 """What libraries ask the machine about itself when they are imported; no model depends on it."""
+
+_FILES = {
+    "open": "opened",
+    "os.listdir": "listed",
+    "os.scandir": "listed",
+    "sqlite3.connect": "opened",
+}
+"""Audit event that reads a file or a folder, its first argument -> what was done to it."""
+
+_FORKS = ("os.fork", "os.forkpty")
+"""What begins a second process whose refusals this one would not learn of."""
 
 _SUBPROCESSES = {
     "os.exec": 0,
@@ -83,12 +94,13 @@ class Guard:
 
     def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         """The hook: refuses the event, or returns."""
-        if event == "open":
+        if event in _FILES:
             path = arguments[0]
+            # The rest are files that are open already, and the working directory (None).
             if isinstance(path, (str, bytes)) and not self._is_declared(os.fsdecode(path)):
                 self._refuse(
-                    f"opened {os.path.abspath(os.fsdecode(path))}, which is not among its declared "
-                    "inputs",
+                    f"{_FILES[event]} {os.path.abspath(os.fsdecode(path))}, which is not among its "
+                    "declared inputs",
                     "Declare it (as weights, as a `resource` the exporter depends on, or in a "
                     "requirement) or do without it",
                 )
@@ -102,10 +114,15 @@ class Guard:
                 f"started another program ({_shown(arguments, _SUBPROCESSES[event])})",
                 "Do that work in Python, or before the build, and pin the result as weights",
             )
+        elif event in _FORKS:
+            self._refuse(
+                f"split its process ({event})", "Do the work in one process, or in threads"
+            )
 
     def _is_declared(self, path: str) -> bool:
         absolute = os.path.abspath(path)
-        if self._is_below(absolute) or absolute.startswith(_OF_THE_MACHINE):
+        # With the separator, for these folders themselves may be listed.
+        if self._is_below(absolute) or f"{absolute}/".startswith(_OF_THE_MACHINE):
             return True
         real = os.path.realpath(absolute)
         return self._is_below(real) or any(_below(real, root) for root in self._linked)
@@ -182,7 +199,9 @@ def _origin() -> str:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = os.path.abspath(frame.f_code.co_filename)
-        inside = file.startswith(here) and "site-packages" not in file
+        # What is frozen into the interpreter is named "<frozen os>".
+        inside = file.startswith(here) and not file.startswith(f"{here}<")
+        inside = inside and "site-packages" not in file
         if inside and file != os.path.abspath(__file__):
             return f" at {file[len(here) :]}:{frame.f_lineno}"
         frame = frame.f_back

@@ -41,6 +41,12 @@ def run(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
         ("open(b'/etc/hostname')", "exporters:mine opened /etc/hostname"),
         ("import os; os.open('../outside', os.O_RDWR | os.O_CREAT)", "outside, which is not among"),
         ("import numpy; numpy.load('/nowhere/x.npy')", "opened /nowhere/x.npy"),
+        ("import os; os.listdir('/etc')", "exporters:mine listed /etc, which is not among"),
+        ("import os; list(os.walk(b'/etc'))", "exporters:mine listed /etc, which"),
+        ("import glob; glob.glob('/etc/*.conf')", "exporters:mine listed /etc, which"),
+        ("from pathlib import Path; list(Path('..').iterdir())", "exporters:mine listed /"),
+        ("import sqlite3; sqlite3.connect('/nowhere/x.db')", "opened /nowhere/x.db"),
+        ("import os; os.fork()", "exporters:mine split its process (os.fork)"),
         (
             "import socket; socket.create_connection(('example.org', 443))",
             "reached for the network (socket.getaddrinfo: example.org)",
@@ -79,6 +85,11 @@ def test_work_within_bounds_is_left_alone(tmp_path: Path) -> None:
         "logging.warning('x'); time.localtime(); zoneinfo.ZoneInfo('UTC'); uuid.uuid4()\n"
         "assert float(jax.jit(jnp.sin)(0.0)) == 0\n"
         "Path('out').mkdir(); Path('out/x').write_text('x'); Path('out/x').read_text()\n"
-        "import inspect; inspect.getsource(jnp.sin); socket.socketpair()\n",
+        "import inspect; inspect.getsource(jnp.sin); socket.socketpair()\n"
+        "import os, glob, importlib.metadata, sqlite3, threading\n"
+        "os.listdir(); os.listdir('out'); list(os.walk('.')); glob.glob('*'); glob.glob('out/*')\n"
+        "os.listdir(os.open('out', os.O_RDONLY)); zoneinfo.available_timezones()\n"
+        "list(importlib.metadata.distributions()); sqlite3.connect('out/db')\n"
+        "sqlite3.connect(':memory:')\n",
     )
     assert done.returncode == 0, done.stderr
