@@ -37,8 +37,6 @@ _ACTIONS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
         "output": str,
         "store": str,
         "store_above": int,
-        "licence": str,
-        "source": str,
     },
     "fetch": {
         "url": (str, type(None)),

@@ -231,8 +231,6 @@ async def synthetic_weights(field_set: SyntheticWeightsFieldSet, options: OnnxEx
                 "version": 1,
                 "action": "synthesise",
                 "target": field_set.address.spec,
-                "licence": field_set.licence.value,
-                "source": field_set.provenance.value,
                 "generator": field_set.generator.value,
                 "config": config,
                 "seed": field_set.seed.value,

@@ -51,6 +51,14 @@ def test_large_synthetic_weights_are_made_again_only_when_needed(repository: Rep
     assert repository.runs() == ["synthesise large", "export of_large"]
 
 
+def test_a_corrected_licence_makes_no_weights_again(repository: Repository) -> None:
+    repository.export("of_synthetic")
+    repository.runs()
+    repository.replace("m/BUILD", 'licence="Apache-2.0"', 'licence="MIT"')
+    assert weights_of(repository, "of_synthetic")["licence"] == "MIT"
+    assert repository.runs() == ["export of_synthetic"]
+
+
 def test_seed_and_config_give_other_weights(repository: Repository) -> None:
     repository.export("of_synthetic")
     repository.replace("m/config.json", '"s"', '"t"')
