@@ -62,8 +62,8 @@ import ctypes
 
 try:
     cuda = ctypes.CDLL("libcuda.so.1")
-except OSError:
-    raise SystemExit("this machine has no NVIDIA driver (libcuda.so.1)")
+except OSError as error:
+    raise SystemExit(f"this machine has no NVIDIA driver ({error})")
 count, version = ctypes.c_int(), ctypes.c_int()
 name = ctypes.create_string_buffer(256)
 if cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
@@ -101,17 +101,24 @@ class CudaRequest:
 
 @dataclass(frozen=True)
 class Cuda:
-    """The GPU of this machine, or the reason why there is none."""
+    """The GPU of this machine, or the reason why there is none.
+
+    `libraries` is the variable that says where CUDA and cuDNN are, if the user needs one. Results
+    depend on both, so both are part of the key, of CUDA tests alone.
+    """
 
     device: str | None
     reason: str
+    libraries: FrozenDict[str, str]
 
 
 @rule(desc="Look for a CUDA device", level=LogLevel.DEBUG)
 async def find_cuda(request: CudaRequest) -> Cuda:
+    libraries = FrozenDict(await compat.environment_variables(["LD_LIBRARY_PATH"]))
     result = await compat.execute(
         Process(
             (request.python, "-IS", "-c", _PROBE),
+            env=libraries,
             description="Look for a CUDA device",
             level=LogLevel.DEBUG,
             cache_scope=ProcessCacheScope.PER_SESSION,
@@ -119,8 +126,9 @@ async def find_cuda(request: CudaRequest) -> Cuda:
     )
     if result.exit_code != 0:
         lines = result.stderr.decode(errors="replace").strip().splitlines()
-        return Cuda(None, lines[-1] if lines else f"the probe exited with {result.exit_code}")
-    return Cuda(result.stdout.decode().strip(), "")
+        reason = lines[-1] if lines else f"the probe exited with {result.exit_code}"
+        return Cuda(None, reason, libraries)
+    return Cuda(result.stdout.decode().strip(), "", libraries)
 
 
 @dataclass(frozen=True)
@@ -229,7 +237,7 @@ async def run_parity_test(
         if cuda.device is None:
             await Get(Skipped, SkipRequest(test.address, cuda.reason))
             return TestResult.no_tests_found(test.address, test_options.output)
-        environment = FrozenDict({"ONNX_EXPORT_CUDA_DEVICE": cuda.device})
+        environment = FrozenDict({"ONNX_EXPORT_CUDA_DEVICE": cuda.device, **cuda.libraries})
     request = ParityActionRequest(
         test,
         environment,

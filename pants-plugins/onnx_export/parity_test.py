@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +90,14 @@ def test_without_cuda_a_test_is_skipped_with_a_warning_in_every_run(
         (warning,) = [r.getMessage() for r in caplog.records if "SKIPPED" in r.getMessage()]
         assert warning.startswith("SKIPPED m:cuda: it needs a CUDA device, and ")
     assert repository.runs() == []
+
+
+def test_libraries_are_looked_for_where_the_user_says(
+    repository: Repository, tmp_path: Path
+) -> None:
+    (tmp_path / "libcuda.so.1").write_text("no library")
+    repository.use("--onnx-export-require-cuda", LD_LIBRARY_PATH=str(tmp_path))
+    assert f"{tmp_path}/libcuda.so.1: " in repository.test("cuda").stderr
 
 
 def test_without_cuda_a_test_fails_where_cuda_is_required(repository: Repository) -> None:
