@@ -259,9 +259,9 @@ def test_what_cannot_be_called_so_is_refused(fn: Any, inputs: Any, message: str)
         to_onnx(fn, inputs)
 
 
-@pytest.mark.parametrize("fn", [lambda x: None, lambda x: np.sin(x)])
+@pytest.mark.parametrize("fn", [lambda x: None, np.sin])
 def test_what_gives_no_array_is_refused(fn: Any) -> None:
-    with pytest.raises(ModelError, match=r"no array|api_test\.py"):
+    with pytest.raises(ModelError, match=r"no array|concrete value"):
         to_onnx(fn, [X])
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import dtypes, tree_util
 
@@ -125,7 +126,7 @@ def _input(
                 'one open by a name, as in ("B", 30).'
             )
     shape = parse(spec.shape) if isinstance(spec, InputSpec) else tuple(spec.shape)
-    if dtypes.issubdtype(spec.dtype, dtypes.extended):
+    if jnp.issubdtype(spec.dtype, dtypes.extended):
         return Input(name, spec.dtype, abstract(shape, spec.dtype))
     dtype = np.dtype(spec.dtype)
     if dtype.kind in "OSUMm":
