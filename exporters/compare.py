@@ -6,26 +6,21 @@ value within `atol + rtol * |expected|`; integers and booleans must be equal.
 
 from __future__ import annotations
 
-import ctypes
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx_ir as ir
 import onnxruntime as ort
 
 from exporters.errors import ExportError
 from exporters.exportable import ParityCase
 from exporters.summary import ORT_FOLDER_OPTION
+from jax2onnx import runtime
 
 PROVIDERS: Mapping[str, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-
-_ORT_DTYPES = {"float": "float32", "double": "float64", "string": "str"}
-"""ONNX Runtime's names of element types, where they are not numpy's."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +59,8 @@ def open_session(
             f"{', '.join(ort.get_available_providers())}. Run with the `cuda` resolve, which has "
             "onnxruntime-gpu."
         )
+    if provider == "cuda":
+        ort.preload_dlls()  # where pip installed CUDA and cuDNN, no loader looks for them
     options = ort.SessionOptions()
     options.log_severity_level = 3
     if weights is not None:
@@ -185,48 +182,21 @@ def run(session: ort.InferenceSession, case: ParityCase) -> dict[str, np.ndarray
     Raises:
         ExportError: the inputs are not those of the model, or it fails on them.
     """
-    signature = {value.name: value for value in session.get_inputs()}
+    signature = runtime.input_types(session)
     problems = [f"{name} is missing" for name in sorted(signature.keys() - case.inputs.keys())]
     problems += [
         f"{name} is no input of it" for name in sorted(case.inputs.keys() - signature.keys())
     ]
     for name, value in case.inputs.items():
-        wanted = _numpy_name(signature[name].type) if name in signature else value.dtype.name
-        if wanted != value.dtype.name:
-            problems.append(f"{name} is {value.dtype.name}, but the model takes {wanted}")
+        wanted = signature.get(name, value.dtype)
+        if wanted != value.dtype:
+            problems.append(f"{name} is {value.dtype.name}, but the model takes {wanted.name}")
     if problems:
         raise ExportError(f"case {case.name} does not suit the model: {'; '.join(problems)}.")
-    names = [value.name for value in session.get_outputs()]
-    feeds = {name: _to_ort(value) for name, value in case.inputs.items()}
     try:
-        values = session.run_with_ort_values(names, feeds)
+        return runtime.run(session, case.inputs)
     except ort_errors() as error:
         raise ExportError(f"ONNX Runtime fails on case {case.name}: {error}") from error
-    return {name: _from_ort(value) for name, value in zip(names, values, strict=True)}
-
-
-def _to_ort(array: np.ndarray) -> ort.OrtValue:
-    if array.dtype.kind == "V":  # bfloat16 and the other types of ml_dtypes
-        kind = ir.DataType.from_numpy(array.dtype).value
-        return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array, kind)
-    return ort.OrtValue.ortvalue_from_numpy(array)
-
-
-def _from_ort(value: ort.OrtValue) -> np.ndarray:
-    kind = ir.DataType(value.element_type())
-    if kind.is_string() or kind.numpy().kind != "V":
-        array: np.ndarray = value.numpy()
-        return array
-    # ONNX Runtime's Python API has no numpy array of these types; the bytes are the same.
-    size = math.prod(value.shape()) * kind.numpy().itemsize
-    raw = ctypes.string_at(value.data_ptr(), size)
-    return np.frombuffer(raw, kind.numpy()).reshape(value.shape())
-
-
-def _numpy_name(ort_type: str) -> str:
-    """For "tensor(float)", "float32"."""
-    element = ort_type.removeprefix("tensor(").removesuffix(")")
-    return _ORT_DTYPES.get(element, element)
 
 
 def _closeness(expected: Mapping[str, np.ndarray], actual: Mapping[str, np.ndarray]) -> str:

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from jax import tree_util
 
+from jax2onnx import runtime
 from jax2onnx.errors import InputError
 from jax2onnx.trace.callables import parameterise
 
@@ -61,23 +62,25 @@ def allclose(
     session = onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])
     keywords = dict(input_params or {})
     arrays = [np.asarray(x) for x in tree_util.tree_leaves((list(inputs), keywords))]
-    graph_inputs = session.get_inputs()
-    if len(arrays) != len(graph_inputs):
-        wanted = ", ".join(i.name for i in graph_inputs)
-        raise InputError(f"the model has {len(graph_inputs)} inputs ({wanted}), got {len(arrays)}")
-    feeds = {
-        i.name: packed(x).astype(_numpy_type(i.type), copy=False)
-        for i, x in zip(graph_inputs, arrays, strict=True)
-    }
-    found = session.run(None, feeds)
+    types = runtime.input_types(session)
+    if len(arrays) != len(types):
+        raise InputError(
+            f"the model has {len(types)} inputs ({', '.join(types)}), got {len(arrays)}"
+        )
+    found = runtime.run(
+        session,
+        {
+            name: packed(x).astype(dtype, copy=False)
+            for (name, dtype), x in zip(types.items(), arrays, strict=True)
+        },
+    )
     parameterised = parameterise(fn)
     with jax.enable_x64(enable_double_precision):
         callable_ = parameterised.rebuild(parameterised.leaves)
         arguments = tree_util.tree_map(jax.numpy.asarray, (list(inputs), keywords))
         results = tree_util.tree_leaves(callable_(*arguments[0], **arguments[1]))
         expected = [packed(np.asarray(jax.numpy.asarray(x))) for x in results]
-    names = [o.name for o in session.get_outputs()]
-    return compare(names, expected, found, rtol=rtol, atol=atol)
+    return compare(list(found), expected, list(found.values()), rtol=rtol, atol=atol)
 
 
 def packed(array: Array) -> Array:
@@ -121,12 +124,3 @@ def _difference(want: Array, got: Array, rtol: float, atol: float) -> str | None
         f"{(~close).sum()} of {close.size} values differ, most at [{index}]: "
         f"{got[where]}, expected {want[where]}"
     )
-
-
-def _numpy_type(spelled: str) -> np.dtype[Any]:
-    """ONNX Runtime's ``tensor(float)`` as a dtype."""
-    import ml_dtypes
-
-    name = spelled.removeprefix("tensor(").removesuffix(")")
-    renamed = {"float": "float32", "double": "float64"}.get(name, name)
-    return np.dtype(ml_dtypes.bfloat16 if renamed == "bfloat16" else renamed)
