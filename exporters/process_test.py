@@ -140,8 +140,6 @@ def test_synthesise(sandbox: Path, tmp_path: Path, above: int) -> None:
     request = {
         "action": "synthesise",
         "target": "weights:w",
-        "licence": "MIT",
-        "source": "random",
         "generator": "exporters.dinov3.checkpoint:synthetic",
         "config": config,
         "seed": 3,
@@ -158,7 +156,7 @@ def test_synthesise(sandbox: Path, tmp_path: Path, above: int) -> None:
     folder = tmp_path / "store" / in_store if in_store else sandbox / "__out"
     assert Checkpoint.open(folder).json() == config
     if in_store:
-        assert not list((tmp_path / "store").glob(".synthetic*"))
+        assert not list((tmp_path / "store").glob("partial/.*.partial"))
         assert [each.name for each in (sandbox / "__out").iterdir()] == ["files.json"]
 
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from exporters.process import run
 from exporters.spec import Spec, pins
-from weights.atomic import PARTIAL, atomic_file
+from weights.atomic import atomic_file
 from weights.pins import Pins
 from weights.store import Store
 from weights.synthetic import SyntheticTensor, write_checkpoint
@@ -55,13 +54,11 @@ def synthesise(spec: Spec) -> None:
 def _into_store(
     store: Store, config: Mapping[str, Any], tensors: Mapping[str, SyntheticTensor], seed: int
 ) -> Pins:
-    """Writes the checkpoint on the store's own disk, whence its files are linked into the store."""
-    store.root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(PARTIAL, ".synthetic.", store.root) as scratch:
-        folder = Path(scratch) / "checkpoint"
+    """Writes the checkpoint on the store's own disk and moves its files into the store."""
+    with store.scratch() as scratch:
+        folder = scratch / "checkpoint"
         made = write_checkpoint(folder, config, tensors, seed)
-        for pin in made.files:
-            store.add(folder / pin.name, pin)
+        store.adopt(folder, made)
     return made
 
 

@@ -103,9 +103,9 @@ def check_room(folder: Path, size: int) -> None:
         )
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed processes left in ``folder`` more than a day ago."""
-    horizon = time.time() - _STALE_SECONDS
+def sweep(folder: Path, older_than: float = _STALE_SECONDS) -> None:
+    """Remove what killed processes left in ``folder`` so many seconds ago, by default a day."""
+    horizon = time.time() - older_than
     for leftover in folder.glob(f".*{PARTIAL}"):
         try:
             if leftover.lstat().st_mtime > horizon:

@@ -15,7 +15,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -81,16 +81,24 @@ class Store:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """Yield an empty folder on the store's file system, removed at the end: see `adopt`."""
-        with explained(self.root):
-            parent = self.root / "partial"
+        """Yield an empty folder on the store's file system, removed at the end: see `adopt`.
+
+        Whoever has one shares a lock, which the kernel drops with the process. So who gets the lock
+        alone knows that every folder there is of a process that was killed, and removes them.
+        """
+        parent = self.root / "partial"
+        with explained(parent):
             parent.mkdir(parents=True, exist_ok=True)
-            sweep(parent)
-            folder = tempfile.mkdtemp(prefix=".", suffix=PARTIAL, dir=parent)
-            try:
-                yield Path(folder)
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
+            with (parent / ".lock").open("wb") as lock:
+                with suppress(BlockingIOError):
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    sweep(parent, older_than=0)
+                fcntl.flock(lock, fcntl.LOCK_SH)
+                folder = Path(tempfile.mkdtemp(prefix=".", suffix=PARTIAL, dir=parent))
+                try:
+                    yield folder
+                finally:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def adopt(self, folder: Path, pins: Pins) -> None:
         """Move the files of ``folder`` into the store, without reading them again.

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from weights.place import hard_link
 from weights.store import Store
 
 CONTENT = b"weights" * 1000
+REPOSITORY = Path(__file__).parents[1]
 
 
 def pinned(content: bytes = CONTENT, name: str = "model.safetensors") -> Pin:
@@ -214,6 +216,26 @@ def test_scratch_and_adopt(store: Store) -> None:
     with store.scratch() as scratch:
         store.adopt(scratch, pins)  # what is there is not moved again
     assert (store.view(pins) / "config.json").samefile(view / "config.json")
+
+
+def test_scratch_of_a_killed_process_is_swept_and_that_of_a_living_one_is_not(store: Store) -> None:
+    program = (
+        "import os, signal\n"
+        "from pathlib import Path\n"
+        "from weights.store import Store\n"
+        f"with Store(Path({str(store.root)!r})).scratch() as folder:\n"
+        "    (folder / 'large').touch()\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    with store.scratch() as mine:
+        done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, check=False)
+        assert done.returncode == -signal.SIGKILL
+        (killed,) = set(store.root.glob("partial/.*.partial")) - {mine}
+        with store.scratch():  # not alone, so nothing is known of the others
+            assert killed.is_dir()
+            assert mine.is_dir()
+    with store.scratch() as last:
+        assert list(store.root.glob("partial/.*.partial")) == [last]
 
 
 def test_receiving_is_continued(store: Store) -> None:
