@@ -241,8 +241,15 @@ def _manifest_of(artifact: Path, otherwise: str) -> Mapping[str, Any]:
     if not file.is_file():
         raise ExportError(f"{file} does not exist, so {otherwise} to say what {artifact.name} is.")
     made = read_object(file, "It is written by the export; export again.")
-    if not {"exporter", "options", "artifact"} <= made.keys():
+    kinds = {"exporter": str, "options": dict, "artifact": dict}
+    if not all(isinstance(made.get(key), kind) for key, kind in kinds.items()):
         raise ExportError(f"{file} is no manifest of an artifact: export again, or {otherwise}.")
     if made["artifact"].get("sha256") != hash_file(artifact)[0]:
         raise ExportError(f"{file} is of another artifact than {artifact}: export again.")
+    # An exporter is code that runs here, and a manifest may be a stranger's.
+    if not families.is_family(made["exporter"]):
+        raise ExportError(
+            f"{file} says that {made['exporter']!r} made the artifact, which is no model family "
+            f"of this package. If you trust that code, {otherwise}, and its options, yourself."
+        )
     return made

@@ -29,6 +29,11 @@ def exporter(name: str) -> str:
     return f"exporters.{name}.export:export"
 
 
+def is_family(exporter: str) -> bool:
+    """Whether `exporter`, a "package.module:function", is that of a family."""
+    return exporter in {f"exporters.{name}.export:export" for name in families()}
+
+
 def reference(name: str, exporter: str) -> str:
     """The reference "against_jax" of the exporter's family, or `name` itself as above."""
     if ":" in name:

@@ -28,7 +28,7 @@ def load(artifact: Path) -> ir.Model:
             f"{artifact} does not exist. Give an .onnx file or a checkpoint's folder."
         )
     try:
-        model = ir.load(artifact)
+        model = ir.load(artifact, format="protobuf")  # whatever its name ends in
     except DecodeError as error:
         raise ExportError(
             f"{artifact} is no ONNX model, or only a part of one: {error}."

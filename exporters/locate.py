@@ -13,7 +13,7 @@ from weights.hub import PINNED, pin_hub
 from weights.pins import Pins, pin_folder
 from weights.progress import Progress
 from weights.store import Store
-from weights.web import Access
+from weights.web import Access, shown
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def locate(weights: str, store: Path, pins: Path | None = None) -> Located:
         _refuse_pins(pins, weights)
         return _fetched(Pins.read(path), Store(store), [path.parent])
     raise WeightsError(
-        f"{weights} is no folder, no digest file (.json) and no hf:// address. Give one of these: "
+        f"{_shown(weights)} is no folder, no digest file (.json) and no hf:// address. Give one of these: "
         "the folder of a checkpoint, what `python -m exporters pin` wrote, or "
         "hf://org/repo@revision."
     )
@@ -93,6 +93,11 @@ def _fetched(pins: Pins, store: Store, folders: list[Path]) -> Located:
     with Progress("fetching weights", pins.size) as progress:
         view = fetch(pins, store, access, folders=folders, progress=progress.advance)
     return Located(view, pins)
+
+
+def _shown(weights: str) -> str:
+    """Without a password, should it be a URL."""
+    return shown(weights) if "://" in weights else weights
 
 
 def _refuse_pins(pins: Path | None, weights: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import http.server
 import json
 import os
@@ -17,7 +18,7 @@ from click.testing import CliRunner
 from safetensors.numpy import save_file
 
 from exporters.cli import cli
-from tests.commands import change_config, change_tensors, copy_fixture
+from tests.commands import FIXTURES, change_config, change_tensors, copy_fixture
 
 TOKEN = "hf_neverTellThisToAnyone"
 
@@ -243,6 +244,7 @@ def test_wrong_arguments(tmp_path: Path, arguments: list[str], expected: str) ->
     [
         ("/nowhere", "/nowhere is no folder"),
         ("hf://only-one-part", "hf://org/repo@revision"),
+        (f"https://user:{TOKEN}@host/x", "https://host/x is no folder"),
     ],
 )
 def test_weights_that_are_nowhere(tmp_path: Path, weights: str, expected: str) -> None:
@@ -339,4 +341,33 @@ def test_what_is_no_artifact(tmp_path: Path) -> None:
     file.write_bytes(b"\xff" * 100)
     assert f"{file} is no ONNX model" in refused("inspect", file)
     assert "does not exist" in refused("inspect", tmp_path / "gone.onnx")
+    for suffix in (".json", ".textproto"):
+        other = file.with_suffix(suffix)
+        other.write_text("{}")
+        assert f"{other} is no ONNX model" in refused("inspect", other)
     assert "give --exporter" in refused("verify", file, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"exporter": "tests.user_models:good"}, "no model family of this package"),
+        ({"exporter": "os:system"}, "give --exporter, and its options, yourself"),
+        ({"exporter": 3}, "is no manifest of an artifact"),
+        ({"options": ["batch"]}, "is no manifest of an artifact"),
+        ({"artifact": "m.onnx"}, "is no manifest of an artifact"),
+        ({"artifact": {}}, "is of another artifact"),
+    ],
+)
+def test_a_manifest_of_a_stranger(
+    tmp_path: Path, changes: dict[str, object], expected: str
+) -> None:
+    file = tmp_path / "m.onnx"
+    file.write_bytes(b"artifact")
+    made = {
+        "exporter": "exporters.minilm.export:export",
+        "options": {},
+        "artifact": {"sha256": hashlib.sha256(b"artifact").hexdigest()},
+    }
+    file.with_suffix(".manifest.json").write_text(json.dumps({**made, **changes}))
+    assert expected in refused("verify", file, FIXTURES / "minilm_tiny")
