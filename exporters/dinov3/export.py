@@ -36,8 +36,9 @@ def export(
     """
     config = parse(checkpoint.json(), str(checkpoint.folder / "config.json"))
     parameters = sources(config)
-    check_extent("batch", batch)
-    shape = (batch, config.num_channels, *_extents(config, image_size))
+    height, width = _extents(config, image_size)
+    check_extent("batch", batch, taken=[str(side).partition("*")[2] for side in (height, width)])
+    shape = (batch, config.num_channels, height, width)
     return Exportable(
         model=as_stored(DINOv3ViT(config), parameters, checkpoint),
         inputs=[InputSpec(shape, jnp.float32)],

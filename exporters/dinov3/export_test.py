@@ -93,3 +93,8 @@ def test_a_checkpoint_that_does_not_fit(
     exported = export(checkpoint)
     with pytest.raises(ExportError, match=message):
         check(exported.model, exported.parameters, checkpoint, ignored=exported.ignored)
+
+
+def test_the_name_of_another_dimension_is_refused() -> None:
+    with pytest.raises(ExportError, match="batch is 'h', which is the name of another dimension"):
+        export(Checkpoint.open(FIXTURES / "dinov3_vit"), image_size=["4*h", "4*w"], batch="h")

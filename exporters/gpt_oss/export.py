@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from exporters.errors import ExportError
 from exporters.exportable import Exportable
+from exporters.extents import Extent, check_extent
 from exporters.gpt_oss.checkpoint import bind
 from exporters.gpt_oss.model import CachedGptOss, GptOss
 from jax2onnx import InputSpec
 from weights import Checkpoint
-
-Extent = int | str
 
 PAST = "P"
 """Name of the dimension of positions that a cache holds."""
@@ -41,8 +39,8 @@ def export(
     Raises:
         ExportError: an option does not fit, or the checkpoint is none of GPT-OSS.
     """
-    _check_extent("batch", batch)
-    _check_extent("sequence", sequence)
+    check_extent("batch", batch, taken=[PAST])
+    check_extent("sequence", sequence, taken=[PAST, batch])
     kind = CachedGptOss if cache else GptOss
     model, parameters = bind(checkpoint, kind, dtype)
     config = model.config
@@ -58,13 +56,3 @@ def export(
 
 
 _PARTS = ("key", "value")
-
-
-def _check_extent(option: str, extent: Extent) -> None:
-    if isinstance(extent, str) and extent.isidentifier() and extent != PAST:
-        return
-    if type(extent) is not int or extent < 1:
-        raise ExportError(
-            f"{option} is {extent!r}: give a positive number or, to leave it open, a name such as "
-            f"'B' (but not {PAST!r}, which is that of a cache's positions)."
-        )

@@ -25,7 +25,7 @@ def export(checkpoint: Checkpoint, *, batch: Extent = "B", tokens: Extent = "T")
     """
     config = parse(checkpoint.json(), str(checkpoint.folder / "config.json"))
     check_extent("batch", batch)
-    check_extent("tokens", tokens)
+    check_extent("tokens", tokens, taken=[batch])
     if isinstance(tokens, int) and tokens > config.max_position_embeddings:
         raise ExportError(
             f"tokens is {tokens}, and the model has {config.max_position_embeddings} positions: "
