@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -258,17 +259,14 @@ def test_a_failed_write_leaves_what_was_there(
         assert "No space left on device. Free some space" in str(caught.value)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
-def test_a_disk_that_is_really_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = Path.open
-
-    def on_full_disk(path: Path, mode: str) -> Any:
-        real(path, mode).close()
-        return real(Path("/dev/full"), "wb")
-
-    monkeypatch.setattr(Path, "open", on_full_disk)
-    with pytest.raises(WriteError, match=r"No space left on device\. Free some space"):
-        save(model(weight()), tmp_path / "m.onnx")
+def test_a_write_that_the_system_cuts_short(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))
+    try:
+        with pytest.raises(WriteError, match="File too large"):
+            save(model(weight()), tmp_path / "m.onnx")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert files(tmp_path) == []
 
 
