@@ -19,7 +19,7 @@ def random(dtype: str, *shape: int) -> np.ndarray[Any, Any]:
     rng = np.random.default_rng(len(shape))
     x = rng.standard_normal((2, *shape))
     kind = np.dtype(dtype)
-    return (x[0] + 1j * x[1] if kind.kind == "c" else x[0]).astype(kind)
+    return np.asarray(x[0] + 1j * x[1] if kind.kind == "c" else x[0], kind)
 
 
 def adjoint(a: Any) -> Any:
@@ -30,8 +30,7 @@ def adjoint(a: Any) -> Any:
 def positive(dtype: str, *shape: int) -> np.ndarray[Any, Any]:
     """Hermitian matrices, positive definite and well conditioned."""
     a = random(dtype, *shape)
-    positive: np.ndarray[Any, Any] = a @ adjoint(a) + np.eye(shape[-1], dtype=dtype)
-    return positive
+    return np.asarray(a @ adjoint(a) + np.eye(shape[-1], dtype=dtype))
 
 
 def assert_close(fn: Callable[..., Any], *arrays: Any, **options: Any) -> onnx.ModelProto:
