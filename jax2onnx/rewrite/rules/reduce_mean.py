@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
-from jax2onnx.rewrite.pattern import is_number
 from jax2onnx.rewrite.values import (
     attribute,
     axes,
@@ -25,6 +25,7 @@ from jax2onnx.rewrite.values import (
     is_float,
     made_by,
     only_user,
+    scalar,
     the_input,
 )
 
@@ -39,7 +40,12 @@ def apply(editor: Editor, node: ir.Node) -> bool:
 def _mean(editor: Editor, node: ir.Node) -> bool:
     total = the_input(node)
     reduction = made_by(total, "ReduceSum")
-    if reduction is None or only_user(total) is not node or not is_float(total):
+    if (
+        reduction is None
+        or only_user(total) is not node
+        or not is_float(total)
+        or total.dtype is None
+    ):
         return False
     source, along = the_input(reduction), axes(reduction)
     if along is None or not along:
@@ -47,11 +53,10 @@ def _mean(editor: Editor, node: ir.Node) -> bool:
     sizes = [dims(source)[a] for a in along]
     if not all(isinstance(s, int) for s in sizes):
         return False
-    count = math.prod(int(s) for s in sizes)
-    divides = node.op_type == "Div" and is_number(node.inputs[1], count)
-    if not divides:
-        return False
+    count = np.asarray(math.prod(int(s) for s in sizes), total.dtype.numpy())
     out = node.outputs[0]
+    if node.op_type != "Div" or scalar(node.inputs[1]) != float(count) or dims(out) != dims(total):
+        return False
     mean = editor.before(node).ReduceMean(
         source, reduction.inputs[1], keepdims=attribute(reduction, "keepdims", 1), like=out
     )

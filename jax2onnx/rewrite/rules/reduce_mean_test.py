@@ -51,7 +51,13 @@ def of_integers(x: Array) -> Array:
     return x.astype(jnp.int32).sum(-1) // 4
 
 
-@pytest.mark.parametrize("function", [sum_and_mean, of_integers, lambda x: x.sum(-1) / 3])
+def divisor_of_more_axes(x: Array) -> Array:
+    return x.sum(-1) / jnp.full((1, 1, 1), 4.0)
+
+
+@pytest.mark.parametrize(
+    "function", [sum_and_mean, of_integers, divisor_of_more_axes, lambda x: x.sum(-1) / 3]
+)
 def test_holds_back(function: Any) -> None:
     assert operator_counts(assert_agrees(function, X))["ReduceMean"] == 0
 
