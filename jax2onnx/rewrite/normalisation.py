@@ -33,11 +33,13 @@ class Product:
 
     Attributes:
         root: the last of the multiplications.
+        inverse: the root or its reciprocal, as the first multiplication reads it.
         factors: what they multiply with.
 
     """
 
     root: ir.Node
+    inverse: ir.Value
     factors: list[ir.Value] = field(default_factory=list)
 
 
@@ -49,15 +51,15 @@ def products(sqrt: ir.Node) -> list[Product]:
         return []
     inverse = user.op_type == "Div" and is_number(user.inputs[0], 1.0)
     if inverse or user.op_type == "Reciprocal":
-        found = _next([], user)
+        found = _next([], user, None)
     elif user.op_type == "Div" and user.inputs[1] is value:
-        found = [Product(user, [the_input(user)])]
+        found = [Product(user, value, [the_input(user)])]
     else:
         return []
-    return found + [p for first in found for p in _next(first.factors, first.root)]
+    return found + [p for first in found for p in _next(first.factors, first.root, first.inverse)]
 
 
-def _next(factors: Sequence[ir.Value], node: ir.Node) -> list[Product]:
+def _next(factors: Sequence[ir.Value], node: ir.Node, inverse: ir.Value | None) -> list[Product]:
     """The multiplication that alone reads ``node``, its operand split once if that is a product."""
     value = node.outputs[0]
     user = only_user(value)
@@ -69,10 +71,11 @@ def _next(factors: Sequence[ir.Value], node: ir.Node) -> list[Product]:
     if user is None or user.op_type != "Mul":
         return []
     other = the_input(user, 1 if user.inputs[0] is value else 0)
-    found = [Product(user, [*factors, other])]
+    inverse = inverse or value
+    found = [Product(user, inverse, [*factors, other])]
     inner = made_by(other, "Mul")
     if inner is not None:
-        found.append(Product(user, [*factors, the_input(inner), the_input(inner, 1)]))
+        found.append(Product(user, inverse, [*factors, the_input(inner), the_input(inner, 1)]))
     return found
 
 
@@ -125,6 +128,8 @@ def affine(
     """``value`` in the shape of the normalised axes of x, if that is all it varies along."""
     wanted = dims(x)[along[0] :]
     source = without_ones(value)
+    if (1,) * (rank(x) - rank(value)) + dims(value) != (1,) * along[0] + wanted:
+        return None
     for candidate in (value, source):
         if dims(candidate) == wanted:
             return candidate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -158,6 +158,12 @@ def without_ones(value: ir.Value) -> ir.Value:
             break
         value = source
     return value
+
+
+def kept(value: ir.Value, x: ir.Value, along: Collection[int]) -> bool:
+    """Whether ``value`` lies beside x as a reduction of x along these axes that keeps them."""
+    aligned = (1,) * (rank(x) - rank(value)) + dims(value)
+    return aligned == tuple(1 if i in along else d for i, d in enumerate(dims(x)))
 
 
 def broadcast(*shapes: Dims) -> Dims | None:

@@ -22,6 +22,7 @@ from jax2onnx.rewrite.values import (
     constant,
     dims,
     is_single,
+    kept,
     made_by,
     only_user,
     rank,
@@ -79,12 +80,13 @@ def _uncentred(value: ir.Value, along: _Axes) -> ir.Value | None:
     if difference is None:
         return None
     x = the_input(difference)
-    return x if mean(difference.inputs[1]) == (x, along) else None
+    mean_of_x = the_input(difference, 1)
+    return x if mean(mean_of_x) == (x, along) and kept(mean_of_x, x, along) else None
 
 
 def _replace(editor: Editor, product: Product, x: ir.Value, along: _Axes, added: float) -> bool:
     centred = [v for v in product.factors if _uncentred(v, along) is x]
-    if len(centred) != 1:
+    if len(centred) != 1 or not kept(product.inverse, x, along):
         return False
     root = product.root
     scales = [v for v in product.factors if v is not centred[0]]

@@ -16,7 +16,7 @@ import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
 from jax2onnx.rewrite.normalisation import affine, epsilon, mean_square, products
-from jax2onnx.rewrite.values import dims, is_single, rank
+from jax2onnx.rewrite.values import dims, is_single, kept, rank
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
@@ -29,7 +29,11 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     shape = dims(x)[along[0] :]
     for product in reversed(products(node)):
         scales = list(product.factors)
-        if x not in scales or dims(product.root.outputs[0]) != dims(x):
+        if (
+            x not in scales
+            or not kept(product.inverse, x, along)
+            or dims(product.root.outputs[0]) != dims(x)
+        ):
             continue
         scales.remove(x)
         root = product.root

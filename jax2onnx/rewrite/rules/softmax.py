@@ -17,6 +17,7 @@ from jax2onnx.rewrite.editor import Editor
 from jax2onnx.rewrite.values import (
     axes,
     dims,
+    kept,
     made_by,
     rank,
     scalar,
@@ -38,11 +39,19 @@ def apply(editor: Editor, node: ir.Node) -> bool:
         if reduction.op_type != "ReduceSum" or axes(reduction) != (axis,):
             continue
         for reader in _readers(reduction.outputs[0]):
-            if reader.op_type == "Div" and reader.inputs[0] is powers:
+            if (
+                reader.op_type == "Div"
+                and reader.inputs[0] is powers
+                and kept(the_input(reader, 1), x, (axis,))
+            ):
                 return _replace(editor, reader, "Softmax", x, axis)
             if reader.op_type == "Log":
                 for difference in _readers(reader.outputs[0]):
-                    if difference.op_type == "Sub" and difference.inputs[0] is shifted:
+                    if (
+                        difference.op_type == "Sub"
+                        and difference.inputs[0] is shifted
+                        and kept(the_input(difference, 1), x, (axis,))
+                    ):
                         return _replace(editor, difference, "LogSoftmax", x, axis)
     return False
 
