@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from jax2onnx import onnx_function, to_onnx
 from jax2onnx.lower import lower
 from jax2onnx.rewrite import rewrite
 from jax2onnx.rewrite.rules import STAGES, Entry
+from jax2onnx.testing import assert_agrees
 from jax2onnx.trace import trace
 
 ENTRIES = [entry for stage in STAGES for entry in stage]
@@ -73,3 +75,51 @@ def test_nothing_to_rewrite_changes_nothing() -> None:
     before = [(n.name, n.op_type) for n in model.graph]
     rewrite(model)
     assert [(n.name, n.op_type) for n in model.graph] == before
+
+
+SIDE = 4
+EQUAL = np.random.default_rng(0).standard_normal((SIDE,) * 4).astype(np.float32)
+
+
+def mean_not_kept(x: Array) -> Array:
+    centred = x - x.mean(-1)
+    return centred * jax.lax.rsqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
+
+
+def sum_not_kept(x: Array) -> Array:
+    powers = jnp.exp(x - x.max(-1, keepdims=True))
+    return powers / powers.sum(-1)
+
+
+def scaled_along_rows(x: Array) -> Array:
+    mean_square = (x * x).mean(-1, keepdims=True)
+    return x * jax.lax.rsqrt(mean_square + 1e-5) * np.arange(1.0, 5.0, dtype=np.float32)[:, None]
+
+
+def bias_along_rows(x: Array) -> Array:
+    return x[0, 0] @ x[0, 1].T + np.arange(SIDE, dtype=np.float32)[:, None]
+
+
+def keys_not_transposed(x: Array) -> Array:
+    return jax.nn.softmax(x @ x.swapaxes(1, 2), axis=-1) @ x
+
+
+def turned_along_heads(x: Array) -> Array:
+    table = jnp.tile(x[0, :, :1], (1, 1, 1))  # (heads, 1, d): the angle varies along the heads
+    a, b = jnp.split(jnp.concatenate([x, x], axis=-1), 2, axis=-1)
+    return jnp.concatenate([a * table - b * table, b * table + a * table], axis=-1)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        mean_not_kept,
+        sum_not_kept,
+        scaled_along_rows,
+        bias_along_rows,
+        keys_not_transposed,
+        turned_along_heads,
+    ],
+)
+def test_axes_of_one_size_are_not_taken_for_one_another(function: Any) -> None:
+    assert_agrees(function, EQUAL, rtol=1e-4, atol=1e-4)
