@@ -80,7 +80,10 @@ def _mark(target: Any, *, unique: bool, namespace: str, name: str | None) -> Any
     label = name or target.__name__
     for what, text in (("namespace", namespace), ("name", label)):
         if not re.fullmatch(r"[\w.]+", text):
-            raise InputError(f"onnx_function: {what} {text!r} must be letters, digits, _ and .")
+            raise InputError(
+                f"onnx_function: {what} {text!r} must be letters, digits, _ and .; "
+                "choose another with namespace= or name="
+            )
     if isinstance(target, type):
         marked = _marked(target.__call__, Mark(namespace, label), unique)
         type.__setattr__(target, "__call__", marked)

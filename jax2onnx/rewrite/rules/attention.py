@@ -9,11 +9,15 @@ Does not apply
 - below opset 23;
 - to doubles;
 - to masked scores: a row that masks every key is NaN or a mean in JAX, and 0 in Attention;
+- to a scale that is not positive, which ONNX Runtime refuses;
 - where the scores or the shares are read by others, or heads are broadcast.
+
+ONNX Runtime's operator takes no empty batch, which the decomposition does.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -84,6 +88,8 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     keys = _keys(the_input(product, 1))
     values = _heads(the_input(root, 1))
     if keys is None or not _fit(queries, keys, values, root.outputs[0]):
+        return False
+    if not 0 < scale * factor < math.inf:
         return False
     _replace(editor, root, (queries, keys, values), scale * factor)
     return True

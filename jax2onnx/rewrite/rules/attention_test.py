@@ -42,6 +42,13 @@ def of_views(q: Array, k: Array, v: Array) -> Array:
     return by_head(q, k, v).swapaxes(1, 2).reshape(*q.shape[:1], -1, H * D)
 
 
+def test_holds_back_where_the_scale_is_negative() -> None:
+    def function(q: Array, k: Array, v: Array) -> Array:
+        return jax.nn.softmax(q @ k.swapaxes(-1, -2) * -0.5, axis=-1) @ v
+
+    assert "Attention" not in operators(assert_agrees(function, Q, K, V))
+
+
 @pytest.mark.parametrize("function", [by_head, scaled_queries, unscaled])
 def test_heads_first(function: Any) -> None:
     model = assert_agrees(function, Q, K, V)
