@@ -37,6 +37,11 @@ def test_time_and_memory_are_those_of_the_process(tmp_path: Path) -> None:
     assert finished.result == {"a": 1}
 
 
+def test_the_memory_of_this_process_does_not_count(tmp_path: Path) -> None:
+    mine = bytearray(b"x") * 300_000_000
+    assert run([sys.executable, "-c", ""], tmp_path).peak < len(mine)
+
+
 def test_a_process_that_fails_is_reported(tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match="no such thing"):
         run([sys.executable, "-c", "raise SystemExit('no such thing')"], tmp_path)

@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,20 +62,19 @@ def run(
     """
     bare = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
     bare |= {"JAX_PLATFORMS": "cpu", "LC_ALL": "C.UTF-8", **(environment or {})}
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        start = time.perf_counter()
-        child = subprocess.Popen(
-            [str(part) for part in command], cwd=cwd, env=bare, stdout=out, stderr=err
+    with tempfile.TemporaryDirectory() as scratch:
+        report = Path(scratch) / "report.json"
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", JOBS / "measure.py", report, *map(str, command)],
+            cwd=cwd,
+            env=bare,
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        _, status, usage = os.wait4(child.pid, 0)
-        wall = time.perf_counter() - start
-        child.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        err.seek(0)
-        if child.returncode != 0:
-            raise BenchmarkError(f"{' '.join(map(str, command))} failed:\n{err.read()[-4000:]}")
-        unit = 1 if sys.platform == "darwin" else 1024
-        return Finished(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit, out.read())
+        if done.returncode != 0:
+            raise BenchmarkError(f"{' '.join(map(str, command))} failed:\n{done.stderr[-4000:]}")
+        return Finished(**json.loads(report.read_text()), output=done.stdout)
 
 
 def run_ours(
