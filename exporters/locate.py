@@ -51,8 +51,8 @@ def locate(weights: str, store: Path, pins: Path | None = None) -> Located:
         _refuse_pins(pins, weights)
         return _fetched(Pins.read(path), Store(store), [path.parent])
     raise WeightsError(
-        f"{_shown(weights)} is no folder, no digest file (.json) and no hf:// address. Give one of these: "
-        "the folder of a checkpoint, what `python -m exporters pin` wrote, or "
+        f"{_shown(weights)} is no folder, no digest file (.json) and no hf:// address. Give one of "
+        "these: the folder of a checkpoint, what `python -m exporters pin` wrote, or "
         "hf://org/repo@revision."
     )
 
