@@ -6,6 +6,7 @@ Standard library only: it runs in the interpreter of Pants, in the repository's 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import importlib
 import json
@@ -50,6 +51,14 @@ def _model(sandbox: Path, request: dict[str, Any], arguments: list[str]) -> None
         small = request["weights_size"] <= request["lay_up_to"]
         beside = request["weights_in"] is not None or (small and origin.is_dir())
 
+    if options.materialize is not None:
+        _refuse_others(
+            {
+                into / Path(file).name: built / file
+                for file in (request["artifact"], request["manifest"])
+            }
+            | {into / name: origin / name for name in request["weights"]}
+        )
     for name in request["weights"]:
         if beside:
             _place(origin / name, into / name, request)
@@ -117,6 +126,16 @@ def _folder_of_weights(sandbox: Path, request: dict[str, Any], manifest: dict[st
     return sandbox.joinpath(request["store"], manifest["weights"][0]["folder"])
 
 
+def _refuse_others(files: dict[Path, Path]) -> None:
+    """Refuse to replace what is not ours: the folder is the user's, not `dist/`."""
+    for destination, source in files.items():
+        if destination.exists() and not (source.is_file() and _same(source, destination)):
+            raise PlaceError(
+                f"{destination} exists already and is another file. Remove it, or choose another "
+                "folder. Nothing was written."
+            )
+
+
 def _place(source: Path, destination: Path, request: dict[str, Any]) -> None:
     """Make `destination` equal to `source`: all of it or nothing."""
     if not source.is_file():
@@ -140,7 +159,8 @@ def _place(source: Path, destination: Path, request: dict[str, Any]) -> None:
         )
         raise PlaceError(f"{destination} cannot be written: {error.strerror}. {remedy}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where there can be no such file, there is none
+            temporary.unlink()
 
 
 def _same(source: Path, destination: Path) -> bool:

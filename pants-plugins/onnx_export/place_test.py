@@ -179,6 +179,30 @@ def test_materialize_of_absent_weights_says_how_to_get_them(sandbox: Sandbox) ->
     assert sandbox.laid() == {}
 
 
+@pytest.mark.parametrize("name", ["model.onnx", "model.manifest.json", "w.safetensors"])
+def test_materialize_replaces_no_file_of_the_user(sandbox: Sandbox, name: str) -> None:
+    mine = sandbox.root / "whole" / name
+    mine.parent.mkdir()
+    mine.write_text("my own")
+    done = sandbox.run("--materialize", "whole")
+    assert done.returncode == 1
+    assert f"whole/{name} exists already and is another file. Remove it" in done.stderr
+    assert mine.read_text() == "my own"
+    assert [file.name for file in mine.parent.iterdir()] == [name]
+    mine.unlink()
+    for _ in range(2):  # its own files may be there already
+        assert sandbox.run("--materialize", "whole").returncode == 0
+
+
+@pytest.mark.parametrize("folder", ["file", "file/folder"])
+def test_materialize_into_a_file_is_refused(sandbox: Sandbox, folder: str) -> None:
+    (sandbox.root / "file").write_text("my own")
+    done = sandbox.run("--materialize", folder)
+    assert done.returncode == 1
+    assert f"{folder}/w.safetensors cannot be written: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_full_disk_leaves_no_partial_file(sandbox: Sandbox) -> None:
     sandbox.write("files/m/model/w.safetensors", "w" * 10_000)
 
