@@ -37,16 +37,16 @@ def eigh(a: Any, *, lower: bool, subset_by_index: tuple[int, int] | None, **_: A
     if size == 0:
         return a, a.real.reshape(a.shape[:-1])
     a, scale = scaled(hermitian(a, lower=lower))
-    vectors, values = _jacobi(padded(a, size % 2, size % 2))
-    vectors, values = vectors[..., :size, :size], (values[..., :size] * scale)[..., 0, :]
+    rows, values = _jacobi(padded(a, size % 2, size % 2))
+    values = (values[..., :size] * scale)[..., 0, :]
     order = jnp.argsort(values, axis=-1)
     first, last = subset_by_index or (0, size)
     order = order[..., first:last]
-    return transpose(take(transpose(vectors), order)), take(values, order)
+    return adjoint(take(rows[..., :size, :size], order)), take(values, order)
 
 
 def _jacobi(a: Any) -> tuple[Any, Any]:
-    """Eigenvectors and eigenvalues (a row) of a Hermitian matrix of even size."""
+    """The adjoint of the eigenvectors, and the eigenvalues (a row), for an even size."""
     size = a.shape[-1]
     half = size // 2
     off_diagonal = row_indices(a) != column_indices(a)
@@ -63,8 +63,8 @@ def _jacobi(a: Any) -> tuple[Any, Any]:
 
     def one_round(state: Any) -> Any:
         a, vectors = state
-        values = diagonal(a).real
-        coupling = diagonal(a[..., :half, half:])
+        values = transpose(diagonal(a)).real
+        coupling = transpose(diagonal(a[..., :half, half:]))
         alpha, beta = halves(values)
         turn = rotation(alpha, beta, coupling)
         return rotate(adjoint(rotate(a, *turn)), *turn), rotate(vectors, *turn)

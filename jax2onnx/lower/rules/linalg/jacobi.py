@@ -1,8 +1,8 @@
-"""Jacobi's rotations of many pairs of columns at once, by Brent and Luk's round-robin.
+"""Jacobi's rotations of many pairs of rows at once, by Brent and Luk's round-robin.
 
-Columns are paired across the two halves of a matrix, column i with i + h of 2h. After each round
-the columns move on by one place in a ring, the first staying where it is, so that 2h - 1 rounds
-pair each column with each other one, and leave them as they were.
+Rows are paired across the two halves of a matrix, row i with i + h of 2h. After each round the
+rows move on by one place in a ring, the first staying where it is, so that 2h - 1 rounds pair each
+row with each other one, and leave them as they were. (Rows, since those lie together in memory.)
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def scaled(a: Any) -> tuple[Any, Any]:
 
 
 def halves(a: Any) -> Any:
-    """The left and the right half of the columns."""
-    return jnp.split(a, 2, axis=-1)
+    """The upper and the lower half of the rows."""
+    return jnp.split(a, 2, axis=-2)
 
 
 def rotation(alpha: Any, beta: Any, gamma: Any) -> tuple[Any, Any]:
@@ -53,22 +53,22 @@ def rotation(alpha: Any, beta: Any, gamma: Any) -> tuple[Any, Any]:
 
 
 def rotate(a: Any, w: Any, half_turn: Any) -> Any:
-    """Rotates the pairs of columns and moves them on to the next round.
+    """Multiplies the pairs of rows by the adjoint rotations, and moves them on to the next round.
 
-    The pair (x, y) becomes (c x - w* y, w x + c y), as a change of each (Rutishauser, 1966), so
+    The pair (x, y) becomes (c x - w y, w* x + c y), as a change of each (Rutishauser, 1966), so
     that the rounding of c does not add up over the rounds.
     """
-    left, right = halves(a)
+    upper, lower = halves(a)
     both = [
-        left - jnp.conj(w) * (right + half_turn * left),
-        right + w * (left - jnp.conj(half_turn) * right),
+        upper - w * (lower + jnp.conj(half_turn) * upper),
+        lower + jnp.conj(w) * (upper - half_turn * lower),
     ]
-    half = left.shape[-1]
+    half = upper.shape[-2]
     top, bottom = [*range(half)], [*range(half, 2 * half)]
     order = [0, *bottom[:1], *top[1:-1], *bottom[1:], *top[1:][-1:]]
-    return jnp.concatenate(both, axis=-1)[..., np.array(order)]
+    return jnp.concatenate(both, axis=-2)[..., np.array(order), :]
 
 
 def sweep(round_of: Callable[[Any], Any], state: Any, size: int) -> Any:
-    """All rounds of a matrix of ``size`` columns."""
+    """All rounds of a matrix of ``size`` rows."""
     return lax.fori_loop(0, size - 1, lambda _, state: round_of(state), state)

@@ -65,19 +65,19 @@ def svd(
 def _tall(a: Any, full_matrices: bool, vectors: bool) -> tuple[Any, Any, Any]:
     """Singular values, U and V of a matrix with no more columns than rows.
 
-    With a = Q R and the columns of R^H W orthogonal, a = (Q W) S V^H for R^H W = V S. V is
+    With a = Q R and the rows of W R orthogonal, a = (Q W^H) S V^H for W R = S V^H. V is
     orthogonal to working precision, whatever the rank, since a QR decomposition makes it.
     """
     height, width = a.shape[-2:]
     a, scale = scaled(a)
     packed, taus = geqrf(a)
-    columns, turned = _orthogonalised(adjoint(jnp.triu(packed[..., :width, :])))
-    values = norm(columns)[..., 0, :]
+    rows, turned = _orthogonalised(jnp.triu(packed[..., :width, :]))
+    values = norm(transpose(rows))[..., 0, :]
     order = jnp.argsort(-values, axis=-1)
     values = take(values, order) * scale[..., 0]
     if not vectors:
         return values, None, None
-    columns, turned = (transpose(take(transpose(x), order)) for x in (columns, turned))
+    columns, turned = (adjoint(take(x, order)) for x in (rows, turned))
     triangle, factors = geqrf(columns)
     signs = jnp.where(diagonal(triangle).real < 0, -1, 1).astype(a.dtype)
     v = householder_product(triangle, factors) * signs
@@ -90,7 +90,7 @@ def _tall(a: Any, full_matrices: bool, vectors: bool) -> tuple[Any, Any, Any]:
 
 
 def _orthogonalised(x: Any) -> tuple[Any, Any]:
-    """X W and W, for a unitary W that makes the columns of x W orthogonal; x is square."""
+    """W x and W, for a unitary W that makes the rows of W x orthogonal; x is square."""
     size = x.shape[-1]
     odd = size % 2
     w = jnp.broadcast_to(jnp.eye(size + odd, dtype=x.dtype), (*x.shape[:-2], *[size + odd] * 2))
@@ -98,9 +98,9 @@ def _orthogonalised(x: Any) -> tuple[Any, Any]:
 
     def one_round(state: Any) -> Any:
         x, w, largest = state
-        left, right = halves(x)
-        alpha, beta = (jnp.sum(squares(y), axis=-2, keepdims=True) for y in (left, right))
-        gamma = jnp.sum(jnp.conj(left) * right, axis=-2, keepdims=True)
+        upper, lower = halves(x)
+        alpha, beta = (jnp.sum(squares(y), axis=-1, keepdims=True) for y in (upper, lower))
+        gamma = jnp.sum(upper * jnp.conj(lower), axis=-1, keepdims=True)
         turn = rotation(alpha, beta, gamma)
         cosine = jnp.sqrt(squares(gamma)) - tolerance * jnp.sqrt(alpha) * jnp.sqrt(beta)
         return rotate(x, *turn), rotate(w, *turn), jnp.maximum(largest, jnp.max(cosine))
@@ -110,9 +110,9 @@ def _orthogonalised(x: Any) -> tuple[Any, Any]:
         none = jnp.zeros((), x.real.dtype)
         return *sweep(one_round, (x, w, none), size + odd), sweeps + 1
 
-    start = (padded(x, 0, odd), w, jnp.ones((), x.real.dtype), 0)
+    start = (padded(x, odd, 0), w, jnp.ones((), x.real.dtype), 0)
     x, w, *_ = lax.while_loop(lambda s: (s[2] > 0) & (s[3] < SWEEPS), one_sweep, start)
-    return x[..., :size], w[..., :size, :size]
+    return x[..., :size, :], w[..., :size, :size]
 
 
 register_lowering(linalg.svd_p)(in_jax(svd))
