@@ -154,7 +154,10 @@ class RepositoryWeightsFieldSet(WeightsFieldSet):
 async def repository_weights(field_set: RepositoryWeightsFieldSet) -> Weights:
     sources = await compat.sources_of(field_set.files)
     origin = f"The {field_set.files.alias!r} field of {field_set.address}"
-    if missing := _unmatched(field_set.files.globs, sources.snapshot.files):
+    missing = _unmatched(field_set.files.globs, sources.snapshot.files)
+    if not sources.snapshot.files:
+        missing = missing or list(field_set.files.globs)
+    if missing:
         raise OnnxExportError(f"{origin} names {missing[0]!r}, and there is no such file.")
     folder, *others = sorted({str(PurePosixPath(file).parent) for file in sources.snapshot.files})
     if others:

@@ -46,7 +46,6 @@ class ProvenanceField(StringField):
 class RepositoryFilesField(MultipleSourcesField):
     alias = "files"
     required = True
-    expected_num_files = range(1, 10_000)
     help = help_text(
         """
         The files of the checkpoint, as globs relative to the BUILD file: the `.safetensors` files

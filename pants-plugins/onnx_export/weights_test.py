@@ -175,6 +175,16 @@ def test_a_file_that_is_not_in_the_repository_is_named(repository: Repository) -
     )
 
 
+@pytest.mark.parametrize("glob", ["nope/*", "nope/**/*.json"])
+def test_files_of_which_none_is_in_the_repository_are_named(
+    repository: Repository, glob: str
+) -> None:
+    repository.replace("m/BUILD", '["tiny/*"]', f'["{glob}"]')
+    assert repository.refusal() == (
+        f"The 'files' field of m:repository names {glob!r}, and there is no such file."
+    )
+
+
 @pytest.mark.parametrize("name", ["repository", "synthetic", "large", "pinned", "wheel"])
 def test_weights_can_be_run_to_bring_them_here(repository: Repository, name: str) -> None:
     forget_weights(repository)
