@@ -20,8 +20,6 @@ from jax import tree_util
 from jax2onnx.errors import InputError
 from jax2onnx.trace.paths import path_name
 
-Leaf = jax.Array | jax.ShapeDtypeStruct | np.ndarray[Any, Any]
-
 
 @dataclass(frozen=True)
 class Parameterised:

@@ -49,7 +49,6 @@ def _dot_general(
     rhs: ir.Value,
     *,
     dimension_numbers: Any,
-    preferred_element_type: Any,
     **_: Any,
 ) -> ir.Value:
     dtype = ctx.out_dtype

@@ -98,11 +98,6 @@ def _identity(ctx: Context, *operands: ir.Value, **_: Any) -> tuple[ir.Value, ..
     return operands
 
 
-def _expanded(ctx: Context, value: ir.Value) -> ir.Value:
-    """An elementwise result in the equation's full shape, where operands broadcast less."""
-    return ctx.broadcast(value, ctx.out_dims)
-
-
 @register_lowering(lax.ne_p)
 def _ne(ctx: Context, x: ir.Value, y: ir.Value) -> ir.Value:
     x, y = ctx.unbroadcast((x, y), ctx.out_dims)
@@ -131,7 +126,7 @@ def _integer_pow(ctx: Context, x: ir.Value, *, y: int) -> ir.Value:
         result = ctx.op.Mul(result, base) if y & 1 else result
         y >>= 1
         base = ctx.op.Mul(base, base) if y else base
-    return result
+    return ctx.broadcast(result, ctx.out_dims)
 
 
 @register_lowering(lax.convert_element_type_p)

@@ -44,7 +44,7 @@ def test_integers_that_became_floats_need_no_guard() -> None:
     assert operators(model).count("Cast") <= 2
 
 
-@pytest.mark.parametrize("power", [2, 3, 5])
+@pytest.mark.parametrize("power", [0, 2, 3, 5])
 def test_powers_of_integers_wrap(power: int) -> None:
     assert_agrees(lambda x: lax.integer_pow(x, power), np.array([3, -7, 100001, 2**30], np.int32))
 
