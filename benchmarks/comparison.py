@@ -85,8 +85,12 @@ def latencies(
     feed: Feed,
     jax: tuple[str, Path],
     threads: Sequence[int] = (1, 2),
-) -> dict[int, dict[str, float]]:
-    """Runs all artifacts in turns, `jax.jit` beside them; the median milliseconds by threads."""
+) -> dict[int, dict[str, dict[str, float]]]:
+    """Runs all artifacts in turns, `jax.jit` beside them.
+
+    Returns:
+        The median milliseconds, by the number of threads, the clock ("wall", "cpu") and the name.
+    """
     medians = {}
     rows = []
     for count in threads:
@@ -108,7 +112,10 @@ def latencies(
         environment = one if count == 1 else {}
         job = [JOBS / "latency.py", json.dumps(request)]
         result = run_ours(job, settings.work, environment).result
-        medians[count] = {name: statistics.median(ms) for name, ms in result["cpu"].items()}
+        medians[count] = {
+            clock: {name: statistics.median(ms) for name, ms in result[clock].items()}
+            for clock in ("wall", "cpu")
+        }
         rows += [
             (
                 count,

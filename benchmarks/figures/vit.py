@@ -32,12 +32,15 @@ def run_figure(settings: Settings) -> None:
     verdict(f"{seconds:.2f} CPU s to export, {_SECONDS} allowed", seconds < _SECONDS)
     count = operators(ours)
     verdict(f"{count} operators, {_OPERATORS} allowed", count < _OPERATORS)
-    for threads, by_name in medians.items():
-        others = [by_name[name] for name in contenders if name != OURS]
+    for threads, clocks in medians.items():
+        others = [name for name in contenders if name != OURS]
         if others:
-            ratio = by_name[OURS] / min(others)
+            wall, cpu = (
+                by_name[OURS] / min(by_name[name] for name in others)
+                for by_name in (clocks["wall"], clocks["cpu"])
+            )
             verdict(
-                f"{ratio:.3f} of the better public artifact's time, {threads} threads, {_SLOWER} "
-                "allowed",
-                ratio <= _SLOWER,
+                f"{threads} threads: {wall:.3f} of the better public artifact's latency "
+                f"({cpu:.3f} of its CPU time), {_SLOWER} allowed",
+                wall <= _SLOWER,
             )
