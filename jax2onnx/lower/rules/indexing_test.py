@@ -1,0 +1,87 @@
+"""Gather and scatter in all their modes, and dynamic slices, against JAX."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from jax2onnx.testing import assert_agrees, operators
+
+_RNG = np.random.default_rng(0)
+X = _RNG.standard_normal((5, 4, 3), dtype=np.float32)
+INSIDE = np.array([[0, 2], [4, 1]], np.int32)
+OUTSIDE = np.array([0, -7, 9, 4, -1], np.int32)
+
+
+@pytest.mark.parametrize("mode", ["clip", "fill", "wrap"])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_take_along_an_axis(axis: int, mode: Any) -> None:
+    assert_agrees(lambda x, i: jnp.take(x, i, axis=axis, mode=mode), X, OUTSIDE)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "bool", "float16"])
+def test_what_lies_outside_has_the_fill_value_of_its_type(dtype: str) -> None:
+    assert_agrees(lambda x, i: x.at[i].get(mode="fill"), (X > 0).astype(dtype), OUTSIDE)
+
+
+def test_indices_that_lie_inside_need_one_gather() -> None:
+    model = assert_agrees(
+        lambda x, i: x.at[i].get(mode="promise_in_bounds", wrap_negative_indices=False), X, INSIDE
+    )
+    assert operators(model) == ["Gather"]
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda x, i: x[i, i],
+        lambda x, i: x[:, i, 1:],
+        lambda x, i: x[i[0], :, i[1]],
+        lambda x, i: jnp.take_along_axis(x[:2, :2], i[:, :, None] % 3, axis=2),
+        lambda x, i: jax.vmap(lambda row, j: row[j])(x[:2], i),
+        lambda x, i: x[jnp.array([3, 1]), 2],
+    ],
+)
+def test_several_axes_and_batches(fn: Any) -> None:
+    assert_agrees(fn, X, INSIDE % 3)
+
+
+@pytest.mark.parametrize("method", ["set", "add", "multiply", "min", "max"])
+@pytest.mark.parametrize("mode", ["clip", "drop"])
+def test_scatter(method: str, mode: str) -> None:
+    def fn(x: jax.Array, i: jax.Array, updates: jax.Array) -> Any:
+        return getattr(x.at[i], method)(updates, mode=mode)
+
+    places = np.array([0, 9, 3, -8], np.int32)
+    assert_agrees(fn, X, places, _RNG.standard_normal((4, 4, 3), dtype=np.float32))
+
+
+def test_scatter_of_windows_and_functions() -> None:
+    assert_agrees(lambda x, u: x.at[1:3, :, 2].set(u), X, X[:2, :, 0])
+    assert_agrees(lambda x, i: x.at[i, 1].apply(jnp.sin), X, np.array([0, 4], np.int32))
+    assert_agrees(lambda x, i: x.at[i].add(1.0), X, np.array([2, 2, 2], np.int32))
+
+
+@pytest.mark.parametrize("start", [-3, 0, 2, 99])
+def test_dynamic_slices_clamp_their_start(start: int) -> None:
+    i = np.int32(start)
+    assert_agrees(lambda x, k: lax.dynamic_slice(x, (k, 1, k), (2, 2, 3)), X, i)
+    assert_agrees(lambda x, k: lax.dynamic_index_in_dim(x, k, 1), X, i)
+    assert_agrees(lambda x, k: lax.dynamic_update_slice(x, x[:2, :2] * 0, (k, k, 0)), X, i)
+
+
+def test_symbolic_sizes() -> None:
+    specs = [("B", 4, 3), (2, 2)]
+    assert_agrees(lambda x, i: x[i % 3], X, INSIDE, specs=[specs[0], INSIDE])
+    assert_agrees(lambda x: x[-1], X, specs=specs[:1])
+    assert_agrees(
+        lambda x: lax.dynamic_update_slice(x, x[:1], (1, 0, 0)),
+        X,
+        specs=specs[:1],
+        constraints=("B >= 2",),
+    )
