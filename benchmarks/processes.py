@@ -73,7 +73,9 @@ def run(
             check=False,
         )
         if done.returncode != 0:
-            raise BenchmarkError(f"{' '.join(map(str, command))} failed:\n{done.stderr[-4000:]}")
+            raise BenchmarkError(
+                f"{' '.join(map(str, command))} failed:\n{(done.stdout + done.stderr)[-4000:]}"
+            )
         return Finished(**json.loads(report.read_text()), output=done.stdout)
 
 
