@@ -51,7 +51,7 @@ HERE = Address("exporters", target_name="gpt_oss")
         (WeightsField, ""),
         (WeightsField, ["a", "b"]),
         (WeightsUrlField, "http://example.org/weights"),
-        (WeightsUrlField, "/home/me/weights"),
+        (WeightsUrlField, "/srv/weights"),
     ],
 )
 def test_refusal_names_field_and_target(field: type[Field], value: Any) -> None:
