@@ -21,6 +21,7 @@ from benchmarks.settings import Settings
 FIGURES = (
     "first_conversion",
     "converter",
+    "harness",
     "vit",
     "gpt_oss",
     "memory",

@@ -1,0 +1,42 @@
+"""The small functions of JAX's own harness: what converting one takes."""
+
+from __future__ import annotations
+
+import statistics
+from functools import partial
+
+from benchmarks.comparison import OURS
+from benchmarks.processes import JOBS, Finished, in_turns, run, run_ours
+from benchmarks.report import heading, table, verdict
+from benchmarks.settings import Settings
+
+_EVERY, _ALLOWED = 20, 15.0
+
+
+def run_figure(settings: Settings) -> None:
+    """Milliseconds a function: half of them take less, nine tenths take less."""
+    heading("A function of JAX's harness")
+    command = [JOBS / "convert_harness.py", _EVERY]
+    exporters = {OURS: partial(run_ours, command)}
+    public = settings.yardstick("public")
+    if public is not None:
+        exporters["public jax2onnx 0.17.1"] = partial(run, [public, *command], settings.work)
+    results = in_turns(1, exporters)
+    table(
+        ("exporter", "converted", "not", "median, CPU ms", "nine tenths under", "JAX's tracing"),
+        [(name, *_row(finished)) for name, (finished,) in results.items()],
+    )
+    median = statistics.median(results[OURS][0].result["convert"])
+    verdict(f"{median:.1f} ms at the median, {_ALLOWED:.0f} allowed", median < _ALLOWED)
+
+
+def _row(finished: Finished) -> tuple[object, ...]:
+    result = finished.result
+    took = result["convert"]
+    return (
+        len(took),
+        result["failed"],
+        f"{statistics.median(took):.1f}",
+        f"{statistics.quantiles(took, n=10)[-1]:.1f}",
+        f"{statistics.median(result['trace']):.1f}",
+    )

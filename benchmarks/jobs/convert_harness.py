@@ -1,0 +1,57 @@
+"""EVERY: CPU milliseconds of `to_onnx` for each EVERY-th case of JAX's own harness.
+
+Runs with either exporter. Prints what each case that converts took, tracing included, and what
+`jax.make_jaxpr` alone takes for it; a case runs twice, and the second time counts, so that what
+JAX and an exporter load once is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax._src.internal_test_util import test_harnesses
+
+from jax2onnx import to_onnx
+
+
+def seconds(call: Callable[[], Any]) -> float:
+    """CPU seconds of the second of two calls, with nothing cached by JAX."""
+    call()
+    jax.clear_caches()
+    start = time.process_time()
+    call()
+    return time.process_time() - start
+
+
+def main(every: str) -> None:
+    """Converts them one after the other; what cannot be converted is counted."""
+    warnings.simplefilter("ignore")
+    convert, trace, failed = [], [], 0
+    for harness in test_harnesses.all_harnesses[:: int(every)]:
+        arguments = [np.asarray(a) for a in harness.dyn_args_maker(np.random.RandomState(0))]
+        wide = any(a.dtype in (np.int64, np.uint64, float, complex) for a in arguments)
+        with jax.enable_x64(wide):
+            try:
+                took = seconds(
+                    lambda: to_onnx(
+                        harness.dyn_fun,  # noqa: B023  # called at once
+                        arguments,  # noqa: B023
+                        enable_double_precision=wide,  # noqa: B023
+                    )
+                )
+            except Exception:  # noqa: BLE001  # of an exporter that may not be ours
+                failed += 1
+                continue
+            trace.append(1e3 * seconds(lambda: jax.make_jaxpr(harness.dyn_fun)(*arguments)))  # noqa: B023
+        convert.append(1e3 * took)
+    print(json.dumps({"convert": convert, "trace": trace, "failed": failed}))
+
+
+main(*sys.argv[1:])
