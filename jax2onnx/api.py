@@ -19,7 +19,7 @@ from jax2onnx.write import finalise, save, to_proto
 if TYPE_CHECKING:
     import onnx
 
-OPSETS = range(21, 25)
+OPSETS = range(21, 29)
 """Versions of the default operator set that can be asked for."""
 
 
