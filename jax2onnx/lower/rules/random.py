@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
-from jax._src.random import core, prng, threefry2x32
+from jax._src.random import core, philox2x32, philox4x32, prng, threefry2x32, threefry4x32
 
 from jax2onnx.function import Mark
-from jax2onnx.lower.registry import in_jax, register_lowering
+from jax2onnx.lower.registry import Decomposition, in_jax, register_lowering
+
+
+def _hash(primitive: Any, function: Callable[..., Any]) -> Decomposition:
+    """Hundreds of integer operators: an ONNX function, which all draws call."""
+
+    def named(*words: Any) -> Any:
+        return function(*words)
+
+    named.__name__ = named.__qualname__ = str(Mark("jax.random", primitive.name))
+    return in_jax(jax.jit(named))
 
 
 def _threefry(key1: Any, key2: Any, x1: Any, x2: Any) -> Any:
     return threefry2x32._threefry2x32_lowering(key1, key2, x1, x2, use_rolled_loops=False)
 
 
-_threefry.__name__ = _threefry.__qualname__ = str(Mark("jax.random", "threefry2x32"))
-register_lowering(threefry2x32.threefry2x32_p)(in_jax(jax.jit(_threefry)))
+for _primitive, _function in (
+    (threefry2x32.threefry2x32_p, _threefry),
+    (threefry4x32.threefry4x32_p, threefry4x32._threefry4x32_lowering),
+    (philox2x32.philox2x32_p, philox2x32._philox2x32_lowering),
+    (philox4x32.philox4x32_p, philox4x32._philox4x32_lowering),
+):
+    register_lowering(_primitive)(_hash(_primitive, _function))
 
 
 @register_lowering(prng.iota_2x32_shape_p)
@@ -34,3 +51,63 @@ def _iota_2x32_shape(*, shape: Any) -> Any:
 @in_jax
 def _gamma(key: Any, a: Any, *, log_space: bool) -> Any:
     return core._gamma_impl(key, a, log_space=log_space)
+
+
+# -- XLA's generator -----------------------------------------------------------------------------
+
+
+@register_lowering(lax.rng_bit_generator_p)
+@in_jax
+def _rng_bit_generator(key: Any, *, shape: Any, dtype: Any, algorithm: Any, **_: Any) -> Any:
+    """XLA's bits on the CPU, whose default is Philox. A state is a key and a counter of blocks."""
+    narrow = key.dtype == np.uint32
+    words = list(key if narrow else lax.bitcast_convert_type(key, np.uint32).reshape(4))
+    threefry = algorithm == lax.RandomAlgorithm.RNG_THREE_FRY
+    draw = _threefry_bits if threefry else _philox_bits
+    steps, bits = draw(words, shape, np.dtype(dtype))
+    state = jnp.stack([*words[:2], *_advanced(words[2:], steps)])
+    if not narrow:
+        state = lax.bitcast_convert_type(state.reshape(2, 2), key.dtype)
+    return state, bits.astype(dtype)
+
+
+def _advanced(words: Sequence[Any], steps: Any) -> list[Any]:
+    """A number of several words, the lowest first, plus an integer."""
+    result, carry = [], jnp.asarray(steps).astype(np.uint32)
+    for word in words:
+        total = word + carry
+        carry = (total < word).astype(np.uint32)
+        result.append(total)
+    return result
+
+
+def _wide(low: Any, high: Any) -> Any:
+    return low.astype(np.uint64) | (high.astype(np.uint64) << np.uint64(32))
+
+
+def _philox_bits(state: Sequence[Any], shape: Any, dtype: Any) -> tuple[Any, Any]:
+    """Blocks of four words in a row; the key is the upper half of the counter too."""
+    size, words = math.prod(shape), 2 if dtype.itemsize == 8 else 4
+    blocks = (size + words - 1) // words
+    counter = _advanced([*state[2:], *state[:2]], lax.iota(np.uint32, blocks))
+    drawn = philox4x32.philox4x32_p.bind(*state[:2], *counter)
+    if words == 2:
+        drawn = [_wide(*drawn[:2]), _wide(*drawn[2:])]
+    return blocks, jnp.stack(drawn, axis=1).reshape(-1)[:size].reshape(shape)
+
+
+def _threefry_bits(state: Sequence[Any], shape: Any, dtype: Any) -> tuple[Any, Any]:
+    """Pairs of words; narrow ones lie side by side on the first even axis, else the longest."""
+    half, axis = list(shape) or [1], 0
+    if dtype.itemsize < 8:
+        even = [a for a, d in enumerate(half) if d % 2 == 0]
+        axis = even[0] if even else int(np.argmax(half))
+        half[axis] = (half[axis] + 1) // 2
+    pairs = math.prod(half)
+    counter = _advanced(state[2:], lax.iota(np.uint32, pairs))
+    drawn = [x.reshape(half) for x in threefry2x32.threefry2x32_p.bind(*state[:2], *counter)]
+    if dtype.itemsize == 8:
+        return pairs, _wide(*drawn).reshape(shape)
+    half[axis] *= 2
+    both = jnp.stack(drawn, axis=axis + 1).reshape(half)
+    return pairs, lax.slice_in_dim(both, 0, shape[axis] if shape else 1, axis=axis).reshape(shape)

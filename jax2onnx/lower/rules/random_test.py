@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 
+from jax2onnx import InputSpec
 from jax2onnx.testing import assert_agrees
 
 SEED = np.int32(7)
@@ -34,9 +35,10 @@ def test_draws(draw: Any) -> None:
     assert_agrees(lambda s: draw(jax.random.key(s)), SEED, rtol=1e-5)
 
 
-def test_keys_are_split_folded_and_carried() -> None:
+@pytest.mark.parametrize("impl", ["threefry2x32", "rbg", "unsafe_rbg"])
+def test_keys_are_split_folded_and_carried(impl: str) -> None:
     def fn(seed: jax.Array) -> Any:
-        keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 3), 3)
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(seed, impl=impl), 3), 3)
 
         def step(carry: Any, key: Any) -> Any:
             return jax.random.fold_in(carry, 1), jax.random.bits(key, (2,))
@@ -44,4 +46,52 @@ def test_keys_are_split_folded_and_carried() -> None:
         last, drawn = jax.lax.scan(step, keys[0], keys)
         return jax.random.key_data(last), drawn, jax.random.key_data(keys[1:])
 
+    assert_agrees(fn, SEED, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("impl", ["threefry4x32", "philox2x32", "philox4x32", "rbg", "unsafe_rbg"])
+def test_generators(impl: str) -> None:
+    def fn(seed: jax.Array) -> Any:
+        one, two = jax.random.split(jax.random.key(seed, impl=impl))
+        drawn = jax.random.uniform(one, (4, 3)), jax.random.normal(two, (3,))
+        return *drawn, jax.vmap(lambda k: jax.random.bits(k, (3,)))(jax.random.split(two, 2))
+
     assert_agrees(fn, SEED)
+
+
+LAST = 2**32 - 1
+
+
+@pytest.mark.parametrize("key", [(1, 2, 3, 4), (LAST, 7, LAST - 1, LAST)])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "uint64"])
+@pytest.mark.parametrize("algorithm", list(jax.lax.RandomAlgorithm))
+def test_generator_of_xla(algorithm: Any, dtype: str, key: Any) -> None:
+    def fn(state: jax.Array) -> Any:
+        results = []
+        for shape in ((), (9,), (3, 5), (3, 4, 5), (0, 2)):
+            state, bits = jax.lax.rng_bit_generator(state, shape, dtype, algorithm)
+            if dtype == "uint64":  # in halves, since numbers are compared as doubles
+                results.append((bits >> np.uint64(32)).astype(np.uint32))
+            results.append(bits.astype(np.uint32))
+        return state, results
+
+    double = dtype == "uint64"
+    assert_agrees(fn, np.array(key, np.uint32), rtol=0, atol=0, double=double)
+
+
+def test_state_of_64_bits() -> None:
+    state = np.array([2**63 + 5, 2**64 - 2], np.uint64)
+    assert_agrees(lambda s: jax.lax.rng_bit_generator(s, (7,)), state, rtol=0, double=True)
+
+
+def test_symbolic_shape() -> None:
+    def fn(key: jax.Array, x: jax.Array) -> Any:
+        return jax.lax.rng_bit_generator(key, (x.shape[0], 3))
+
+    arrays = np.array([1, 2, 3, 4], np.uint32), np.zeros(5, np.float32)
+    assert_agrees(fn, *arrays, specs=[InputSpec((4,), "uint32"), ("B",)], rtol=0)
+
+
+def test_gamma() -> None:
+    shape = np.array([0.3, 1.0, 4.5], np.float32)
+    assert_agrees(lambda s, a: jax.random.gamma(jax.random.key(s), a), SEED, shape)
