@@ -47,15 +47,22 @@ class Decomposition:
     """A rule that lowers the trace of ``function(*operands, **params)``, written in JAX."""
 
     function: Callable[..., Any]
+    operator: Rule | None = None
+    since: int = 0
 
-    def __call__(self, ctx: Context, *operands: ir.Value, **params: Any) -> Sequence[ir.Value]:
-        """Lowers the trace of the function on the types of ``operands``."""
+    def __call__(self, ctx: Context, *operands: ir.Value, **params: Any) -> Results:
+        """Lowers the trace of the function on the types of ``operands``, or to the operator."""
+        if self.operator is not None and ctx.opset >= self.since:
+            return self.operator(ctx, *operands, **params)
         return ctx.lower_function(lambda *args: self.function(*args, **params), operands)
 
 
-def in_jax(function: Callable[..., Any]) -> Decomposition:
+def in_jax(
+    function: Callable[..., Any], *, operator: Rule | None = None, since: int = 0
+) -> Decomposition:
     """A rule for a primitive that ``function`` computes with primitives that have a lowering.
 
-    Such a primitive works on complex numbers too, if ``function`` does.
+    Such a primitive works on complex numbers too, if ``function`` does. Where operator sets have
+    an operator for it ``since`` some version, the rule ``operator`` emits that instead.
     """
-    return Decomposition(function)
+    return Decomposition(function, operator, since)

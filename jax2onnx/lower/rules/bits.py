@@ -1,11 +1,13 @@
-"""Bits: shifts, counts, and the bits of floating point numbers, which ONNX cannot reinterpret.
+"""Bits: shifts, counts, and the bits of floating point numbers.
 
-The bits of a float are computed from its value, and the value from bits, by exact arithmetic:
-comparisons, multiplication by powers of two, and casts of integers that a float can hold.
+Before BitCast (operator set 26), the bits of a float are computed from its value, and the value
+from bits, by exact arithmetic: comparisons, multiplication by powers of two, and casts of integers
+that a float can hold.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax.numpy as jnp
@@ -14,9 +16,10 @@ import onnx_ir as ir
 from jax import lax
 from jax._src.lax import lax as lax_internal
 
+from jax2onnx.errors import UnsupportedUseError
 from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
-from jax2onnx.lower.registry import Rule, in_jax, register_lowering
+from jax2onnx.lower.registry import Results, Rule, in_jax, register_lowering
 from jax2onnx.lower.rules.elementwise import is_negative
 
 # -- shifts --------------------------------------------------------------------------------------
@@ -61,6 +64,18 @@ def _shift_right_arithmetic(x: Any, y: Any) -> Any:
     return jnp.where(negative, ~shifted, shifted)
 
 
+@register_lowering(lax.mulhi_p)
+def _mulhi(ctx: Context, x: ir.Value, y: ir.Value) -> Results:
+    """The upper half of the product: that of twice the width, or of the halves' products."""
+    dtype = ctx.avals_out[0].dtype
+    width = 8 * dtype.itemsize
+    if width == 64:
+        return ctx.lower_function(lax_internal._mulhi_impl, (x, y))
+    wide = np.dtype(f"{dtype.kind}{dtype.itemsize * 2}")
+    product = ctx.cast(ctx.op.Mul(ctx.cast(x, wide), ctx.cast(y, wide)), _unsigned(wide))
+    return ctx.cast(ctx.op.BitShift(product, width, direction="RIGHT"), dtype)
+
+
 # -- counting ------------------------------------------------------------------------------------
 
 
@@ -91,6 +106,11 @@ def _clz(x: Any) -> Any:
 
 
 # -- floating point ------------------------------------------------------------------------------
+
+_FLOATS = frozenset(map(np.dtype, (jnp.bfloat16, "f2", "f4", "f8")))
+_WITH_BITS = _FLOATS | frozenset(
+    np.dtype(f"{kind}{size}") for kind in "iu" for size in (1, 2, 4, 8)
+)
 
 
 def _powers(exponents: Any, dtype: Any) -> Any:
@@ -146,11 +166,14 @@ def bits_to_float(bits: Any, dtype: Any) -> Any:
 
 def _to_bits(x: Any) -> Any:
     """Any number as an unsigned integer of its width."""
+    return lax.bitcast_convert_type(x, _unsigned(x.dtype))
+
+
+def _float_bits(x: Any) -> Any:
+    """The bits of a float by arithmetic, as an unsigned integer of its width."""
     if x.dtype == jnp.bfloat16:
         return (float_to_bits(x.astype(jnp.float32)) >> np.uint32(16)).astype(np.uint16)
-    if x.dtype == np.float16:
-        return _half_to_bits(x)
-    return float_to_bits(x) if x.dtype.kind == "f" else x.astype(_unsigned(x.dtype))
+    return _half_to_bits(x) if x.dtype == np.float16 else float_to_bits(x)
 
 
 def _half_to_bits(x: Any) -> Any:
@@ -166,14 +189,14 @@ def _half_to_bits(x: Any) -> Any:
     return (sign | size).astype(np.uint16)
 
 
-def _from_bits(bits: Any, dtype: Any) -> Any:
-    """The number of an unsigned integer's bits."""
+def _float_of(bits: Any, dtype: Any) -> Any:
+    """The float of an unsigned integer's bits, by arithmetic."""
     if dtype == jnp.bfloat16:
         wide = bits.astype(np.uint32) << np.uint32(16)
         return bits_to_float(wide, np.dtype(np.float32)).astype(dtype)
     if dtype == np.float16:
         return _bits_to_half(bits.astype(np.uint32))
-    return bits_to_float(bits, dtype) if dtype.kind == "f" else bits.astype(dtype)
+    return bits_to_float(bits, dtype)
 
 
 def _bits_to_half(bits: Any) -> Any:
@@ -187,22 +210,39 @@ def _bits_to_half(bits: Any) -> Any:
 
 
 @register_lowering(lax_internal.bitcast_convert_type_p)
-@in_jax
-def _bitcast(x: Any, *, new_dtype: Any) -> Any:
-    """The same bits as another type; a wider one takes a last axis, a narrower one gives one."""
-    new = np.dtype(new_dtype)
-    if x.dtype == new:
+def _bitcast(ctx: Context, x: ir.Value, *, new_dtype: Any) -> ir.Value:
+    """The same bits as another type: BitCast where the operator set has it (from 26 on)."""
+    (old,), new = ctx.avals_in, np.dtype(new_dtype)
+    if old.dtype == new:
         return x
-    bits, target = _to_bits(x), _unsigned(new)
+    if not {old.dtype, new} <= _WITH_BITS:
+        raise UnsupportedUseError(
+            f"{ctx.where}: from {old.dtype} to {new}. Go by way of types of 8, 16, 32 or 64 bits, "
+            "floats of at least 16."
+        )
+    if ctx.opset >= 26 and old.dtype.itemsize == new.itemsize:
+        return ctx.op.BitCast(x, to=ctx.out_dtype, dtype=ctx.out_dtype)
+    return ctx.lower_function(functools.partial(_reinterpret, new=new), [x])[0]
+
+
+def _reinterpret(x: Any, new: Any) -> Any:
+    """The same bits as another type; a wider one takes a last axis, a narrower one gives one."""
     old_width, new_width = 8 * x.dtype.itemsize, 8 * new.itemsize
+    source, target = _unsigned(x.dtype), _unsigned(new)
+    if x.dtype in _FLOATS and source == new:
+        return _float_bits(x)
+    if new in _FLOATS and x.dtype == target:
+        return _float_of(x, new)
+    if old_width == new_width and not (x.dtype in _FLOATS or new in _FLOATS):
+        return x.astype(new)
+    bits = _to_bits(x)
     if new_width < old_width:
-        shifts = np.arange(0, old_width, new_width).astype(bits.dtype)
+        shifts = np.arange(0, old_width, new_width).astype(source)
         bits = (bits[..., None] >> shifts).astype(target)
     elif new_width > old_width:
         shifts = np.arange(0, new_width, old_width).astype(target)
-        parts = bits.astype(target) << shifts
-        bits = jnp.sum(parts, axis=-1, dtype=target)
-    return _from_bits(bits, new)
+        bits = jnp.sum(bits.astype(target) << shifts, axis=-1, dtype=target)
+    return lax.bitcast_convert_type(bits, new)
 
 
 @register_lowering(lax.nextafter_p)
@@ -212,8 +252,8 @@ def _nextafter(x: Any, y: Any) -> Any:
     bits = _to_bits(x)
     one = np.asarray(1, bits.dtype)
     outwards = (y > x) == (x > 0)
-    stepped = _from_bits(jnp.where(outwards, bits + one, bits - one), x.dtype)
-    least = _from_bits(jnp.full_like(bits, 1), x.dtype)
+    stepped = lax.bitcast_convert_type(jnp.where(outwards, bits + one, bits - one), x.dtype)
+    least = lax.bitcast_convert_type(jnp.full_like(bits, 1), x.dtype)
     stepped = jnp.where(x == 0, jnp.where(y > 0, least, -least), stepped)
     stepped = jnp.where(x == y, y, stepped)
     return jnp.where(jnp.isnan(x) | jnp.isnan(y), np.nan, stepped).astype(x.dtype)
@@ -237,7 +277,7 @@ def _reduce_precision(x: Any, *, exponent_bits: int, mantissa_bits: int) -> Any:
         rounded = bits + (np.asarray((1 << (dropped - 1)) - 1, bits.dtype) + last)
         keep = np.asarray((1 << info.bits) - (1 << dropped), bits.dtype)
         bits = rounded & keep
-    result = _from_bits(bits, x.dtype)
+    result = lax.bitcast_convert_type(bits, x.dtype)
     bias = 2 ** (exponent_bits - 1) - 1
     if bias < info.maxexp - 1:
         size, sign = jnp.abs(result), jnp.where(x < 0, -1, 1).astype(x.dtype)

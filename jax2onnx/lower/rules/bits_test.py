@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jax2onnx.testing import assert_agrees
+from jax2onnx import InputSpec, to_onnx
+from jax2onnx.errors import UnsupportedUseError
+from jax2onnx.testing import assert_agrees, operators
 
 FLOATS = np.array(
     [0, -0.0, 1, -1.5, np.pi, 1e-30, 1e30, np.inf, -np.inf, 65504, 6e-8, 3.4e38, 1.2e-38], "f4"
@@ -18,15 +20,24 @@ FLOATS = np.array(
 INTEGERS = np.array([0, 1, -1, 5, -6, 2**31 - 1, -(2**31)], np.int32)
 
 
+@pytest.mark.parametrize("opset", [25, 26])
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
-def test_bits_of_a_float_and_back(dtype: Any) -> None:
+def test_bits_of_a_float_and_back(dtype: Any, opset: int) -> None:
     unsigned = "uint32" if dtype == "float32" else "uint16"
 
     def fn(x: jax.Array) -> Any:
         bits = lax.bitcast_convert_type(x.astype(dtype), unsigned)
         return bits, lax.bitcast_convert_type(bits, dtype).astype(jnp.float32)
 
-    assert_agrees(fn, FLOATS)
+    model = assert_agrees(fn, FLOATS, opset=opset)
+    assert ("BitCast" in operators(model)) == (opset >= 26)
+
+
+def test_bits_of_types_without_kernels_are_refused() -> None:
+    with pytest.raises(UnsupportedUseError, match="from float8_e4m3fn to uint8"):
+        to_onnx(
+            lambda x: lax.bitcast_convert_type(x, np.uint8), [InputSpec((2,), jnp.float8_e4m3fn)]
+        )
 
 
 def test_doubles() -> None:

@@ -101,13 +101,18 @@ register_lowering(lax.argmax_p)(arg_reduction("ArgMax"))
 register_lowering(lax.argmin_p)(arg_reduction("ArgMin"))
 
 
-@register_lowering(lax.cumsum_p)
-def _cumsum(ctx: Context, x: ir.Value, *, axis: int, reverse: bool) -> ir.Value:
-    position = ctx.builder.constant(np.asarray(axis, np.int64))
-    return ctx.op.CumSum(x, position, reverse=int(reverse), shape=ctx.out_dims)
+def running(op_type: str) -> Rule:
+    """A rule for an operator that accumulates along an axis."""
+
+    def rule(ctx: Context, x: ir.Value, *, axis: int, reverse: bool) -> ir.Value:
+        operator: Callable[..., ir.Value] = getattr(ctx.op, op_type)
+        position = ctx.builder.constant(np.asarray(axis, np.int64))
+        return operator(x, position, reverse=int(reverse), shape=ctx.out_dims)
+
+    return rule
 
 
-def cumulative(combine: Callable[[Any, Any], Any]) -> Rule:
+def cumulative(combine: Callable[[Any, Any], Any], **operator: Any) -> Rule:
     """A cumulative reduction: log2(n) combinations of a known length, a scan of a symbolic one."""
 
     def in_order(x: Any, *, axis: int, reverse: bool) -> Any:
@@ -123,10 +128,11 @@ def cumulative(combine: Callable[[Any, Any], Any]) -> Rule:
         start = (jnp.asarray(True), first)
         return jnp.moveaxis(lax.scan(step, start, rows, reverse=reverse)[1], 0, axis)
 
-    return in_jax(in_order)
+    return in_jax(in_order, **operator)
 
 
-register_lowering(lax.cumprod_p)(cumulative(lax.mul))
+register_lowering(lax.cumsum_p)(running("CumSum"))
+register_lowering(lax.cumprod_p)(cumulative(lax.mul, operator=running("CumProd"), since=26))
 register_lowering(lax.cummax_p)(cumulative(lax.max))
 register_lowering(lax.cummin_p)(cumulative(lax.min))
 register_lowering(lax.cumlogsumexp_p)(cumulative(jnp.logaddexp))
