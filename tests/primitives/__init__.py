@@ -1,0 +1,1 @@
+"""JAX's own definition of its primitives, held against what is converted."""

@@ -1,0 +1,89 @@
+"""Runs JAX's whole harness, and writes `docs/coverage/primitives.md`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from tests.primitives import document
+from tests.primitives.cases import Case, groups
+from tests.primitives.judge import Stage, Verdict, judge
+from tests.primitives.known import reason_of
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser("tests.primitives", description=__doc__)
+    parser.add_argument("group", nargs="*", help="judge these groups alone, and write nothing")
+    parser.add_argument("--processes", type=int, default=2, help="workers (2)")
+    parser.add_argument("--journal", type=Path, help="keep verdicts here; what it has is not rerun")
+    return parser
+
+
+def main() -> int:
+    """Judges cases; fails if one does that is not known to, or no longer does."""
+    parser = arguments()
+    options = parser.parse_args()
+    unknown = sorted(set(options.group) - set(groups()))
+    if unknown:
+        parser.error(f"no group {', '.join(unknown)}")
+    chosen = {g: cases for g, cases in groups().items() if not options.group or g in options.group}
+    journal = Journal(options.journal)
+    names = [case.name for cases in chosen.values() for case in cases]
+    for name, verdict in verdicts([n for n in names if n not in journal.known], options.processes):
+        journal.add(name, verdict)
+    unexpected = 0
+    for name in names:
+        verdict, reason = journal.known[name], reason_of(name)
+        if (verdict.stage in (Stage.PASSED, Stage.JAX)) == (reason is not None):
+            unexpected += 1
+            print(f"{name}: {verdict}" + (f"; known to fail: {reason}" if reason else ""))
+    print(f"{len(names)} cases, {unexpected} not as expected")
+    if not options.group:
+        document.PATH.parent.mkdir(parents=True, exist_ok=True)
+        document.PATH.write_text(document.render(chosen, journal.known), "utf-8")
+    return 1 if unexpected else 0
+
+
+def verdicts(names: Iterable[str], processes: int) -> Iterator[tuple[str, Verdict]]:
+    """Judges cases in other processes, as they come."""
+    context = multiprocessing.get_context("spawn")  # JAX has threads, which a fork would lose
+    with ProcessPoolExecutor(processes, context) as pool:
+        yield from pool.map(judge_by_name, names, chunksize=8)
+
+
+def judge_by_name(name: str) -> tuple[str, Verdict]:
+    """Judges one case, which is too large to be sent to another process itself."""
+    return name, judge(_by_name()[name])
+
+
+def _by_name() -> dict[str, Case]:
+    return {case.name: case for cases in groups().values() for case in cases}
+
+
+class Journal:
+    """Verdicts by the names of cases, and the file that keeps them, if any."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.known: dict[str, Verdict] = {}
+        if path is not None and path.exists():
+            for line in path.read_text("utf-8").splitlines():
+                name, stage, reason = json.loads(line)
+                self.known[name] = Verdict(Stage(stage), reason)
+
+    def add(self, name: str, verdict: Verdict) -> None:
+        """Enters a verdict."""
+        self.known[name] = verdict
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([name, verdict.stage.value, verdict.reason]) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""What it means that results agree, for each group of JAX's harness."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jax2onnx.allclose import packed
+from tests.primitives.cases import Array, Case
+
+TOLERANCES = {"float32": 1e-5, "float64": 1e-12, "float16": 2e-3, "bfloat16": 2e-2}
+"""Relative to the value or to the largest one of the output; of other types, none at all.
+
+The parts of a complex number have the tolerance of their type.
+"""
+
+
+WIDER: dict[tuple[str, str], tuple[float, str]] = {}
+"""By group and dtype: a wider tolerance, and what was measured that asks for it."""
+
+
+class DisagreementError(Exception):
+    """Results that differ; says which and how much."""
+
+
+def agree(
+    case: Case, arguments: Sequence[Array], wanted: Sequence[Array], found: Sequence[Array]
+) -> None:
+    """Raises `DisagreementError` unless what the model gave stands for what JAX gave."""
+    from tests.primitives.factors import RESIDUALS, as_good_as_lapack
+
+    expected = [packed(want) for want in wanted]
+    _same_types(expected, found)
+    if case.group in RESIDUALS:
+        as_good_as_lapack(case, arguments, wanted, _unpacked(found, wanted))
+    elif case.group == "sort" and not case.params["is_stable"]:
+        sorted_alike(case.params, arguments, wanted, _unpacked(found, wanted))
+    else:
+        for number, (want, got) in enumerate(zip(expected, found, strict=True)):
+            close(f"output {number}", want, got, case.group)
+
+
+def _same_types(wanted: Sequence[Array], found: Sequence[Array]) -> None:
+    def types(arrays: Sequence[Array]) -> str:
+        return ", ".join(f"{x.dtype}{list(x.shape)}" for x in arrays)
+
+    if types(wanted) != types(found):
+        raise DisagreementError(f"{types(found)}, expected {types(wanted)}")
+
+
+def _unpacked(arrays: Sequence[Array], like: Sequence[Array]) -> list[Array]:
+    pairs = zip(arrays, like, strict=True)
+    return [x[..., 0] + 1j * x[..., 1] if want.dtype.kind == "c" else x for x, want in pairs]
+
+
+def close(what: str, want: Array, got: Array, group: str = "") -> None:
+    """Compares values within the tolerance of their type in a group; NaN equals NaN."""
+    tolerance = TOLERANCES.get(want.dtype.name)
+    if (group, want.dtype.name) in WIDER:
+        tolerance, _ = WIDER[group, want.dtype.name]
+    if tolerance is None:
+        close_to = want == got
+    else:
+        a, b = want.astype(np.float64), got.astype(np.float64)
+        scale = np.abs(a[np.isfinite(a)]).max(initial=0)
+        close_to = np.isclose(b, a, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
+    if not np.all(close_to):
+        off = np.argwhere(~np.asarray(close_to))
+        where = tuple(off[0])
+        raise DisagreementError(
+            f"{what}: {len(off)} of {want.size} values differ, first at "
+            f"{[int(i) for i in where]}: {got[where]}, expected {want[where]}"
+        )
+
+
+def sorted_alike(
+    params: dict[str, Any],
+    given: Sequence[Array],
+    wanted: Sequence[Array],
+    found: Sequence[Array],
+) -> None:
+    """An unstable sort of several operands: equal keys may carry the rest along in any order.
+
+    So the keys must be JAX's, and the operands' elements at one place must stay together.
+    """
+    for number in range(params.get("num_keys", 1)):
+        close(f"key {number}", packed(wanted[number]), packed(found[number]))
+    before, after = (
+        [np.moveaxis(bits, params["dimension"], -1) for array in arrays for bits in _bits(array)]
+        for arrays in (given, found)
+    )
+    orders = [np.lexsort(bits, axis=-1) for bits in (before, after)]
+    for number, pair in enumerate(zip(before, after, strict=True)):
+        one, other = (np.take_along_axis(*x, -1) for x in zip(pair, orders, strict=True))
+        if not np.array_equal(one, other):
+            raise DisagreementError(f"operand {number} is not permuted as the others are")
+
+
+def _bits(array: Array) -> list[Array]:
+    if array.dtype.kind == "c":
+        return [*_bits(array.real), *_bits(array.imag)]
+    return [np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")]
