@@ -19,6 +19,7 @@ from jax2onnx.lower.rules import (
     shaping,
     sorting,
     special,
+    transcendental,
     windows,
 )
 
@@ -39,5 +40,6 @@ __all__ = [
     "shaping",
     "sorting",
     "special",
+    "transcendental",
     "windows",
 ]

@@ -50,18 +50,11 @@ def by_type(boolean: str, other: str) -> Rule:
 
 _ONE_OPERATOR: dict[Any, Rule] = {
     lax.abs_p: elementwise("Abs"),
-    lax.acos_p: elementwise("Acos"),
-    lax.acosh_p: elementwise("Acosh"),
     add_jaxvals_p: by_type("Or", "Add"),
     lax.add_p: by_type("Or", "Add"),
     lax.and_p: by_type("And", "BitwiseAnd"),
-    lax.asin_p: elementwise("Asin"),
-    lax.asinh_p: elementwise("Asinh"),
-    lax.atan_p: elementwise("Atan"),
-    lax.atanh_p: elementwise("Atanh"),
     lax.ceil_p: elementwise("Ceil"),
     lax.cos_p: elementwise("Cos"),
-    lax.cosh_p: elementwise("Cosh"),
     lax.div_p: elementwise("Div"),
     lax.eq_p: elementwise("Equal"),
     lax.exp_p: elementwise("Exp"),
@@ -82,10 +75,8 @@ _ONE_OPERATOR: dict[Any, Rule] = {
     lax.rem_p: elementwise("Mod", fmod=1),
     lax.sign_p: elementwise("Sign"),
     lax.sin_p: elementwise("Sin"),
-    lax.sinh_p: elementwise("Sinh"),
     lax.sqrt_p: elementwise("Sqrt"),
     lax.sub_p: elementwise("Sub"),
-    lax.tan_p: elementwise("Tan"),
     lax.tanh_p: elementwise("Tanh"),
     lax.xor_p: by_type("Xor", "BitwiseXor"),
 }
@@ -210,46 +201,9 @@ def _exp2(ctx: Context, x: ir.Value, **_: Any) -> ir.Value:
     return ctx.op.Pow(ctx.constant(2.0, x), x)
 
 
-def _via(function: Callable[..., Any]) -> Rule:
-    """A decomposition in JAX that takes the operands and none of the params."""
-    return in_jax(lambda *operands, **_: function(*operands))
-
-
-def _log1p(x: Any) -> Any:
-    """Kahan's log1p: exact where 1 + x rounds to 1 (HP-15C Advanced Functions Handbook, 1982)."""
-    u = 1.0 + x
-    return jnp.where(u == 1.0, x, jnp.where(jnp.isinf(u), u, lax.log(u) * (x / (u - 1.0))))
-
-
-def _expm1(x: Any) -> Any:
-    """Kahan's expm1, the mirror of his log1p; 2 tanh(x/2) / (1 - tanh(x/2)) cancels near 1."""
-    u = lax.exp(x)
-    difference = u - 1.0
-    exact = difference * x / lax.log(u)
-    return jnp.where(u == 1.0, x, jnp.where((difference == -1.0) | jnp.isinf(u), difference, exact))
-
-
 def is_negative(x: Any) -> Any:
     """The sign of a float: of zeros too, false for NaN."""
     return (x < 0) | ((x == 0) & (1 / x < 0))
-
-
-def _atan2(y: Any, x: Any) -> Any:
-    """The quadrants, signed zeros and infinities of C99, annex F.10.1.4."""
-    width, height = jnp.abs(x), jnp.abs(y)
-    ratio = jnp.where(width == height, jnp.where(width == 0, 0, 1), height / width)
-    angle = lax.atan(ratio.astype(x.dtype))
-    angle = jnp.where(is_negative(x), np.asarray(np.pi, x.dtype) - angle, angle)
-    angle = jnp.where(is_negative(y), -angle, angle)
-    return jnp.where(jnp.isnan(x) | jnp.isnan(y), np.nan, angle).astype(x.dtype)
-
-
-register_lowering(lax.log1p_p)(_via(_log1p))
-register_lowering(lax.expm1_p)(_via(_expm1))
-register_lowering(lax.atan2_p)(_via(_atan2))
-register_lowering(lax.cbrt_p)(
-    _via(lambda x: jnp.sign(x) * lax.pow(jnp.abs(x), jnp.asarray(1 / 3, x.dtype)))
-)
 
 
 def _in_total_order(compare: Callable[[Any, Any], Any]) -> Callable[..., Any]:
@@ -269,6 +223,6 @@ def _in_total_order(compare: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return function
 
 
-register_lowering(lax_internal.eq_to_p)(_via(_in_total_order(lax.eq)))
-register_lowering(lax_internal.le_to_p)(_via(_in_total_order(lax.le)))
-register_lowering(lax_internal.lt_to_p)(_via(_in_total_order(lax.lt)))
+register_lowering(lax_internal.eq_to_p)(in_jax(_in_total_order(lax.eq)))
+register_lowering(lax_internal.le_to_p)(in_jax(_in_total_order(lax.le)))
+register_lowering(lax_internal.lt_to_p)(in_jax(_in_total_order(lax.lt)))

@@ -11,21 +11,11 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-import onnx_ir as ir
 from jax import lax
 from jax._src.lax import special
 
-from jax2onnx.lower.builder import element_type
-from jax2onnx.lower.context import Context
-from jax2onnx.lower.registry import Results, in_jax, register_lowering
-
-
-def _polynomial(x: Any, coefficients: Sequence[float]) -> Any:
-    """Horner's rule; the highest power comes first."""
-    total = jnp.full_like(x, coefficients[0])
-    for coefficient in coefficients[1:]:
-        total = total * x + x.dtype.type(coefficient)
-    return total
+from jax2onnx.lower.registry import in_jax, register_lowering
+from jax2onnx.lower.rules.transcendental import doubled, polynomial
 
 
 def widened(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -81,7 +71,7 @@ _SQRT_PI = 1.7724538509055159
 
 
 def _ratio(x: Any, pair: tuple[Sequence[float], Sequence[float]]) -> Any:
-    return _polynomial(x, pair[0]) / _polynomial(x, pair[1])
+    return polynomial(x, pair[0]) / polynomial(x, pair[1])
 
 
 def _erf_near_zero(x: Any) -> Any:
@@ -115,8 +105,8 @@ def erfc(x: Any) -> Any:
 def erf_inv(y: Any) -> Any:
     """Giles's polynomials, and in double precision two steps of Newton's method."""
     w = -jnp.log1p(-y * y)
-    near = _polynomial(w - 2.5, _ERFINV_NEAR)
-    x = y * jnp.where(w < 5, near, _polynomial(jnp.sqrt(jnp.maximum(w, 5)) - 3, _ERFINV_FAR))
+    near = polynomial(w - 2.5, _ERFINV_NEAR)
+    x = y * jnp.where(w < 5, near, polynomial(jnp.sqrt(jnp.maximum(w, 5)) - 3, _ERFINV_FAR))
     if y.dtype == np.float64:
         for _ in range(2):
             rest = jnp.where(jnp.abs(y) < 0.5, erf(x) - y, jnp.sign(x) * (1 - jnp.abs(y)))
@@ -126,14 +116,7 @@ def erf_inv(y: Any) -> Any:
     return jnp.where(jnp.abs(y) == 1, y * np.inf, x).astype(y.dtype)
 
 
-@register_lowering(lax.erf_p)
-def _erf(ctx: Context, x: ir.Value, **_: Any) -> Results:
-    # ONNX's Erf is a runtime's float32 kernel.
-    if element_type(x) == ir.DataType.DOUBLE:
-        return ctx.lower_function(erf, (x,))
-    return ctx.op.Erf(x)
-
-
+register_lowering(lax.erf_p)(doubled("Erf", erf))
 register_lowering(lax.erfc_p)(in_jax(lambda x, **_: widened(erfc)(x)))
 register_lowering(lax.erf_inv_p)(in_jax(lambda x, **_: widened(erf_inv)(x)))
 
