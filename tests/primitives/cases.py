@@ -85,4 +85,4 @@ def _listed(*, double: bool) -> dict[str, Any]:
 
 def _has_64_bits(dtype: Any) -> bool:
     kind = np.dtype(dtype)
-    return kind.itemsize == (16 if kind.kind == "c" else 8)
+    return bool(kind.itemsize == (16 if kind.kind == "c" else 8))

@@ -1,10 +1,16 @@
-"""Fourier transforms: one DFT operator an axis, on packed pairs."""
+"""Fourier transforms, on packed pairs.
+
+ONNX Runtime's DFT is accurate where the length is a power of two: else its float32 results are off
+by 2e-4 at 1000 elements, and its float64 inverse by 1e-8 at any length. So a transform of another
+length is a convolution with a chirp (Bluestein, 1970), itself made of DFTs of such a length.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import onnx_ir as ir
@@ -16,37 +22,78 @@ from jax2onnx.lower.physical import RULES, Pair, pack, unpack
 from jax2onnx.lower.registry import register_lowering
 
 dft_p = core.Primitive("dft")
-"""ONNX's DFT along one axis of a packed array, or of a real one with a last axis of size 1."""
+"""ONNX's DFT along one axis of a packed array, whose length there is a power of two."""
 
+convolve_p = core.Primitive("convolve")
+"""Convolves n packed elements along an axis with 2n - 1 others: the n sums of n products."""
 
-def _dft_shape(x: Any, *, axis: int, inverse: bool, onesided: bool) -> Any:
-    shape = [*x.shape[:-1], 2]
-    if onesided:
-        shape[axis] = x.shape[axis] // 2 + 1
-    del inverse
-    return x.update(shape=tuple(shape))
-
-
-dft_p.def_abstract_eval(_dft_shape)
+dft_p.def_abstract_eval(lambda x, **_: x)
+convolve_p.def_abstract_eval(lambda x, _, **__: x)
 
 
 @register_lowering(dft_p)
-def _dft(ctx: Context, x: ir.Value, *, axis: int, inverse: bool, onesided: bool) -> ir.Value:
-    return ctx.op.DFT(
-        x,
-        None,
-        ctx.builder.constant(np.asarray(axis, np.int64)),
-        inverse=int(inverse),
-        onesided=int(onesided),
-        shape=ctx.out_dims,
-    )
+def _dft(
+    ctx: Context, x: ir.Value, *, axis: int, inverse: bool, length: Any = None, size: Any = None
+) -> ir.Value:
+    """The DFT; of zeros too, behind ``x`` up to ``length``, whose dimension is ``size``."""
+    dims = [size if a == axis and size is not None else d for a, d in enumerate(ctx.dims(x))]
+    place = ctx.builder.constant(np.asarray(axis, np.int64))
+    return ctx.op.DFT(x, length, place, inverse=int(inverse), onesided=0, shape=tuple(dims))
+
+
+@register_lowering(convolve_p)
+def _convolve(ctx: Context, x: ir.Value, kernel: ir.Value, *, axis: int) -> ir.Value:
+    count = ctx.dims(x)[axis]
+    if isinstance(count, int):
+        size: int | str = 1 << (2 * count - 2).bit_length()
+        length = ctx.builder.constant(np.asarray(size, np.int64))
+    else:  # one more than all the powers of two up to 2n - 2
+        size = f"power of 2 from {2 * count - 1}"
+        powers = ctx.builder.constant(2 ** np.arange(62))
+        beyond = ctx.op.Greater(powers, ctx.dimensions.value(2 * count - 2))
+        within = ctx.op.Where(beyond, ctx.constant(0, powers), powers)
+        length = ctx.op.Add(ctx.op.ReduceSum(within, None, keepdims=0, shape=()), 1)
+    parts = []
+    for operand in (x, kernel):
+        spectrum = _dft(ctx, operand, axis=axis, inverse=False, length=length, size=size)
+        types = [(spectrum.dtype, (*ctx.dims(spectrum)[:-1], 1))] * 2
+        parts.append(ctx.several("Split", spectrum, types=types, axis=-1, num_outputs=2))
+    (a, b), (c, d) = parts
+    op = ctx.op
+    re, im = op.Sub(op.Mul(a, c), op.Mul(b, d)), op.Add(op.Mul(a, d), op.Mul(b, c))
+    product = op.Concat(re, im, axis=-1, shape=(*ctx.dims(re)[:-1], 2))
+    sums = _dft(ctx, product, axis=axis, inverse=True)
+    first, end = (ctx.dimensions.value(dim) for dim in (count - 1, 2 * count - 1))
+    return op.Slice(sums, first, end, [axis], shape=ctx.dims(x))
+
+
+def _times(x: Pair, y: Pair) -> Pair:
+    return Pair(x.re * y.re - x.im * y.im, x.re * y.im + x.im * y.re)
+
+
+def _along(axis: int, z: Pair, inverse: bool) -> Pair:
+    """A transform along one axis: since 2jk = j^2 + k^2 - (k - j)^2, by a chirp, if need be."""
+    length = z.re.shape[axis]
+    if isinstance(length, int) and length & (length - 1) == 0:
+        return unpack(dft_p.bind(pack(z), axis=axis, inverse=inverse)) if length > 1 else z
+
+    with jax.enable_x64(True):  # for squares
+        place = jnp.arange(2 * length - 1) - (length - 1)
+        turns = lax.rem(place * place, jnp.int64(2 * length)).astype(z.re.dtype)
+    # exp(-pi i place^2 / length) and its conjugate, for places on both sides of zero
+    angle = jnp.expand_dims(turns, range(1, z.re.ndim - axis)) * (np.pi / length)
+    cosine, sine = jnp.cos(angle), jnp.sin(angle) * (-1 if inverse else 1)
+    here = Pair(cosine[length - 1 :], -sine[length - 1 :])
+    kernel = Pair(*(x[(None,) * axis] for x in (cosine, sine)))
+    sums = unpack(convolve_p.bind(pack(_times(z, here)), pack(kernel), axis=axis))
+    result = _times(sums, here)
+    return Pair(result.re / length, result.im / length) if inverse else result
 
 
 def _transform(z: Pair, axes: Sequence[int], *, inverse: bool) -> Pair:
-    packed = pack(z)
     for axis in axes:
-        packed = dft_p.bind(packed, axis=axis, inverse=inverse, onesided=False)
-    return unpack(packed)
+        z = _along(axis, z, inverse)
+    return z
 
 
 def _fft(x: Any, *, fft_type: Any, fft_lengths: Sequence[Any]) -> Any:
@@ -54,12 +101,13 @@ def _fft(x: Any, *, fft_type: Any, fft_lengths: Sequence[Any]) -> Any:
     rank = (x.re if isinstance(x, Pair) else x).ndim
     axes = range(rank - len(fft_lengths), rank)
     if kind is lax.FftType.RFFT:
-        half = dft_p.bind(x[..., None], axis=axes[-1], inverse=False, onesided=True)
-        return _transform(unpack(half), axes[:-1], inverse=False)
+        whole = _along(axes[-1], Pair(x, jnp.zeros_like(x)), False)
+        half = Pair(*(part[..., : fft_lengths[-1] // 2 + 1] for part in whole))
+        return _transform(half, axes[:-1], inverse=False)
     if kind is not lax.FftType.IRFFT:
         return _transform(x, axes, inverse=kind is lax.FftType.IFFT)
     z = _transform(x, axes[:-1], inverse=True)
-    return _transform(_hermitian(z, fft_lengths[-1]), axes[-1:], inverse=True).re
+    return _along(axes[-1], _hermitian(z, fft_lengths[-1]), True).re
 
 
 def _hermitian(z: Pair, length: Any) -> Pair:
