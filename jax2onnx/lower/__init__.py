@@ -21,6 +21,7 @@ from jax2onnx.lower.interpret import refuse_unsupported
 from jax2onnx.lower.physical import physical
 from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.trace import Parameter, Traced
+from jax2onnx.trace.reach import identity
 
 __all__ = ["Context", "in_jax", "lower", "register_lowering"]
 
@@ -44,25 +45,28 @@ def lower(
     refuse_unsupported(traced.jaxpr)
     _refuse_clashes(traced)
     builder = Builder(opset)
+    everything = (*traced.parameters, *traced.captured)
     parameters = [
-        builder.new_value(p.path, onnx_dtype(_stored(p)), tuple(p.value.shape))
-        for p in traced.parameters
+        builder.new_value(p.path, onnx_dtype(_stored(p)), tuple(p.value.shape)) for p in everything
     ]
     inputs = [
         builder.new_value(i.name, onnx_dtype(i.dtype), tuple(i.aval.shape)) for i in traced.inputs
     ]
-    calls = Functions()
+    calls = Functions({identity(p.value): p.path for p in traced.captured})
     ctx = Context(builder, Dimensions(builder, inputs), calls)
-    ctx.parameters = {v: p.path for v, p in zip(parameters, traced.parameters, strict=True)}
+    ctx.parameters = {v: p.path for v, p in zip(parameters, everything, strict=True)}
+    handed = parameters[: len(traced.parameters)]
+    for value, parameter in zip(parameters[len(handed) :], traced.captured, strict=True):
+        builder.held[identity(parameter.value)] = value
     operands = [
         ctx.cast(value, aval.dtype)
-        for value, aval in zip([*parameters, *inputs], traced.jaxpr.in_avals, strict=True)
+        for value, aval in zip([*handed, *inputs], traced.jaxpr.in_avals, strict=True)
     ]
     ctx.parameters |= {v: p.path for v, p in zip(operands, traced.parameters, strict=False)}
     results = ctx.lower_jaxpr(traced.jaxpr, traced.consts, operands)
     outputs = ctx.as_outputs(results, traced.output_names)
     _name_module_outputs(ctx, outputs)
-    used = _bind(parameters, traced.parameters, tensors or {})
+    used = _bind(parameters, everything, tensors or {})
     functions = calls.functions
     graph = ir.Graph(
         inputs,
@@ -102,7 +106,7 @@ def _refuse_clashes(traced: Traced) -> None:
     """Raises where two of the graph's inputs, outputs and parameters bear one name."""
     taken: dict[str, str] = {}
     for kind, names in (
-        ("parameter", [p.path for p in traced.parameters]),
+        ("parameter", [p.path for p in (*traced.parameters, *traced.captured)]),
         ("input", [i.name for i in traced.inputs]),
         ("output", traced.output_names),
     ):

@@ -34,6 +34,7 @@ class Builder:
         nodes: what has been built, in topological order.
         initializers: constants of a main graph.
         location: prefix of the names of the nodes that come next.
+        held: the values that arrays of the model are, by the arrays' identity.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Builder:
         self.nodes: list[ir.Node] = []
         self.initializers: list[ir.Value] = []
         self.location: str = parent.location if parent is not None else ""
+        self.held: dict[object, ir.Value] = {}
         self._function = function
         self._root: Builder = parent._root if parent is not None else self
         self._made: set[ir.Value] = set()

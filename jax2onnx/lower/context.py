@@ -24,6 +24,10 @@ from jax2onnx.lower.dtypes import INT64, onnx_dtype
 from jax2onnx.lower.functions import Functions
 from jax2onnx.lower.physical import physical_jaxpr
 from jax2onnx.trace.dimensions import abstract, is_static
+from jax2onnx.trace.reach import identity
+
+_LARGE = 16
+"""Elements above which a constant of a function is passed to it."""
 
 _RESHAPES = frozenset(("Reshape", "Squeeze", "Unsqueeze"))
 
@@ -67,6 +71,8 @@ class Context:
         avals_in, avals_out: abstract values of the equation that is being lowered.
         parameters: values that are parameters of the model, by their path.
         taps: the last value that each module computed with its parameters.
+        asked: in a function, the arrays that it takes as further inputs: its body can hold no
+            tensor by reference.
     """
 
     def __init__(self, builder: Builder, dimensions: Dimensions, functions: Functions) -> None:
@@ -78,6 +84,7 @@ class Context:
         self.avals_out: Sequence[Any] = ()
         self.parameters: dict[ir.Value, str] = {}
         self.taps: dict[str, ir.Value] = {}
+        self.asked: list[tuple[ir.Value, Any]] | None = None
         self._eqn: Any = None
         self._outer: Any = None
 
@@ -148,6 +155,22 @@ class Context:
         """A constant of the element type of ``like``."""
         dtype = element_type(like) if isinstance(like, ir.Value) else like
         return self.builder.constant(value, dtype.numpy())
+
+    def held(self, array: Any) -> ir.Value:
+        """An array of the model: the parameter that it is, or a constant."""
+        held, key = self.builder.root.held, identity(array)
+        value, path = held.get(key), self.functions.paths.get(key)
+        if value is None and self.asked is not None and np.size(array) > _LARGE:
+            name = path or f"constant_{len(self.asked)}"
+            value = held[key] = self.builder.new_value(
+                name, onnx_dtype(array.dtype), tuple(np.shape(array))
+            )
+            self.asked.append((value, array))
+        if value is None:
+            return self.builder.constant(array)
+        if path is not None:
+            self.parameters[value] = path
+        return value
 
     def shape_tensor(self, dims: Dims) -> ir.Value:
         """A shape as an int64 vector: a constant if every dimension is known."""
@@ -310,6 +333,7 @@ class Context:
         """A context for a branch (the body of a Loop, say) inside this graph."""
         branch = Context(Builder(self.opset, parent=self.builder), self.dimensions, self.functions)
         branch.parameters = self.parameters
+        branch.asked = self.asked
         branch._outer = self._outer
         return branch
 

@@ -6,10 +6,9 @@ Constants above a few elements are passed in too: a function body can hold none 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import onnx_ir as ir
 from jax.extend import core
 
@@ -22,38 +21,43 @@ from jax2onnx.trace.modules import common, parent
 if TYPE_CHECKING:
     from jax2onnx.lower.context import Context
 
-_LARGE = 16
+
+class _Built(NamedTuple):
+    """A function, and what it takes besides its operands: arrays of the model, dimensions."""
+
+    function: ir.Function
+    arrays: list[Any]
+    dimensions: list[str]
 
 
 class Functions:
     """The functions of a model, in the order of their first call."""
 
-    def __init__(self) -> None:
-        self._built: dict[tuple[core.Jaxpr, Mark], tuple[ir.Function, list[str]]] = {}
+    def __init__(self, paths: Mapping[object, str]) -> None:
+        self.paths = paths
+        self._built: dict[tuple[core.Jaxpr, Mark], _Built] = {}
         self._names: dict[tuple[str, str], int] = {}
 
     @property
     def functions(self) -> list[ir.Function]:
         """All functions, callees before their callers."""
-        return [function for function, _ in self._built.values()]
+        return [built.function for built in self._built.values()]
 
     def call(
         self, ctx: Context, mark: Mark, closed: core.ClosedJaxpr, operands: Sequence[ir.Value]
     ) -> list[ir.Value]:
         """Adds a call of the function that ``closed`` is, which is built at its first call."""
         jaxpr = closed.jaxpr
-        large = [np.size(c) > _LARGE for c in closed.consts]
-        arguments = [
-            ctx.builder.constant(c)
-            for c, passed in zip(closed.consts, large, strict=True)
-            if passed
-        ]
         built = self._built.get((jaxpr, mark))
         if built is None:
-            built = self._build(ctx, mark, closed, large, operands)
+            built = self._build(ctx, mark, closed, operands)
             self._built[jaxpr, mark] = built
-        function, dimensions = built
-        inputs = [*operands, *arguments, *(ctx.dimensions.variable(d) for d in dimensions)]
+        function = built.function
+        inputs = [
+            *operands,
+            *map(ctx.held, built.arrays),
+            *map(ctx.dimensions.variable, built.dimensions),
+        ]
         avals = [v.aval for v in jaxpr.outvars]
         return list(
             ctx.builder.emit(
@@ -72,9 +76,8 @@ class Functions:
         ctx: Context,
         mark: Mark,
         closed: core.ClosedJaxpr,
-        large: Sequence[bool],
         operands: Sequence[ir.Value],
-    ) -> tuple[ir.Function, list[str]]:
+    ) -> _Built:
         from jax2onnx.lower.context import Context as NewContext
 
         jaxpr = closed.jaxpr
@@ -86,12 +89,6 @@ class Functions:
             builder.new_value(name or f"x_{i}", onnx_dtype(v.aval.dtype), tuple(v.aval.shape))
             for i, (v, name) in enumerate(zip(jaxpr.invars, relative, strict=True))
         ]
-        consts = [
-            builder.new_value(f"constant_{i}", onnx_dtype(c.dtype), tuple(np.shape(c)))
-            if passed
-            else builder.constant(c)
-            for i, (c, passed) in enumerate(zip(closed.consts, large, strict=True))
-        ]
         missing: list[tuple[str, ir.Value]] = []
 
         def ask(name: str) -> ir.Value:
@@ -101,11 +98,11 @@ class Functions:
 
         body = NewContext(builder, Dimensions(builder, inputs, ask), self)
         body.parameters = {v: p for v, p in zip(inputs, relative, strict=True) if p}
-        results = body.lower_jaxpr(jaxpr, consts, inputs)
+        body.asked = []
+        results = body.lower_closed(closed, inputs)
         outputs = body.as_outputs(results, [f"output_{i}" for i in range(len(results))])
-        passed_in = [c for c, passed in zip(consts, large, strict=True) if passed]
         graph = ir.Graph(
-            [*inputs, *passed_in, *(value for _, value in missing)],
+            [*inputs, *(value for value, _ in body.asked), *(value for _, value in missing)],
             outputs,
             nodes=builder.nodes,
             opset_imports={"": ctx.opset},
@@ -114,7 +111,7 @@ class Functions:
         for domain in sorted({n.domain for n in builder.nodes if n.domain}):
             graph.opset_imports[domain] = 1
         function = ir.Function(mark.namespace, self._name(mark), graph=graph, attributes=())
-        return function, [name for name, _ in missing]
+        return _Built(function, [a for _, a in body.asked], [name for name, _ in missing])
 
     def _name(self, mark: Mark) -> str:
         key = (mark.namespace, mark.name)

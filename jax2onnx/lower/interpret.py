@@ -30,7 +30,7 @@ def lower_jaxpr(
     """Lowers ``jaxpr`` into the context's graph and returns the values of its results."""
     env: dict[core.Var, ir.Value] = dict(zip(jaxpr.invars, operands, strict=True))
     env.update(
-        (var, c if isinstance(c, ir.Value) else ctx.builder.constant(c))
+        (var, c if isinstance(c, ir.Value) else ctx.held(c))
         for var, c in zip(jaxpr.constvars, consts, strict=True)
     )
     tracker = ModuleTracker(

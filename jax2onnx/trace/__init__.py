@@ -19,6 +19,7 @@ from jax2onnx.errors import InputError, ModelError
 from jax2onnx.trace.callables import linen_pair, parameterise
 from jax2onnx.trace.dimensions import abstract, dimension_parser, explained
 from jax2onnx.trace.paths import path_name
+from jax2onnx.trace.reach import constants, named
 from jax2onnx.trace.specs import Input, InputSpec, flatten_inputs
 
 # Errors name the user's line, not the one below that calls the user's function.
@@ -37,13 +38,18 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Traced:
-    """A closed jaxpr whose invars are ``parameters``, then ``inputs``, in that order."""
+    """A closed jaxpr whose invars are ``parameters``, then ``inputs``, in that order.
+
+    ``captured`` are parameters too, which the callable reached by itself: they are constants of
+    this jaxpr or of one that is nested in it.
+    """
 
     jaxpr: core.Jaxpr
     consts: tuple[Any, ...]
     parameters: tuple[Parameter, ...]
     inputs: tuple[Input, ...]
     output_names: tuple[str, ...]
+    captured: tuple[Parameter, ...] = ()
 
 
 def trace(
@@ -90,12 +96,15 @@ def trace(
     jaxpr, _ = partial_eval.dce_jaxpr(
         closed.jaxpr, [True] * len(closed.jaxpr.outvars), instantiate=True
     )
+    reached = named(fn, constants(jaxpr, closed.consts), held)
+    taken = [*model.paths, *(i.name for i in (*flat, *extra))]
     return Traced(
         jaxpr,
         tuple(closed.consts),
         parameters,
         (*flat, *extra),
-        _output_names(out, output_names, [*model.paths, *(i.name for i in (*flat, *extra))]),
+        _output_names(out, output_names, taken),
+        tuple(map(Parameter, _distinct([p for p, _ in reached], taken), [a for _, a in reached])),
     )
 
 

@@ -7,10 +7,10 @@ may be abstract (``jax.ShapeDtypeStruct``). No framework is imported that the us
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
-import types
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -33,26 +33,53 @@ class Parameterised:
 def parameterise(fn: Any) -> Parameterised:
     """Splits a callable into its array leaves, by the first case that fits.
 
-    1. a Flax NNX module, or a bound method of one;
+    1. a Flax NNX module;
     2. a Flax Linen ``(module, variables)`` pair, or a bound module;
     3. ``functools.partial`` of a callable of any of these kinds;
-    4. any other pytree that can be called (an Equinox module, a bound method of one);
-    5. a plain function, which has no parameters.
+    4. a bound method of any of them;
+    5. any other pytree that can be called, such as an Equinox module.
+
+    A plain function or a transformed one (``jax.vmap(module)``) has none: what it reaches by itself
+    are constants of the trace (see `jax2onnx.trace.reach`).
     """
     if _is_nnx_module(fn):
         return _nnx(fn)
-    if isinstance(fn, types.MethodType) and _is_nnx_module(fn.__self__):
-        owner, name = _nnx(fn.__self__), fn.__name__
-        return Parameterised(
-            owner.paths, owner.leaves, lambda leaves: getattr(owner.rebuild(leaves), name)
-        )
     linen = linen_pair(fn)
     if linen is not None:
         module, variables = linen
         return _with_arguments(module.apply, (variables,), {})
     if isinstance(fn, functools.partial):
         return _with_arguments(fn.func, fn.args, fn.keywords)
-    return _pytree(fn)
+    if hasattr(fn, "__func__"):
+        return _method(fn.__self__, fn.__func__.__name__, fn)
+    tree = _pytree(fn)
+    abstract = any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in tree.leaves)
+    return _constant(fn) if hasattr(fn, "__wrapped__") and not abstract else tree
+
+
+def held(obj: Any) -> Iterator[tuple[tuple[str, ...], Any]] | None:
+    """The named arrays of a Flax module, which is no pytree; None for anything else."""
+    if _is_linen_module(obj):
+        tree = _pytree(obj.variables if obj.scope is not None else ())
+    elif _is_nnx_module(obj):
+        tree = _nnx(obj)
+    else:
+        return None
+    return ((tuple(p.split(".")), leaf) for p, leaf in zip(tree.paths, tree.leaves, strict=True))
+
+
+def _constant(fn: Any) -> Parameterised:
+    return Parameterised((), (), lambda _: fn)
+
+
+def _method(owner: Any, name: str, bound: Any) -> Parameterised:
+    if _is_linen_module(owner):
+        if owner.scope is None:
+            return _constant(bound)
+        module, variables = owner.unbind()
+        return _with_arguments(functools.partial(module.apply, method=name), (variables,), {})
+    inner = parameterise(owner)
+    return replace(inner, rebuild=lambda leaves: getattr(inner.rebuild(leaves), name))
 
 
 def _is_array(leaf: object) -> bool:
@@ -77,22 +104,46 @@ def _pytree(tree: Any) -> Parameterised:
 def _with_arguments(
     fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Parameterised:
-    inner = parameterise(fn)
-    bound = _pytree((args[0] if len(args) == 1 else list(args), kwargs))
+    """What ``partial(fn, *args, **kwargs)`` holds; a lone argument lends its leaves no name."""
+    inner, names = parameterise(fn), argument_names(fn, len(args))
+    bound = _pytree((dict(zip(names, args, strict=True)), kwargs))
     count = len(inner.leaves)
 
     def rebuild(leaves: Sequence[Any]) -> Callable[..., Any]:
-        head, keywords = bound.rebuild(leaves[count:])
-        positional = (head,) if len(args) == 1 else tuple(head)
-        return functools.partial(inner.rebuild(leaves[:count]), *positional, **keywords)
+        positional, keywords = bound.rebuild(leaves[count:])
+        return functools.partial(
+            inner.rebuild(leaves[:count]), *(positional[n] for n in names), **keywords
+        )
 
-    paths = tuple(p.partition(".")[2] or p for p in bound.paths)
+    full = [p.split(".")[1:] for p in bound.paths]
+    paths = tuple(".".join(p[1:] if len(args) == 1 and names[0] == p[0] else p) for p in full)
+    if not all(paths) or {*paths} & {*inner.paths}:
+        paths = tuple(map(".".join, full))
     return Parameterised(inner.paths + paths, inner.leaves + bound.leaves, rebuild)
+
+
+def argument_names(fn: Callable[..., Any], count: int) -> list[str]:
+    """Names of the first ``count`` positional arguments: the function's own, as far as they go."""
+    try:
+        parameters = list(inspect.signature(fn).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    positional = [
+        p.name
+        for p in parameters
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name != "self"
+    ]
+    return (positional + [f"input_{i}" for i in range(len(positional), count)])[:count]
 
 
 def _is_nnx_module(fn: object) -> bool:
     nnx = sys.modules.get("flax.nnx")
     return nnx is not None and isinstance(fn, nnx.Module)
+
+
+def _is_linen_module(fn: Any) -> bool:
+    linen = sys.modules.get("flax.linen")
+    return linen is not None and isinstance(fn, linen.Module)
 
 
 def _nnx(module: Any) -> Parameterised:
@@ -104,12 +155,9 @@ def _nnx(module: Any) -> Parameterised:
     )
 
 
-def linen_pair(fn: object) -> tuple[Any, Any] | None:
+def linen_pair(fn: Any) -> tuple[Any, Any] | None:
     """The module and the variables of a Flax Linen callable, if it is one."""
-    linen = sys.modules.get("flax.linen")
-    if linen is None:
-        return None
-    if isinstance(fn, linen.Module):
+    if _is_linen_module(fn):
         if fn.scope is None:
             raise InputError(
                 f"the Flax Linen module {type(fn).__name__} has no variables: give "
@@ -117,6 +165,6 @@ def linen_pair(fn: object) -> tuple[Any, Any] | None:
             )
         module, variables = fn.unbind()
         return module, variables
-    if isinstance(fn, tuple) and len(fn) == 2 and isinstance(fn[0], linen.Module):
+    if isinstance(fn, tuple) and len(fn) == 2 and _is_linen_module(fn[0]):
         return fn[0], fn[1]
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from jax import dtypes, tree_util
 
 from jax2onnx.errors import InputError
+from jax2onnx.trace.callables import argument_names
 from jax2onnx.trace.dimensions import Dim, abstract
 from jax2onnx.trace.paths import path_name
 
@@ -73,7 +73,7 @@ def flatten_inputs(
     """
     if isinstance(inputs, str | Mapping) or not isinstance(inputs, Sequence):
         raise InputError(f"inputs must be a list with one entry per argument, got {inputs!r}")
-    arguments = _argument_names(fn, len(inputs))
+    arguments = argument_names(fn, len(inputs))
     root = list(inputs)
     flat, tree = tree_util.tree_flatten_with_path(
         root, is_leaf=lambda node: node is not root and _is_spec(node)
@@ -91,19 +91,6 @@ def flatten_inputs(
     if len(set(chosen)) != len(chosen):
         raise InputError(f"input names must differ from one another: {chosen}")
     return [_input(n, leaf, parse, double) for n, leaf in zip(chosen, leaves, strict=True)], tree
-
-
-def _argument_names(fn: Callable[..., Any], count: int) -> list[str]:
-    try:
-        parameters = list(inspect.signature(fn).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
-    positional = [
-        p.name
-        for p in parameters
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name != "self"
-    ]
-    return (positional + [f"input_{i}" for i in range(len(positional), count)])[:count]
 
 
 def _input(
