@@ -16,7 +16,7 @@ from jax._src.interpreters import partial_eval
 from jax.extend import core
 
 from jax2onnx.errors import InputError, ModelError
-from jax2onnx.trace.callables import linen_pair, parameterise
+from jax2onnx.trace.callables import held, linen_pair, parameterise
 from jax2onnx.trace.dimensions import abstract, dimension_parser, explained
 from jax2onnx.trace.paths import path_name
 from jax2onnx.trace.reach import constants, named
