@@ -55,7 +55,6 @@ _ONE_OPERATOR: dict[Any, Rule] = {
     lax.and_p: by_type("And", "BitwiseAnd"),
     lax.ceil_p: elementwise("Ceil"),
     lax.cos_p: elementwise("Cos"),
-    lax.div_p: elementwise("Div"),
     lax.eq_p: elementwise("Equal"),
     lax.exp_p: elementwise("Exp"),
     lax.floor_p: elementwise("Floor"),
@@ -72,7 +71,6 @@ _ONE_OPERATOR: dict[Any, Rule] = {
     lax.not_p: by_type("Not", "BitwiseNot"),
     lax.or_p: by_type("Or", "BitwiseOr"),
     lax.pow_p: elementwise("Pow"),
-    lax.rem_p: elementwise("Mod", fmod=1),
     lax.sign_p: elementwise("Sign"),
     lax.sin_p: elementwise("Sin"),
     lax.sqrt_p: elementwise("Sqrt"),
@@ -87,6 +85,36 @@ for _primitive, _rule in _ONE_OPERATOR.items():
 @register_lowering(stop_gradient_p, lax_internal.copy_p, lax.optimization_barrier_p, device_put_p)
 def _identity(ctx: Context, *operands: ir.Value, **_: Any) -> tuple[ir.Value, ...]:
     return operands
+
+
+def _division(op_type: str, **attributes: Any) -> Rule:
+    """A quotient or remainder; of integers by 0 too, which stops ONNX Runtime.
+
+    There the quotient has all bits set, and the remainder is the dividend. The least integer by -1,
+    which stops processors, is itself.
+    """
+
+    def rule(ctx: Context, x: ir.Value, y: ir.Value) -> ir.Value:
+        x, y = ctx.unbroadcast((x, y), ctx.out_dims)
+        operator: Callable[..., ir.Value] = getattr(ctx.op, op_type)
+        known = ctx.builder.array(y)
+        if _is_float(ctx) or (known is not None and not np.isin(known, (0, -1)).any()):
+            return operator(x, y, **attributes)
+        dtype = ctx.avals_out[0].dtype
+        ones = ctx.builder.constant(~np.zeros((), dtype))
+        by_zero, by_ones = ctx.op.Equal(y, 0), ctx.op.Equal(y, ones)
+        special = ctx.op.Or(by_zero, by_ones) if dtype.kind == "i" else by_zero
+        result = operator(x, ctx.op.Where(special, ctx.constant(1, y), y), **attributes)
+        if op_type == "Mod":
+            return ctx.op.Where(by_zero, x, result)
+        result = ctx.op.Where(by_zero, ones, result)
+        return ctx.op.Where(by_ones, ctx.op.Neg(x), result) if dtype.kind == "i" else result
+
+    return rule
+
+
+register_lowering(lax.div_p)(_division("Div"))
+register_lowering(lax.rem_p)(_division("Mod", fmod=1))
 
 
 @register_lowering(lax.ne_p)

@@ -28,6 +28,20 @@ def test_one_operand_at_the_edges(name: str) -> None:
     assert_agrees(getattr(lax, name), _EDGES)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "uint32", "int64", "uint64"])
+@pytest.mark.parametrize("function", [lax.div, lax.rem, jnp.floor_divide, jnp.mod])
+def test_division_of_integers_by_anything(function: Any, dtype: str) -> None:
+    limits = np.iinfo(dtype)
+    numbers = [limits.min, limits.min + 1, limits.max, limits.max // 2, 0, 1, 2, 7]
+    x = np.array(numbers + ([-1, -2, -7] if limits.min else []), dtype)
+    assert_agrees(function, *np.stack(np.meshgrid(x, x)).reshape(2, -1), double=x.itemsize == 8)
+
+
+def test_a_known_divisor_needs_no_guard() -> None:
+    model = assert_agrees(lambda x: lax.div(x, jnp.int32(3)), np.arange(-5, 5, dtype=np.int32))
+    assert operators(model) == ["Div"]
+
+
 @pytest.mark.parametrize("new", ["int8", "uint8", "int16", "uint16", "int32", "uint32"])
 @pytest.mark.parametrize("old", ["float32", "float16"])
 def test_floats_saturate_when_they_become_integers(old: str, new: str) -> None:
