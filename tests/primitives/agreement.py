@@ -32,7 +32,7 @@ def agree(
     from tests.primitives.factors import RESIDUALS, as_good_as_lapack
 
     expected = [packed(want) for want in wanted]
-    _same_types(expected, found)
+    same_types(expected, found)
     if case.group in RESIDUALS:
         as_good_as_lapack(case, arguments, wanted, _unpacked(found, wanted))
     elif case.group == "sort" and not case.params["is_stable"]:
@@ -42,7 +42,9 @@ def agree(
             close(f"output {number}", want, got, case.group)
 
 
-def _same_types(wanted: Sequence[Array], found: Sequence[Array]) -> None:
+def same_types(wanted: Sequence[Array], found: Sequence[Array]) -> None:
+    """Raises `DisagreementError` unless there are as many results, of the same types and shapes."""
+
     def types(arrays: Sequence[Array]) -> str:
         return ", ".join(f"{x.dtype}{list(x.shape)}" for x in arrays)
 
@@ -55,9 +57,14 @@ def _unpacked(arrays: Sequence[Array], like: Sequence[Array]) -> list[Array]:
     return [x[..., 0] + 1j * x[..., 1] if want.dtype.kind == "c" else x for x, want in pairs]
 
 
-def close(what: str, want: Array, got: Array, group: str = "") -> None:
-    """Compares values within the tolerance of their type in a group; NaN equals NaN."""
+def close(what: str, want: Array, got: Array, group: str = "", wider: float | None = None) -> None:
+    """Compares values within the tolerance of their type in a group; NaN equals NaN.
+
+    ``wider`` is a tolerance that takes the place of that of the type, if it has one.
+    """
     tolerance = TOLERANCES.get(want.dtype.name)
+    if tolerance is not None and wider is not None:
+        tolerance = wider
     if (group, want.dtype.name) in WIDER:
         tolerance, _ = WIDER[group, want.dtype.name]
     if tolerance is None:
