@@ -211,7 +211,7 @@ class _Weights:
     def together(self, parts: Sequence[Part]) -> ir.Value:
         rows = [self._rows(part) for part in parts]
         rest = dims(rows[0])[1:]
-        count = len(rows) * self._size  # type: ignore[operator]
+        count = len(rows) * self._size
         whole = self._op.Concat(*rows, axis=0, shape=(count, *rest))
         return self._op.Unsqueeze(whole, [0], shape=(1, count, *rest))  # type: ignore[no-any-return]
 
