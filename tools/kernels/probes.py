@@ -1,9 +1,8 @@
 """The smallest model of each operator, by which ONNX Runtime is asked what it can run.
 
-Used by `generate.py` and by the tests alone. An operator is missing here when JAX has nothing that
-could become it: sequences, strings, optionals, quantised arithmetic, random numbers of the runtime.
-One whose kernels depend on an attribute is here again for the values that change them, as
-`Operator[value]`.
+An operator is missing here when JAX has nothing that could become it: sequences, strings,
+optionals, quantised arithmetic, random numbers of the runtime. One whose kernels depend on an
+attribute is here again for the values that change them, as `Operator[value]`.
 """
 
 from __future__ import annotations

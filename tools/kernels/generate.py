@@ -1,17 +1,17 @@
-"""Makes `ort_cpu.json` by asking the installed ONNX Runtime.
+"""Makes `jax2onnx/legalise/ort_cpu.json` by asking the installed ONNX Runtime.
 
-Run it after an update of the runtime: `python -m jax2onnx.legalise.generate`.
+Run it after an update of the runtime: `python -m tools.kernels.generate`.
 
 The registry of kernels says less than the runtime does: it knows neither the casts that the
 runtime inserts around float16, nor the operators that it runs by expanding their definition, nor
 what a kernel refuses once it is called, nor that some compute integers in floating point. So:
 
-1. every operator of `_probes.py` is asked, in each of its versions and with every combination of
+1. every operator of `probes.py` is asked, in each of its versions and with every combination of
    element types that its schema admits, by building a model and running it;
 2. integers in which an operator does not wrap count as types that it cannot run (of 64 bits:
    integers in which it is not exact below 2^53, as none is where they are computed in doubles);
-3. operators of other domains are taken from the registry;
-4. what is left of the standard domain has no use here and is left out.
+3. what is left, in the standard domain and others, JAX has no use for; it is taken from the
+   registry, for reports on models that were made elsewhere.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ import onnx_ir as ir
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
+from jax2onnx.legalise import _kernels
 from jax2onnx.legalise._kernels import variables
-from jax2onnx.legalise._probes import PROBES, Body, Probe, TypeOf
 from jax2onnx.legalise._types import SHORT_NAMES
+from tools.kernels.probes import PROBES, Body, Probe, TypeOf
 
-TABLE = Path(__file__).with_name("ort_cpu.json")
+TABLE = Path(_kernels.__file__).with_name("ort_cpu.json")
 OPSETS = (21, 28)
 
 _PROVIDER = "CPUExecutionProvider"
@@ -61,7 +62,8 @@ def main() -> None:
 def render() -> str:
     """The table as JSON, one line per version of an operator, sorted."""
     lines = []
-    for domain, operators in (("", _standard()), ("com.microsoft", _contributed())):
+    for domain in ("", "ai.onnx.ml", "com.microsoft"):
+        operators = _registered(domain) | (_probed() if domain == "" else {})
         rows = ",\n".join(
             f"{json.dumps(name)}:{{"
             + ",\n ".join(f'"{since}":{_dump(entry)}' for since, entry in versions.items())
@@ -81,7 +83,7 @@ def _dump(value: Any) -> str:
 Entry = list[Any]
 
 
-def _standard() -> dict[str, dict[int, Entry]]:
+def _probed() -> dict[str, dict[int, Entry]]:
     ort.set_default_logger_severity(4)
     operators: dict[str, dict[int, Entry]] = {}
     for name, probe in PROBES.items():
@@ -102,8 +104,7 @@ def _standard() -> dict[str, dict[int, Entry]]:
     return operators
 
 
-def _contributed() -> dict[str, dict[int, Entry]]:
-    domain = "com.microsoft"
+def _registered(domain: str) -> dict[str, dict[int, Entry]]:
     operators: dict[str, dict[int, Entry]] = {}
     kernels: dict[str, list[Any]] = {}
     for kernel in state.get_all_opkernel_def():
@@ -137,7 +138,7 @@ def _schemas() -> dict[tuple[str, str], list[Any]]:
 
 def _versions(domain: str, name: str) -> Iterator[tuple[Any, int]]:
     """The schemas in effect in some operator set of `OPSETS`, each with the first of these sets."""
-    schemas = _schemas()[domain, name]
+    schemas = _schemas().get((domain, name), [])
     first, last = OPSETS
     for schema, following in itertools.zip_longest(schemas, schemas[1:]):
         ends = following is not None and domain == "" and following.since_version <= first

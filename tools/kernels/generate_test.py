@@ -8,8 +8,8 @@ import sys
 
 import onnx_ir as ir
 
-from jax2onnx.legalise import generate
 from jax2onnx.legalise._kernels import KernelTable, load_table
+from tools.kernels import generate
 
 I32, I64, F16, F32, BF16 = (
     ir.DataType.INT32,
@@ -22,7 +22,7 @@ I32, I64, F16, F32, BF16 = (
 
 def test_the_table_is_up_to_date() -> None:
     assert generate.TABLE.read_text("utf-8") == generate.render(), (
-        "the installed runtime answers differently; run: python -m jax2onnx.legalise.generate"
+        "the installed runtime answers differently; run: python -m tools.kernels.generate"
     )
 
 
