@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -13,13 +12,14 @@ from jax import tree_util
 
 from jax2onnx import runtime
 from jax2onnx.errors import InputError
+from jax2onnx.trace.border import TO_NCHW, images, permuted
 from jax2onnx.trace.callables import parameterise
+from jax2onnx.trace.specs import examples
 
 Array = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(NamedTuple):
     """Whether all outputs agree, and how far each is off; true where they agree."""
 
     agree: bool
@@ -34,60 +34,78 @@ class Comparison:
 
 def allclose(
     fn: Callable[..., Any] | tuple[Any, Any],
-    model: Any,
+    onnx_model_path: Any,
     inputs: Sequence[Any],
     input_params: Mapping[str, Any] | None = None,
-    *,
     rtol: float = 1e-4,
     atol: float = 1e-5,
+    *,
     enable_double_precision: bool = False,
+    inputs_as_nchw: Sequence[int | str] | None = (),
+    outputs_as_nchw: Sequence[int | str] | None = (),
 ) -> Comparison:
-    """Runs ``fn`` in JAX and ``model`` on ONNX Runtime's CPU provider, and compares all outputs.
+    """Runs ``fn`` in JAX and a model on ONNX Runtime's CPU provider, and compares all outputs.
+
+    The result is true where they agree, and says how far they are off; it can also be taken apart:
+    ``is_match, message = allclose(...)``.
 
     Args:
         fn: what was given to `to_onnx`.
-        model: path of an ``.onnx`` file, or an ``onnx.ModelProto``.
-        inputs: arrays, or pytrees of them, one for each positional argument.
+        onnx_model_path: path of an ``.onnx`` file, or an ``onnx.ModelProto``.
+        inputs: arrays, or pytrees of them, one for each positional argument, as ``fn`` takes them;
+            or shapes as for `to_onnx`, of which examples are drawn.
         input_params: keyword arguments that are inputs of the graph.
         rtol: tolerance relative to the expected value.
         atol: absolute tolerance.
         enable_double_precision: run JAX with 64-bit types.
+        inputs_as_nchw: what was given to `to_onnx`.
+        outputs_as_nchw: what was given to `to_onnx`.
 
     Raises:
         InputError: the number of inputs does not fit the model.
     """
     import onnxruntime
 
-    source = os.fspath(model) if isinstance(model, str | os.PathLike) else model.SerializeToString()
-    session = onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])
-    keywords = dict(input_params or {})
-    arrays = [np.asarray(x) for x in tree_util.tree_leaves((list(inputs), keywords))]
-    types = runtime.input_types(session)
-    if len(arrays) != len(types):
-        raise InputError(
-            f"the model has {len(types)} inputs ({', '.join(types)}), got {len(arrays)}"
-        )
-    found = runtime.run(
-        session,
-        {
-            name: packed(x).astype(dtype, copy=False)
-            for (name, dtype), x in zip(types.items(), arrays, strict=True)
-        },
+    source = (
+        os.fspath(onnx_model_path)
+        if isinstance(onnx_model_path, str | os.PathLike)
+        else onnx_model_path.SerializeToString()
     )
-    parameterised = parameterise(fn)
+    session = onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])
+    types = runtime.input_types(session)
     with jax.enable_x64(enable_double_precision):
+        given = examples(inputs, enable_double_precision), dict(input_params or {})
+        arrays = list(map(packed, tree_util.tree_leaves(given)))
+        if len(arrays) != len(types):
+            raise InputError(
+                f"the model has {len(types)} inputs ({', '.join(types)}), got {len(arrays)}"
+            )
+        swapped = images("inputs_as_nchw", inputs_as_nchw or (), list(types), _shapes(arrays))
+        feeds = zip(types.items(), permuted(arrays, swapped, TO_NCHW), strict=True)
+        found = runtime.run(session, {n: x.astype(t, copy=False) for (n, t), x in feeds})
+        parameterised = parameterise(fn)
+        positional, keywords = tree_util.tree_map(jax.numpy.asarray, given)
         callable_ = parameterised.rebuild(parameterised.leaves)
-        arguments = tree_util.tree_map(jax.numpy.asarray, (list(inputs), keywords))
-        results = tree_util.tree_leaves(callable_(*arguments[0], **arguments[1]))
-        expected = [packed(np.asarray(jax.numpy.asarray(x))) for x in results]
+        results = tree_util.tree_leaves(callable_(*positional, **keywords))
+        expected = [packed(jax.numpy.asarray(x)) for x in results]
+    turned = images("outputs_as_nchw", outputs_as_nchw or (), list(found), _shapes(expected))
+    expected = permuted(expected, turned, TO_NCHW)
     return compare(list(found), expected, list(found.values()), rtol=rtol, atol=atol)
 
 
-def packed(array: Array) -> Array:
-    """An array as a graph takes it: the parts of a complex one in a last axis of two."""
-    if array.dtype.kind != "c":
-        return array
-    return np.stack([array.real, array.imag], axis=-1)
+def _shapes(arrays: Sequence[Array]) -> list[tuple[int, ...]]:
+    return [x.shape for x in arrays]
+
+
+def packed(array: Any) -> Array:
+    """An array as a graph takes it.
+
+    The parts of a complex one lie in a last axis of two, and a random key is the integers of it.
+    """
+    if hasattr(array, "dtype") and jax.numpy.issubdtype(array.dtype, jax.dtypes.prng_key):
+        array = jax.random.key_data(array)
+    held: Array = np.asarray(array)
+    return np.stack([held.real, held.imag], axis=-1) if held.dtype.kind == "c" else held
 
 
 def compare(

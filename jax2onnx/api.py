@@ -31,6 +31,8 @@ class _Options(TypedDict, total=False):
     output_path: str | os.PathLike[str] | None
     input_names: Sequence[str] | None
     output_names: Sequence[str] | None
+    inputs_as_nchw: Sequence[int | str]
+    outputs_as_nchw: Sequence[int | str]
     parameters: Mapping[str, ir.TensorProtocol] | None
     constraints: Sequence[str]
     target: str
@@ -64,6 +66,8 @@ def to_onnx(
     enable_double_precision: bool = ...,
     input_names: Sequence[str] | None = ...,
     output_names: Sequence[str] | None = ...,
+    inputs_as_nchw: Sequence[int | str] = ...,
+    outputs_as_nchw: Sequence[int | str] = ...,
     parameters: Mapping[str, ir.TensorProtocol] | None = ...,
     constraints: Sequence[str] = ...,
     target: str = ...,
@@ -82,6 +86,8 @@ def to_onnx(
     output_path: str | os.PathLike[str] | None = None,
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
+    inputs_as_nchw: Sequence[int | str] = (),
+    outputs_as_nchw: Sequence[int | str] = (),
     parameters: Mapping[str, ir.TensorProtocol] | None = None,
     constraints: Sequence[str] = (),
     target: str = "cpu",
@@ -96,7 +102,9 @@ def to_onnx(
             ``("B", 30)`` (float32, or float64 with ``enable_double_precision``), an
             `InputSpec`, a ``jax.ShapeDtypeStruct`` or an example array. A name is a symbolic
             dimension; the same name is the same dimension everywhere.
-        input_params: keyword arguments that become inputs of the graph.
+        input_params: keyword arguments that become inputs of the graph, with an example of each
+            (``{"deterministic": True}``). Where the model needs the value of a boolean while it is
+            traced, both are traced and the graph holds an ``If``.
         model_name: name of the graph.
         opset: version of the default operator set.
         enable_double_precision: trace with 64-bit types.
@@ -105,6 +113,9 @@ def to_onnx(
         output_path: the file to write; either whole or absent, never half written.
         input_names: names of the graph's inputs, in pytree order; by default the arguments' own.
         output_names: names of its outputs; by default ``output``, or ``output_0``, ``output_1``...
+        inputs_as_nchw: inputs, by name or index, that are (N, C, H, W) in the graph where ``fn``
+            takes (N, H, W, C); ``inputs`` says the latter.
+        outputs_as_nchw: likewise for outputs.
         parameters: tensors of abstract parameters (leaves that are ``jax.ShapeDtypeStruct``), by
             path; an ``onnx_ir.ExternalTensor`` stays where it lies.
         constraints: what JAX may assume of symbolic dimensions, such as ``"T <= 512"``.
@@ -132,6 +143,8 @@ def to_onnx(
             input_params=input_params,
             input_names=input_names,
             output_names=output_names,
+            inputs_as_nchw=inputs_as_nchw or (),
+            outputs_as_nchw=outputs_as_nchw or (),
             constraints=constraints,
             double=enable_double_precision,
         )

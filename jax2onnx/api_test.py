@@ -274,46 +274,12 @@ def test_a_dimension_that_must_be_known_names_the_line_and_the_way_out() -> None
     to_onnx(fn, [("B", 8)], constraints=("B >= 5",))
 
 
-def test_a_dimension_that_lowering_must_know_names_the_line() -> None:
-    def fn(x: jax.Array) -> Any:
-        return jax.lax.reduce(x, np.float32(1), lambda a, b: a * b + 1, (1,))
-
-    with pytest.raises(SymbolicDimensionError, match=r"api_test\.py:\d+"):
-        to_onnx(fn, [(3, "L")])
-
-
 def test_a_value_that_must_be_known_names_the_line() -> None:
     def fn(x: jax.Array) -> jax.Array:
         return x if x.sum() > 0 else -x
 
     with pytest.raises(ModelError, match=r"api_test\.py:\d+ \(fn\)"):
         to_onnx(fn, [("B", 8)])
-
-
-def test_all_unsupported_primitives_are_listed_at_once() -> None:
-    double_p, half_p = (jax.extend.core.Primitive(n) for n in ("double", "half"))
-    for primitive in (double_p, half_p):
-        primitive.def_abstract_eval(lambda x: x)
-
-    def fn(x: jax.Array) -> Any:
-        return half_p.bind(double_p.bind(x))
-
-    with pytest.raises(UnsupportedPrimitiveError) as caught:
-        to_onnx(fn, [X])
-    assert [name for name, _ in caught.value.missing] == ["double", "half"]
-    assert "api_test.py" in str(caught.value)
-
-
-def test_a_user_registers_a_primitive_of_their_own() -> None:
-    triple_p = jax.extend.core.Primitive("triple")
-    triple_p.def_abstract_eval(lambda x: x)
-    triple_p.def_impl(lambda x: x * 3)
-
-    @register_lowering(triple_p)
-    def _(ctx: Context, x: ir.Value) -> ir.Value:
-        return ctx.op.Mul(x, 3.0)
-
-    assert operators(assert_agrees(triple_p.bind, X)) == ["Mul"]
 
 
 def test_random_state_of_a_module_is_no_obstacle() -> None:
@@ -348,3 +314,134 @@ def test_a_tracer_that_leaked_into_the_model_is_refused() -> None:
     jax.eval_shape(lambda x: leaked.append(x + 1), jnp.ones(8))
     with pytest.raises(ModelError, match="another JAX trace"):
         to_onnx(lambda x: x * leaked[0], [X])
+
+
+def conv(x: jax.Array) -> jax.Array:
+    kernel = jnp.ones((3, 3, x.shape[-1], 4), x.dtype)
+    dims = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=dims)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "options"), [([0], {}), (["x"], {}), (["pixels"], {"input_names": ["pixels"]})]
+)
+def test_images_can_be_channels_first_in_the_graph(chosen: Any, options: dict[str, Any]) -> None:
+    layout: dict[str, Any] = {"inputs_as_nchw": chosen, "outputs_as_nchw": [0]}
+    model = to_onnx(conv, [("B", 6, 5, 3)], **layout, **options)
+    assert operators(model) == ["Conv"]
+    assert [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim] == [0, 3, 6, 5]
+    assert [d.dim_value for d in model.graph.output[0].type.tensor_type.shape.dim] == [0, 4, 6, 5]
+    x = np.random.default_rng(0).random((2, 6, 5, 3), np.float32)
+    assert allclose(conv, model, [x], **layout)
+
+
+def test_one_of_several_inputs_can_be_channels_first() -> None:
+    def fn(batch: dict[str, Any], scale: jax.Array) -> Any:
+        return {"image": batch["image"] * scale, "label": batch["label"]}
+
+    specs = [{"image": (2, 3, 4, 5), "label": (2,)}, ()]
+    layout: dict[str, Any] = {"inputs_as_nchw": ["batch.image"], "outputs_as_nchw": ["image"]}
+    model = to_onnx(fn, specs, **layout)
+    assert allclose(fn, model, specs, **layout)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"inputs_as_nchw": [1]}, r"there is no 1; choose of \['x'\] by name, or by index from 0"),
+        ({"inputs_as_nchw": [-1]}, "there is no -1"),
+        ({"inputs_as_nchw": ["y"]}, "there is no 'y'"),
+        ({"inputs_as_nchw": "x"}, "a list of indices or names"),
+        ({"outputs_as_nchw": [True]}, "outputs_as_nchw: there is no True"),
+        ({"outputs_as_nchw": ["label"]}, "there is no 'label'"),
+    ],
+)
+def test_a_layout_of_what_does_not_exist_is_refused(options: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        to_onnx(conv, [("B", 6, 5, 3)], **options)
+
+
+def test_only_images_have_a_layout() -> None:
+    with pytest.raises(InputError, match=r"'x' has the shape \(B, 8\); only an image"):
+        to_onnx(lambda x: x, [("B", 8)], inputs_as_nchw=[0])
+
+
+class Dropped(nnx.Module):
+    def __init__(self) -> None:
+        rngs = nnx.Rngs(0)
+        self.linear = nnx.Linear(8, 8, rngs=rngs)
+        self.dropout = nnx.Dropout(0.5, rngs=rngs)
+
+    def __call__(self, x: jax.Array, deterministic: bool = False, scale: float = 1.0) -> jax.Array:
+        y: jax.Array = self.dropout(self.linear(x), deterministic=deterministic) * scale
+        return y
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_a_flag_that_python_asks_for_becomes_a_branch(deterministic: bool) -> None:
+    model = to_onnx(Dropped(), [("B", 8)], {"deterministic": True, "scale": 2.0})
+    types = {i.name: i.type.tensor_type.elem_type for i in model.graph.input}
+    assert types == {"x": 1, "deterministic": onnx.TensorProto.BOOL, "scale": 1}
+    assert operators(model)[-1] == "If"
+    given = {"deterministic": deterministic, "scale": np.float32(3)}
+    assert allclose(Dropped(), model, [X], given)
+
+
+def test_several_flags() -> None:
+    def fn(x: jax.Array, *, double: bool, negate: bool) -> jax.Array:
+        x = x * 2 if double else x
+        return -x if negate else x
+
+    model = to_onnx(fn, [("B", 8)], {"negate": True, "double": False})
+    for double in (False, True):
+        for negate in (False, True):
+            assert allclose(fn, model, [X], {"negate": negate, "double": double})
+
+
+def test_a_flag_that_is_only_computed_with_makes_no_branch() -> None:
+    model = to_onnx(lambda x, flip: jnp.where(flip, -x, x), [("B", 8)], {"flip": True})
+    assert operators(model) == ["Neg", "Where"]
+
+
+def test_a_flag_whose_other_value_cannot_be_traced_is_explained() -> None:
+    class Net(nn.Module):
+        @nn.compact
+        def __call__(self, x: jax.Array, deterministic: bool) -> jax.Array:
+            y: jax.Array = nn.Dropout(0.5)(nn.Dense(4)(x), deterministic=deterministic)
+            return y
+
+    net = Net()
+    variables = net.init(jax.random.key(0), X, True)
+    with pytest.raises(ModelError, match=r"deterministic=False: .*PRNG[\s\S]*functools\.partial"):
+        to_onnx((net, variables), [("B", 8)], {"deterministic": True})
+    fixed = functools.partial(net.apply, variables, deterministic=True)
+    assert operators(assert_agrees(fixed, X)) == ["Gemm"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"mode": "train"}, r"input_params= gives \['mode'\]"),
+        ({"scale": "big"}, "'scale': ONNX has no tensors of"),
+        ({"scale": None}, "'scale': ONNX has no tensors of"),
+        ({"x": 1.0}, "multiple values"),
+    ],
+)
+def test_a_malformed_input_param_is_named(given: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        to_onnx(lambda x, scale=1: x * scale, [("B", 8)], given)
+
+
+def test_the_comparison_can_be_taken_apart() -> None:
+    model = to_onnx(lambda x: x + 1, [("B", 8)])
+    is_match, message = allclose(lambda x: x + 1, model, [("B", 8)])
+    assert is_match, message
+    is_match, message = allclose(lambda x: x + 2, model, [("B", 8)], None, 1e-3, 1e-5)
+    assert not is_match
+    assert message.startswith("output: 16 of 16 values differ")
+
+
+def test_a_random_key_is_compared_as_its_integers() -> None:
+    key = jax.random.key(3)
+    model = to_onnx(lambda k: jax.random.bits(k, (4,)), [key])
+    assert allclose(lambda k: jax.random.bits(k, (4,)), model, [key])

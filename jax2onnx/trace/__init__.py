@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from jax._src.interpreters import partial_eval
 from jax.extend import core
 
 from jax2onnx.errors import InputError, ModelError
+from jax2onnx.trace.border import FROM_NCHW, TO_NCHW, branching, images, permuted
 from jax2onnx.trace.callables import held, linen_pair, parameterise
-from jax2onnx.trace.dimensions import abstract, dimension_parser, explained
+from jax2onnx.trace.dimensions import CONCRETE, abstract, dimension_parser, explained
 from jax2onnx.trace.paths import path_name
 from jax2onnx.trace.reach import constants, named
 from jax2onnx.trace.specs import Input, InputSpec, flatten_inputs
@@ -59,6 +61,8 @@ def trace(
     input_params: Mapping[str, Any] | None = None,
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
+    inputs_as_nchw: Sequence[int | str] = (),
+    outputs_as_nchw: Sequence[int | str] = (),
     constraints: Sequence[str] = (),
     double: bool = False,
 ) -> Traced:
@@ -79,33 +83,55 @@ def trace(
     if input_names is None:
         names = _distinct([i.name for i in flat], model.paths)
         flat = [replace(i, name=name) for i, name in zip(flat, names, strict=True)]
-    extra, extra_tree = _keyword_inputs(keywords, parse, double)
-    parameters = tuple(map(Parameter, model.paths, model.leaves))
-    count = len(parameters)
+    extra = _keyword_inputs(keywords, parse, double)
+    taken = [*model.paths, *(i.name for i in (*flat, *extra))]
+    given = [i.name for i in flat], [i.aval.shape for i in flat]
+    swapped = images("inputs_as_nchw", inputs_as_nchw, *given)
+    shapes = permuted([i.aval.shape for i in flat], swapped, TO_NCHW)
+    flat = [replace(i, aval=abstract(s, i.aval.dtype)) for i, s in zip(flat, shapes, strict=True)]
 
-    def flat_fn(*args: Any) -> Any:
-        positional = tree_util.tree_unflatten(tree, args[count : count + len(flat)])
-        named = tree_util.tree_unflatten(extra_tree, args[count + len(flat) :])
-        return model.rebuild(args[:count])(*positional, **named)
+    def call(leaves: Any, arrays: Any, keywords: Any, flags: Sequence[str]) -> Any:
+        def rebuilt(*args: Any, **keywords: Any) -> Any:
+            return model.rebuild(leaves)(*args, **keywords)
 
-    avals = [_abstract(leaf) for leaf in model.leaves] + [i.aval for i in (*flat, *extra)]
-    with explained():
-        closed, out = jax.make_jaxpr(flat_fn, return_shape=True)(*avals)
+        positional = tree_util.tree_unflatten(tree, permuted(arrays, swapped, FROM_NCHW))
+        out = branching(rebuilt, flags)(*positional, **keywords)
+        results, out_tree = tree_util.tree_flatten(out)
+        made = _output_names(out, output_names, taken), list(map(np.shape, results))
+        turned = images("outputs_as_nchw", outputs_as_nchw, *made)
+        return tree_util.tree_unflatten(out_tree, permuted(results, turned, TO_NCHW))
+
+    avals = (
+        list(map(_abstract, model.leaves)),
+        [i.aval for i in flat],
+        {i.name: i.aval for i in extra},
+    )
+    closed, out = _make_jaxpr(call, avals, [i.name for i in extra if i.dtype == bool])
     _refuse_tracers(closed.consts)
     # Equations whose results nobody reads need no lowering; the inputs stay in the signature.
     jaxpr, _ = partial_eval.dce_jaxpr(
         closed.jaxpr, [True] * len(closed.jaxpr.outvars), instantiate=True
     )
     reached = named(fn, constants(jaxpr, closed.consts), held)
-    taken = [*model.paths, *(i.name for i in (*flat, *extra))]
     return Traced(
         jaxpr,
         tuple(closed.consts),
-        parameters,
+        tuple(map(Parameter, model.paths, model.leaves)),
         (*flat, *extra),
         _output_names(out, output_names, taken),
         tuple(map(Parameter, _distinct([p for p, _ in reached], taken), [a for _, a in reached])),
     )
+
+
+def _make_jaxpr(call: Any, avals: Sequence[Any], flags: Sequence[str]) -> tuple[Any, Any]:
+    """Traces ``call``; with a branch for each value of ``flags`` where their values are needed."""
+    with explained():
+        try:
+            return jax.make_jaxpr(partial(call, flags=()), return_shape=True)(*avals)
+        except CONCRETE:
+            if not flags:
+                raise
+        return jax.make_jaxpr(partial(call, flags=flags), return_shape=True)(*avals)
 
 
 def _check_callable(fn: Any) -> None:
@@ -136,9 +162,7 @@ def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
     return abstract(leaf.shape, dtype)
 
 
-def _keyword_inputs(
-    keywords: Mapping[str, Any], parse: Any, double: bool
-) -> tuple[list[Input], tree_util.PyTreeDef]:
+def _keyword_inputs(keywords: Mapping[str, Any], parse: Any, double: bool) -> list[Input]:
     specs = {
         name: value
         if hasattr(value, "dtype") or isinstance(value, InputSpec)
@@ -146,8 +170,7 @@ def _keyword_inputs(
         for name, value in keywords.items()
     }
     names = sorted(specs)
-    flat, _ = flatten_inputs(lambda *a: a, [specs[n] for n in names], names, parse, double)
-    return flat, tree_util.tree_structure(dict.fromkeys(names, 0))
+    return flatten_inputs(lambda *a: a, [specs[n] for n in names], names, parse, double)[0]
 
 
 def _refuse_tracers(consts: Sequence[Any]) -> None:

@@ -49,6 +49,23 @@ class Input:
     aval: jax.ShapeDtypeStruct
 
 
+def examples(inputs: Sequence[Any], double: bool) -> list[Any]:
+    """``inputs`` with random arrays in place of shapes; a named dimension is 2, the next 3..."""
+    rng, sizes = np.random.default_rng(0), dict[str, int]()
+
+    def example(spec: Any) -> Any:
+        if isinstance(spec, tuple | list):
+            spec = InputSpec(tuple(spec), np.float64 if double else np.float32)
+        if not isinstance(spec, InputSpec | jax.ShapeDtypeStruct):
+            return spec
+        named = [
+            sizes.setdefault(d, 2 + len(sizes)) if isinstance(d, str) else d for d in spec.shape
+        ]
+        return (4 * rng.random(named) - 2).astype(spec.dtype)
+
+    return [tree_util.tree_map(example, x, is_leaf=_is_spec) for x in inputs]
+
+
 def _is_spec(node: object) -> bool:
     if isinstance(node, InputSpec | jax.ShapeDtypeStruct | np.ndarray | jax.Array | np.generic):
         return True
