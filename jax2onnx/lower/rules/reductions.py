@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,48 +12,88 @@ import numpy as np
 import onnx_ir as ir
 from jax import lax
 
+from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import BOOL, INT32, INT64
 from jax2onnx.lower.registry import Decomposition, Results, Rule, in_jax, register_lowering
-from jax2onnx.lower.rules.windows import reduce_axis
+from jax2onnx.lower.rules.sorting import unsigned_in_order
+from jax2onnx.lower.rules.windows import bound
 from jax2onnx.trace.dimensions import is_static
 
 
-def reduction(op_type: str) -> Rule:
-    """A rule for a reduction over ``axes`` that one operator does."""
+def reduction(op_type: str, of_nothing: int = 0) -> Rule:
+    """A rule for a reduction over ``axes`` that one operator does.
+
+    Args:
+        op_type: the operator.
+        of_nothing: 1 or -1 where the reduction of nothing is a type's greatest or least value,
+            which runtimes that compute in another type do not know.
+    """
 
     def rule(ctx: Context, x: ir.Value, *, axes: Sequence[int], **_: Any) -> ir.Value:
         if not axes:
             return x
+        if of_nothing and _count(ctx, x, axes) == 0:
+            limit = bound(element_type(x).numpy(), of_nothing)
+            return ctx.broadcast(ctx.constant(limit, x), ctx.out_dims)
         wide = ctx.cast(x, INT32) if x.dtype == BOOL else x
         reduced = getattr(ctx.op, op_type)(
             wide, [int(a) for a in axes], keepdims=0, dtype=wide.dtype, shape=ctx.out_dims
         )
-        if x.dtype == BOOL:  # of nothing, the greatest integer is the least one there is
-            return ctx.op.Greater(reduced, 0)
-        return ctx.cast(reduced, ctx.out_dtype)
+        # of nothing, the greatest integer is the least one there is
+        return ctx.op.Greater(reduced, 0) if x.dtype == BOOL else reduced
 
     return rule
 
 
-register_lowering(lax.reduce_sum_p)(reduction("ReduceSum"))
-register_lowering(lax.reduce_prod_p)(reduction("ReduceProd"))
-register_lowering(lax.reduce_max_p)(reduction("ReduceMax"))
-register_lowering(lax.reduce_min_p)(reduction("ReduceMin"))
-
-
-def bitwise(combine: Callable[[Any, Any], Any], neutral: int) -> Decomposition:
-    """A reduction of bits, by halving; ``neutral`` is the result of no integers at all."""
+def folded(combine: Callable[[Any, Any], Any], neutral: int) -> Decomposition:
+    """A reduction by an operator on two elements; ``neutral`` is the result of none."""
 
     def function(x: Any, *, axes: Sequence[int], **_: Any) -> Any:
-        for axis in sorted(axes, reverse=True):
-            if x.shape[axis] == 0:
-                x = jnp.full((*x.shape[:axis], 1, *x.shape[axis + 1 :]), neutral).astype(x.dtype)
-            (x,) = reduce_axis((x,), lambda a, b: [combine(a[0], b[0])], axis)
-            x = lax.squeeze(x, [axis])
-        return x
+        def generic(a: Any, b: Any) -> Any:  # of `combine`, JAX would make the primitive again
+            return combine(a, b)
+
+        return lax.reduce(x, np.asarray(neutral).astype(x.dtype), generic, axes)
 
     return in_jax(function)
+
+
+def _count(ctx: Context, x: ir.Value, axes: Sequence[int]) -> int:
+    """How many elements go into each result, as far as sizes are known."""
+    dims = ctx.dims(x)
+    return math.prod(dims[a] for a in axes if is_static([dims[a]]))
+
+
+def _total(x: Any, *, axes: Sequence[int], **_: Any) -> Any:
+    """A sum as a product with ones."""
+    ones = jnp.ones([x.shape[a] for a in axes], x.dtype)
+    return lax.dot_general(x, ones, ((axes, range(len(axes))), ((), ())))
+
+
+_DOUBLE = 53
+"""Bits of the integers that doubles hold, in which ONNX Runtime adds and multiplies integers."""
+
+
+@register_lowering(lax.reduce_sum_p)
+def _sum(ctx: Context, x: ir.Value, *, axes: Sequence[int], **params: Any) -> Results:
+    kind = element_type(x)
+    if kind.is_integer():
+        node = x.producer()
+        source = node.inputs[0] if node is not None and node.op_type == "Cast" else x
+        count = _count(ctx, x, axes)
+        if count and element_type(source).bitwidth + math.log2(count) > _DOUBLE:
+            return ctx.lower_function(functools.partial(_total, axes=axes), (x,))
+    return reduction("ReduceSum")(ctx, x, axes=axes)
+
+
+@register_lowering(lax.reduce_prod_p)
+def _product(ctx: Context, x: ir.Value, **params: Any) -> Results:
+    rule = folded(lax.mul, 1) if element_type(x).is_integer() else reduction("ReduceProd")
+    return rule(ctx, x, **params)
+
+
+register_lowering(lax.reduce_max_p)(unsigned_in_order(reduction("ReduceMax", -1)))
+register_lowering(lax.reduce_min_p)(unsigned_in_order(reduction("ReduceMin", 1)))
 
 
 def logical(on_booleans: Rule, on_integers: Rule) -> Rule:
@@ -70,9 +112,9 @@ def _parity(ctx: Context, x: ir.Value, *, axes: Sequence[int], **_: Any) -> ir.V
     return ctx.op.Equal(ctx.op.Mod(count, 2), 1)
 
 
-register_lowering(lax.reduce_and_p)(logical(reduction("ReduceMin"), bitwise(lax.bitwise_and, -1)))
-register_lowering(lax.reduce_or_p)(logical(reduction("ReduceMax"), bitwise(lax.bitwise_or, 0)))
-register_lowering(lax.reduce_xor_p)(logical(_parity, bitwise(lax.bitwise_xor, 0)))
+register_lowering(lax.reduce_and_p)(logical(reduction("ReduceMin"), folded(lax.bitwise_and, -1)))
+register_lowering(lax.reduce_or_p)(logical(reduction("ReduceMax"), folded(lax.bitwise_or, 0)))
+register_lowering(lax.reduce_xor_p)(logical(_parity, folded(lax.bitwise_xor, 0)))
 
 
 def arg_reduction(op_type: str) -> Rule:
@@ -97,8 +139,8 @@ def arg_reduction(op_type: str) -> Rule:
     return rule
 
 
-register_lowering(lax.argmax_p)(arg_reduction("ArgMax"))
-register_lowering(lax.argmin_p)(arg_reduction("ArgMin"))
+register_lowering(lax.argmax_p)(unsigned_in_order(arg_reduction("ArgMax")))
+register_lowering(lax.argmin_p)(unsigned_in_order(arg_reduction("ArgMin")))
 
 
 def running(op_type: str) -> Rule:

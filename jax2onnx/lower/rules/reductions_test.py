@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jax2onnx.testing import assert_agrees
+from jax2onnx.testing import assert_agrees, operators
 
 _RNG = np.random.default_rng(0)
 X = _RNG.integers(-100, 100, (3, 5, 4))
@@ -28,6 +28,55 @@ def test_bits(name: str, axes: Any, dtype: str) -> None:
 def test_numbers(name: str, dtype: str) -> None:
     x = (X % 3 + 1).astype(dtype)
     assert_agrees(lambda v: getattr(jnp, name)(v, axis=1), x, rtol=2e-3)
+
+
+INTEGERS = ["int8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
+
+
+def _halves(x: Any) -> Any:
+    """An integer in parts that doubles, as which results are compared, tell apart."""
+    return (x >> 32, x & 0xFFFFFFFF) if x.dtype.itemsize == 8 else x
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize("name", ["sum", "prod", "cumsum", "cumprod"])
+def test_integers_wrap(name: str, dtype: str) -> None:
+    limits = np.iinfo(dtype)
+    x = _RNG.integers(limits.min, limits.max, (3, 4, 5), dtype, endpoint=True)
+
+    def fn(v: Any) -> Any:
+        if name.startswith("cum"):
+            return _halves(getattr(lax, name)(v, axis=1))
+        return [_halves(getattr(lax, f"reduce_{name}")(v, a)) for a in ((0,), (1, 2), (0, 1, 2))]
+
+    assert_agrees(fn, x, rtol=0, atol=0, double=x.itemsize == 8)
+
+
+def test_sums_of_narrow_integers_stay_sums() -> None:
+    x = X.astype(np.int16)
+    model = assert_agrees(lambda v: jnp.sum(v, axis=(0, 2), dtype=np.int64), x, double=True)
+    assert operators(model) == ["Cast", "ReduceSum"]
+
+
+@pytest.mark.parametrize("dtype", [*INTEGERS, "bool", "float16", "float32"])
+@pytest.mark.parametrize("name", ["sum", "prod", "max", "min"])
+def test_of_nothing(name: str, dtype: str) -> None:
+    x = np.zeros((3, 0, 2), dtype)
+    if dtype != "bool" or name in ("max", "min"):
+        assert_agrees(lambda v: getattr(lax, f"reduce_{name}")(v, (1,)), x, double=x.itemsize == 8)
+
+
+@pytest.mark.parametrize("dtype", ["uint32", "uint64"])
+def test_unsigned_integers_in_order(dtype: str) -> None:
+    top = np.iinfo(dtype).max
+    x = np.array([[5, top - 3, top, 0], [top // 2, top // 2 + 1, 7, top - 1]], dtype)
+
+    def fn(v: Any) -> Any:
+        best = lax.top_k(v, 2)
+        extremes = jnp.max(v, 1), jnp.min(v, 0), jnp.argmax(v, 1), jnp.argmin(v, 0)
+        return [*best, *extremes, jnp.sort(v, 1), jnp.argsort(v, 1), lax.cummax(v, 1)]
+
+    assert_agrees(fn, x, rtol=0, atol=0, double=x.itemsize == 8)
 
 
 @pytest.mark.parametrize("name", ["cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 import onnx_ir as ir
 from jax import lax
 from jax._src.lax import ann
@@ -13,14 +14,41 @@ from jax._src.lax import ann
 from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import INT32, INT64
-from jax2onnx.lower.registry import register_lowering
+from jax2onnx.lower.registry import Results, Rule, register_lowering
+
+UINT64 = ir.DataType.UINT64
 
 
 def _is_float(value: ir.Value) -> bool:
     return bool(jnp.issubdtype(element_type(value).numpy(), jnp.floating))
 
 
+def unsigned_in_order(rule: Rule) -> Rule:
+    """A rule that compares, on uint64 too: as int64 in the same order, since it has no kernels."""
+    sign = 1 << 63
+
+    def wrapped(ctx: Context, *operands: ir.Value, **params: Any) -> Results:
+        if all(x.dtype != UINT64 for x in operands):
+            return rule(ctx, *operands, **params)
+        given = [
+            ctx.cast(ctx.op.BitwiseXor(x, sign), INT64) if x.dtype == UINT64 else x
+            for x in operands
+        ]
+        results = rule(ctx, *given, **params)
+        return [
+            ctx.op.BitwiseXor(ctx.cast(x, UINT64), sign)
+            if aval.dtype == np.uint64 and x.dtype == INT64
+            else x
+            for x, aval in zip(
+                [results] if isinstance(results, ir.Value) else results, ctx.avals_out, strict=True
+            )
+        ]
+
+    return wrapped
+
+
 @register_lowering(lax.top_k_p)
+@unsigned_in_order
 def _top_k(ctx: Context, x: ir.Value, *, k: int, axis: int) -> Sequence[ir.Value]:
     dims = ctx.out_dims
     values, indices = ctx.several(
@@ -30,6 +58,7 @@ def _top_k(ctx: Context, x: ir.Value, *, k: int, axis: int) -> Sequence[ir.Value
 
 
 @register_lowering(ann.approx_top_k_p)
+@unsigned_in_order
 def _approx_top_k(
     ctx: Context, x: ir.Value, *, reduction_dimension: int, is_max_k: bool, **_: Any
 ) -> Sequence[ir.Value]:
@@ -47,6 +76,7 @@ def _approx_top_k(
 
 
 @register_lowering(lax.sort_p)
+@unsigned_in_order
 def _sort(
     ctx: Context, *operands: ir.Value, dimension: int, num_keys: int, is_stable: bool
 ) -> Sequence[ir.Value]:

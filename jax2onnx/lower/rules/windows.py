@@ -18,6 +18,7 @@ from jax import lax
 from jax._src.lax import windowed_reductions as windowed
 
 from jax2onnx.lower.registry import in_jax, register_lowering
+from jax2onnx.trace.dimensions import is_static
 
 Arrays: TypeAlias = tuple[Any, ...]
 Combine: TypeAlias = Callable[[Arrays, Arrays], Sequence[Any]]
@@ -97,7 +98,7 @@ def reduce_windows(
     return xs
 
 
-def _bound(dtype: Any, sign: int) -> Any:
+def bound(dtype: Any, sign: int) -> Any:
     """The greatest value of a dtype (sign 1), or its least (sign -1)."""
     if dtype == np.bool_:
         return sign > 0
@@ -118,8 +119,8 @@ def _pooling(combine: Callable[[Any, Any], Any], init: Callable[[Any], Any]) -> 
 
 
 register_lowering(windowed.reduce_window_sum_p)(_pooling(lax.add, lambda _: 0))
-register_lowering(windowed.reduce_window_max_p)(_pooling(lax.max, lambda d: _bound(d, -1)))
-register_lowering(windowed.reduce_window_min_p)(_pooling(lax.min, lambda d: _bound(d, 1)))
+register_lowering(windowed.reduce_window_max_p)(_pooling(lax.max, lambda d: bound(d, -1)))
+register_lowering(windowed.reduce_window_min_p)(_pooling(lax.min, lambda d: bound(d, 1)))
 
 
 @register_lowering(windowed.reduce_window_p)
@@ -155,7 +156,7 @@ def _select(select_prim: Any) -> Combine:
 
 
 def _unselected(select_prim: Any, dtype: Any) -> Any:
-    return _bound(dtype, -1 if select_prim is lax.ge_p else 1)
+    return bound(dtype, -1 if select_prim is lax.ge_p else 1)
 
 
 @register_lowering(windowed.select_and_gather_add_p)
@@ -224,6 +225,14 @@ def _reduce(*operands: Any, computation: Any, jaxpr: Any, dimensions: Sequence[i
     if 0 in [xs[0].shape[a] for a in dimensions]:
         return list(_filled(inits, shape))
     combine = monoid(jaxpr.jaxpr, jaxpr.consts)
+    if not is_static(xs[0].shape[a] for a in dimensions):
+        rows = [jnp.moveaxis(x, dimensions, range(len(dimensions))) for x in xs]
+        rows = [x.reshape(-1, *shape) for x in rows]
+        return lax.scan(
+            lambda total, row: (tuple(combine(total, row)), None),
+            _filled(inits, shape),
+            tuple(rows),
+        )[0]
     for axis in dimensions:
         xs = reduce_axis(xs, combine, axis)
     return combine(_filled(inits, shape), tuple(x.reshape(shape) for x in xs))
