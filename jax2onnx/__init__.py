@@ -11,14 +11,17 @@ from jax2onnx.api import to_onnx
 from jax2onnx.errors import (
     InputError,
     Jax2OnnxError,
+    LoweringError,
     ModelError,
     SymbolicDimensionError,
+    SymbolicDimensionWarning,
     UnsupportedPrimitiveError,
     UnsupportedUseError,
 )
 from jax2onnx.function import onnx_function
 from jax2onnx.legalise import UnsupportedTypeError
 from jax2onnx.lower import Context, in_jax, register_lowering
+from jax2onnx.report import Report, report
 from jax2onnx.trace import InputSpec
 from jax2onnx.write import WriteError
 
@@ -29,8 +32,11 @@ __all__ = [
     "InputError",
     "InputSpec",
     "Jax2OnnxError",
+    "LoweringError",
     "ModelError",
+    "Report",
     "SymbolicDimensionError",
+    "SymbolicDimensionWarning",
     "UnsupportedPrimitiveError",
     "UnsupportedTypeError",
     "UnsupportedUseError",
@@ -39,5 +45,6 @@ __all__ = [
     "in_jax",
     "onnx_function",
     "register_lowering",
+    "report",
     "to_onnx",
 ]

@@ -19,14 +19,11 @@ import pytest
 from flax import nnx
 
 from jax2onnx import (
-    Context,
     InputError,
     InputSpec,
     ModelError,
     SymbolicDimensionError,
-    UnsupportedPrimitiveError,
     allclose,
-    register_lowering,
     to_onnx,
 )
 from jax2onnx.testing import assert_agrees, operators

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Sequence
 
 
@@ -21,6 +23,10 @@ class SymbolicDimensionError(ModelError):
     """A dimension that was given as a name cannot be kept symbolic."""
 
 
+class SymbolicDimensionWarning(UserWarning):
+    """A model asks whether two dimensions are equal, which JAX answers with no, unless proven."""
+
+
 class UnsupportedPrimitiveError(Jax2OnnxError, NotImplementedError):
     """The traced function uses primitives for which there is no lowering.
 
@@ -28,14 +34,40 @@ class UnsupportedPrimitiveError(Jax2OnnxError, NotImplementedError):
         missing: ``(primitive name, user's source line)`` of each, in the order of the trace.
     """
 
-    def __init__(self, missing: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, missing: Sequence[tuple[str, str]], known: Sequence[str] = ()) -> None:
         self.missing = tuple(missing)
-        lines = "\n".join(f"  {name}  at {where}" for name, where in self.missing)
-        super().__init__(
-            f"no ONNX lowering for {len(self.missing)} primitive(s) of this function:\n{lines}\n"
-            "Write them with primitives that have one, or register a lowering: "
-            "jax2onnx.register_lowering(primitive, rule)."
+        lines = "\n".join(
+            f"  {name}  at {where}{_remark(name, known)}" for name, where in self.missing
         )
+        count = len(dict(self.missing))
+        super().__init__(
+            f"no ONNX lowering for {count} primitive(s) of this function:\n{lines}\n"
+            "Write them with other functions of JAX, or register a rule, which takes five lines "
+            "(docs/primitives.md): jax2onnx.register_lowering(primitive)(rule), where the rule "
+            "adds ONNX operators, or is jax2onnx.in_jax(function) of a function that computes the "
+            "same in JAX."
+        )
+
+
+_REASONS = (
+    (r"callback|debug_print", "it calls Python, which a model cannot"),
+    (r"all_gather|all_to_all|psum|pmax|pmin|ppermute|psend|precv|reduce_scatter|axis_index",
+     "it is for several devices, a model for one"),
+    (r"ffi_call|custom_partitioning|pallas_call", "its code is native: give the same in JAX"),
+)  # fmt: skip
+
+
+def _remark(name: str, known: Sequence[str]) -> str:
+    """Why a primitive has no lowering, or which of a similar name has one."""
+    reason = next((text for pattern, text in _REASONS if re.search(pattern, name)), None)
+    near = difflib.get_close_matches(name, known, 1, 0.75)
+    if reason is None and near:
+        reason = f"there is one for {near[0]}"
+    return f" ({reason})" if reason else ""
+
+
+class LoweringError(Jax2OnnxError):
+    """A lowering rule gave something else than the type that JAX expects."""
 
 
 class UnsupportedUseError(Jax2OnnxError, NotImplementedError):

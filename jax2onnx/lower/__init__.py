@@ -10,16 +10,15 @@ import jax
 import numpy as np
 import onnx_ir as ir
 
-from jax2onnx.errors import InputError
+from jax2onnx.errors import InputError, UnsupportedPrimitiveError
 from jax2onnx.lower import rules as _rules  # noqa: F401  fills the registry
 from jax2onnx.lower.builder import Builder
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dims import Dimensions
 from jax2onnx.lower.dtypes import onnx_dtype
 from jax2onnx.lower.functions import Functions
-from jax2onnx.lower.interpret import refuse_unsupported
 from jax2onnx.lower.physical import physical
-from jax2onnx.lower.registry import in_jax, register_lowering
+from jax2onnx.lower.registry import LOWERINGS, in_jax, register_lowering
 from jax2onnx.trace import Parameter, Traced
 from jax2onnx.trace.reach import identity
 
@@ -42,7 +41,6 @@ def lower(
         InputError: an abstract parameter without a tensor, or with one of another type.
     """
     traced = physical(traced)
-    refuse_unsupported(traced.jaxpr)
     _refuse_clashes(traced)
     builder = Builder(opset)
     everything = (*traced.parameters, *traced.captured)
@@ -64,6 +62,8 @@ def lower(
     ]
     ctx.parameters |= {v: p.path for v, p in zip(operands, traced.parameters, strict=False)}
     results = ctx.lower_jaxpr(traced.jaxpr, traced.consts, operands)
+    if calls.missing:
+        raise UnsupportedPrimitiveError(list(calls.missing), [p.name for p in LOWERINGS])
     outputs = ctx.as_outputs(results, traced.output_names)
     _name_module_outputs(ctx, outputs)
     used = _bind(parameters, everything, tensors or {})

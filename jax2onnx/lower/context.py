@@ -15,13 +15,14 @@ from typing import Any
 import jax
 import numpy as np
 import onnx_ir as ir
-from jax._src import source_info_util
 from jax.extend import core
 
 from jax2onnx.lower.builder import Builder, Dims, element_type
 from jax2onnx.lower.dims import Dimensions
 from jax2onnx.lower.dtypes import INT64, onnx_dtype
+from jax2onnx.lower.fold import MAX_ELEMENTS
 from jax2onnx.lower.functions import Functions
+from jax2onnx.lower.jaxprs import source_line
 from jax2onnx.lower.physical import physical_jaxpr
 from jax2onnx.trace.dimensions import abstract, is_static
 from jax2onnx.trace.reach import identity
@@ -85,8 +86,8 @@ class Context:
         self.parameters: dict[ir.Value, str] = {}
         self.taps: dict[str, ir.Value] = {}
         self.asked: list[tuple[ir.Value, Any]] | None = None
-        self._eqn: Any = None
-        self._outer: Any = None
+        self._eqns: tuple[Any, ...] = ()
+        self._outer: int | None = None
 
     @property
     def opset(self) -> int:
@@ -142,12 +143,19 @@ class Context:
     @property
     def where(self) -> str:
         """The primitive that is being lowered and the user's line that called it, for errors."""
-        return f"{self._eqn.primitive} at {self.line}"
+        return f"{self.primitive} at {self.line}"
+
+    @property
+    def primitive(self) -> core.Primitive:
+        """The primitive that is being lowered."""
+        primitive: core.Primitive = self._eqns[-1].primitive
+        return primitive
 
     @property
     def line(self) -> str:
         """The user's line that is being lowered; within a decomposition, that of the whole."""
-        return source_line(self._outer or self._eqn)
+        lines = map(source_line, self._eqns[self._outer :: -1])
+        return next((line for line in lines if line not in ("", "unknown")), "an unknown line")
 
     # -- constants and dimensions ----------------------------------------------------------------
 
@@ -269,8 +277,8 @@ class Context:
         node = value.producer()
         if node is None or node.domain != "":
             array = self.builder.array(value)
-            if array is not None and array.ndim and array.shape[0] == 1:
-                return self.builder.constant(array.reshape(array.shape[1:]))
+            if array is not None and array.ndim and _repeats(array):
+                return self.builder.constant(array[0])
             return None
         if node.op_type == "Expand":
             return node.inputs[0]
@@ -288,12 +296,12 @@ class Context:
     @contextmanager
     def equation(self, eqn: core.JaxprEqn) -> Iterator[None]:
         """Makes ``eqn`` the equation that is being lowered."""
-        saved = self.avals_in, self.avals_out, self._eqn
+        saved = self.avals_in, self.avals_out, self._eqns
         self.avals_in = [v.aval for v in eqn.invars]
         self.avals_out = [v.aval for v in eqn.outvars]
-        self._eqn = eqn
+        self._eqns = (*self._eqns, eqn)
         yield
-        self.avals_in, self.avals_out, self._eqn = saved
+        self.avals_in, self.avals_out, self._eqns = saved
 
     def lower_jaxpr(
         self, jaxpr: core.Jaxpr, consts: Sequence[Any], operands: Sequence[ir.Value]
@@ -323,7 +331,8 @@ class Context:
     ) -> list[ir.Value]:
         """Traces ``function`` on the types of ``operands`` and lowers the trace in place."""
         avals = [abstract(self.dims(v), element_type(v).numpy()) for v in operands]
-        saved, self._outer = self._outer, self._outer or self._eqn
+        saved = self._outer
+        self._outer = len(self._eqns) - 1 if saved is None else saved
         closed = physical_jaxpr(jax.make_jaxpr(function)(*avals))
         results = self.lower_closed(closed, operands)
         self._outer = saved
@@ -334,8 +343,13 @@ class Context:
         branch = Context(Builder(self.opset, parent=self.builder), self.dimensions, self.functions)
         branch.parameters = self.parameters
         branch.asked = self.asked
-        branch._outer = self._outer
+        branch._eqns, branch._outer = self._eqns, self._outer
         return branch
+
+
+def _repeats(array: np.ndarray[Any, Any]) -> bool:
+    """Whether all that a small array holds along its first axis is the same, to the bit."""
+    return 0 < array.size <= MAX_ELEMENTS and array[:1].tobytes() * len(array) == array.tobytes()
 
 
 def _added_ones(old: Dims, new: Dims) -> list[int] | None:
@@ -364,8 +378,3 @@ def _static_target(old: Dims, new: Dims) -> np.ndarray[Any, np.dtype[np.int64]] 
     if target.count(-1) > 1 or 0 in [d for d in new if isinstance(d, int)]:
         return np.asarray(new, np.int64) if is_static(new) else None
     return np.asarray(target, np.int64)
-
-
-def source_line(eqn: core.JaxprEqn) -> str:
-    """The line outside JAX that an equation comes from."""
-    return str(source_info_util.summarize(eqn.source_info))

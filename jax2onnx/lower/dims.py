@@ -37,6 +37,7 @@ class Dimensions:
         self._sources: dict[str, tuple[ir.Value, int, Any]] = {}
         self._values: dict[Any, ir.Value] = {}
         self._variables: dict[str, ir.Value] = {}
+        self._shared: list[tuple[ir.Value, int, Any]] = []
         for value in inputs:
             for axis, dim in enumerate(builder.dims(value)):
                 if not isinstance(dim, int):
@@ -45,12 +46,13 @@ class Dimensions:
     def _add_source(self, value: ir.Value, axis: int, dim: _DimExpr) -> None:
         variables = sorted(dim._get_vars())
         if len(variables) != 1:
+            self._shared.append((value, axis, dim))
             return
         name = variables[0]
         known = self._sources.get(name)
         # A shape that is the bare variable is a better source than 2*B + 1.
         better = known is None or (known[2]._to_var() is None and dim._to_var() is not None)
-        if better and _linear(dim) is not None:
+        if better and _linear(dim, name) is not None:
             self._sources[name] = (value, axis, dim)
 
     def value(self, dim: Any) -> ir.Value:
@@ -103,23 +105,32 @@ class Dimensions:
         return known
 
     def _read(self, name: str) -> ir.Value:
-        if name not in self._sources:
+        source = self._sources.get(name) or self._solvable(name)
+        if source is None:
             if self._ask is not None:
                 return self._ask(name)
             raise SymbolicDimensionError(
                 f"dimension {name!r} is not the size of any input's axis, so the graph cannot read "
                 "it at run time: give one input an axis of that size"
             )
-        value, axis, dim = self._sources[name]
+        value, axis, dim = source
         size = self._emit("Shape", value, start=axis, end=axis + 1)
-        linear = _linear(dim)
+        linear = _linear(dim, name)
         assert linear is not None
-        scale, offset = linear
-        if offset:
-            size = self._emit("Sub", size, self.value(offset))
+        scale, rest = linear
+        if not (isinstance(rest, int) and rest == 0):
+            size = self._emit("Sub", size, self.value(rest))
         if scale != 1:
             size = self._emit("Div", size, self.value(scale))
         return size
+
+    def _solvable(self, name: str) -> tuple[ir.Value, int, Any] | None:
+        """A size such as ``B + T`` that tells ``name``, when sizes of one name tell the others."""
+        for value, axis, dim in self._shared:
+            others = dim._get_vars() - {name}
+            if _linear(dim, name) is not None and others <= self._sources.keys():
+                return value, axis, dim
+        return None
 
 
 def _plain(dim: Any) -> Any:
@@ -127,14 +138,12 @@ def _plain(dim: Any) -> Any:
     return dim if constant is None else int(constant)
 
 
-def _linear(dim: _DimExpr) -> tuple[int, int] | None:
-    """``(scale, offset)`` of a dimension that is ``scale * variable + offset``."""
-    scale, offset = 0, 0
+def _linear(dim: _DimExpr, name: str) -> tuple[int, Any] | None:
+    """``(scale, rest)`` of a dimension that is ``scale * name + rest``."""
     for term, coefficient in dim._sorted_terms:
-        if not term._factors:
-            offset = int(coefficient)
-        elif term.to_var() is not None and not scale:
+        if term.to_var() == name and coefficient > 0:
             scale = int(coefficient)
-        else:
-            return None
-    return (scale, offset) if scale > 0 else None
+            rest = _plain(dim - scale * _DimExpr._from_var(name, dim.scope))
+            if isinstance(rest, int) or name not in rest._get_vars():
+                return scale, rest
+    return None

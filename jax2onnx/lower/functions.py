@@ -31,10 +31,17 @@ class _Built(NamedTuple):
 
 
 class Functions:
-    """The functions of a model, in the order of their first call."""
+    """The functions of a model, in the order of their first call.
+
+    Attributes:
+        paths: the paths of the arrays that the model holds, by identity.
+        missing: the primitives without a lowering that the model has been found to use, with the
+            user's lines, in order.
+    """
 
     def __init__(self, paths: Mapping[object, str]) -> None:
         self.paths = paths
+        self.missing: dict[tuple[str, str], None] = {}
         self._built: dict[tuple[core.Jaxpr, Mark], _Built] = {}
         self._names: dict[tuple[str, str], int] = {}
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 from jax.extend import core
 
-from jax2onnx.errors import UnsupportedPrimitiveError
-from jax2onnx.lower.context import Context, source_line
+from jax2onnx.errors import LoweringError
+from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import onnx_dtype
-from jax2onnx.lower.registry import LOWERINGS
-from jax2onnx.trace.dimensions import UNDECIDED, concerns_dimension, undecided
+from jax2onnx.lower.jaxprs import source_line, unsupported_p
+from jax2onnx.lower.registry import LOWERINGS, Rule
 from jax2onnx.trace.modules import ModuleTracker
+from jax2onnx.trace.undecided import UNDECIDED, concerns_dimension, undecided
 
 NO_OPERATOR = frozenset(("erfc", "expm1", "log1p"))
 """Primitives that are parts of well-known expressions, and that no ONNX operator stands for.
@@ -41,17 +42,20 @@ def lower_jaxpr(
         module, consumes = tracker.enter(eqn)
         ctx.builder.location = module or enclosing
         inputs = [_read(ctx, env, v) for v in eqn.invars]
-        rule = LOWERINGS.get(eqn.primitive)
+        rule: Rule = LOWERINGS.get(eqn.primitive, _missing)
         with ctx.equation(eqn):
-            if rule is None:  # in the decomposition of a primitive that has a rule
-                raise UnsupportedPrimitiveError([(eqn.primitive.name, ctx.line)])
             try:
                 results = rule(ctx, *inputs, **eqn.params)
             except UNDECIDED as error:
                 if not concerns_dimension(error):
                     raise
                 raise undecided(error, ctx.line) from error
-        outputs = [results] if isinstance(results, ir.Value) else list(results)
+        outputs = [results] if isinstance(results, ir.Value) else list(results or ())
+        if len(outputs) != len(eqn.outvars):
+            raise LoweringError(
+                f"the lowering of {eqn.primitive} at {source_line(eqn)} gave {len(outputs)} "
+                f"value(s) for {len(eqn.outvars)} result(s)"
+            )
         for var, value, path in zip(eqn.outvars, outputs, tracker.paths(eqn.outvars), strict=True):
             _state(ctx, eqn, var.aval, value)
             env[var] = value
@@ -63,6 +67,13 @@ def lower_jaxpr(
             ctx.taps[module] = outputs[-1]
     ctx.builder.location = enclosing
     return [_read(ctx, env, v) for v in jaxpr.outvars]
+
+
+def _missing(ctx: Context, *_: ir.Value, **params: Any) -> list[ir.Value]:
+    """Values that stand for results, so that all primitives without a lowering are found."""
+    name = params["name"] if ctx.primitive is unsupported_p else ctx.primitive.name
+    ctx.functions.missing[name, ctx.line] = None
+    return [ctx.builder.new_value(None, onnx_dtype(d), dims) for d, dims in ctx.out_types]
 
 
 def _read(
@@ -78,56 +89,8 @@ def _state(ctx: Context, eqn: core.JaxprEqn, aval: Any, value: ir.Value) -> None
     """States the type that JAX gave a result; a rule that returns another one is at fault."""
     dtype = onnx_dtype(aval.dtype)
     if value.dtype != dtype or len(ctx.dims(value)) != len(aval.shape):
-        raise AssertionError(
+        raise LoweringError(
             f"the lowering of {eqn.primitive} at {source_line(eqn)} gave "
             f"{value.dtype}{list(ctx.dims(value))} for {aval.str_short()}"
         )
     ctx.builder.set_type(value, dtype, tuple(aval.shape))
-
-
-def refuse_unsupported(jaxpr: core.Jaxpr) -> None:
-    """Raises one error that lists every primitive without a lowering, here and in nested jaxprs."""
-    missing = dict.fromkeys(_unsupported(jaxpr, "an unknown line"))
-    if missing:
-        raise UnsupportedPrimitiveError(list(missing))
-
-
-def _unsupported(jaxpr: core.Jaxpr, around: str) -> Iterator[tuple[str, str]]:
-    """Primitives without a lowering, and their lines; or the line around, where JAX knows none."""
-    for eqn in jaxpr.eqns:
-        nested = list(nested_jaxprs(eqn))
-        supported = eqn.primitive in LOWERINGS
-        if supported and not nested:
-            continue
-        line = source_line(eqn)
-        line = around if not line or line == "unknown" else line
-        if not supported:
-            yield eqn.primitive.name, line
-        for inner in nested:
-            yield from _unsupported(inner, line)
-
-
-def nested_jaxprs(eqn: core.JaxprEqn) -> Iterator[core.Jaxpr]:
-    """The jaxprs in the params of an equation; of a choice between platforms, the portable one."""
-    platforms = eqn.params.get("branches_platforms")
-    if platforms:
-        return _jaxprs([eqn.params["branches"][portable_branch(platforms)]])
-    return _jaxprs(list(eqn.params.values()))
-
-
-def portable_branch(platforms: Sequence[Any]) -> int:
-    """Which branch of ``lax.platform_dependent`` to take: the default one, else the CPU's."""
-    order = list(platforms)
-    if None in order:
-        return order.index(None)
-    return next(i for i, names in enumerate(order) if "cpu" in names)
-
-
-def _jaxprs(params: Sequence[Any]) -> Iterator[core.Jaxpr]:
-    for param in params:
-        if isinstance(param, core.Jaxpr):
-            yield param
-        elif isinstance(param, core.ClosedJaxpr):
-            yield param.jaxpr
-        elif isinstance(param, tuple | list):
-            yield from _jaxprs(param)

@@ -20,10 +20,12 @@ from jax import tree_util
 from jax._src import source_info_util
 from jax.extend import core
 
-from jax2onnx.errors import ModelError, UnsupportedPrimitiveError
+from jax2onnx.errors import ModelError
+from jax2onnx.lower.jaxprs import nested_jaxprs, source_line, unsupported_p
 from jax2onnx.lower.registry import LOWERINGS, Decomposition
 from jax2onnx.trace import Input, Parameter, Traced
 from jax2onnx.trace.dimensions import abstract
+from jax2onnx.trace.undecided import UNDECIDED, concerns_dimension, undecided
 
 Rule = Callable[..., Any]
 
@@ -94,8 +96,6 @@ def _is_logical(variable: Any) -> bool:
 
 
 def _concerned(eqn: core.JaxprEqn) -> bool:
-    from jax2onnx.lower.interpret import nested_jaxprs
-
     return any(map(_is_logical, (*eqn.invars, *eqn.outvars))) or any(
         map(has_logical, nested_jaxprs(eqn))
     )
@@ -118,7 +118,12 @@ def evaluate(jaxpr: core.Jaxpr, consts: Sequence[Any], operands: Sequence[Any]) 
     for eqn in jaxpr.eqns:
         stack = source_info_util.current_name_stack() + eqn.source_info.name_stack
         with source_info_util.user_context(eqn.source_info.traceback, name_stack=stack):
-            results = _apply(eqn, [read(v) for v in eqn.invars])
+            try:
+                results = _apply(eqn, [read(v) for v in eqn.invars])
+            except UNDECIDED as error:
+                if not concerns_dimension(error):
+                    raise
+                raise undecided(error, source_line(eqn)) from error
         env.update(zip(eqn.outvars, results, strict=True))
     return [read(v) for v in jaxpr.outvars]
 
@@ -134,17 +139,17 @@ def _apply(eqn: core.JaxprEqn, operands: Sequence[Any]) -> Sequence[Any]:
         closed = jax.make_jaxpr(lambda *args: lowering.function(*args, **eqn.params))(*avals)
         return evaluate(closed.jaxpr, closed.consts, operands)
     else:
-        from jax2onnx.lower.context import source_line
-
         name = f"{eqn.primitive} of complex numbers or random keys"
-        raise UnsupportedPrimitiveError([(name, source_line(eqn))])
+        packed = unsupported_p.bind(name=name, types=tuple(_packed(v.aval) for v in eqn.outvars))
+        return [_inside(x, v.aval) for x, v in zip(packed, eqn.outvars, strict=True)]
     return list(results) if eqn.primitive.multiple_results else [results]
 
 
 def split(value: Any) -> Any:
     """A constant in what holds it."""
     if is_key(value.dtype):
-        return Keys(jax.random.key_data(value), value.dtype._impl)
+        with jax.ensure_compile_time_eval():
+            return Keys(jax.random.key_data(value), value.dtype._impl)
     return Pair(value.real, value.imag) if is_complex(value.dtype) else value
 
 

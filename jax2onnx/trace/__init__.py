@@ -19,7 +19,7 @@ from jax.extend import core
 from jax2onnx.errors import InputError, ModelError
 from jax2onnx.trace.border import FROM_NCHW, TO_NCHW, branching, images, permuted
 from jax2onnx.trace.callables import held, linen_pair, parameterise
-from jax2onnx.trace.dimensions import CONCRETE, abstract, dimension_parser, explained
+from jax2onnx.trace.dimensions import CONCRETE, abstract, dimension_parser, explained, variables
 from jax2onnx.trace.paths import path_name
 from jax2onnx.trace.reach import constants, named
 from jax2onnx.trace.specs import Input, InputSpec, flatten_inputs
@@ -125,7 +125,8 @@ def trace(
 
 def _make_jaxpr(call: Any, avals: Sequence[Any], flags: Sequence[str]) -> tuple[Any, Any]:
     """Traces ``call``; with a branch for each value of ``flags`` where their values are needed."""
-    with explained():
+    shapes = (aval.shape for aval in tree_util.tree_leaves(avals))
+    with explained(variables(shapes)):
         try:
             return jax.make_jaxpr(partial(call, flags=()), return_shape=True)(*avals)
         except CONCRETE:

@@ -5,22 +5,25 @@ All inputs of one conversion share one scope: equal names are equal dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import contextlib
+import sys
+import warnings
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import jax
 import numpy as np
 from jax import export
-from jax._src.export.shape_poly import UnexpectedDimVar
+from jax._src.export import shape_poly
 
-from jax2onnx.errors import InputError, ModelError, SymbolicDimensionError
+from jax2onnx.errors import InputError, ModelError, SymbolicDimensionWarning
+from jax2onnx.trace.undecided import UNDECIDED, concerns_dimension, undecided
 
 Dim: TypeAlias = Any
 """An ``int`` or a JAX dimension expression."""
 
-_JAX = str(Path(jax.__file__).parent)
+_JAX, _HERE = str(Path(jax.__file__).parent), str(Path(__file__).parent)
 
 
 def dimension_parser(
@@ -35,7 +38,7 @@ def dimension_parser(
         InputError: a name or a constraint that JAX cannot parse.
     """
     try:
-        scope = export.SymbolicScope(constraints)
+        scope = _Scope(constraints)
     except ValueError as error:
         raise InputError(f"constraints={tuple(constraints)!r}: {error}") from error
 
@@ -54,6 +57,38 @@ def dimension_parser(
     return parse
 
 
+class _Scope(export.SymbolicScope):
+    """Warns where a model asks whether two dimensions are equal, and JAX says no for want of proof.
+
+    JAX's scope is asked whenever two expressions meet; so does ours, and looks who compares them.
+    """
+
+    def _check_same_scope(self, other: Any, *args: Any, **kwargs: Any) -> None:
+        super()._check_same_scope(other, *args, **kwargs)
+        frame, compared = sys._getframe(1), None
+        while frame.f_code.co_filename == shape_poly.__file__ and frame.f_back is not None:
+            if frame.f_code.co_name == "__eq__":
+                compared = frame.f_locals["self"], frame.f_locals["other"]
+            frame = frame.f_back
+        if compared is None or is_machinery(frame.f_code.co_filename) or _differ(*compared):
+            return
+        left, right = compared
+        warnings.warn_explicit(
+            f"JAX takes the dimensions {left} and {right} for different here, whatever they are "
+            "when the model runs. If they are always equal, give them one name, or "
+            f'to_onnx(..., constraints=["{left} == {right}"])',
+            SymbolicDimensionWarning,
+            frame.f_code.co_filename,
+            frame.f_lineno,
+        )
+
+
+def _differ(left: Dim, right: Dim) -> bool:
+    """Whether two dimensions are known to be different, or known to be equal."""
+    low, high = shape_poly._bounds_decision(left - right, shape_poly.BoundsPrecision.BEST)
+    return bool(low > 0 or high < 0 or low == high)
+
+
 def abstract(shape: Iterable[Dim], dtype: Any) -> jax.ShapeDtypeStruct:
     """What JAX traces instead of an array of this shape and dtype."""
     return jax.ShapeDtypeStruct(tuple(shape), dtype)
@@ -64,9 +99,9 @@ def is_static(dims: Iterable[Dim]) -> bool:
     return all(isinstance(d, int | np.integer) for d in dims)
 
 
-@contextmanager
-def explained() -> Iterator[None]:
-    """Turns the errors of a trace that a user can act on into ones that say how."""
+@contextlib.contextmanager
+def explained(names: Collection[str] = ()) -> Iterator[None]:
+    """Turns errors of a trace, which may tell of dimensions ``names``, into ones that say how."""
     try:
         yield
     except CONCRETE as error:
@@ -77,7 +112,7 @@ def explained() -> Iterator[None]:
             "model, or express the choice with jax.lax.cond or jnp.where."
         ) from error
     except UNDECIDED as error:
-        if not concerns_dimension(error):
+        if not concerns_dimension(error, names):
             raise
         raise undecided(error, _user_line(error)) from error
 
@@ -90,33 +125,23 @@ CONCRETE = (
 )
 """What JAX raises where a value would have to be known."""
 
-UNDECIDED = (jax.errors.InconclusiveDimensionOperation, UnexpectedDimVar, TypeError)
-"""What JAX raises where a dimension would have to be known (see `concerns_dimension`)."""
+
+def variables(shapes: Iterable[Iterable[Dim]]) -> set[str]:
+    """The names in shapes."""
+    return {name for shape in shapes for d in shape if not is_static([d]) for name in d._get_vars()}
 
 
-def concerns_dimension(error: Exception) -> bool:
-    """Whether an error is about a symbolic dimension; a type error may be about anything."""
-    return not isinstance(error, TypeError) or "_DimExpr" in str(error)
-
-
-def undecided(error: Exception, where: str) -> SymbolicDimensionError:
-    """The error for the user, who wrote what lies at ``where``."""
-    return SymbolicDimensionError(
-        f"a symbolic dimension cannot be kept symbolic at {where}:\n"
-        f"  {str(error).splitlines()[0]}\n"
-        'Tell JAX what it may assume, as in constraints=("T <= 512",); write the dimension '
-        'as a product such as "16*h"; or make it a fixed integer.'
-    )
+def is_machinery(file: str) -> bool:
+    """Whether a file of code belongs to JAX, to this package or to Python's machinery."""
+    return file.startswith((_JAX, _HERE, "<frozen")) or file == contextlib.__file__
 
 
 def _user_line(error: BaseException) -> str:
     """The innermost line of a traceback that belongs neither to JAX nor to this package."""
-    here = str(Path(__file__).parent)
     where, trace = "an unknown line", error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
-        inside = code.co_filename.startswith((_JAX, here, "<frozen"))
-        if not inside and Path(code.co_filename).name != "contextlib.py":
+        if not is_machinery(code.co_filename):
             where = f"{code.co_filename}:{trace.tb_lineno} ({code.co_name})"
         trace = trace.tb_next
     return where

@@ -12,7 +12,7 @@ from jax._src.lax.control_flow.conditionals import platform_index_p
 
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import BOOL, INT32, INT64
-from jax2onnx.lower.interpret import portable_branch
+from jax2onnx.lower.jaxprs import portable_branch
 from jax2onnx.lower.registry import register_lowering
 
 

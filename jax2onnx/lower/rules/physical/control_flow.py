@@ -69,7 +69,7 @@ def _scan(
     jaxpr: Any,
     num_consts: int,
     num_carry: int,
-    length: int,
+    length: Any,
     reverse: bool,
     **_: Any,
 ) -> list[Any]:
@@ -80,7 +80,7 @@ def _scan(
         results = body(*consts, *carry, *slices)
         return results[:num_carry], results[num_carry:]
 
-    carry, stacked = lax.scan(
-        step, list(rest[:num_carry]), list(rest[num_carry:]), length=length, reverse=reverse
-    )
+    scanned = list(rest[num_carry:])
+    steps = None if scanned else length  # which `lax.scan` wants to be a number
+    carry, stacked = lax.scan(step, list(rest[:num_carry]), scanned, length=steps, reverse=reverse)
     return [*carry, *stacked]

@@ -1,0 +1,49 @@
+"""What equations of jaxprs tell: the line that they come from, and the jaxprs in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+from jax._src import source_info_util
+from jax.extend import core
+
+unsupported_p = core.Primitive("unsupported")
+"""Stands for an equation that cannot be traced again on plain numbers, called ``name``."""
+
+unsupported_p.multiple_results = True
+unsupported_p.def_abstract_eval(
+    lambda *, name, types: [jax.core.ShapedArray(t.shape, t.dtype) for t in types]
+)
+
+
+def source_line(eqn: core.JaxprEqn) -> str:
+    """The line outside JAX that an equation comes from."""
+    return str(source_info_util.summarize(eqn.source_info))
+
+
+def nested_jaxprs(eqn: core.JaxprEqn) -> Iterator[core.Jaxpr]:
+    """The jaxprs in the params of an equation; of a choice between platforms, the portable one."""
+    platforms = eqn.params.get("branches_platforms")
+    if platforms:
+        return _jaxprs([eqn.params["branches"][portable_branch(platforms)]])
+    return _jaxprs(list(eqn.params.values()))
+
+
+def portable_branch(platforms: Sequence[Any]) -> int:
+    """Which branch of ``lax.platform_dependent`` to take: the default one, else the CPU's."""
+    order = list(platforms)
+    if None in order:
+        return order.index(None)
+    return next(i for i, names in enumerate(order) if "cpu" in names)
+
+
+def _jaxprs(params: Sequence[Any]) -> Iterator[core.Jaxpr]:
+    for param in params:
+        if isinstance(param, core.Jaxpr):
+            yield param
+        elif isinstance(param, core.ClosedJaxpr):
+            yield param.jaxpr
+        elif isinstance(param, tuple | list):
+            yield from _jaxprs(param)
