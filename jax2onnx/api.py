@@ -29,6 +29,7 @@ class _Options(TypedDict, total=False):
     opset: int
     enable_double_precision: bool
     output_path: str | os.PathLike[str] | None
+    external_data: bool | str | None
     input_names: Sequence[str] | None
     output_names: Sequence[str] | None
     inputs_as_nchw: Sequence[int | str]
@@ -84,6 +85,7 @@ def to_onnx(
     enable_double_precision: bool = False,
     return_mode: Literal["proto", "ir", "file"] = "proto",
     output_path: str | os.PathLike[str] | None = None,
+    external_data: bool | str | None = None,
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
     inputs_as_nchw: Sequence[int | str] = (),
@@ -111,6 +113,9 @@ def to_onnx(
         return_mode: ``"proto"`` for an ``onnx.ModelProto``, ``"ir"`` for an ``onnx_ir.Model``,
             ``"file"`` to write ``output_path`` and return it.
         output_path: the file to write; either whole or absent, never half written.
+        external_data: False for a single file that needs no other, as browsers want it; True, or
+            the name of a file, for the weights in a safetensors file beside it. By default they are
+            in the model if it stays below 2 GiB, where ONNX files end.
         input_names: names of the graph's inputs, in pytree order; by default the arguments' own.
         output_names: names of its outputs; by default ``output``, or ``output_0``, ``output_1``...
         inputs_as_nchw: inputs, by name or index, that are (N, C, H, W) in the graph where ``fn``
@@ -135,6 +140,8 @@ def to_onnx(
         raise InputError(f"return_mode={return_mode!r}: choose 'proto', 'ir' or 'file'")
     if (return_mode == "file") != (output_path is not None):
         raise InputError("return_mode='file' and output_path= go together")
+    if external_data is not None and return_mode != "file":
+        raise InputError("external_data= is about files: it needs return_mode='file'")
     # Lowering traces too, where a primitive is decomposed in JAX.
     with jax.enable_x64(enable_double_precision):
         traced = trace(
@@ -156,5 +163,5 @@ def to_onnx(
         return model
     if output_path is None:
         return to_proto(model)
-    save(model, output_path)
+    save(model, output_path, external_data=external_data)
     return os.fspath(output_path)

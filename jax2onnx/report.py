@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import onnx_ir as ir
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from jax2onnx.errors import InputError
 from jax2onnx.legalise import Lack, lacking
@@ -129,7 +129,7 @@ def report(
     others = Counter(_name(node) for node in nodes if node.op_identifier() not in loaded.functions)
     runtime, lacks, unknown = lacking(_typed(loaded), target)
     return Report(
-        producer=f"{loaded.producer_name or 'an unknown program'} {loaded.producer_version or ''}".strip(),
+        producer=f"{loaded.producer_name or 'unknown'} {loaded.producer_version or ''}".strip(),
         ir_version=loaded.ir_version,
         opsets=dict(sorted(loaded.opset_imports.items())),
         inputs=_types(loaded.graph.inputs),

@@ -27,20 +27,44 @@ class Refusal:
     signature: Signature | None
 
 
-def describe(refusals: Sequence[Refusal], table: KernelTable, opset: int) -> str:
-    """The message: each operator with its types once, where it first is, and the remedy."""
-    firsts: dict[str, Refusal] = {}
+@dataclass(frozen=True)
+class Lack:
+    """An operator that the runtime cannot run in some types.
+
+    Attributes:
+        call: operator and types, as ``Erf(f64) -> f64``.
+        node: name of the first such node.
+        count: how many there are.
+        remedy: what to do about it.
+    """
+
+    call: str
+    node: str
+    count: int
+    remedy: str
+
+    def __str__(self) -> str:
+        others = f" and {self.count - 1} more" if self.count > 1 else ""
+        return f"{self.call} at node {self.node!r}{others}: {self.remedy}"
+
+
+def lacks(refusals: Sequence[Refusal], table: KernelTable, opset: int) -> list[Lack]:
+    """Each operator with its types once, in the order of their first nodes."""
+    by_call: dict[str, list[Refusal]] = {}
     for refusal in refusals:
-        firsts.setdefault(_call(refusal.node), refusal)
-    lines = [
-        f"  {call} at node {refusal.node.name!r}: {_remedy(refusal, table, opset)}"
-        for call, refusal in list(firsts.items())[:_SHOWN]
+        by_call.setdefault(_call(refusal.node), []).append(refusal)
+    return [
+        Lack(call, str(found[0].node.name), len(found), _remedy(found[0], table, opset))
+        for call, found in by_call.items()
     ]
-    if len(firsts) > _SHOWN:
-        lines.append(f"  and {len(firsts) - _SHOWN} more")
-    return f"{table.runtime} cannot run {len(firsts)} kind(s) of node of this model:\n" + "\n".join(
-        lines
-    )
+
+
+def describe(found: Sequence[Lack], runtime: str) -> str:
+    """The message of an `UnsupportedTypeError`."""
+    lines = [f"  {lack}" for lack in found[:_SHOWN]]
+    if len(found) > _SHOWN:
+        lines.append(f"  and {len(found) - _SHOWN} more")
+    return f"{runtime} cannot run {len(found)} kind(s) of node of this model:\n" + "\n".join(lines)
 
 
 def _call(node: ir.Node) -> str:

@@ -98,6 +98,10 @@ class KernelTable:
             self._signatures[key] = None if since is None else _parse(versions[str(since)])
         return self._signatures[key]
 
+    def knows(self, op_type: str) -> bool:
+        """Whether any version of an operator of the standard domain is in the table."""
+        return op_type in self._operators[""]
+
     def variant(self, node: ir.Node) -> str:
         """The operator of a node as the table knows it."""
         attribute = _VARIANTS.get(node.op_type)

@@ -6,7 +6,7 @@ import itertools
 
 import onnx_ir as ir
 
-from jax2onnx.legalise._errors import Refusal, UnsupportedTypeError, describe
+from jax2onnx.legalise._errors import Refusal, UnsupportedTypeError, describe, lacks
 from jax2onnx.legalise._kernels import Bindings, KernelTable, Signature, load_table
 from jax2onnx.legalise._semantics import TYPE_ATTRIBUTES, keeps_values, stand_ins
 from jax2onnx.write._constants import constant_tensor
@@ -47,7 +47,7 @@ def legalise(model: ir.Model, target: str = "cpu") -> None:
     for body in bodies(model):
         _Legaliser(planner, refusals).graph(body)
     if refusals:
-        raise UnsupportedTypeError(describe(refusals, table, opset))
+        raise UnsupportedTypeError(describe(lacks(refusals, table, opset), table.runtime))
 
 
 class _Planner:
