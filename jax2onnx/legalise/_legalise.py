@@ -8,6 +8,7 @@ import onnx_ir as ir
 
 from jax2onnx.legalise._errors import Refusal, UnsupportedTypeError, describe, lacks
 from jax2onnx.legalise._kernels import Bindings, KernelTable, Signature, load_table
+from jax2onnx.legalise._nan import keep_nan
 from jax2onnx.legalise._semantics import TYPE_ATTRIBUTES, keeps_values, stand_ins
 from jax2onnx.write._constants import constant_tensor
 from jax2onnx.write._order import order
@@ -39,6 +40,7 @@ def legalise(model: ir.Model, target: str = "cpu") -> None:
     Raises:
         UnsupportedTypeError: some nodes can run in no type; lists them all, with the remedy.
     """
+    keep_nan(model)
     order(model)
     table = load_table(target)
     refusals: list[Refusal] = []

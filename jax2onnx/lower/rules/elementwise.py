@@ -71,7 +71,6 @@ _ONE_OPERATOR: dict[Any, Rule] = {
     lax.not_p: by_type("Not", "BitwiseNot"),
     lax.or_p: by_type("Or", "BitwiseOr"),
     lax.pow_p: elementwise("Pow"),
-    lax.sign_p: elementwise("Sign"),
     lax.sin_p: elementwise("Sin"),
     lax.sqrt_p: elementwise("Sqrt"),
     lax.sub_p: elementwise("Sub"),
@@ -121,6 +120,13 @@ register_lowering(lax.rem_p)(_division("Mod", fmod=1))
 def _ne(ctx: Context, x: ir.Value, y: ir.Value) -> ir.Value:
     x, y = ctx.unbroadcast((x, y), ctx.out_dims)
     return ctx.op.Not(ctx.op.Equal(x, y))
+
+
+@register_lowering(lax.sign_p)
+def _sign(ctx: Context, x: ir.Value) -> ir.Value:
+    # Of a NaN of 16 bits, ONNX Runtime's kernel makes 0.
+    wide = ctx.cast(x, np.float32) if _is_float(ctx) and element_type(x).bitwidth < 32 else x
+    return ctx.cast(ctx.op.Sign(wide), ctx.out_dtype)
 
 
 @register_lowering(lax.rsqrt_p)

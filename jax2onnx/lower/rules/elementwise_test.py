@@ -42,6 +42,13 @@ def test_a_known_divisor_needs_no_guard() -> None:
     assert operators(model) == ["Div"]
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("name", ["sign", "floor", "round", "sqrt", "exp", "tanh", "logistic"])
+def test_nan_stays_nan(name: str, dtype: str) -> None:
+    x = np.array([np.nan, -2.5, 0.5], dtype)
+    assert_agrees(getattr(lax, name), x, double=dtype == "float64", rtol=1e-3)
+
+
 @pytest.mark.parametrize("new", ["int8", "uint8", "int16", "uint16", "int32", "uint32"])
 @pytest.mark.parametrize("old", ["float32", "float16"])
 def test_floats_saturate_when_they_become_integers(old: str, new: str) -> None:

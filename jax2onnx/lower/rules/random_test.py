@@ -49,6 +49,12 @@ def test_keys_are_split_folded_and_carried(impl: str) -> None:
     assert_agrees(fn, SEED, rtol=0, atol=0)
 
 
+def test_a_key_that_the_function_closes_over() -> None:
+    key = jax.random.key(3)
+    x = np.ones((3, 3), np.float32)
+    assert_agrees(lambda v: v @ jax.random.normal(jax.random.split(key, 3)[0], (3, 3)), x)
+
+
 @pytest.mark.parametrize("impl", ["threefry4x32", "philox2x32", "philox4x32", "rbg", "unsafe_rbg"])
 def test_generators(impl: str) -> None:
     def fn(seed: jax.Array) -> Any:

@@ -66,6 +66,18 @@ def test_of_nothing(name: str, dtype: str) -> None:
         assert_agrees(lambda v: getattr(lax, f"reduce_{name}")(v, (1,)), x, double=x.itemsize == 8)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_nan_is_the_extreme(dtype: str) -> None:
+    x = np.array([[1, np.nan, 3], [4, -np.inf, 6], [np.nan, 0, np.nan]], dtype)
+
+    def fn(v: Any) -> Any:
+        pooled = lax.reduce_window(v, -np.inf, lax.max, (1, 2), (1, 1), "VALID")
+        running = lax.cummax(v, 1), lax.cummin(v, 0, reverse=True)
+        return jnp.max(v), jnp.max(v, 0), jnp.min(v, 1, keepdims=True), pooled, *running
+
+    assert_agrees(fn, x, double=dtype == "float64")
+
+
 @pytest.mark.parametrize("dtype", ["uint32", "uint64"])
 def test_unsigned_integers_in_order(dtype: str) -> None:
     top = np.iinfo(dtype).max
