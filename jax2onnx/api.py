@@ -12,7 +12,7 @@ import onnx_ir as ir
 from jax2onnx.errors import InputError
 from jax2onnx.legalise import legalise
 from jax2onnx.lower import lower
-from jax2onnx.rewrite import rewrite
+from jax2onnx.rewrite import Preference, rewrite
 from jax2onnx.trace import trace
 from jax2onnx.write import finalise, save, to_proto
 
@@ -37,6 +37,7 @@ class _Options(TypedDict, total=False):
     parameters: Mapping[str, ir.TensorProtocol] | None
     constraints: Sequence[str]
     target: str
+    prefer: Preference
 
 
 @overload
@@ -72,6 +73,7 @@ def to_onnx(
     parameters: Mapping[str, ir.TensorProtocol] | None = ...,
     constraints: Sequence[str] = ...,
     target: str = ...,
+    prefer: Preference = ...,
 ) -> onnx.ModelProto: ...
 
 
@@ -93,6 +95,7 @@ def to_onnx(
     parameters: Mapping[str, ir.TensorProtocol] | None = None,
     constraints: Sequence[str] = (),
     target: str = "cpu",
+    prefer: Preference = "speed",
 ) -> onnx.ModelProto | ir.Model | str:
     """Converts a JAX callable to an ONNX model that runs on ONNX Runtime.
 
@@ -126,6 +129,8 @@ def to_onnx(
         constraints: what JAX may assume of symbolic dimensions, such as ``"T <= 512"``.
         target: the runtime whose kernels the model must find; ``"cpu"`` is ONNX Runtime's CPU
             execution provider.
+        prefer: ``"readable"`` also puts operators that ONNX Runtime computes more slowly than what
+            they stand for, such as Swish and GroupNormalization.
 
     Raises:
         InputError: an argument is malformed.
@@ -138,6 +143,8 @@ def to_onnx(
         raise InputError(f"opset={opset}: choose one of {OPSETS[0]} to {OPSETS[-1]}")
     if return_mode not in ("proto", "ir", "file"):
         raise InputError(f"return_mode={return_mode!r}: choose 'proto', 'ir' or 'file'")
+    if prefer not in ("speed", "readable"):
+        raise InputError(f"prefer={prefer!r}: choose 'speed' or 'readable'")
     if (return_mode == "file") != (output_path is not None):
         raise InputError("return_mode='file' and output_path= go together")
     if external_data is not None and return_mode != "file":
@@ -156,7 +163,7 @@ def to_onnx(
             double=enable_double_precision,
         )
         model = lower(traced, opset, model_name, parameters)
-    rewrite(model)
+    rewrite(model, prefer=prefer)
     legalise(model, target)
     finalise(model)
     if return_mode == "ir":

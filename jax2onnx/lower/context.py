@@ -274,11 +274,11 @@ class Context:
         return result
 
     def _before_broadcast(self, value: ir.Value) -> ir.Value | None:
+        array = self.builder.array(value)
+        if array is not None:
+            return self.builder.constant(array[0]) if array.ndim and _repeats(array) else None
         node = value.producer()
         if node is None or node.domain != "":
-            array = self.builder.array(value)
-            if array is not None and array.ndim and _repeats(array):
-                return self.builder.constant(array[0])
             return None
         if node.op_type == "Expand":
             return node.inputs[0]

@@ -16,21 +16,26 @@ from collections.abc import Sequence
 import onnx_ir as ir
 
 from jax2onnx.rewrite.cleanup import remove_dead_nodes
-from jax2onnx.rewrite.editor import Editor
+from jax2onnx.rewrite.editor import Editor, Preference
 from jax2onnx.rewrite.rules import STAGES, Entry, Rule
+from jax2onnx.rewrite.values import stands_for
 
-__all__ = ["rewrite"]
+__all__ = ["Preference", "rewrite"]
 
 _WITH_BODIES = frozenset(("If", "Loop", "Scan"))
 
 
-def rewrite(model: ir.Model) -> None:
-    """Rewrites ``model`` in place, its function bodies and branches included."""
+def rewrite(model: ir.Model, *, prefer: Preference = "speed") -> None:
+    """Rewrites ``model`` in place, its function bodies and branches included.
+
+    With ``prefer="readable"`` it also puts operators that take ONNX Runtime longer than what they
+    stand for.
+    """
     remove_dead_nodes(model)
     opset = model.graph.opset_imports[""]
     bodies = [(f.graph, True) for f in model.functions.values()]
     for body, function in [*bodies, (model.graph, False)]:
-        editor = Editor(body, opset=opset, function=function)
+        editor = Editor(body, opset=opset, function=function, prefer=prefer)
         for stage in STAGES:
             _Sweep(editor, stage).visit(body)
 
@@ -42,16 +47,20 @@ class _Sweep:
         self._editor = editor
         self._entries: dict[str, list[Entry]] = {}
         for entry in stage:
-            if entry.opset <= editor.opset:
+            if entry.opset <= editor.opset and (not entry.slower or editor.prefer == "readable"):
                 for operator in entry.operators:
                     self._entries.setdefault(operator, []).append(entry)
         self._rules: dict[str, list[Rule]] = {}
+        self._by_primitive = any(name.islower() for name in self._entries)
 
     def visit(self, graph: ir.Graph) -> None:
         """Tries the rules on each node; nodes may come and go meanwhile."""
         for node in graph:
-            if node.op_type in self._entries and node.domain == "":
-                for rule in self._of(node.op_type):
+            name = node.op_type
+            if self._by_primitive and (primitive := stands_for(node.outputs[0])) is not None:
+                name = primitive[0]
+            if name in self._entries and node.domain == "":
+                for rule in self._of(name):
                     if rule(self._editor, node):
                         break
             if node.op_type in _WITH_BODIES:
@@ -59,8 +68,8 @@ class _Sweep:
                     if attribute.type == ir.AttributeType.GRAPH:
                         self.visit(attribute.as_graph())
 
-    def _of(self, operator: str) -> list[Rule]:
-        rules = self._rules.get(operator)
+    def _of(self, name: str) -> list[Rule]:
+        rules = self._rules.get(name)
         if rules is None:
-            rules = self._rules[operator] = [e.load() for e in self._entries[operator]]
+            rules = self._rules[name] = [e.load() for e in self._entries[name]]
         return rules

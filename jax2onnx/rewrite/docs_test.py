@@ -8,6 +8,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import onnx_ir as ir
+import pytest
 
 from jax2onnx.lower import lower
 from jax2onnx.rewrite.editor import Editor
@@ -16,11 +17,12 @@ from jax2onnx.trace import trace
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "rewrites.md").read_text()
-RULE, FUNCTION = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+EXPRESSION, PATTERN, FUNCTION = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
 
 
-def test_rule_of_the_guide_is_the_rule_of_the_repository() -> None:
-    assert (ROOT / "jax2onnx/rewrite/rules/hard_swish.py").read_text() == RULE
+@pytest.mark.parametrize(("name", "text"), [("elu", EXPRESSION), ("hard_swish", PATTERN)])
+def test_rule_of_the_guide_is_the_rule_of_the_repository(name: str, text: str) -> None:
+    assert (ROOT / f"jax2onnx/rewrite/rules/{name}.py").read_text() == text
 
 
 def test_table_lists_every_rule_in_the_order_in_which_they_are_tried() -> None:

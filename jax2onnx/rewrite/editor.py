@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import onnx_ir as ir
 
 from jax2onnx.rewrite.values import Array, Dims, constant, exists
+
+Preference: TypeAlias = Literal["speed", "readable"]
+"""Which of two graphs of the same numbers is the better one."""
 
 _TAP = "/output"
 """Ends the name of what a module of the model computes; tools look for it."""
@@ -73,12 +76,16 @@ class Editor:
     Attributes:
         body: that graph.
         opset: version of the default operator set.
+        prefer: whether an operator may be slower than what it stands for.
 
     """
 
-    def __init__(self, body: ir.Graph, *, opset: int, function: bool) -> None:
+    def __init__(
+        self, body: ir.Graph, *, opset: int, function: bool, prefer: Preference = "speed"
+    ) -> None:
         self.body = body
         self.opset = opset
+        self.prefer = prefer
         self._function = function
         self._constants: dict[object, ir.Value] | None = None
         self._shared: dict[object, ir.Value] = {}

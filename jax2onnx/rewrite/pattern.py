@@ -218,11 +218,12 @@ def ancestors(node: ir.Node, reach: int) -> Iterator[ir.Node]:
 class PatternRule:
     """A rule that puts ``build`` in the place of whatever looks like one of ``patterns``.
 
-    It is tried on the nodes at most ``reach`` steps below the one that called it to mind.
+    It is tried on the nodes at most ``reach`` steps below the one that called it to mind. It leaves
+    the graph as it is where ``build`` gives None.
     """
 
     patterns: tuple[Pattern, ...]
-    build: Callable[[Operators, Match], ir.Value]
+    build: Callable[[Operators, Match], ir.Value | None]
     reach: int = 4
 
     def __call__(self, editor: Editor, node: ir.Node) -> bool:
@@ -239,6 +240,8 @@ class PatternRule:
         if found is None:
             return False
         new = self.build(editor.before(root), found)
+        if new is None:
+            return False
         if dims(new) != dims(old):  # a constant of one element may still have many axes
             editor.erase(new.producer())  # type: ignore[arg-type]
             return False

@@ -24,14 +24,18 @@ class Entry:
 
     Attributes:
         name: the module, which is imported when a graph first has one of the operators.
-        operators: what calls the rule to mind: of all operators that it looks for, the rarest.
+        operators: what calls the rule to mind: of all operators that it looks for, the rarest; or a
+            primitive of JAX, by its name, that was lowered to what a rule looks for.
         opset: the first version of the operator set that the rule's result needs.
+        slower: whether ONNX Runtime takes longer for the result, so that the rule is for those who
+            prefer a readable graph.
 
     """
 
     name: str
     operators: tuple[str, ...]
     opset: int = 0
+    slower: bool = False
 
     def load(self) -> Rule:
         """The rule itself."""
@@ -45,6 +49,21 @@ _VIEW_AFTER = Entry("view_after", ("Reshape", "Squeeze", "Unsqueeze"))
 
 STAGES: tuple[tuple[Entry, ...], ...] = (
     (
+        Entry("selu", ("expm1",)),
+        Entry("elu", ("expm1",)),
+        Entry("celu", ("expm1",)),
+        Entry("mish", ("log1p",), slower=True),
+        Entry("softplus", ("log1p",), slower=True),
+        Entry("leaky_relu", ("GreaterOrEqual", "Greater")),
+        Entry("prelu", ("GreaterOrEqual", "Greater")),
+        Entry("hard_swish", ("Clip", "Min")),
+        Entry("hard_sigmoid", ("Clip", "Min")),
+        Entry("clip", ("Less", "Min")),
+        Entry("softsign", ("Abs",)),
+        Entry("swish", ("Sigmoid",), opset=24, slower=True),
+        Entry("gelu", ("erfc", "Erf", "Tanh"), opset=20),
+    ),
+    (
         Entry("gather", ("Gather",)),
         Entry("known_choice", ("Where",)),
         Entry("neutral", ("Add", "Div", "Mul", "Sub")),
@@ -54,8 +73,6 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
     (
         Entry("layer_normalization", ("Sqrt",)),
         Entry("rms_normalization", ("Sqrt",), opset=23),
-        Entry("gelu", ("Cast", "Erf", "Tanh", "Where"), opset=20),
-        Entry("hard_swish", ("Clip", "Min")),
         Entry("softmax", ("Exp",)),
         Entry("split", ("Slice",)),
     ),

@@ -1,0 +1,16 @@
+"""Swish (opset 24): x sigmoid(x), where a readable graph is preferred.
+
+Applies to ``jax.nn.silu`` (197 x 3072 elements: 0.33 ms against 0.19 decomposed).
+
+Does not apply below opset 24, where the decomposition stays.
+"""
+
+from __future__ import annotations
+
+import jax
+
+from jax2onnx.rewrite.expression import Expression
+from jax2onnx.rewrite.values import is_float
+
+apply = Expression("Swish", jax.nn.silu, where=is_float)
+"""Puts Swish in the place of the product with a Sigmoid."""
