@@ -97,7 +97,9 @@ class _Names:
         if own and own not in self._claimed and own.isprintable():
             self._claimed.add(own)
             return own
-        base = "".join(c if c.isprintable() else "_" for c in own or otherwise)
+        base = own or otherwise
+        if not base.isprintable():
+            base = "".join(c if c.isprintable() else "_" for c in base)
         number = self._next.get(base, 0)
         fresh = f"{base}_{number}" if number else base
         while fresh in self._present or fresh in self._claimed:

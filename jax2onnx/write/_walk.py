@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import onnx_ir as ir
 
-_GRAPH = ir.AttributeType.GRAPH
-_GRAPHS = ir.AttributeType.GRAPHS
+# The only operators of the standard domain whose attributes can be graphs.
+_WITH_BODIES = frozenset(("If", "Loop", "Scan", "SequenceMap"))
 
 
 def bodies(model: ir.Model) -> Iterator[ir.Graph]:
@@ -17,15 +17,17 @@ def bodies(model: ir.Model) -> Iterator[ir.Graph]:
         yield function.graph
 
 
-def subgraphs(node: ir.Node) -> Iterator[ir.Graph]:
+def subgraphs(node: ir.Node) -> Sequence[ir.Graph]:
     """The graphs that `node` holds as attributes (bodies of Loop, Scan and If)."""
-    if not node.attributes:
-        return
+    if node.domain == "" and node.op_type not in _WITH_BODIES:
+        return ()
+    found: list[ir.Graph] = []
     for attribute in node.attributes.values():
-        if attribute.type == _GRAPH and not attribute.is_ref():
-            yield attribute.as_graph()
-        elif attribute.type == _GRAPHS and not attribute.is_ref():
-            yield from attribute.as_graphs()
+        if attribute.type == ir.AttributeType.GRAPH and not attribute.is_ref():
+            found.append(attribute.as_graph())
+        elif attribute.type == ir.AttributeType.GRAPHS and not attribute.is_ref():
+            found.extend(attribute.as_graphs())
+    return found
 
 
 def nested_graphs(graph: ir.Graph) -> Iterator[ir.Graph]:
