@@ -23,6 +23,7 @@ FIGURES = (
     "converter",
     "harness",
     "vit",
+    "models",
     "gpt_oss",
     "memory",
     "same_bytes",

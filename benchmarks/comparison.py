@@ -10,8 +10,9 @@ from pathlib import Path
 
 import onnx
 
+from benchmarks.architectures import Feed
 from benchmarks.processes import JOBS, Finished, in_turns, run_ours, values
-from benchmarks.report import megabytes, spread, table
+from benchmarks.report import megabytes, spread, table, verdict
 from benchmarks.settings import Settings
 
 OURS = "jax2onnx"
@@ -19,11 +20,15 @@ OURS = "jax2onnx"
 
 @dataclass(frozen=True)
 class Contender:
-    """An exporter: the process that writes `artifact`, which may point into `weights`."""
+    """An exporter: the process that writes `artifact`, which may point into `weights`.
+
+    `alike` says that its model has the same weights as the first.
+    """
 
     export: Callable[[], Finished]
     artifact: Path
     weights: Path | None = None
+    alike: bool = True
 
     @property
     def size(self) -> str:
@@ -36,14 +41,6 @@ class Contender:
             return megabytes(whole)
         behind = sum(file.stat().st_size for file in self.weights.glob("*.safetensors"))
         return f"{megabytes(whole)} + {megabytes(behind)} by reference"
-
-
-@dataclass(frozen=True)
-class Feed:
-    """The input that latency is measured on: its shape and, for integers, their bound."""
-
-    shape: Sequence[int]
-    below: int | None = None
 
 
 def exports(settings: Settings, contenders: Mapping[str, Contender]) -> dict[str, float]:
@@ -82,8 +79,8 @@ def operators(artifact: Path) -> int:
 def latencies(
     settings: Settings,
     contenders: Mapping[str, Contender],
-    feed: Feed,
-    jax: tuple[str, Path],
+    feeds: Sequence[Feed],
+    jax: Sequence[object],
     threads: Sequence[int] = (1, 2),
 ) -> dict[int, dict[str, dict[str, float]]]:
     """Runs all artifacts in turns, `jax.jit` beside them.
@@ -102,11 +99,10 @@ def latencies(
                 }
                 for name, contender in contenders.items()
             },
-            "shape": feed.shape,
-            "below": feed.below,
+            "feeds": [(feed.shape, feed.below) for feed in feeds],
             "threads": count,
             "runs": settings.runs,
-            "jax": [jax[0], str(jax[1])],
+            "jax": [str(each) for each in jax],
         }
         one = {"OMP_NUM_THREADS": "1", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
         environment = one if count == 1 else {}
@@ -123,10 +119,34 @@ def latencies(
                 spread(result["wall"][name], 0),
                 spread(result["cpu"][name], 0),
                 f"{result['load'][name]:.2f}" if name in result["load"] else "",
-                f"{result['difference'][name]:.1e}",
+                _difference(result["difference"][name], contenders.get(name)),
             )
             for name in result["wall"]
         ]
     columns = ("threads", "artifact of", "wall, ms", "CPU, ms", "load, CPU s", "off the first by")
     table(columns, rows)
     return medians
+
+
+def _difference(found: float | None, contender: Contender | None) -> str:
+    comparable = found is not None and (contender is None or contender.alike)
+    return f"{found:.1e}" if comparable else "other weights"
+
+
+def compare_latencies(
+    contenders: Mapping[str, Contender],
+    medians: Mapping[int, Mapping[str, Mapping[str, float]]],
+    allowed: float,
+) -> None:
+    """Says how our median latencies compare with the better of the others'."""
+    others = [name for name in contenders if name != OURS]
+    for threads, clocks in medians.items() if others else ():
+        wall, cpu = (
+            by_name[OURS] / min(by_name[name] for name in others)
+            for by_name in (clocks["wall"], clocks["cpu"])
+        )
+        verdict(
+            f"{threads} threads: {wall:.3f} of the better public artifact's latency "
+            f"({cpu:.3f} of its CPU time), {allowed} allowed",
+            wall <= allowed,
+        )

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 
+from benchmarks.architectures import Feed
 from benchmarks.checkpoints import vit_b16
-from benchmarks.comparison import OURS, Contender, Feed, exports, latencies, operators
+from benchmarks.comparison import (
+    OURS,
+    Contender,
+    compare_latencies,
+    exports,
+    latencies,
+    operators,
+)
 from benchmarks.processes import JOBS, run, run_ours
 from benchmarks.report import heading, verdict
 from benchmarks.settings import Settings
@@ -28,19 +36,8 @@ def run_figure(settings: Settings) -> None:
             command = [python, JOBS / f"{environment}_vit.py", checkpoint, artifact]
             contenders[name] = Contender(partial(run, command, settings.work), artifact)
     seconds = exports(settings, contenders)[OURS]
-    medians = latencies(settings, contenders, Feed((1, 3, 224, 224)), ("dinov3", checkpoint))
+    medians = latencies(settings, contenders, [Feed((1, 3, 224, 224))], ("dinov3", checkpoint))
     verdict(f"{seconds:.2f} CPU s to export, {_SECONDS} allowed", seconds < _SECONDS)
     count = operators(ours)
     verdict(f"{count} operators, {_OPERATORS} allowed", count < _OPERATORS)
-    for threads, clocks in medians.items():
-        others = [name for name in contenders if name != OURS]
-        if others:
-            wall, cpu = (
-                by_name[OURS] / min(by_name[name] for name in others)
-                for by_name in (clocks["wall"], clocks["cpu"])
-            )
-            verdict(
-                f"{threads} threads: {wall:.3f} of the better public artifact's latency "
-                f"({cpu:.3f} of its CPU time), {_SLOWER} allowed",
-                wall <= _SLOWER,
-            )
+    compare_latencies(contenders, medians, _SLOWER)

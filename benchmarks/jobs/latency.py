@@ -1,13 +1,15 @@
 """REQUEST: runs models in turns on ONNX Runtime, and JAX beside them.
 
-The request is a JSON object: `models` (name -> {"file", "weights": folder or null}), `shape`,
-`below` (for integers, null for floats), `threads`, `runs`, and `jax` (family and checkpoint, or
-null). Prints, by name, the wall and CPU milliseconds of each run, what loading took, and how far
-its output is from that of the first model: the first row of axis 1, which all models have.
+The request is a JSON object: `models` (name -> {"file", "weights": folder or null}), `feeds` (for
+each input its shape and, for integers, their bound), `threads`, `runs`, and `jax` (an architecture,
+or a family and its checkpoint). Prints, by name, the wall and CPU milliseconds of each run, what
+loading took, and how far its output is from that of the first model: the first row of axis 1, which
+all models have; null where it has another shape.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -23,7 +25,7 @@ Array = np.ndarray[Any, Any]
 _FOLDER = "session.model_external_initializers_file_folder_path"
 
 
-def onnx_model(entry: dict[str, Any], threads: int, x: Array) -> Callable[[], Array]:
+def onnx_model(entry: dict[str, Any], threads: int, xs: list[Array]) -> Callable[[], Array]:
     """A call of the model that returns its first output."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -34,8 +36,8 @@ def onnx_model(entry: dict[str, Any], threads: int, x: Array) -> Callable[[], Ar
     if entry["weights"] is not None:
         options.add_session_config_entry(_FOLDER, str(Path(entry["weights"]).resolve()))
     session = ort.InferenceSession(entry["file"], options, providers=["CPUExecutionProvider"])
-    spec = session.get_inputs()[0]
-    feeds = {spec.name: x.astype({"tensor(int32)": np.int32}.get(spec.type, x.dtype))}
+    specs = session.get_inputs()
+    feeds = {spec.name: as_input(x, spec) for spec, x in zip(specs, xs, strict=False)}
     name = session.get_outputs()[0].name
 
     def call() -> Array:
@@ -45,21 +47,36 @@ def onnx_model(entry: dict[str, Any], threads: int, x: Array) -> Callable[[], Ar
     return call
 
 
-def jax_model(x: Array, family: str, folder: str) -> Callable[[], Array]:
+def as_input(x: Array, spec: Any) -> Array:
+    """An example as a model takes it: some want 32 bits, some images channels first."""
+    if spec.type == "tensor(int32)":
+        return x.astype(np.int32)
+    if x.ndim == 4 and spec.shape[-1] != x.shape[-1]:
+        return np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+    return x
+
+
+def jax_model(xs: list[Array], name: str, folder: str | None = None) -> Callable[[], Array]:
     """The same, for the model under `jax.jit`, its weights being arguments."""
     import equinox as eqx
+    import jax
+    from flax import nnx
 
-    from exporters import binding, functions
-    from weights import Checkpoint
+    if folder is None:
+        model = importlib.import_module(f"benchmarks.models.{name}").build()
+        xs = [x.astype(np.int32) if x.dtype == np.int64 else x for x in xs]
+    else:
+        from exporters import binding, functions
+        from weights import Checkpoint
 
-    checkpoint = Checkpoint.open(Path(folder))
-    exportable = functions.find(f"exporters.{family}.export:export", "exporter")(checkpoint)
-    model = binding.load(exportable.model, exportable.parameters, checkpoint)
-    compiled = eqx.filter_jit(lambda model, x: model(x))
+        checkpoint = Checkpoint.open(Path(folder))
+        exportable = functions.find(f"exporters.{name}.export:export", "exporter")(checkpoint)
+        model = binding.load(exportable.model, exportable.parameters, checkpoint)
+    jit = nnx.jit if isinstance(model, nnx.Module) else eqx.filter_jit
+    compiled = jit(lambda model, *xs: model(*xs))
 
     def call() -> Array:
-        result = compiled(model, x)
-        return np.asarray(result[0] if isinstance(result, tuple) else result)
+        return np.asarray(jax.tree.leaves(compiled(model, *xs))[0])
 
     return call
 
@@ -69,16 +86,18 @@ def main(request: dict[str, Any]) -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: request["threads"]])
     generator = np.random.default_rng(0)
-    x: Array = generator.standard_normal(request["shape"], np.float32)
-    if request["below"] is not None:
-        x = generator.integers(0, request["below"], request["shape"])
+    xs: list[Array] = [
+        generator.standard_normal(shape, np.float32)
+        if below is None
+        else generator.integers(0, below, shape)
+        for shape, below in request["feeds"]
+    ]
     calls, load = {}, {}
     for name, entry in request["models"].items():
         start = time.process_time()
-        calls[name] = onnx_model(entry, request["threads"], x)
+        calls[name] = onnx_model(entry, request["threads"], xs)
         load[name] = time.process_time() - start
-    if request["jax"] is not None:
-        calls["jax.jit"] = jax_model(x, *request["jax"])
+    calls["jax.jit"] = jax_model(xs, *request["jax"])
     outputs = {name: call() for name, call in calls.items()}
     wall: dict[str, list[float]] = {name: [] for name in calls}
     cpu: dict[str, list[float]] = {name: [] for name in calls}
@@ -91,7 +110,10 @@ def main(request: dict[str, Any]) -> None:
             cpu[name].append(1e3 * (time.process_time() - began[1]))
     expected = next(iter(outputs.values()))[:, 0]
     difference = {
-        name: float(np.abs(output[:, 0] - expected).max()) for name, output in outputs.items()
+        name: float(np.abs(output[:, 0] - expected).max())
+        if output[:, 0].shape == expected.shape
+        else None
+        for name, output in outputs.items()
     }
     print(json.dumps({"wall": wall, "cpu": cpu, "load": load, "difference": difference}))
 
