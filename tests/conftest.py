@@ -6,4 +6,4 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--all", action="store_true", help="run every case of JAX's harness")
+    parser.addoption("--all", action="store_true", help="run every case")

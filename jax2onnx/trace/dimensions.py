@@ -23,7 +23,11 @@ from jax2onnx.trace.undecided import UNDECIDED, concerns_dimension, undecided
 Dim: TypeAlias = Any
 """An ``int`` or a JAX dimension expression."""
 
-_JAX, _HERE = str(Path(jax.__file__).parent), str(Path(__file__).parent)
+_ROOMS = Path(__file__).parents[1]
+_MACHINERY = (
+    *(str(Path(jax.__file__).parent), contextlib.__file__, "<frozen"),
+    *(str(_ROOMS / room) for room in ("trace", "lower", "rewrite")),
+)
 
 
 def dimension_parser(
@@ -133,7 +137,7 @@ def variables(shapes: Iterable[Iterable[Dim]]) -> set[str]:
 
 def is_machinery(file: str) -> bool:
     """Whether a file of code belongs to JAX, to this package or to Python's machinery."""
-    return file.startswith((_JAX, _HERE, "<frozen")) or file == contextlib.__file__
+    return file.startswith(_MACHINERY)
 
 
 def _user_line(error: BaseException) -> str:
