@@ -37,6 +37,7 @@ def rewrite(model: ir.Model, *, prefer: Preference = "speed") -> None:
     for body, function in [*bodies, (model.graph, False)]:
         editor = Editor(body, opset=opset, function=function, prefer=prefer)
         for stage in STAGES:
+            editor.tried.clear()
             _Sweep(editor, stage).visit(body)
 
 

@@ -77,6 +77,7 @@ class Editor:
         body: that graph.
         opset: version of the default operator set.
         prefer: whether an operator may be slower than what it stands for.
+        tried: what rules have looked at in vain in this sweep.
 
     """
 
@@ -86,6 +87,7 @@ class Editor:
         self.body = body
         self.opset = opset
         self.prefer = prefer
+        self.tried: set[object] = set()
         self._function = function
         self._constants: dict[object, ir.Value] | None = None
         self._shared: dict[object, ir.Value] = {}
@@ -98,6 +100,13 @@ class Editor:
         assert graph is not None
         module, slash, _ = (node.name or "").rpartition("/")
         return Operators(self, functools.partial(graph.insert_before, node), module + slash)
+
+    def behind(self, node: ir.Node | None, graph: ir.Graph) -> Operators:
+        """The same behind ``node``, or at the start of ``graph`` if that is not where it lies."""
+        if node is None or node.graph is not graph:
+            return Operators(self, graph[0].prepend, "")
+        module, slash, _ = (node.name or "").rpartition("/")
+        return Operators(self, node.append, module + slash)
 
     @property
     def at_start(self) -> Operators:

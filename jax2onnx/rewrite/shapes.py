@@ -44,7 +44,7 @@ def vector(editor: Editor, place: ir.Node, parts: Sequence[ir.Value]) -> ir.Valu
 
 def can_view(value: ir.Value, shape: Dims) -> bool:
     """Whether ``value`` can be reshaped to ``shape`` without computing the shape."""
-    return dims(value) == shape or _constant_target(dims(value), shape) is not None
+    return dims(value) == shape or constant_target(dims(value), shape) is not None
 
 
 def view(
@@ -71,7 +71,7 @@ def view(
     while source is not None:
         if dims(source) == shape:
             return source
-        numbers = _constant_target(dims(source), shape)
+        numbers = constant_target(dims(source), shape)
         if numbers is not None:
             chosen, target = source, numbers
         node = made_by(source, "Reshape", "Squeeze", "Unsqueeze")
@@ -120,7 +120,7 @@ def _ones(fewer: Dims, more: Dims) -> list[int] | None:
     return None if left else found
 
 
-def _constant_target(old: Dims, shape: Dims) -> list[int] | None:
+def constant_target(old: Dims, shape: Dims) -> list[int] | None:
     """``shape`` as the constant operand of a Reshape of something of shape ``old``."""
     numbers: list[int] = []
     for axis, d in enumerate(shape):

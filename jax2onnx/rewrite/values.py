@@ -13,7 +13,25 @@ Dims: TypeAlias = tuple[int | str, ...]
 
 _SINGLE_PRECISION = frozenset((ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16))
 _FLOATING = _SINGLE_PRECISION | {ir.DataType.DOUBLE}
-_VIEWS = frozenset(("Reshape", "Squeeze", "Unsqueeze"))
+VIEWS = frozenset(("Reshape", "Squeeze", "Unsqueeze"))
+UNARY = frozenset(
+    (
+        *("Abs", "BitwiseNot", "Cast", "Ceil", "Celu", "Cos", "Elu", "Erf", "Exp", "Floor", "Gelu"),
+        *("HardSigmoid", "HardSwish", "Identity", "IsInf", "IsNaN", "LeakyRelu", "Log", "Mish"),
+        *("Neg", "Not", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Sign", "Sin"),
+        *("Softplus", "Softsign", "Sqrt", "Swish", "Tan", "Tanh", "ThresholdedRelu"),
+    )
+)
+"""Elementwise operators of one operand."""
+
+BROADCASTING = frozenset(
+    (
+        *("Add", "And", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Div", "Equal", "Greater"),
+        *("GreaterOrEqual", "Less", "LessOrEqual", "Max", "Min", "Mod", "Mul", "Or", "Pow"),
+        *("Sub", "Where", "Xor"),
+    )
+)
+"""Elementwise operators that broadcast their operands, each to the shape of the result."""
 
 
 def dims(value: ir.Value) -> Dims:
@@ -82,7 +100,7 @@ def scalar(value: ir.Value | None) -> float | None:
 
 def filled(value: ir.Value | None) -> float | None:
     """The number that every element of a constant holds, broadcast or not."""
-    while (node := made_by(value, "Expand", *_VIEWS)) is not None:
+    while (node := made_by(value, "Expand", *VIEWS)) is not None:
         value = node.inputs[0]
     array = constant(value)
     if array is None or not array.size or (array != array.flat[0]).any():
@@ -152,7 +170,7 @@ def only_user(value: ir.Value) -> ir.Node | None:
 
 def without_ones(value: ir.Value) -> ir.Value:
     """``value`` as it was before axes of size 1 were added or removed."""
-    while (node := made_by(value, *_VIEWS)) is not None:
+    while (node := made_by(value, *VIEWS)) is not None:
         source = the_input(node)
         if [d for d in dims(source) if d != 1] != [d for d in dims(value) if d != 1]:
             break

@@ -87,12 +87,12 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
     ),
     (
         Entry("attention", ("Softmax",), opset=23),
-        Entry("conv_bias", ("Conv",)),
         Entry("expand", ("Expand",)),
         Entry("linear", ("MatMul",)),
         Entry("relu", ("Max",)),
     ),
-    (_VIEW_AFTER,),
-    (_TRANSPOSE, _VIEW),
+    (Entry("layout", ("Transpose",)),),
+    (_VIEW_AFTER, Entry("conv_bias", ("Conv",))),
+    (_TRANSPOSE, Entry("stored_order", ("Transpose",)), _VIEW),
 )
 """What is tried in one sweep over the graph, then in the next, on what the one before left."""

@@ -10,14 +10,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
-from jax2onnx.rewrite.values import broadcast, dims, the_input, users
-
-_BROADCASTING = frozenset(
-    (
-        *("Add", "And", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"),
-        *("Max", "Min", "Mod", "Mul", "Or", "Pow", "Sub", "Where", "Xor"),
-    )
-)
+from jax2onnx.rewrite.values import BROADCASTING, broadcast, dims, the_input, users
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
@@ -28,7 +21,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
         return True
     changed = False
     for user in list(users(out)):
-        if user.op_type in _BROADCASTING and user.domain == "":
+        if user.op_type in BROADCASTING and user.domain == "":
             operands = [x if v is out else v for v in user.inputs]
             shape = broadcast(*(dims(v) for v in operands if v is not None))
             if shape == dims(user.outputs[0]):

@@ -17,15 +17,8 @@ import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
 from jax2onnx.rewrite.shapes import view
-from jax2onnx.rewrite.values import attribute, dims, only_user, rank, the_input
+from jax2onnx.rewrite.values import UNARY, VIEWS, attribute, dims, only_user, rank, the_input
 
-_VIEWS = frozenset(("Reshape", "Squeeze", "Unsqueeze"))
-_UNARY = frozenset(
-    (
-        *("Abs", "Cast", "Ceil", "Cos", "Erf", "Exp", "Floor", "Gelu", "Log", "Neg", "Reciprocal"),
-        *("Relu", "Round", "Sigmoid", "Sign", "Sin", "Softplus", "Sqrt", "Tanh"),
-    )
-)
 _BINARY = frozenset(("Add", "Div", "Max", "Min", "Mul", "Pow", "Sub"))
 _LAST_AXIS = frozenset(("LogSoftmax", "Softmax"))
 
@@ -44,7 +37,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     if not chain or user is None:
         return False
     same = [d for d in dims(x) if d != 1] == [d for d in dims(seen) if d != 1]
-    if user.op_type not in _VIEWS and not (user.op_type == "Transpose" and same):
+    if user.op_type not in VIEWS and not (user.op_type == "Transpose" and same):
         return False
     before, moved = seen, x
     editor.keep_tap(seen, x)
@@ -59,7 +52,7 @@ def _passes(user: ir.Node, value: ir.Value, x: ir.Value, seen: ir.Value) -> bool
     """Whether ``user`` gives the same elements whatever the shape of ``value``."""
     if user.domain != "" or dims(user.outputs[0]) != dims(value):
         return False
-    if user.op_type in _UNARY:
+    if user.op_type in UNARY:
         return True
     if user.op_type in _LAST_AXIS:
         last = attribute(user, "axis", -1) in (-1, rank(value) - 1)

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import jax
+import numpy as np
+import onnx_ir as ir
+from flax import nnx
+from jax import Array
+
+from jax2onnx import onnx_function, to_onnx
+from jax2onnx.rewrite.testing import operator_counts
+from jax2onnx.testing import assert_agrees
+
+IMAGE = np.random.default_rng(0).standard_normal((2, 3, 8, 8), np.float32)
+
+
+class Model(nnx.Module):
+    def __init__(self) -> None:
+        self.conv = nnx.Conv(3, 4, (3, 5), rngs=nnx.Rngs(0))
+
+    def __call__(self, x: Array) -> Array:
+        return self.conv(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+
+
+def test_kernel_is_stored_as_conv_reads_it() -> None:
+    model = assert_agrees(Model(), IMAGE, rtol=1e-4, atol=1e-5)
+    assert set(operator_counts(model)) == {"Conv"}
+    shapes = {i.name: tuple(i.dims) for i in model.graph.initializer}
+    assert shapes == {"conv.kernel": (4, 3, 3, 5), "conv.bias": (4,)}
+
+
+def test_holds_back_where_the_kernel_is_read_in_its_own_order_too() -> None:
+    module = Model()
+
+    def both(x: Array) -> tuple[Array, Array]:
+        return module(x), module.conv.kernel[...].sum(0)
+
+    model = assert_agrees(both, IMAGE, rtol=1e-4, atol=1e-5)
+    assert operator_counts(model)["Transpose"] == 1
+
+
+def test_holds_back_inside_functions() -> None:
+    model = assert_agrees(onnx_function(Model().__call__), IMAGE, rtol=1e-4, atol=1e-5)
+    assert operator_counts(model)["Transpose"] == 1
+
+
+def test_holds_back_for_tensors_in_files() -> None:
+    kernel = ir.ExternalTensor(
+        "weights", 0, 720, ir.DataType.FLOAT, shape=ir.Shape((3, 5, 3, 4)), name="conv.kernel"
+    )
+    bias = ir.Tensor(np.zeros(4, np.float32), name="conv.bias")
+    model = to_onnx(
+        nnx.eval_shape(Model),
+        [jax.ShapeDtypeStruct(IMAGE.shape, IMAGE.dtype)],
+        parameters={"conv.kernel": kernel, "conv.bias": bias},
+        return_mode="ir",
+    )
+    assert [n.op_type for n in model.graph] == ["Transpose", "Conv"]
