@@ -1,53 +1,81 @@
 """``@onnx_function``: a function, method or module that becomes one ONNX function.
 
-The decorator is a marked ``jax.jit``: calls with equal shapes and structure share one jaxpr, hence
-one ONNX function that is called with different weights. The mark is the name of the jit, which
-survives ``vmap`` and ``grad``.
+The decorator is a marked ``jax.jit``, whose arguments are the arrays among those of the function;
+the rest is static. The mark is the name of the jit, which survives ``vmap`` and ``grad``. Lowering
+makes one ONNX function of all calls that compute the same.
 """
 
 from __future__ import annotations
 
+import builtins
 import functools
+import inspect
 import re
 import sys
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 import jax
 import numpy as np
 from jax import tree_util
 
 from jax2onnx.errors import InputError
+from jax2onnx.trace.callables import is_linen_module, is_nnx_module
+from jax2onnx.trace.paths import path_name
 
 T = TypeVar("T", bound=Callable[..., Any])
 
-_MARK = re.compile(r"onnx_function<([\w.]+)\|([\w.]+)\|(\d*)>")
+_MARK = re.compile(r"onnx_function<([\w.]+)\|([\w.]+)\|(\d+)>")
+
+
+class Variant(NamedTuple):
+    """A marked function with one choice of its static arguments.
+
+    Attributes:
+        unique: whether calls that compute the same share one function.
+        names: of the arrays that it takes, by the argument and the path in it.
+        static: what else it was called with, by path.
+    """
+
+    unique: bool
+    names: tuple[str, ...]
+    static: Mapping[str, object]
+
+
+_VARIANTS = [Variant(True, (), {})]
+"""By the number in their marks; the first is that of a jit marked without the decorator."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What a marked jit says of its ONNX function."""
+    """What the name of a marked jit says of its ONNX function."""
 
     namespace: str
     name: str
-    instance: str = ""
+    number: int = 0
 
     def __str__(self) -> str:
-        return f"onnx_function<{self.namespace}|{self.name}|{self.instance}>"
+        return f"onnx_function<{self.namespace}|{self.name}|{self.number}>"
+
+    @property
+    def variant(self) -> Variant:
+        """What was called."""
+        return _VARIANTS[self.number]
 
     @staticmethod
     def parse(name: str) -> Mark | None:
         """The mark in the name of a jit, if it bears one."""
         found = _MARK.search(name)
-        return Mark(*found.groups()) if found else None
+        return Mark(found[1], found[2], int(found[3])) if found else None
 
 
 @overload
 def onnx_function(target: T, /) -> T: ...
 @overload
 def onnx_function(
-    *, unique: bool = ..., namespace: str = ..., name: str | None = ...
+    *, unique: bool = ..., namespace: str = ..., name: str | None = ..., type: str | None = ...
 ) -> Callable[[T], T]: ...
 
 
@@ -58,67 +86,95 @@ def onnx_function(
     unique: bool = True,
     namespace: str = "custom",
     name: str | None = None,
+    type: str | None = None,  # noqa: A002  the name that its users know
 ) -> Any:
     """Makes ``target`` one ONNX function in every model that calls it.
 
     Args:
-        target: a function or method of arrays and pytrees, or a class (its ``__call__``).
-        unique: calls that trace to the same computation share one function; otherwise each call
-            has its own.
+        target: a function or method of arrays, pytrees and modules, or a class (its ``__call__``)
+            of any library.
+        unique: calls that compute the same share one function, with their weights as inputs;
+            otherwise each call has its own.
         namespace: domain of the function.
         name: its name; that of ``target`` by default.
+        type: another word for ``name``.
 
     Raises:
-        InputError: a namespace or name that ONNX does not allow.
+        InputError: a namespace or name that ONNX does not allow, or nothing that can be called.
     """
     if target is None:
-        return functools.partial(_mark, unique=unique, namespace=namespace, name=name)
-    return _mark(target, unique=unique, namespace=namespace, name=name)
-
-
-def _mark(target: Any, *, unique: bool, namespace: str, name: str | None) -> Any:
-    label = name or target.__name__
+        return functools.partial(
+            onnx_function, unique=unique, namespace=namespace, name=name, type=type
+        )
+    owner, _, own = getattr(target, "__qualname__", "").rpartition(".")
+    label = str(type or name or (owner.rpartition(".")[2] if own == "__call__" else own))
     for what, text in (("namespace", namespace), ("name", label)):
         if not re.fullmatch(r"[\w.]+", text):
             raise InputError(
                 f"onnx_function: {what} {text!r} must be letters, digits, _ and .; "
                 "choose another with namespace= or name="
             )
-    if isinstance(target, type):
-        marked = _marked(target.__call__, Mark(namespace, label), unique)
-        type.__setattr__(target, "__call__", marked)
-        return target
-    return _marked(target, Mark(namespace, label), unique)
+    if not isinstance(target, builtins.type):
+        return _marked(target, namespace, label, unique)
+    if not any("__call__" in vars(base) for base in target.__mro__[:-1]):
+        raise InputError(f"onnx_function: {label} has no __call__; mark its methods instead")
+    marked = _marked(target.__call__, namespace, label, unique)
+    builtins.type.__setattr__(target, "__call__", marked)
+    return target
 
 
-def _marked(function: Callable[..., Any], mark: Mark, unique: bool) -> Callable[..., Any]:
-    def call(static: tuple[Any, ...], *arrays: Any) -> Any:
+def _marked(function: Callable[..., Any], namespace: str, name: str, unique: bool) -> Any:
+    jits: dict[Any, Callable[..., Any]] = {}
+    entered: list[bool] = []
+
+    def call(static: Any, *arrays: Any) -> Any:
         treedef, rest = static
         leaves = iter(arrays)
         args, kwargs = tree_util.tree_unflatten(
             treedef, [next(leaves) if r is _ARRAY else r for r in rest]
         )
-        return function(*map(_merge, args), **kwargs)
+        if args and isinstance(args[0], _Linen):
+            entered.append(True)  # apply calls the wrapper again, within the jit
+            return args[0].apply(function.__name__, *args[1:], **kwargs), {}
+        modules = [a.merge() if isinstance(a, _Nnx) else a for a in args]
+        out = function(*modules, **kwargs)
+        return out, {
+            i: a.changes(m)
+            for i, (a, m) in enumerate(zip(args, modules, strict=True))
+            if isinstance(a, _Nnx)
+        }
 
-    def jit(instance: str) -> Callable[..., Any]:
-        def named(static: tuple[Any, ...], *arrays: Any) -> Any:
+    def jit(variant: Variant) -> Callable[..., Any]:
+        def named(static: Any, *arrays: Any) -> Any:
             return call(static, *arrays)
 
-        named.__name__ = named.__qualname__ = str(Mark(mark.namespace, mark.name, instance))
+        _VARIANTS.append(variant)
+        named.__name__ = named.__qualname__ = str(Mark(namespace, name, len(_VARIANTS) - 1))
         return jax.jit(named, static_argnums=0)
-
-    shared = jit("")
-    instances = [0]
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        leaves, treedef = tree_util.tree_flatten((tuple(map(_split, args)), kwargs))
-        arrays = [leaf for leaf in leaves if _is_array(leaf)]
-        rest = tuple(_ARRAY if _is_array(leaf) else leaf for leaf in leaves)
-        if unique:
-            return shared((treedef, rest), *arrays)
-        instances[0] += 1
-        return jit(str(instances[0]))((treedef, rest), *arrays)
+        if entered or any(map(_is_impure, args)):
+            entered.clear()
+            return function(*args, **kwargs)
+        flat, treedef = tree_util.tree_flatten_with_path((tuple(map(_split, args)), kwargs))
+        arrays = [leaf for _, leaf in flat if _is_array(leaf)]
+        static = treedef, tuple(_ARRAY if _is_array(leaf) else leaf for _, leaf in flat)
+        try:
+            chosen = jits.get(static) if unique else None
+        except TypeError as error:
+            raise InputError(
+                f"onnx_function {name}: an argument is no array, and {error}"
+            ) from error
+        if chosen is None:
+            arguments = _arguments(function, len(args))
+            names = tuple(_name(arguments, path) for path, leaf in flat if _is_array(leaf))
+            given = dict(_static(dict(zip(arguments, args, strict=True)) | kwargs))
+            chosen = jits[static] = jit(Variant(unique, names, given))
+        out, changes = chosen(static, *arrays)
+        for i, change in changes.items():
+            _update(args[i], change)
+        return out
 
     return wrapper
 
@@ -130,30 +186,101 @@ def _is_array(leaf: object) -> bool:
     return isinstance(leaf, jax.Array | np.ndarray)
 
 
-@tree_util.register_pytree_node_class
+def _arguments(function: Callable[..., Any], count: int) -> list[str]:
+    """The names of positional arguments; none for a method's ``self``."""
+    names = list(inspect.signature(function).parameters)
+    owner = function.__qualname__.rpartition(".")[0]
+    if owner and not owner.endswith("<locals>"):
+        names[:1] = [""]
+    return [*names, *(f"x_{i}" for i in range(len(names), count))][:count]
+
+
+def _name(arguments: Sequence[str], path: tuple[Any, ...]) -> str:
+    """The argument, and the path in it: ``x``, ``mask``, ``linear.weight`` of ``self``."""
+    kind, which, *rest = path
+    argument = which.key if kind.idx else arguments[which.idx]
+    return ".".join(filter(None, (argument, path_name(rest))))
+
+
+def _static(obj: Any, path: str = "", seen: tuple[int, ...] = ()) -> Iterator[tuple[str, object]]:
+    """What is no array in arguments: numbers, strings and functions, by path."""
+    items: Any = ()
+    if obj is None or isinstance(obj, bool | int | float | str):
+        yield path, obj
+    elif isinstance(obj, types.FunctionType | builtins.type):
+        yield path, obj.__name__
+    elif isinstance(obj, list | tuple):
+        items = enumerate(obj)
+    elif id(obj) not in seen and not _is_array(obj):
+        items = (obj if isinstance(obj, dict) else getattr(obj, "__dict__", {})).items()
+    for key, inner in items:
+        if not str(key).startswith("_") and key not in ("parent", "scope", "name"):
+            yield from _static(inner, f"{path}.{key}", (*seen, id(obj)))
+
+
+@tree_util.register_pytree_with_keys_class
 @dataclass
-class _NnxModule:
+class _Nnx:
     """A Flax NNX module on its way through ``jax.jit``: its state, and its graph as static data."""
 
     graph: Any
     state: Any
 
-    def tree_flatten(self) -> tuple[tuple[Any], Any]:
-        return (self.state,), self.graph
+    def tree_flatten_with_keys(self) -> tuple[Any, Any]:
+        return ((tree_util.GetAttrKey("__self__"), self.state),), self.graph
 
     @classmethod
-    def tree_unflatten(cls, graph: Any, children: tuple[Any]) -> _NnxModule:
+    def tree_unflatten(cls, graph: Any, children: tuple[Any]) -> _Nnx:
         return cls(graph, children[0])
+
+    def merge(self) -> Any:
+        """The module."""
+        return sys.modules["flax.nnx"].merge(self.graph, self.state)
+
+    def changes(self, module: Any) -> dict[int, Any]:
+        """The arrays that a call has changed in ``module``, which was merged from this."""
+        before = tree_util.tree_leaves(self.state)
+        after = tree_util.tree_leaves(sys.modules["flax.nnx"].state(module))
+        return {i: b for i, (a, b) in enumerate(zip(before, after, strict=False)) if a is not b}
+
+
+def _update(module: Any, changes: dict[int, Any]) -> None:
+    if changes:
+        nnx = sys.modules["flax.nnx"]
+        old, tree = tree_util.tree_flatten(nnx.state(module))
+        leaves = [changes.get(i, x) for i, x in enumerate(old)]
+        nnx.update(module, tree_util.tree_unflatten(tree, leaves))
+
+
+@tree_util.register_pytree_with_keys_class
+@dataclass
+class _Linen:
+    """A bound Flax Linen module likewise: its variables, and itself without them."""
+
+    module: Any
+    variables: Any
+
+    def tree_flatten_with_keys(self) -> tuple[Any, Any]:
+        return ((tree_util.GetAttrKey("__self__"), self.variables),), self.module
+
+    @classmethod
+    def tree_unflatten(cls, module: Any, children: tuple[Any]) -> _Linen:
+        return cls(module, children[0])
+
+    def apply(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Calls a method of the module."""
+        return self.module.apply(self.variables, *args, method=method, **kwargs)
 
 
 def _split(argument: Any) -> Any:
-    nnx = sys.modules.get("flax.nnx")
-    if nnx is not None and isinstance(argument, nnx.Module):
-        return _NnxModule(*nnx.split(argument))
-    return argument
+    if is_nnx_module(argument):
+        return _Nnx(*sys.modules["flax.nnx"].split(argument))
+    return _Linen(*argument.unbind()) if is_linen_module(argument) else argument
 
 
-def _merge(argument: Any) -> Any:
-    if isinstance(argument, _NnxModule):
-        return sys.modules["flax.nnx"].merge(argument.graph, argument.state)
-    return argument
+def _is_impure(argument: Any) -> bool:
+    """Whether it is a Linen module that is being initialised, or that has state or randomness."""
+    if not is_linen_module(argument):
+        return False
+    scope = argument.scope
+    return scope is None or bool(scope.rngs) or scope.mutable is not False

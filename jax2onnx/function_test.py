@@ -45,7 +45,7 @@ def test_instances_of_one_class_share_one_function() -> None:
     model = assert_agrees(stack, X, specs=[("B", 8)])
     assert operators(model) == ["EqxBlock"] * 3
     assert [f.name for f in model.functions] == ["EqxBlock"]
-    assert list(model.functions[0].input) == ["linear.weight", "linear.bias", "scale", "x_3"]
+    assert list(model.functions[0].input) == ["linear.weight", "linear.bias", "scale", "x"]
     assert {i.name for i in model.graph.initializer} >= {"blocks.1.linear.weight"}
 
 

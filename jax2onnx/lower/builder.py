@@ -129,7 +129,7 @@ class Builder:
         if folded is not None:
             return (folded,)
         attrs = [_attribute(k, v) for k, v in attributes.items() if v is not None]
-        key = (domain, op_type, tuple(inputs), tuple(_attribute_key(a) for a in attrs), outputs)
+        key = (domain, op_type, tuple(inputs), tuple(attribute_key(a) for a in attrs), outputs)
         known = None if op_type in _IMPURE else self._lookup(key)
         if known is not None:
             return known
@@ -246,7 +246,8 @@ def _attribute(name: str, value: Any) -> ir.Attr:
     raise AssertionError(f"{name}={value!r} is no attribute")
 
 
-def _attribute_key(attribute: ir.Attr) -> object:
+def attribute_key(attribute: ir.Attr) -> object:
+    """Equal for two attributes of one name and value; graphs are equal to themselves only."""
     value = attribute.value
     if attribute.type == ir.AttributeType.TENSOR:
         array = value.numpy()

@@ -42,7 +42,7 @@ def parameterise(fn: Any) -> Parameterised:
     A plain function or a transformed one (``jax.vmap(module)``) has none: what it reaches by itself
     are constants of the trace (see `jax2onnx.trace.reach`).
     """
-    if _is_nnx_module(fn):
+    if is_nnx_module(fn):
         return _nnx(fn)
     linen = linen_pair(fn)
     if linen is not None:
@@ -59,9 +59,9 @@ def parameterise(fn: Any) -> Parameterised:
 
 def held(obj: Any) -> Iterator[tuple[tuple[str, ...], Any]] | None:
     """The named arrays of a Flax module, which is no pytree; None for anything else."""
-    if _is_linen_module(obj):
+    if is_linen_module(obj):
         tree = _pytree(obj.variables if obj.scope is not None else ())
-    elif _is_nnx_module(obj):
+    elif is_nnx_module(obj):
         tree = _nnx(obj)
     else:
         return None
@@ -73,7 +73,7 @@ def _constant(fn: Any) -> Parameterised:
 
 
 def _method(owner: Any, name: str, bound: Any) -> Parameterised:
-    if _is_linen_module(owner):
+    if is_linen_module(owner):
         if owner.scope is None:
             return _constant(bound)
         module, variables = owner.unbind()
@@ -136,12 +136,14 @@ def argument_names(fn: Callable[..., Any], count: int) -> list[str]:
     return (positional + [f"input_{i}" for i in range(len(positional), count)])[:count]
 
 
-def _is_nnx_module(fn: object) -> bool:
+def is_nnx_module(fn: object) -> bool:
+    """Whether an object is a module of Flax NNX."""
     nnx = sys.modules.get("flax.nnx")
     return nnx is not None and isinstance(fn, nnx.Module)
 
 
-def _is_linen_module(fn: Any) -> bool:
+def is_linen_module(fn: Any) -> bool:
+    """Whether an object is a module of Flax Linen."""
     linen = sys.modules.get("flax.linen")
     return linen is not None and isinstance(fn, linen.Module)
 
@@ -157,7 +159,7 @@ def _nnx(module: Any) -> Parameterised:
 
 def linen_pair(fn: Any) -> tuple[Any, Any] | None:
     """The module and the variables of a Flax Linen callable, if it is one."""
-    if _is_linen_module(fn):
+    if is_linen_module(fn):
         if fn.scope is None:
             raise InputError(
                 f"the Flax Linen module {type(fn).__name__} has no variables: give "
@@ -165,6 +167,6 @@ def linen_pair(fn: Any) -> tuple[Any, Any] | None:
             )
         module, variables = fn.unbind()
         return module, variables
-    if isinstance(fn, tuple) and len(fn) == 2 and _is_linen_module(fn[0]):
+    if isinstance(fn, tuple) and len(fn) == 2 and is_linen_module(fn[0]):
         return fn[0], fn[1]
     return None

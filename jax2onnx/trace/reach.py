@@ -104,16 +104,19 @@ def _inside(obj: Any, split: Callable[[Any], Held | None]) -> Iterator[tuple[Pat
     """What an object holds, and the steps that lead there; functions and wrappers are no steps."""
     if callable(obj) and not isinstance(obj, types.FunctionType):
         yield (), type(obj).__call__
-    module = split(obj)
-    if module is not None:
-        yield from module
-        return
     for wrapped in ("__wrapped__", "__self__", "__func__"):
         if hasattr(obj, wrapped):
             yield (), getattr(obj, wrapped)
+    module = split(obj)
+    yield from _parts(obj) if module is None else module
+
+
+def _parts(obj: Any) -> Iterator[tuple[Path, Any]]:
     if isinstance(obj, types.FunctionType):
         for name, value in _variables(obj):
             yield () if isinstance(value, _PLAIN) else (_Variable(name),), value
+    elif isinstance(obj, dict):
+        yield from (((str(key),), value) for key, value in obj.items())
     elif isinstance(obj, functools.partial):
         yield (), obj.func
         several = len(obj.args) > 1
@@ -123,16 +126,19 @@ def _inside(obj: Any, split: Callable[[Any], Held | None]) -> Iterator[tuple[Pat
         if type(obj).__module__.partition(".")[0] not in _LIBRARIES | sys.stdlib_module_names:
             yield from (((name,), value) for name, value in getattr(obj, "__dict__", {}).items())
     else:
-        flat = tree_util.tree_flatten_with_path(obj)[0]
-        yield from ((tuple(path_name(path).split(".")), leaf) for path, leaf in flat)
+        flat, _ = tree_util.tree_flatten_with_path(obj, is_leaf=lambda node: node is not obj)
+        yield from (((path_name(path),), inner) for path, inner in flat)
 
 
 def _variables(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
     """The closure of a function and, unless it is a library's, the globals that it names."""
+    library = str(function.__globals__.get("__name__")).partition(".")[0] in _LIBRARIES
+    if library and hasattr(function, "__wrapped__"):
+        return
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         if cell != types.CellType():  # not yet assigned
             yield name, cell.cell_contents
-    if str(function.__globals__.get("__name__")).partition(".")[0] not in _LIBRARIES:
+    if not library:
         codes = [function.__code__]
         for code in codes:
             codes.extend(c for c in code.co_consts if isinstance(c, types.CodeType))
