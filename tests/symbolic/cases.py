@@ -223,7 +223,7 @@ case("grad sort", jax.grad(lambda v: (jnp.sort(v, 0) ** 3).sum()), "B, T")
 case("grad cumsum", jax.grad(lambda v: (jnp.cumsum(v, 0) ** 2).sum()), "B, T")
 case(
     "grad scan",
-    jax.grad(lambda v: lax.scan(lambda c, a: (c * jnp.sin(a), None), 1.0, v)[0]),
+    jax.grad(lambda v: lax.scan(lambda c, a: (c * jnp.sin(a), None), jnp.ones(()), v)[0]),
     "B",
 )
 case(
@@ -300,7 +300,7 @@ case("function, two shapes", lambda x, y: (block(x), block(y)), "B, T", "2*B, T 
 
 # -- convolutions and pools ----------------------------------------------------------------------
 
-_KERNEL = np.random.default_rng(0).standard_normal((3, 3, 3, 5), np.float32)
+_KERNEL: Any = np.random.default_rng(0).standard_normal((3, 3, 3, 5), np.float32)
 _NHWC = ("NHWC", "HWIO", "NHWC")
 
 
@@ -380,6 +380,7 @@ case("eigvalsh", lambda x: jnp.linalg.eigvalsh(_definite(x)), "B, 3, 3")
 case("singular values", lambda x: jnp.linalg.svd(x, compute_uv=False), "B, 3, 3")
 case("cholesky of any size", lambda x: jnp.linalg.cholesky(_definite(x)), "B, 4")
 case("inv of any size", lambda x: jnp.linalg.inv(_definite(x)), "B, 4")
+case("eigvalsh of any size", lambda x: jnp.linalg.eigvalsh(x @ x.T), "B, 4")
 case("many right sides", lambda x, y: jnp.linalg.solve(_definite(x), y), "3, 3", "3, B")
 
 # -- random numbers ------------------------------------------------------------------------------

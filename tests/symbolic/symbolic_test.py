@@ -34,13 +34,15 @@ def _specs(shapes: tuple[str, ...]) -> list[InputSpec]:
 
 def _array(spec: InputSpec, size: int, random: np.random.Generator) -> Any:
     names = {"B": size, "T": size + 1, "S": size + 2, "H": size + 1, "W": size}
-    dims = [
-        d if isinstance(d, int) else int(export.symbolic_shape(d)[0]._evaluate(names))
-        for d in spec.shape
-    ]
+    dims = [d if isinstance(d, int) else _size(d, names) for d in spec.shape]
     if spec.dtype == np.int32:
         return random.integers(0, size, dims, np.int32)
     return random.standard_normal(dims, np.float32)
+
+
+def _size(expression: str, names: dict[str, Any]) -> int:
+    (dim,) = export.symbolic_shape(expression)
+    return int(dim) if isinstance(dim, int) else int(dim._evaluate(names))
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -37,7 +37,8 @@ def eigh(a: Any, *, lower: bool, subset_by_index: tuple[int, int] | None, **_: A
     if size == 0:
         return a, a.real.reshape(a.shape[:-1])
     a, scale = scaled(hermitian(a, lower=lower))
-    rows, values = _jacobi(padded(a, size % 2, size % 2))
+    odd = (size + 1) // 2 * 2 - size  # a form that tells, of symbolic sizes, that the sum is even
+    rows, values = _jacobi(padded(a, odd, odd))
     values = (values[..., :size] * scale)[..., 0, :]
     order = jnp.argsort(values, axis=-1)
     first, last = subset_by_index or (0, size)

@@ -15,6 +15,7 @@ import numpy as np
 from jax import lax
 
 from jax2onnx.lower.rules.linalg.matrices import magnitude, squares
+from jax2onnx.trace.dimensions import is_static
 
 SWEEPS = 30
 """No matrix seen took more than 12."""
@@ -64,11 +65,14 @@ def rotate(a: Any, w: Any, half_turn: Any) -> Any:
         lower + jnp.conj(w) * (upper - half_turn * lower),
     ]
     half = upper.shape[-2]
-    top, bottom = [*range(half)], [*range(half, 2 * half)]
-    order = [0, *bottom[:1], *top[1:-1], *bottom[1:], *top[1:][-1:]]
-    return jnp.concatenate(both, axis=-2)[..., np.array(order), :]
+    xp: Any = np if is_static([half]) else jnp
+    i = xp.arange(2 * half)
+    order = xp.select(
+        [i == 0, i == 1, i < half, i < 2 * half - 1], [i, i - 1 + half, i - 1, i + 1], half - 1
+    )
+    return jnp.concatenate(both, axis=-2)[..., order, :]
 
 
-def sweep(round_of: Callable[[Any], Any], state: Any, size: int) -> Any:
+def sweep(round_of: Callable[[Any], Any], state: Any, size: Any) -> Any:
     """All rounds of a matrix of ``size`` rows."""
     return lax.fori_loop(0, size - 1, lambda _, state: round_of(state), state)
