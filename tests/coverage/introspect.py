@@ -1,0 +1,112 @@
+"""The public symbols of each library, as introspection finds them."""
+
+from __future__ import annotations
+
+import importlib
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import Primitive
+
+from tests.coverage.example import Example
+from tests.coverage.excluded import EXCLUDED
+
+
+@dataclass(frozen=True)
+class Library:
+    """A module whose public symbols have a row each.
+
+    Attributes:
+        name: how users import it.
+        examples: the module below `tests.coverage.libraries` that has its examples.
+        nested: whether the symbols of its submodules are its own, as ``norm.pdf``.
+    """
+
+    name: str
+    examples: str
+    nested: bool = False
+
+    @cache  # noqa: B019  libraries live as long as the process
+    def symbols(self) -> tuple[str, ...]:
+        """Names of its public symbols that are no modules, sorted."""
+        module = importlib.import_module(self.name)
+        found = _public(module)
+        if self.nested:
+            for name, value in vars(module).items():
+                if isinstance(value, types.ModuleType) and not name.startswith("_"):
+                    found += [f"{name}.{inner}" for inner in _public(value)]
+        return tuple(sorted(found))
+
+    def excluded(self) -> dict[str, str]:
+        """Symbols that are no computations of JAX, and why."""
+        stated = EXCLUDED.get(self.name, {})
+        module = importlib.import_module(self.name)
+        has_example = {example.symbol for example in self.all_examples()}
+        reasons = {}
+        for symbol in self.symbols():
+            value: Any = module
+            for part in symbol.split("."):
+                value = getattr(value, part)
+            reason = stated.get(symbol) or next((r for test, r in _KINDS if test(value)), None)
+            if reason is not None and symbol not in has_example:
+                reasons[symbol] = reason
+        return reasons
+
+    @cache  # noqa: B019
+    def all_examples(self) -> tuple[Example, ...]:
+        """Every example of the library, in the order of its module."""
+        module = importlib.import_module(f"tests.coverage.libraries.{self.examples}")
+        return tuple(module.EXAMPLES)
+
+    @property
+    def traceable(self) -> list[str]:
+        """Symbols that have a row."""
+        excluded = self.excluded()
+        return [symbol for symbol in self.symbols() if symbol not in excluded]
+
+
+def _public(module: types.ModuleType) -> list[str]:
+    return [
+        name
+        for name in dir(module)
+        if not name.startswith("_") and not isinstance(getattr(module, name), types.ModuleType)
+    ]
+
+
+def _is_dtype(value: Any) -> bool:
+    scalar = isinstance(value, type) and issubclass(value, np.generic)
+    return scalar or isinstance(value, type(jnp.float32)) or value is jnp.dtype
+
+
+_KINDS: tuple[tuple[Callable[[Any], bool], str], ...] = (
+    (lambda value: isinstance(value, Primitive), "primitive"),
+    (_is_dtype, "type"),
+    (lambda value: not callable(value), "constant"),
+)
+"""What tells by itself that a symbol is no computation."""
+
+LIBRARIES: tuple[Library, ...] = (
+    Library("jax.numpy", "jax_numpy"),
+    Library("jax.numpy.linalg", "jax_numpy_linalg"),
+    Library("jax.numpy.fft", "jax_numpy_fft"),
+    Library("jax.lax", "jax_lax"),
+    Library("jax.lax.linalg", "jax_lax_linalg"),
+    Library("jax.nn", "jax_nn"),
+    Library("jax.nn.initializers", "jax_nn_initializers"),
+    Library("jax.random", "jax_random"),
+    Library("jax.image", "jax_image"),
+    Library("jax.scipy.special", "jax_scipy_special"),
+    Library("jax.scipy.linalg", "jax_scipy_linalg"),
+    Library("jax.scipy.signal", "jax_scipy_signal"),
+    Library("jax.scipy.stats", "jax_scipy_stats", nested=True),
+    Library("flax.nnx", "flax_nnx"),
+    Library("flax.linen", "flax_linen"),
+    Library("equinox.nn", "equinox_nn"),
+    Library("equinox.internal", "equinox_internal"),
+    Library("dm_pix", "dm_pix_"),
+)

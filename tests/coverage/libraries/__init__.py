@@ -1,0 +1,1 @@
+"""The examples, one module a library; what each must hold is said in `tests.coverage.example`."""

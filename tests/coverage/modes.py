@@ -1,0 +1,164 @@
+"""What an example is in each mode, and the verdict on it."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import onnx
+from flax.errors import FlaxError
+from jax import export, tree_util
+
+from jax2onnx import InputSpec, to_onnx
+from jax2onnx.allclose import packed
+from jax2onnx.errors import Jax2OnnxError
+from jax2onnx.runtime import run
+from jax2onnx.trace.callables import parameterise
+from tests.coverage.example import Example
+from tests.primitives.agreement import DisagreementError, close, same_types
+from tests.primitives.judge import ERRORS, RUNTIME_ERRORS, load
+
+Mode = Literal["f32", "f64", "symbolic", "vmap"]
+MODES: tuple[Mode, ...] = ("f32", "f64", "symbolic", "vmap")
+MAPPED = 3
+"""The size of an axis that is mapped over."""
+
+
+_OF_JAX = (*ERRORS, FlaxError)
+_OF_ONNX = (
+    *RUNTIME_ERRORS,
+    *(Jax2OnnxError, DisagreementError),
+    *(onnx.checker.ValidationError, onnx.shape_inference.InferenceError),
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How an example fared in a mode.
+
+    Attributes:
+        status: ``passed``, ``failed``, ``jax`` where JAX itself cannot, ``none`` where the mode has
+            no meaning for it.
+        cause: why it did not pass.
+        operators: the ONNX operators that it became, in the order of their first use.
+    """
+
+    status: Literal["passed", "failed", "jax", "none"]
+    cause: str = ""
+    operators: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Case:
+    fn: Callable[..., Any]
+    arrays: list[Any]
+    specs: list[InputSpec]
+    double: bool
+
+
+def verdict(example: Example, mode: Mode) -> Verdict:
+    """Converts the example, runs it on ONNX Runtime, and holds it against eager JAX."""
+    batched = mode in ("symbolic", "vmap")
+    if mode in example.skip or (batched and not example.inputs):
+        return Verdict("none")
+    try:
+        case = _case(example, mode)
+        wanted = _eager(case)
+    except _OF_JAX as error:
+        return Verdict("jax" if mode != "f32" else "failed", "JAX: " + _first_line(error))
+    try:
+        model = to_onnx(case.fn, case.specs, enable_double_precision=case.double)
+        onnx.checker.check_model(model, full_check=True)
+        session = load(model)
+        names = [x.name for x in session.get_inputs()]
+        found = list(run(session, dict(zip(names, map(packed, case.arrays), strict=True))).values())
+        same_types(wanted, found)
+        wider = example.tolerance and example.tolerance[mode == "f64"]
+        for number, (want, got) in enumerate(zip(wanted, found, strict=True)):
+            close(f"output {number}", want, got, wider=wider)
+    except (*_OF_JAX, *_OF_ONNX) as error:
+        untraceable = _jax_refuses(case) if batched else None
+        if untraceable is not None:
+            return Verdict("jax", "JAX: " + _first_line(untraceable))
+        return Verdict("failed", _first_line(error))
+    return Verdict("passed", operators=tuple(dict.fromkeys(_operators(model))))
+
+
+def _case(example: Example, mode: Mode) -> _Case:
+    double = mode == "f64"
+    random = np.random.default_rng(zlib.crc32(example.name.encode()))
+    mapped = mode == "vmap" or (mode == "symbolic" and example.batch == "mapped")
+    draws = range(MAPPED if mapped else 1)
+    drawn = [[arg.draw(random, double) for arg in example.inputs] for _ in draws]
+    arrays = [np.stack(column) if mapped else column[0] for column in zip(*drawn, strict=True)]
+    with jax.enable_x64(double):
+        fn = example.make()
+        fn = _widened(fn) if double else fn
+        if mapped:
+            whole = parameterise(fn)
+            fn = jax.vmap(whole.rebuild(whole.leaves))
+    shapes: list[tuple[int | str, ...]] = [a.shape for a in arrays]
+    if mode == "symbolic":
+        leading = next((a.shape[0] for a in arrays if a.ndim), None)
+        for k, arg in enumerate(example.inputs):
+            if shapes[k] and (mapped or (not arg.fixed and shapes[k][0] == leading)):
+                shapes[k] = ("B", *shapes[k][1:])
+    specs = [InputSpec(s, a.dtype) for s, a in zip(shapes, arrays, strict=True)]
+    return _Case(fn, arrays, specs, double)
+
+
+def _widened(fn: Any) -> Any:
+    """The callable with parameters of 64 bits."""
+    whole = parameterise(fn)
+    if not whole.leaves:
+        return fn
+    wide = {jnp.dtype(jnp.float32): jnp.float64, jnp.dtype(jnp.complex64): jnp.complex128}
+    return whole.rebuild([x.astype(wide[x.dtype]) if x.dtype in wide else x for x in whole.leaves])
+
+
+def _eager(case: _Case) -> list[Any]:
+    with jax.enable_x64(case.double):
+        whole = parameterise(case.fn)
+        results = whole.rebuild(whole.leaves)(*map(jnp.asarray, case.arrays))
+        return [packed(np.asarray(jnp.asarray(x))) for x in tree_util.tree_leaves(results)]
+
+
+def _jax_refuses(case: _Case) -> Exception | None:
+    """The error of JAX alone, where it cannot trace the case either."""
+    scope = export.SymbolicScope()
+    avals = [
+        jax.ShapeDtypeStruct(
+            export.symbolic_shape(",".join(map(str, s.shape)), scope=scope), s.dtype
+        )
+        for s in case.specs
+    ]
+    whole = parameterise(case.fn)
+    try:
+        jax.make_jaxpr(whole.rebuild(whole.leaves))(*avals)
+    except _OF_JAX as error:
+        return error
+    return None
+
+
+def _operators(model: onnx.ModelProto) -> Iterator[str]:
+    functions = {f.name for f in model.functions}
+    graphs = [model.graph.node, *(f.node for f in model.functions)]
+    while graphs:
+        for node in graphs.pop(0):
+            if node.op_type not in functions:
+                yield node.op_type
+            graphs += [a.g.node for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says first, without what changes from machine to machine."""
+    text = " ".join(str(error).split())
+    text = re.sub(r"(?<!\w)/[^\s:]+:\d+(?: \([^)]*\))?|(?<!\w)/[^\s:]+", "...", text)
+    text = re.sub(r"0x[0-9a-f]+", "...", text)
+    return f"{type(error).__name__}: {text}"[:200]

@@ -1,0 +1,21 @@
+"""What worker processes do; they cannot import it from `__main__`."""
+
+from __future__ import annotations
+
+import warnings
+
+import jax
+
+from tests.coverage.introspect import LIBRARIES
+from tests.coverage.modes import MODES, Mode, Verdict, verdict
+
+
+def judged(task: tuple[str, tuple[int, ...]]) -> dict[tuple[str, Mode], Verdict]:
+    """Verdicts on some examples of a library, in every mode."""
+    warnings.simplefilter("ignore")  # of the libraries themselves
+    name, chosen = task
+    library = next(x for x in LIBRARIES if x.name == name)
+    examples = [library.all_examples()[k] for k in chosen]
+    found = {(e.name, mode): verdict(e, mode) for e in examples for mode in MODES}
+    jax.clear_caches()
+    return found
