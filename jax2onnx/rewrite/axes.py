@@ -81,7 +81,7 @@ def spread(node: ir.Node, value: ir.Value, layout: Layout) -> Layouts | None:
     if node.domain != "" or not node.inputs:
         return None
     data, out = [v for _, v in operands(node)], node.outputs[0]
-    if value not in (*data, *node.outputs):
+    if not data or value not in (*data, *node.outputs):
         return None
     if node.op_type in _ALIKE:
         full = rank(out) == len(layout)
