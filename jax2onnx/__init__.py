@@ -22,7 +22,6 @@ from jax2onnx.function import onnx_function
 from jax2onnx.legalise import UnsupportedTypeError
 from jax2onnx.lower import Context, in_jax, register_lowering
 from jax2onnx.report import Report, report
-from jax2onnx.report import Report, report
 from jax2onnx.trace import InputSpec
 from jax2onnx.write import WriteError
 
@@ -35,7 +34,6 @@ __all__ = [
     "Jax2OnnxError",
     "LoweringError",
     "ModelError",
-    "Report",
     "Report",
     "SymbolicDimensionError",
     "SymbolicDimensionWarning",
