@@ -66,6 +66,7 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
     (
         Entry("gather", ("Gather",)),
         Entry("known_choice", ("Where",)),
+        Entry("loop_invariant", ("Loop", "Scan")),
         Entry("neutral", ("Add", "Div", "Mul", "Sub")),
         Entry("reduce_mean", ("Div", "Unsqueeze")),
         _TRANSPOSE,
@@ -81,6 +82,9 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
     (_VIEW_AFTER,),
     (_TRANSPOSE, _VIEW),
     (
+        Entry("gru", ("Scan",)),
+        Entry("lstm", ("Scan",)),
+        Entry("rnn", ("Scan",)),
         Entry("transposed_product", ("MatMul",)),
         Entry("rotary_embedding", ("Concat",), opset=23),
         _TRANSPOSE,
