@@ -36,6 +36,7 @@ class _Options(TypedDict, total=False):
     outputs_as_nchw: Sequence[int | str]
     parameters: Mapping[str, ir.TensorProtocol] | None
     constraints: Sequence[str]
+    call_sites: bool
     target: str
     prefer: Preference
 
@@ -72,6 +73,7 @@ def to_onnx(
     outputs_as_nchw: Sequence[int | str] = ...,
     parameters: Mapping[str, ir.TensorProtocol] | None = ...,
     constraints: Sequence[str] = ...,
+    call_sites: bool = ...,
     target: str = ...,
     prefer: Preference = ...,
 ) -> onnx.ModelProto: ...
@@ -94,6 +96,7 @@ def to_onnx(
     outputs_as_nchw: Sequence[int | str] = (),
     parameters: Mapping[str, ir.TensorProtocol] | None = None,
     constraints: Sequence[str] = (),
+    call_sites: bool = False,
     target: str = "cpu",
     prefer: Preference = "speed",
 ) -> onnx.ModelProto | ir.Model | str:
@@ -127,6 +130,8 @@ def to_onnx(
         parameters: tensors of abstract parameters (leaves that are ``jax.ShapeDtypeStruct``), by
             path; an ``onnx_ir.ExternalTensor`` stays where it lies.
         constraints: what JAX may assume of symbolic dimensions, such as ``"T <= 512"``.
+        call_sites: tell on each node which line of the model it comes from, as metadata
+            ``pkg.jax2onnx.call_site`` (``model.py:42:8 (Block.__call__)``).
         target: the runtime whose kernels the model must find; ``"cpu"`` is ONNX Runtime's CPU
             execution provider.
         prefer: ``"readable"`` also puts operators that ONNX Runtime computes more slowly than what
@@ -162,7 +167,7 @@ def to_onnx(
             constraints=constraints,
             double=enable_double_precision,
         )
-        model = lower(traced, opset, model_name, parameters)
+        model = lower(traced, opset, model_name, parameters, call_sites)
     rewrite(model, prefer=prefer)
     legalise(model, target)
     finalise(model)

@@ -161,7 +161,7 @@ class _Legaliser:
         graph = _home(value)
         tensor = constant_tensor(value)
         if tensor is None:
-            node = _cast(value, dtype)
+            node = _cast(value, dtype, self._current[graph])
         else:
             wide = ir.tensor(tensor.numpy().astype(dtype.numpy()), dtype=dtype)
             if value.is_initializer():
@@ -177,7 +177,7 @@ class _Legaliser:
         assert narrow is not None
         _state_type(node, narrow, dtype)
         value.type = ir.TensorType(dtype)
-        cast = _cast(value, narrow)
+        cast = _cast(value, narrow, node)
         back = cast.outputs[0]
         value.replace_all_uses_with(back, replace_graph_outputs=True)
         cast.replace_input_with(0, value)  # it was a reader of `value` too
@@ -200,8 +200,9 @@ def _home(value: ir.Value) -> ir.Graph:
     return graph
 
 
-def _cast(value: ir.Value, dtype: ir.DataType) -> ir.Node:
+def _cast(value: ir.Value, dtype: ir.DataType, neighbour: ir.Node) -> ir.Node:
     node = ir.Node("", "Cast", [value], [ir.AttrInt64("to", int(dtype))])
+    node.metadata_props.update(neighbour.metadata_props)
     output = node.outputs[0]
     output.type, output.shape = ir.TensorType(dtype), value.shape
     output.name = _suffixed(value.name, dtype)

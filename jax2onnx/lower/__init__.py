@@ -26,7 +26,11 @@ __all__ = ["Context", "in_jax", "lower", "register_lowering"]
 
 
 def lower(
-    traced: Traced, opset: int, name: str, tensors: Mapping[str, ir.TensorProtocol] | None = None
+    traced: Traced,
+    opset: int,
+    name: str,
+    tensors: Mapping[str, ir.TensorProtocol] | None = None,
+    call_sites: bool = False,
 ) -> ir.Model:
     """An ONNX model that computes what ``traced`` computes.
 
@@ -35,6 +39,7 @@ def lower(
         opset: version of the default operator set.
         name: name of the graph.
         tensors: where the values of abstract parameters lie, by path.
+        call_sites: tell on each node which line of the model it comes from.
 
     Raises:
         UnsupportedPrimitiveError: lists every primitive that has no lowering.
@@ -50,7 +55,7 @@ def lower(
     inputs = [
         builder.new_value(i.name, onnx_dtype(i.dtype), tuple(i.aval.shape)) for i in traced.inputs
     ]
-    calls = Functions({identity(p.value): p.path for p in traced.captured})
+    calls = Functions({identity(p.value): p.path for p in traced.captured}, call_sites)
     ctx = Context(builder, Dimensions(builder, inputs), calls)
     ctx.parameters = {v: p.path for v, p in zip(parameters, everything, strict=True)}
     handed = parameters[: len(traced.parameters)]

@@ -22,6 +22,9 @@ Dims = tuple[Any, ...]
 _PREDICATES = frozenset(
     ("And", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual", "Not")
 )
+CALL_SITE = "pkg.jax2onnx.call_site"
+"""Names the metadata of a node that tell where in the model's source it comes from."""
+
 _IMPURE = frozenset(("If", "Loop", "Scan"))
 
 
@@ -34,6 +37,7 @@ class Builder:
         nodes: what has been built, in topological order.
         initializers: constants of a main graph.
         location: prefix of the names of the nodes that come next.
+        site: the line of the model that they come from, where that is to be told.
         held: the values that arrays of the model are, by the arrays' identity.
     """
 
@@ -45,6 +49,7 @@ class Builder:
         self.nodes: list[ir.Node] = []
         self.initializers: list[ir.Value] = []
         self.location: str = parent.location if parent is not None else ""
+        self.site: str = parent.site if parent is not None else ""
         self.held: dict[object, ir.Value] = {}
         self._function = function
         self._root: Builder = parent._root if parent is not None else self
@@ -135,6 +140,8 @@ class Builder:
             return known
         node = ir.Node(domain, op_type, inputs, attrs, num_outputs=outputs)
         node.name = f"{self.location}/{op_type}" if self.location else op_type
+        if self.site:
+            node.metadata_props[CALL_SITE] = self.site
         self.nodes.append(node)
         for i, value in enumerate(node.outputs):
             value.name = node.name

@@ -141,6 +141,11 @@ class Context:
         return onnx_dtype(self.avals_out[0].dtype)
 
     @property
+    def decomposes(self) -> bool:
+        """Whether what is lowered is the decomposition of a primitive of the user's."""
+        return self._outer is not None
+
+    @property
     def where(self) -> str:
         """The primitive that is being lowered and the user's line that called it, for errors."""
         return f"{self.primitive} at {self.line}"

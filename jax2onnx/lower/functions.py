@@ -44,8 +44,9 @@ class Functions:
             user's lines, in order.
     """
 
-    def __init__(self, paths: Mapping[object, str]) -> None:
+    def __init__(self, paths: Mapping[object, str], call_sites: bool) -> None:
         self.paths = paths
+        self.call_sites = call_sites
         self.missing: dict[tuple[str, str], None] = {}
         self._built: dict[tuple[core.Jaxpr, Mark], _Built] = {}
         self._same: dict[object, ir.Function] = {}

@@ -12,7 +12,7 @@ from jax.extend import core
 from jax2onnx.errors import LoweringError
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import onnx_dtype
-from jax2onnx.lower.jaxprs import source_line, unsupported_p
+from jax2onnx.lower.jaxprs import call_site, source_line, unsupported_p
 from jax2onnx.lower.registry import LOWERINGS, Rule
 from jax2onnx.trace.modules import ModuleTracker
 from jax2onnx.trace.undecided import UNDECIDED, concerns_dimension, undecided
@@ -37,10 +37,13 @@ def lower_jaxpr(
     tracker = ModuleTracker(
         (v, ctx.parameters[value]) for v, value in env.items() if value in ctx.parameters
     )
-    enclosing = ctx.builder.location
+    enclosing, site = ctx.builder.location, ctx.builder.site
+    sited = ctx.functions.call_sites and not ctx.decomposes
     for eqn in jaxpr.eqns:
         module, consumes = tracker.enter(eqn)
         ctx.builder.location = module or enclosing
+        if sited:
+            ctx.builder.site = call_site(jaxpr, eqn) or site
         inputs = [_read(ctx, env, v) for v in eqn.invars]
         rule: Rule = LOWERINGS.get(eqn.primitive, _missing)
         with ctx.equation(eqn):
@@ -65,7 +68,7 @@ def lower_jaxpr(
             outputs[0].meta["stands_for"] = (eqn.primitive.name, tuple(inputs))
         if consumes:
             ctx.taps[module] = outputs[-1]
-    ctx.builder.location = enclosing
+    ctx.builder.location, ctx.builder.site = enclosing, site
     return [_read(ctx, env, v) for v in jaxpr.outvars]
 
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
 from jax._src import source_info_util
 from jax.extend import core
+
+from jax2onnx import function
+
+# The wrapper of `@onnx_function` is not where the user calls it.
+source_info_util.register_exclusion(function.__file__)
+
+_OF_JAX = str(Path(jax.__file__).parent)
 
 unsupported_p = core.Primitive("unsupported")
 """Stands for an equation that cannot be traced again on plain numbers, called ``name``."""
@@ -21,6 +30,18 @@ unsupported_p.def_abstract_eval(
 def source_line(eqn: core.JaxprEqn) -> str:
     """The line outside JAX that an equation comes from."""
     return str(source_info_util.summarize(eqn.source_info))
+
+
+def call_site(jaxpr: core.Jaxpr, eqn: core.JaxprEqn) -> str:
+    """File, line and function outside JAX that an equation comes from; empty if they are unknown.
+
+    They are unknown in a function of JAX's own: its jaxpr is the one of whoever called it first.
+    The file is named without its folder, which differs between machines.
+    """
+    if _OF_JAX in (jaxpr.debug_info.func_src_info or ""):
+        return ""
+    line = source_line(eqn)
+    return "" if line == "unknown" else re.sub(r"^.*[/\\]", "", line)
 
 
 def nested_jaxprs(eqn: core.JaxprEqn) -> Iterator[core.Jaxpr]:

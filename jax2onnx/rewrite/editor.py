@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -27,10 +28,17 @@ class Operators:
     otherwise; ``shapes=`` makes as many outputs.
     """
 
-    def __init__(self, editor: Editor, insert: Callable[[ir.Node], None], prefix: str) -> None:
+    def __init__(
+        self,
+        editor: Editor,
+        insert: Callable[[ir.Node], None],
+        prefix: str = "",
+        metadata: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._editor = editor
         self._insert = insert
         self._prefix = prefix
+        self._metadata = metadata
 
     def __getattr__(self, op_type: str) -> Callable[..., Any]:
         return functools.partial(self._emit, op_type)
@@ -60,6 +68,7 @@ class Operators:
             num_outputs=1 if shapes is None else len(shapes),
         )
         node.name = self._prefix + op_type
+        node.metadata_props.update(self._metadata)
         model = like or next(v for v in inputs if v is not None)
         for i, value in enumerate(node.outputs):
             value.name = node.name
@@ -99,7 +108,8 @@ class Editor:
         graph = node.graph
         assert graph is not None
         module, slash, _ = (node.name or "").rpartition("/")
-        return Operators(self, functools.partial(graph.insert_before, node), module + slash)
+        insert = functools.partial(graph.insert_before, node)
+        return Operators(self, insert, module + slash, node.metadata_props)
 
     def behind(self, node: ir.Node | None, graph: ir.Graph) -> Operators:
         """The same behind ``node``, or at the start of ``graph`` if that is not where it lies."""
@@ -115,7 +125,7 @@ class Editor:
         They can read inputs, constants and what was added there before; all others can read them.
         """
         self._known_constants()
-        return Operators(self, self._insert_at_start, "")
+        return Operators(self, self._insert_at_start)
 
     def _insert_at_start(self, node: ir.Node) -> None:
         last = self._last_at_start

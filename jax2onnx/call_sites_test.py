@@ -1,0 +1,103 @@
+"""Which line of the model a node comes from."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import onnx
+from jax import Array, lax
+
+from jax2onnx import onnx_function, to_onnx
+
+X = np.ones((2, 4), np.float32)
+
+
+def sites(model: onnx.ModelProto) -> list[tuple[str, str]]:
+    """Operator and call site of each node, those of functions and branches too."""
+    return [
+        (n.op_type, {p.key: p.value for p in n.metadata_props}.get("pkg.jax2onnx.call_site", ""))
+        for nodes in (model.graph.node, *(f.node for f in model.functions))
+        for n in _nested(nodes)
+        if n.op_type not in ("Constant", "Identity")
+    ]
+
+
+def _nested(nodes: Any) -> Iterator[onnx.NodeProto]:
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            yield from _nested(attribute.g.node)
+
+
+def line(function: Callable[..., Any], text: str) -> int:
+    """The line of this file on which a text stands in a function."""
+    source, start = inspect.getsourcelines(function)
+    return next(start + i for i, found in enumerate(source) if text in found)
+
+
+@onnx_function
+def doubled(x: Array) -> Array:
+    return x + x  # in a function
+
+
+def steps(x: Array) -> Array:
+    def step(i: Array, y: Array) -> Array:
+        return y * i  # in a loop
+
+    y = jnp.sin(x)  # a primitive
+    y = lax.fori_loop(0, 3, step, y)  # a loop
+    return doubled(y)  # a call
+
+
+def test_each_node_tells_its_line() -> None:
+    found = dict(sites(to_onnx(steps, [X], call_sites=True)))
+    name = f"{steps.__name__}.<locals>.step"
+    assert found["Sin"].startswith(f"call_sites_test.py:{line(steps, 'a primitive')}:")
+    assert found["Sin"].endswith(" (steps)")
+    assert found["Mul"].startswith(f"call_sites_test.py:{line(steps, 'in a loop')}:")
+    assert found["Mul"].endswith(f" ({name})")
+    assert found["Loop"].startswith(f"call_sites_test.py:{line(steps, '# a loop')}:")
+    assert found["doubled"].startswith(f"call_sites_test.py:{line(steps, '# a call')}:")
+    assert found["Add"].endswith(" (doubled)")
+
+
+def test_decompositions_casts_and_what_rules_make_tell_the_line_of_what_they_stand_for() -> None:
+    def layer(x: Array) -> Array:
+        x = jax.nn.gelu(x.astype(jnp.bfloat16), approximate=False)  # a rule, and casts
+        return lax.lgamma(x).astype(jnp.float32)  # a decomposition
+
+    found = sites(to_onnx(layer, [X], call_sites=True))
+    assert {"Gelu", "Cast"} < {operator for operator, _ in found}
+    lines = {line(layer, "a rule, and casts"), line(layer, "a decomposition")}
+    assert {site.split(":")[1] for _, site in found} == set(map(str, lines))
+
+
+def test_a_library_layer_is_told_by_its_own_line() -> None:
+    model = eqx.nn.Linear(4, 3, key=jax.random.key(0))
+    found = dict(sites(to_onnx(jax.vmap(model), [X], call_sites=True)))
+    assert "_linear.py:" in found["Gemm"]
+    assert "/" not in found["Gemm"]
+
+
+def test_functions_of_jax_are_told_by_this_caller_not_the_first() -> None:
+    def first(x: Array) -> Array:
+        return jax.nn.silu(x)
+
+    def second(x: Array) -> Array:
+        return jax.nn.silu(x)
+
+    for function in (first, second):
+        names = {
+            site.rpartition(".")[2] for _, site in sites(to_onnx(function, [X], call_sites=True))
+        }
+        assert names == {f"{function.__name__})"}
+
+
+def test_nothing_is_told_unless_it_is_asked_for() -> None:
+    assert {site for _, site in sites(to_onnx(steps, [X]))} == {""}
