@@ -17,11 +17,11 @@ from jax2onnx.lower.registry import LOWERINGS, Rule
 from jax2onnx.trace.modules import ModuleTracker
 from jax2onnx.trace.undecided import UNDECIDED, concerns_dimension, undecided
 
-NO_OPERATOR = frozenset(("erfc", "expm1", "log1p"))
+NO_OPERATOR = frozenset(("erfc", "expm1", "log1p", "reduce_window_max", "reduce_window_sum"))
 """Primitives that are parts of well-known expressions, and that no ONNX operator stands for.
 
-The value that such a one is lowered to says so (``meta["stands_for"]``: the primitive's name and
-its operands), so that rewriting can recognise what it is a part of.
+The value that such a one is lowered to says so (``meta["stands_for"]``: the primitive's name, its
+operands and its params), so that rewriting can recognise what it is a part of.
 """
 
 
@@ -65,7 +65,7 @@ def lower_jaxpr(
             if path:
                 ctx.parameters[value] = path
         if eqn.primitive.name in NO_OPERATOR:
-            outputs[0].meta["stands_for"] = (eqn.primitive.name, tuple(inputs))
+            outputs[0].meta["stands_for"] = (eqn.primitive.name, tuple(inputs), eqn.params)
         if consumes:
             ctx.taps[module] = outputs[-1]
     ctx.builder.location, ctx.builder.site = enclosing, site

@@ -59,7 +59,7 @@ class _Sweep:
         for node in graph:
             name = node.op_type
             if self._by_primitive and (primitive := stands_for(node.outputs[0])) is not None:
-                name = primitive[0]
+                name = primitive.name
             if name in self._entries and node.domain == "":
                 for rule in self._of(name):
                     if rule(self._editor, node):

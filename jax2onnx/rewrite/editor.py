@@ -199,6 +199,7 @@ class Editor:
             self._rename(new, old)
         producer = old.producer()
         old.replace_all_uses_with(new, replace_graph_outputs=True)
+        old.meta["replaced_by"] = new  # what stands for a primitive remembers its operands
         if producer is not None:
             self.erase(producer)
 

@@ -96,7 +96,7 @@ def _as_pattern(
         return product(number)
     marked = stands_for(value)
     if marked is not None:
-        return primitive(marked[0], *(_as_pattern(v, known, constants) for v in marked[1]))
+        return primitive(marked.name, *(_as_pattern(v, known, constants) for v in marked.operands))
     node = value.producer()
     assert node is not None
     operands = [_as_pattern(v, known, constants) for v in node.inputs]

@@ -110,8 +110,8 @@ class _Primitive(Pattern):
 
     def match(self, value: ir.Value | None, bound: Match) -> Iterator[Match]:
         found = None if value is None else stands_for(value)
-        if found is not None and found[0] == self._name:
-            yield from _all(self._operands, found[1], bound)
+        if found is not None and found.name == self._name:
+            yield from _all(self._operands, found.operands, bound)
 
 
 def _all(patterns: tuple[Pattern, ...], values: Any, bound: Match) -> Iterator[Match]:

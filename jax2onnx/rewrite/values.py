@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import onnx_ir as ir
@@ -32,6 +32,14 @@ BROADCASTING = frozenset(
     )
 )
 """Elementwise operators that broadcast their operands, each to the shape of the result."""
+
+
+class Primitive(NamedTuple):
+    """A primitive of JAX that a graph spells out: its name, its operands and its params."""
+
+    name: str
+    operands: tuple[ir.Value, ...]
+    params: Mapping[str, Any]
 
 
 def dims(value: ir.Value) -> Dims:
@@ -125,12 +133,20 @@ def axes(node: ir.Node) -> tuple[int, ...] | None:
     return tuple(sorted(a % rank(longer) for a in given))
 
 
-def stands_for(value: ir.Value) -> tuple[str, tuple[ir.Value, ...]] | None:
-    """The primitive without an operator of its own that ``value`` is, and its operands."""
-    found: tuple[str, tuple[ir.Value, ...]] | None = value.meta.get("stands_for")
-    if found is None or not all(exists(v) for v in found[1]):
+def stands_for(value: ir.Value) -> Primitive | None:
+    """The primitive without an operator of its own that ``value`` is."""
+    found = value.meta.get("stands_for")
+    if found is None:
         return None
-    return found
+    name, operands, params = found
+    operands = tuple(map(_current, operands))
+    return Primitive(name, operands, params) if all(map(exists, operands)) else None
+
+
+def _current(value: ir.Value) -> ir.Value:
+    while not exists(value) and "replaced_by" in value.meta:
+        value = value.meta["replaced_by"]
+    return value
 
 
 def exists(value: ir.Value) -> bool:

@@ -62,6 +62,8 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
         Entry("softsign", ("Abs",)),
         Entry("swish", ("Sigmoid",), opset=24, slower=True),
         Entry("gelu", ("erfc", "Erf", "Tanh"), opset=20),
+        Entry("max_pool", ("reduce_window_max",)),
+        Entry("average_pool", ("reduce_window_sum",), slower=True),
     ),
     (
         Entry("gather", ("Gather",)),
@@ -94,6 +96,7 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
         Entry("expand", ("Expand",)),
         Entry("linear", ("MatMul",)),
         Entry("relu", ("Max",)),
+        Entry("global_average_pool", ("ReduceMean",), slower=True),
     ),
     (Entry("layout", ("Transpose",)),),
     (_VIEW_AFTER, Entry("conv_bias", ("Conv",))),
