@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -20,25 +23,41 @@ class Feed:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A module of `models`, which a job of the same name in `jobs/torch_models.py` matches.
+    """A model, which the function of the same name in `jobs/torch_models.py` matches.
 
     Attributes:
         title: what it is, for people.
+        module: its `build()` makes the model; it imports jax, flax and equinox but no converter, so
+            that every exporter can be given it.
         feeds: what it is run with; the first axis is the batch, which artifacts leave open.
     """
 
     title: str
+    module: str
     feeds: tuple[Feed, ...]
 
 
 _TOKENS = (1, 128)
 
 ARCHITECTURES = {
-    "resnet50": Architecture("ResNet-50, 224 x 224", (Feed((1, 224, 224, 3)),)),
-    "gpt2": Architecture("GPT-2, 12 layers x 768, 128 tokens", (Feed(_TOKENS, 50257),)),
-    "lstm": Architecture("LSTM, 128 to 256, 64 steps", (Feed((1, 64, 128)),)),
+    "resnet50": Architecture(
+        "ResNet-50, 224 x 224", "tests.models.resnet", (Feed((1, 224, 224, 3)),)
+    ),
+    "gpt2": Architecture(
+        "GPT-2, 12 layers x 768, 128 tokens", "tests.models.gpt2", (Feed(_TOKENS, 50257),)
+    ),
+    "lstm": Architecture(
+        "LSTM, 128 to 256, 64 steps", "benchmarks.models.lstm", (Feed((1, 64, 128)),)
+    ),
     "minilm": Architecture(
         "MiniLM, 6 layers x 384, 128 tokens",
+        "benchmarks.models.minilm",
         (Feed(_TOKENS, 30522), Feed(_TOKENS, 2), Feed(_TOKENS, 2)),
     ),
 }
+
+
+def build(name: str) -> Any:
+    """The model of an architecture, a function of its inputs that carries its weights."""
+    model = importlib.import_module(ARCHITECTURES[name].module).build()
+    return functools.partial(model[0].apply, model[1]) if isinstance(model, tuple) else model

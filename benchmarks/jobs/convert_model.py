@@ -1,11 +1,10 @@
-"""MODEL OUTPUT: converts one of `benchmarks.models`, with a symbolic batch, by either exporter.
+"""MODEL OUTPUT: converts one of `benchmarks.architectures` by either exporter, its batch open.
 
 Prints the CPU seconds of the conversion, once everything is imported and the model is built.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 import time
@@ -23,9 +22,9 @@ sys.path.append(str(Path(__file__).parents[2]))
 
 def main(name: str, output: str) -> None:
     """Builds the model, converts a small function for what loads late, then the model."""
-    from benchmarks.architectures import ARCHITECTURES
+    from benchmarks.architectures import ARCHITECTURES, build
 
-    model = importlib.import_module(f"benchmarks.models.{name}").build()
+    model = build(name)
     scope = jax.export.SymbolicScope()
     inputs = []
     for feed in ARCHITECTURES[name].feeds:

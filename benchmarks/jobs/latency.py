@@ -9,7 +9,6 @@ all models have; null where it has another shape.
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import sys
@@ -63,7 +62,9 @@ def jax_model(xs: list[Array], name: str, folder: str | None = None) -> Callable
     from flax import nnx
 
     if folder is None:
-        model = importlib.import_module(f"benchmarks.models.{name}").build()
+        from benchmarks.architectures import build
+
+        model = build(name)
         xs = [x.astype(np.int32) if x.dtype == np.int64 else x for x in xs]
     else:
         from exporters import binding, functions

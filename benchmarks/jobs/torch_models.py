@@ -1,4 +1,4 @@
-"""MODEL OUTPUT: torch.onnx.export (dynamo) of the PyTorch counterpart of `benchmarks.models`.
+"""MODEL OUTPUT: torch.onnx.export (dynamo) of one of `benchmarks.architectures` in PyTorch.
 
 Runs where torch and transformers are installed; weights are random. Prints the CPU seconds of the
 export, once the model is built.
@@ -36,10 +36,10 @@ def resnet50() -> tuple[torch.nn.Module, tuple[torch.Tensor, ...]]:
 
 
 def gpt2() -> tuple[torch.nn.Module, tuple[torch.Tensor, ...]]:
-    """GPT-2 small without its head."""
+    """GPT-2 small with its head."""
     config = transformers.GPT2Config(use_cache=False, attn_implementation="eager")
-    model = transformers.GPT2Model(config)
-    return First(model, lambda m, ids: m(ids).last_hidden_state), (_integers(),)
+    model = transformers.GPT2LMHeadModel(config)
+    return First(model, lambda m, ids: m(ids).logits), (_integers(),)
 
 
 def lstm() -> tuple[torch.nn.Module, tuple[torch.Tensor, ...]]:
