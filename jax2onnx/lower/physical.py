@@ -150,7 +150,10 @@ def split(value: Any) -> Any:
     if is_key(value.dtype):
         with jax.ensure_compile_time_eval():
             return Keys(jax.random.key_data(value), value.dtype._impl)
-    return Pair(value.real, value.imag) if is_complex(value.dtype) else value
+    if not is_complex(value.dtype):
+        return value
+    array = np.asarray(value)  # JAX would trace what is done to an array of its own
+    return Pair(array.real, array.imag)
 
 
 # -- the border of the graph ---------------------------------------------------------------------
