@@ -84,7 +84,9 @@ def allclose(
         feeds = zip(types.items(), permuted(arrays, swapped, TO_NCHW), strict=True)
         found = runtime.run(session, {n: x.astype(t, copy=False) for (n, t), x in feeds})
         parameterised = parameterise(fn)
-        positional, keywords = tree_util.tree_map(jax.numpy.asarray, given)
+        positional, keywords = tree_util.tree_map(
+            lambda x: x if isinstance(x, bool) else jax.numpy.asarray(x), given
+        )
         callable_ = parameterised.rebuild(parameterised.leaves)
         results = tree_util.tree_leaves(callable_(*positional, **keywords))
         expected = [packed(jax.numpy.asarray(x)) for x in results]

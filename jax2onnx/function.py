@@ -12,7 +12,6 @@ import functools
 import inspect
 import re
 import sys
-import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar, overload
@@ -207,7 +206,7 @@ def _static(obj: Any, path: str = "", seen: tuple[int, ...] = ()) -> Iterator[tu
     items: Any = ()
     if obj is None or isinstance(obj, bool | int | float | str):
         yield path, obj
-    elif isinstance(obj, types.FunctionType | builtins.type):
+    elif callable(obj) and hasattr(obj, "__name__"):
         yield path, obj.__name__
     elif isinstance(obj, list | tuple):
         items = enumerate(obj)

@@ -151,7 +151,7 @@ class Functions:
         key = mark.namespace, mark.name
         first = self._first.setdefault(key, mark).variant.static
         differ = [(p, v) for p, v in mark.variant.static.items() if first.get(p, mark) != v]
-        told = [re.sub(r"\W+", "_", f"{p.rpartition('.')[2]}_{v}").strip("_") for p, v in differ]
+        told = [re.sub(r"[\W_]+", "_", f"{p.rpartition('.')[2]}_{v}").strip("_") for p, v in differ]
         base = "_".join([mark.name, *told]) if len(told) <= 2 else mark.name
         taken = self._named.setdefault(key, [])
         numbered = (f"{base}_{i}" for i in itertools.count(1))

@@ -108,10 +108,7 @@ def trace(
     )
     closed, out = _make_jaxpr(call, avals, [i.name for i in extra if i.dtype == bool])
     _refuse_tracers(closed.consts)
-    # Equations whose results nobody reads need no lowering; the inputs stay in the signature.
-    jaxpr, _ = partial_eval.dce_jaxpr(
-        closed.jaxpr, [True] * len(closed.jaxpr.outvars), instantiate=True
-    )
+    jaxpr = _live(closed.jaxpr)
     reached = named(fn, constants(jaxpr, closed.consts), held)
     return Traced(
         jaxpr,
@@ -133,6 +130,29 @@ def _make_jaxpr(call: Any, avals: Sequence[Any], flags: Sequence[str]) -> tuple[
             if not flags:
                 raise
         return jax.make_jaxpr(partial(call, flags=flags), return_shape=True)(*avals)
+
+
+def _live(jaxpr: core.Jaxpr) -> core.Jaxpr:
+    """Without the equations whose results nobody reads; the inputs stay in the signature.
+
+    A marked call keeps all of its results, whichever are read, so that it shares its function.
+    """
+    from jax2onnx.function import Mark
+
+    needed, kept = {v for v in jaxpr.outvars if isinstance(v, core.Var)}, list[core.JaxprEqn]()
+    for eqn in reversed(jaxpr.eqns):
+        used = [v in needed for v in eqn.outvars]
+        if not any(used) and not eqn.effects:
+            continue
+        if Mark.parse(str(eqn.params.get("name"))):
+            used = [True] * len(used)
+        rule = partial_eval.dce_rules.get(eqn.primitive)
+        live = rule(used, eqn)[1] if rule else eqn
+        if live is not None:
+            kept.append(live)
+            needed.update(v for v in live.invars if isinstance(v, core.Var))
+    pruned: core.Jaxpr = jaxpr.replace(eqns=kept[::-1])
+    return pruned
 
 
 def _check_callable(fn: Any) -> None:
