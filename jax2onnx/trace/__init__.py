@@ -144,15 +144,20 @@ def _live(jaxpr: core.Jaxpr) -> core.Jaxpr:
         used = [v in needed for v in eqn.outvars]
         if not any(used) and not eqn.effects:
             continue
+        rule = partial_eval.dce_rules.get(eqn.primitive)
         if Mark.parse(str(eqn.params.get("name"))):
             used = [True] * len(used)
-        rule = partial_eval.dce_rules.get(eqn.primitive)
+            rule = rule if any(map(_is_key, eqn.invars)) else None  # which it may not use
         live = rule(used, eqn)[1] if rule else eqn
         if live is not None:
             kept.append(live)
             needed.update(v for v in live.invars if isinstance(v, core.Var))
     pruned: core.Jaxpr = jaxpr.replace(eqns=kept[::-1])
     return pruned
+
+
+def _is_key(variable: Any) -> bool:
+    return bool(jax.dtypes.issubdtype(variable.aval.dtype, jax.dtypes.prng_key))
 
 
 def _check_callable(fn: Any) -> None:
