@@ -175,6 +175,10 @@ def test_every_operator_set_takes_every_family(fn: Callable[[Array], Any], opset
     onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
     assert {(e.domain, e.version) for e in model.opset_import if e.domain == ""} == {("", opset)}
     assert list(_untyped(model)) == []
+    for names in _scopes(model):
+        assert len(names) == len(set(names))
+    for function in model.functions:
+        _infer(function, model)
     session = onnxruntime.InferenceSession(model.SerializeToString())
     found = run(session, {session.get_inputs()[0].name: x})
     # ONNX Runtime keeps the digits that float16 would round off between two operators.
@@ -204,10 +208,58 @@ def _in_graph(graph: onnx.GraphProto) -> Iterator[str]:
 
 def _in_nodes(nodes: Iterable[onnx.NodeProto], stated: set[str]) -> Iterator[str]:
     for node in nodes:
-        yield from (f"{name} of {node.op_type}" for name in node.output if name not in stated)
+        yield from (
+            f"{name} of {node.op_type}" for name in node.output if name and name not in stated
+        )
         for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                yield from _in_graph(attribute.g)
+            yield from _in_graph(attribute.g)
+
+
+def _infer(function: onnx.FunctionProto, model: onnx.ModelProto) -> None:
+    """A function, as a graph of its own: what it states of its values is what inference finds."""
+    stated = {info.name: info for info in function.value_info}
+    graph = onnx.helper.make_graph(
+        function.node,
+        function.name,
+        [stated[name] for name in function.input],
+        [stated[name] for name in function.output],
+        value_info=function.value_info,
+    )
+    alone = onnx.helper.make_model(
+        graph,
+        opset_imports=model.opset_import,
+        ir_version=model.ir_version,
+        functions=model.functions,
+    )
+    onnx.checker.check_model(alone, full_check=True)
+
+
+def _scopes(model: onnx.ModelProto) -> Iterator[list[str]]:
+    """All names of values, and of nodes, in the graph and in each function, bodies included."""
+    yield [
+        *(info.name for info in model.graph.input),
+        *(tensor.name for tensor in model.graph.initializer),
+        *_names(model.graph.node),
+    ]
+    for function in model.functions:
+        yield [*function.input, *_names(function.node)]
+    for nodes in (model.graph.node, *(function.node for function in model.functions)):
+        yield [node.name for node in _nested(nodes)]
+
+
+def _names(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
+    for node in _nested(nodes):
+        yield from filter(None, node.output)
+        for attribute in node.attribute:
+            yield from (info.name for info in attribute.g.input)
+            yield from (tensor.name for tensor in attribute.g.initializer)
+
+
+def _nested(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            yield from _nested(attribute.g.node)
 
 
 def _stated(infos: Iterable[onnx.ValueInfoProto]) -> set[str]:
