@@ -133,7 +133,8 @@ def _difference(want: Array, got: Array, rtol: float, atol: float) -> str | None
     if want.shape != got.shape or want.dtype != got.dtype:
         return f"{got.dtype}{list(got.shape)}, expected {want.dtype}{list(want.shape)}"
     a, b = want.astype(np.float64), got.astype(np.float64)
-    close = np.isclose(b, a, rtol=rtol, atol=atol, equal_nan=True)
+    exact = want.dtype.kind in "biu"
+    close = want == got if exact else np.isclose(b, a, rtol=rtol, atol=atol, equal_nan=True)
     if close.all():
         return None
     with np.errstate(invalid="ignore"):

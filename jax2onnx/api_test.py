@@ -442,3 +442,10 @@ def test_a_random_key_is_compared_as_its_integers() -> None:
     key = jax.random.key(3)
     model = to_onnx(lambda k: jax.random.bits(k, (4,)), [key])
     assert allclose(lambda k: jax.random.bits(k, (4,)), model, [key])
+
+
+def test_integers_are_compared_exactly() -> None:
+    model = to_onnx(lambda x: x + 1, [InputSpec((1,), np.int64)], enable_double_precision=True)
+    given: dict[str, Any] = {"enable_double_precision": True}
+    assert allclose(lambda x: x + 1, model, [np.array([2**62])], **given)
+    assert not allclose(lambda x: x + 2, model, [np.array([2**62])], **given)

@@ -157,7 +157,7 @@ def _live(jaxpr: core.Jaxpr) -> core.Jaxpr:
 
 
 def _is_key(variable: Any) -> bool:
-    return bool(jax.dtypes.issubdtype(variable.aval.dtype, jax.dtypes.prng_key))
+    return bool(jax.numpy.issubdtype(variable.aval.dtype, jax.dtypes.prng_key))
 
 
 def _check_callable(fn: Any) -> None:
