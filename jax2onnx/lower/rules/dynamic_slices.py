@@ -12,19 +12,26 @@ from jax import lax
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import INT64
 from jax2onnx.lower.registry import register_lowering
+from jax2onnx.lower.rules.indexing import clamped, unwrapped
 
 
 def _clamped_starts(
     ctx: Context, starts: Sequence[ir.Value], dims: Sequence[Any], sizes: Sequence[Any]
 ) -> dict[int, ir.Value]:
-    """One-element int64 starts of a window, by axis, moved inside; whole axes are left out."""
+    """One-element int64 starts of a window, by axis, moved inside; whole axes are left out.
+
+    The start of the only one, if of size 1, may be negative and count from the end: Gather does.
+    """
     result = {}
-    for axis, (start, dim, size) in enumerate(zip(starts, dims, sizes, strict=True)):
-        if dim == size:
-            continue
-        first = ctx.reshape(ctx.cast(start, INT64), (1,))
-        last = ctx.shape_tensor((dim - size,))
-        result[axis] = ctx.op.Min(ctx.op.Max(first, ctx.constant([0], INT64)), last)
+    moving = [a for a, (dim, size) in enumerate(zip(dims, sizes, strict=True)) if dim != size]
+    for axis in moving:
+        start, low, size = starts[axis], 0, sizes[axis]
+        if len(moving) == 1 and size == 1:
+            plain = unwrapped(ctx, start, dims[axis])
+            start, low = (start, 0) if plain is None else (plain, -dims[axis])
+        high = ctx.dim_scalar(dims[axis] - size)
+        first = clamped(ctx, ctx.cast(start, INT64), ctx.dim_scalar(low), high)
+        result[axis] = ctx.reshape(first, (1,))
     return result
 
 
@@ -33,13 +40,13 @@ def _dynamic_slice(
     ctx: Context, operand: ir.Value, *starts: ir.Value, slice_sizes: Sequence[Any]
 ) -> ir.Value:
     dims = ctx.dims(operand)
-    clamped = _clamped_starts(ctx, starts[: len(dims)], dims, slice_sizes)
-    if not clamped:
+    inside = _clamped_starts(ctx, starts[: len(dims)], dims, slice_sizes)
+    if not inside:
         return operand
-    if len(clamped) == 1 and slice_sizes[axis := next(iter(clamped))] == 1:
-        return ctx.op.Gather(operand, clamped[axis], axis=axis, shape=ctx.out_dims)
-    axes = list(clamped)
-    first = _concat(ctx, list(clamped.values()))
+    if len(inside) == 1 and slice_sizes[axis := next(iter(inside))] == 1:
+        return ctx.op.Gather(operand, inside[axis], axis=axis, shape=ctx.out_dims)
+    axes = list(inside)
+    first = _concat(ctx, list(inside.values()))
     sizes = ctx.shape_tensor(tuple(slice_sizes[a] for a in axes))
     return ctx.op.Slice(operand, first, ctx.op.Add(first, sizes), axes, shape=ctx.out_dims)
 
@@ -55,8 +62,8 @@ def _dynamic_update_slice(
     ctx: Context, operand: ir.Value, update: ir.Value, *starts: ir.Value
 ) -> ir.Value:
     dims, sizes = ctx.dims(operand), ctx.dims(update)
-    clamped = _clamped_starts(ctx, starts, dims, sizes)
-    return _update(ctx, operand, update, list(clamped.items()))
+    inside = _clamped_starts(ctx, starts, dims, sizes)
+    return _update(ctx, operand, update, list(inside.items()))
 
 
 def _update(

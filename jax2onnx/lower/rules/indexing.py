@@ -21,6 +21,7 @@ from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import BOOL, INT32, INT64
 from jax2onnx.lower.registry import Results, Rule, register_lowering
 from jax2onnx.lower.rules.windows import elementwise_monoid
+from jax2onnx.trace.dimensions import is_static
 
 Mode = lax.GatherScatterMode
 
@@ -34,12 +35,14 @@ class _Axis:
         start: first index of each window, int64, broadcastable to the batch dimensions.
         window: the number of indices in each window.
         free: whether the start is the user's, and may lie outside.
+        low: the least start inside: 0, or less where negative ones count from the end.
     """
 
     axis: int
     start: ir.Value
     window: Any
     free: bool
+    low: Any = 0
 
 
 class _Grid:
@@ -76,10 +79,8 @@ class _Grid:
         single = len(index_map) == 1 and not batching and not whole
         narrow = single and element_type(indices) != INT64
         self.dtype = INT32 if narrow else INT64
-        axes = [
-            _Axis(axis, self._component(indices, k), sizes[axis], True)
-            for k, axis in enumerate(index_map)
-        ]
+        axes = [self._indexed(indices, k, axis, whole) for k, axis in enumerate(index_map)]
+        axes = [a for a in axes if not (self._covers(a) and a.axis not in self.dropped)]
         axes += [_Axis(axis, self._counter(position), 1, False) for axis, position in batching]
         known = {a.axis for a in axes}
         self.short = [a for a, d in enumerate(operand_dims) if a not in known and sizes[a] != d]
@@ -88,15 +89,32 @@ class _Grid:
             axes += [_Axis(a, zero, sizes[a], False) for a in self.short]
         self.axes = sorted(axes, key=lambda a: a.axis)
 
+    def _indexed(self, indices: ir.Value, k: int, axis: int, whole: bool) -> _Axis:
+        ctx, size = self.ctx, self.sizes[axis]
+        start = self._component(indices, k)
+        plain = None if whole or size != 1 else unwrapped(ctx, start, self.operand_dims[axis])
+        if plain is None:
+            return _Axis(axis, ctx.cast(start, self.dtype), size, True)
+        return _Axis(axis, ctx.cast(plain, self.dtype), size, True, -self.operand_dims[axis])
+
     def _component(self, indices: ir.Value, k: int) -> ir.Value:
-        ctx = self.ctx
+        ctx, rank = self.ctx, len(self.batch_dims)
+        node = indices.producer()
+        if node is not None and node.op_type == "Concat" and len(node.inputs) > k:
+            part = node.inputs[k]
+            assert part is not None
+            if all(v is not None and ctx.dims(v) == (*self.batch_dims, 1) for v in node.inputs):
+                return ctx.reshape(part, self.batch_dims)
         if ctx.dims(indices)[-1] == 1:
-            return ctx.cast(ctx.reshape(indices, self.batch_dims), self.dtype)
+            return ctx.reshape(indices, self.batch_dims)
         position = ctx.builder.constant(np.asarray(k, np.int64))
-        rank = len(self.batch_dims)
-        return ctx.cast(
-            ctx.op.Gather(indices, position, axis=rank, shape=self.batch_dims), self.dtype
-        )
+        return ctx.op.Gather(indices, position, axis=rank, shape=self.batch_dims)
+
+    def _covers(self, axis: _Axis) -> bool:
+        """Whether each window is known to be the whole axis, so that it is no indexed one."""
+        start = self.ctx.builder.array(axis.start)
+        whole = self.operand_dims[axis.axis] == axis.window
+        return bool(whole and start is not None and not start.any())
 
     def _counter(self, position: int) -> ir.Value:
         """0, 1, 2... along one batch dimension."""
@@ -126,9 +144,11 @@ class _Grid:
         batch = [("batch", i) for i in range(len(self.batch_dims))]
         return [*batch, *(a.axis for a in self.shown)]
 
+    def _number(self, dim: Any) -> ir.Value:
+        return self.ctx.cast(self.ctx.dim_scalar(dim), self.dtype)
+
     def _last(self, axis: _Axis) -> ir.Value:
-        last = self.operand_dims[axis.axis] - axis.window
-        return self.ctx.cast(self.ctx.dim_scalar(last), self.dtype)
+        return self._number(self.operand_dims[axis.axis] - axis.window)
 
     def in_bounds(self) -> ir.Value | None:
         """Whether each window lies inside, over the batch; None where that is known."""
@@ -137,7 +157,7 @@ class _Grid:
         for axis in self.axes:
             if not axis.free:
                 continue
-            above = ctx.op.GreaterOrEqual(axis.start, 0)
+            above = ctx.op.GreaterOrEqual(axis.start, self._number(axis.low))
             inside = ctx.op.And(above, ctx.op.LessOrEqual(axis.start, self._last(axis)))
             array = ctx.builder.array(inside)
             if array is None or not array.all():
@@ -151,8 +171,8 @@ class _Grid:
         """Moves every window inside the operand, as JAX does."""
         for axis in self.axes:
             if axis.free:
-                low = self.ctx.op.Max(axis.start, 0)
-                axis.start = self.ctx.op.Min(low, self._last(axis))
+                low, high = self._number(axis.low), self._last(axis)
+                axis.start = clamped(self.ctx, axis.start, low, high)
 
     def components(self) -> list[ir.Value]:
         """The index on each indexed axis, broadcastable to `dims`."""
@@ -174,6 +194,46 @@ class _Grid:
         if len(parts) == 1:
             return parts[0]
         return ctx.op.Concat(*parts, axis=len(dims), dtype=INT64, shape=(*dims, len(parts)))
+
+
+def unwrapped(ctx: Context, index: ir.Value, size: Any) -> ir.Value | None:
+    """The i of an ``index`` that is i + size where i < 0, as JAX counts from the end; else None."""
+    choice = index.producer()
+    if choice is None or choice.op_type != "Where":
+        return None
+    condition, sum_, value = choice.inputs
+    below = None if condition is None else condition.producer()
+    wrapped = None if sum_ is None else sum_.producer()
+    if below is None or wrapped is None or value is None or ctx.dims(value) != ctx.dims(index):
+        return None
+    zero = ctx.builder.array(below.inputs[1])
+    fits = (
+        (below.op_type, wrapped.op_type) == ("Less", "Add")
+        and below.inputs[0] is value
+        and wrapped.inputs[0] is value
+        and zero is not None
+        and not zero.any()
+    )
+    known = ctx.builder.array(wrapped.inputs[1])
+    if known is not None:
+        return value if fits and is_static([size]) and (known == size).all() else None
+    scalar = ctx.cast(ctx.dim_scalar(size), value.dtype)
+    return value if fits and wrapped.inputs[1] is scalar else None
+
+
+def clamped(ctx: Context, index: ir.Value, low: ir.Value, high: ir.Value) -> ir.Value:
+    """An index between two scalars; as it is where its type holds no others."""
+    least, most, known = (ctx.builder.array(v) for v in (low, high, index))
+    node = index.producer()
+    source = node.inputs[0] if node is not None and node.op_type == "Cast" else None
+    if least is not None and most is not None:
+        if known is not None:
+            return ctx.constant(np.clip(known, least, most), index)
+        if source is not None and element_type(source).is_integer():
+            limits = np.iinfo(element_type(source).numpy())
+            if least <= limits.min and limits.max <= most:
+                return index
+    return ctx.op.Clip(index, low, high, shape=ctx.dims(index))
 
 
 def arange(ctx: Context, size: Any) -> ir.Value:
@@ -199,7 +259,7 @@ def _gather(
     fill_value: Any,
     **_: Any,
 ) -> ir.Value:
-    """An index outside is clamped (CLIP), or gives the fill value (FILL_OR_DROP)."""
+    """An index outside gives the fill value (FILL_OR_DROP), or is clamped, as XLA does it."""
     numbers = dimension_numbers
     grid = _Grid(
         ctx,
@@ -215,8 +275,7 @@ def _gather(
     )
     operand = _cut(ctx, operand, grid)
     valid = grid.in_bounds() if mode == Mode.FILL_OR_DROP else None
-    if mode != Mode.PROMISE_IN_BOUNDS:
-        grid.clamp()
+    grid.clamp()
     gathered, order = _gathered(ctx, operand, grid)
     batch = [a for a in range(len(ctx.out_dims)) if a not in numbers.offset_dims]
     target: list[Any] = [None] * len(ctx.out_dims)
@@ -292,9 +351,9 @@ def scatter(reduction: str) -> Rule:
     ) -> ir.Value:
         numbers = dimension_numbers
         grid = _scatter_grid(ctx, operand, indices, updates, numbers)
-        valid = grid.in_bounds() if mode == Mode.FILL_OR_DROP else None
-        if mode != Mode.PROMISE_IN_BOUNDS:
-            grid.clamp()
+        # What is promised to lie inside, and does not, XLA drops.
+        valid = None if mode == Mode.CLIP else grid.in_bounds()
+        grid.clamp()
         order = [*(a.axis for a in grid.axes), *grid.rest]
         leading = ctx.transpose(operand, order)
         components = grid.components() or [ctx.constant(0, INT64)]

@@ -29,11 +29,53 @@ def test_what_lies_outside_has_the_fill_value_of_its_type(dtype: str) -> None:
     assert_agrees(lambda x, i: x.at[i].get(mode="fill"), (X > 0).astype(dtype), OUTSIDE)
 
 
-def test_indices_that_lie_inside_need_one_gather() -> None:
-    model = assert_agrees(
-        lambda x, i: x.at[i].get(mode="promise_in_bounds", wrap_negative_indices=False), X, INSIDE
-    )
-    assert operators(model) == ["Gather"]
+@pytest.mark.parametrize(
+    ("fn", "expected"),
+    [
+        (lambda x, i: x[i], ["Clip", "Gather"]),
+        (lambda x, i: x[:, i], ["Clip", "Gather"]),
+        (
+            lambda x, i: x[i[0]],
+            ["Slice", "Squeeze", "Cast", "Clip", "Unsqueeze", "Gather", "Squeeze"],
+        ),
+        (
+            lambda x, i: jnp.tile(x, (52, 1, 1))[i.astype(np.uint8)],
+            ["Tile", "Cast", "Cast", "Gather"],
+        ),
+    ],
+)
+def test_indices_are_clamped_in_one_operator(fn: Any, expected: list[str]) -> None:
+    model = assert_agrees(fn, X, np.array([2, -1, 7, -4, -5, -6, -11], np.int32))
+    assert operators(model) == expected
+
+
+_DIMENSIONS = {
+    "scattered": lax.ScatterDimensionNumbers((1,), (0, 1), (0, 1)),
+    "windows": lax.ScatterDimensionNumbers((1, 2, 3), (), (0, 1)),
+}
+PLACES = np.array([[5, 1], [-3, 9], [2**31 - 1, -(2**31)], [0, 0], [3, 2]], np.int32)
+
+
+@pytest.mark.parametrize("mode", [m for m in lax.GatherScatterMode if m.name != "ONE_HOT"])
+@pytest.mark.parametrize("sizes", [(1, 2, 3), (2, 2, 3), (1, 1, 3)])
+def test_windows_that_lie_outside(sizes: Any, mode: Any) -> None:
+    collapsed = (0, 1) if sizes[1] == 1 else (0,) if sizes[0] == 1 else ()
+    offsets = tuple(range(1, 4 - len(collapsed)))
+    numbers = lax.GatherDimensionNumbers(offsets, collapsed, (0, 1))
+    assert_agrees(lambda x, i: lax.gather(x, i, numbers, sizes, mode=mode), X, PLACES)
+
+
+@pytest.mark.parametrize("mode", list(lax.GatherScatterMode))
+@pytest.mark.parametrize("kind", list(_DIMENSIONS))
+@pytest.mark.parametrize("name", ["scatter_add", "scatter_mul", "scatter_min", "scatter_max"])
+def test_updates_that_lie_outside(name: str, kind: str, mode: Any) -> None:
+    shape = (5, 3) if kind == "scattered" else (5, 2, 2, 3)
+    updates = _RNG.standard_normal(shape, dtype=np.float32)
+
+    def fn(x: Any, i: Any, u: Any) -> Any:
+        return getattr(lax, name)(x, i, u, _DIMENSIONS[kind], mode=mode)
+
+    assert_agrees(fn, X, PLACES, updates)
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,7 @@ def _select_and_scatter_add(
     total = jnp.zeros(size + 1, source.dtype)
     places = total.at[chosen.reshape(-1)]
     add = places.max if source.dtype == np.bool_ else places.add
-    total = add(source.reshape(-1), mode="promise_in_bounds")
+    total = add(source.reshape(-1), mode="clip")
     return total[:size].reshape(operand.shape)
 
 
