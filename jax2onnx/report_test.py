@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,15 @@ def test_what_was_converted_lacks_nothing(double: bool) -> None:
         return_mode="ir",
     )
     assert lacking(converted, "cpu")[1:] == ([], [])
+
+
+def test_the_guide_to_deployment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    guide = (Path(__file__).parents[1] / "docs" / "deployment.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for code in re.findall(r"```python\n(.*?)```", guide, re.DOTALL):
+        exec(code, names)  # noqa: S102  the code that readers are told to write
+    [shown] = re.findall(r"```text\n(.*?)```", guide, re.DOTALL)
+    assert capsys.readouterr().out == shown
