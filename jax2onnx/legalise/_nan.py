@@ -55,6 +55,7 @@ def _guard(graph: ir.Graph, node: ir.Node) -> None:
     ):
         new.outputs[0].type, new.outputs[0].shape = ir.TensorType(dtype), shape
         new.name = f"{node.name}/{new.op_type}"
+        new.metadata_props.update(node.metadata_props)
         new.outputs[0].name = None if result.name is None else f"{result.name}.{new.op_type}"
     result.replace_all_uses_with(kept, replace_graph_outputs=True)
     choice.replace_input_with(2, result)  # it was a reader of the result too

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from jax2onnx.rewrite.cleanup import remove_dead_nodes
 from jax2onnx.rewrite.editor import Editor, Preference
 from jax2onnx.rewrite.rules import STAGES, Entry, Rule
 from jax2onnx.rewrite.values import stands_for
+from jax2onnx.write._prune import prune
 
 __all__ = ["Preference", "rewrite"]
 
@@ -31,7 +31,7 @@ def rewrite(model: ir.Model, *, prefer: Preference = "speed") -> None:
     With ``prefer="readable"`` it also puts operators that take ONNX Runtime longer than what they
     stand for.
     """
-    remove_dead_nodes(model)
+    prune(model)
     opset = model.graph.opset_imports[""]
     bodies = [(f.graph, True) for f in model.functions.values()]
     for body, function in [*bodies, (model.graph, False)]:

@@ -237,7 +237,6 @@ def test_stray_metadata_goes_and_ours_stays() -> None:
     x = value("x")
     node = op("Neg", x)
     node.doc_string = "/srv/someone/model.py:3"
-    node.metadata_props["pkg.onnxscript.rewriter.rule_name"] = "rule"
     node.metadata_props["jax2onnx.source"] = "model.py:3"
     of = model([x], node.outputs, [node])
     of.metadata_props.update({"b": "2", "a": "1"})

@@ -8,16 +8,12 @@ from jax2onnx.write._walk import bodies, nested_graphs
 
 PRODUCER = "jax2onnx"
 
-# Written by onnxscript's rewriter on each node that a rule made.
-_REWRITER_TAG = "pkg.onnxscript.rewriter.rule_name"
-
 
 def clean_metadata(model: ir.Model) -> None:
     """Stamp the producer, and drop what is nobody's business.
 
-    1. The rewriter's notes on nodes.
-    2. Doc strings of graphs, nodes, values and tensors: tools put stack traces with the build
-       machine's paths there. Those of the model and of functions are the author's, and stay.
+    That is the doc strings of graphs, nodes, values and tensors: tools put stack traces with the
+    build machine's paths there. Those of the model and of functions are the author's, and stay.
     """
     import jax2onnx  # which imports this module, and is only now there in full
 
@@ -30,7 +26,6 @@ def clean_metadata(model: ir.Model) -> None:
                 _clean_value(value)
             for node in graph:
                 node.doc_string = None
-                node.metadata_props.pop(_REWRITER_TAG, None)
                 for value in node.outputs:
                     value.doc_string = None
 
