@@ -9,6 +9,8 @@ from typing import Any
 
 import jax
 from jax._src import source_info_util
+from jax._src.core import InternalMutableArrayEffect
+from jax._src.state.discharge import discharge_state
 from jax.extend import core
 
 from jax2onnx import function
@@ -25,6 +27,13 @@ unsupported_p.multiple_results = True
 unsupported_p.def_abstract_eval(
     lambda *, name, types: [jax.core.ShapedArray(t.shape, t.dtype) for t in types]
 )
+
+
+def without_references(closed: core.ClosedJaxpr) -> core.ClosedJaxpr:
+    """The same computation on values, where it writes to arrays of its own (`jax.new_ref`)."""
+    if not any(isinstance(e, InternalMutableArrayEffect) for e in closed.jaxpr.effects):
+        return closed
+    return discharge_state(closed)
 
 
 def source_line(eqn: core.JaxprEqn) -> str:

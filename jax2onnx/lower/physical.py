@@ -21,7 +21,7 @@ from jax._src import source_info_util
 from jax.extend import core
 
 from jax2onnx.errors import ModelError
-from jax2onnx.lower.jaxprs import nested_jaxprs, source_line, unsupported_p
+from jax2onnx.lower.jaxprs import nested_jaxprs, source_line, unsupported_p, without_references
 from jax2onnx.lower.registry import LOWERINGS, Decomposition
 from jax2onnx.trace import Input, Parameter, Traced
 from jax2onnx.trace.dimensions import abstract
@@ -201,9 +201,10 @@ def physical_jaxpr(closed: core.ClosedJaxpr) -> core.ClosedJaxpr:
 
 def physical(traced: Traced) -> Traced:
     """``traced`` on plain numbers; parameters, inputs and outputs of other types are packed."""
-    if not has_logical(traced.jaxpr):
-        return traced
-    closed = physical_jaxpr(core.ClosedJaxpr(traced.jaxpr, traced.consts))
+    closed = without_references(core.ClosedJaxpr(traced.jaxpr, traced.consts))
+    if not has_logical(closed.jaxpr):
+        return replace(traced, jaxpr=closed.jaxpr, consts=tuple(closed.consts))
+    closed = physical_jaxpr(closed)
     return replace(
         traced,
         jaxpr=closed.jaxpr,

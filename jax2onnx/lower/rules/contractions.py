@@ -16,6 +16,7 @@ from typing import Any
 import onnx_ir as ir
 from jax import lax
 from jax._src.lax import lax as lax_internal
+from jax._src.lax.scaled_dot import _scaled_dot_impl, scaled_dot_p
 
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.registry import in_jax, register_lowering
@@ -104,3 +105,9 @@ def _ragged_dot_general(lhs: Any, rhs: Any, group_sizes: Any, **params: Any) -> 
     wanted = ("ragged_dot_dimension_numbers", "precision", "preferred_element_type", "group_offset")
     chosen = {name: params[name] for name in wanted if name in params}
     return lax_internal._ragged_dot_general_impl(lhs, rhs, group_sizes, **chosen)
+
+
+@register_lowering(scaled_dot_p)
+@in_jax
+def _scaled_dot(*operands: Any, **params: Any) -> Any:
+    return _scaled_dot_impl(*operands, **params)

@@ -11,7 +11,7 @@ from jax import lax
 from jax._src.lax.control_flow.conditionals import platform_index_p
 
 from jax2onnx.lower.context import Context
-from jax2onnx.lower.dtypes import BOOL, INT32, INT64
+from jax2onnx.lower.dtypes import BOOL, INT32, INT64, onnx_dtype
 from jax2onnx.lower.jaxprs import portable_branch
 from jax2onnx.lower.registry import register_lowering
 
@@ -155,8 +155,11 @@ def _scan(
     consts = operands[:num_consts]
     carry = operands[num_consts : num_consts + num_carry]
     scanned = operands[num_consts + num_carry :]
+    stacked = ctx.out_types[num_carry:]
+    if isinstance(length, int) and length == 0:  # ONNX Runtime's Scan takes no fewer than one row
+        return [*carry, *(ctx.broadcast(ctx.constant(0, onnx_dtype(d)), s) for d, s in stacked)]
     carried = _fresh(ctx, "carry", carry)
-    if not scanned and not (reverse and len(ctx.avals_out) > num_carry):
+    if not scanned and not (reverse and stacked):
         step, going = _loop_inputs(ctx)
 
         def body(branch: Context) -> Sequence[ir.Value]:
@@ -180,7 +183,6 @@ def _scan(
         lambda branch: branch.lower_closed(jaxpr, (*consts, *carried, *used)),
         "body",
     )
-    stacked = len(ctx.avals_out) - num_carry
     return ctx.several(
         "Scan",
         *carry,
@@ -188,7 +190,7 @@ def _scan(
         body=graph,
         num_scan_inputs=len(steps),
         scan_input_directions=[1] * len(steps) if reverse else None,
-        scan_output_directions=[1] * stacked if reverse and stacked else None,
+        scan_output_directions=[1] * len(stacked) if reverse and stacked else None,
         types=ctx.out_types,
     )
 

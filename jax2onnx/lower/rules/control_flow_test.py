@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.ad_checkpoint
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from jax._src.custom_derivatives import linear_call
 
+from jax2onnx import to_onnx
 from jax2onnx.testing import assert_agrees, operators
 
 X = np.linspace(-2, 2, 24, dtype=np.float32).reshape(3, 8)
@@ -101,3 +104,75 @@ def test_gradient_through_a_loop() -> None:
         return last.sum()
 
     assert_agrees(jax.grad(loss), X)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_scan_over_nothing(reverse: bool) -> None:
+    def fn(x: jax.Array) -> Any:
+        return lax.scan(lambda c, r: (c + r, (c * r, r[0] > 0)), x[0], x[:0], reverse=reverse)
+
+    assert_agrees(fn, X)
+
+
+@pytest.mark.parametrize("unroll", [2, 3, True])
+def test_unrolled_scans(unroll: Any) -> None:
+    assert_agrees(lambda x: lax.scan(lambda c, r: (c + r, c), x[0], x, unroll=unroll), X)
+
+
+@pytest.mark.parametrize("stop", [-2, 0, 5])
+def test_bounds_that_are_inputs(stop: int) -> None:
+    assert_agrees(lambda x, n: lax.fori_loop(1, n, lambda i, c: c + i, x), X, np.int32(stop))
+
+
+@pytest.mark.parametrize("index", [-7, 0, 2, 9])
+def test_switches_clamp_their_index(index: int) -> None:
+    branches = [lambda v: v, lambda v: -v, lambda v: v * 3]
+    assert_agrees(lambda i, x: lax.switch(i, branches, x), np.int32(index), X)
+
+
+def test_loops_and_branches_under_vmap() -> None:
+    def loop(row: Any, n: Any) -> Any:
+        return lax.while_loop(lambda c: c[0] < n, lambda c: (c[0] + 1, c[1] * 0.5 + row), (0, row))
+
+    def branch(row: Any) -> Any:
+        return lax.cond(row[0] > 0, lambda v: v * 2, lambda v: lax.fori_loop(0, 2, _halve, v), row)
+
+    assert_agrees(jax.vmap(loop), X, np.arange(len(X), dtype=np.int32))
+    assert_agrees(jax.vmap(branch), X)
+
+
+def _halve(_: Any, v: Any) -> Any:
+    return v / 2
+
+
+def test_arrays_that_the_function_writes_to() -> None:
+    def fn(x: jax.Array) -> Any:
+        table = jax.new_ref(x)
+        table[0] = table[1] * 2
+
+        def step(i: Any, c: Any) -> Any:
+            table[i] = table[i] + c.sum()
+            return c + 1
+
+        return lax.fori_loop(0, 2, step, x[0]), table[...]
+
+    assert_agrees(fn, X)
+
+
+def test_what_watches_the_program_is_left_out() -> None:
+    def fn(x: jax.Array) -> Any:
+        jax.debug.print("{}", x.sum())
+        jax.debug.callback(lambda v: None, x)
+        return jax.ad_checkpoint.checkpoint_name(x + 1, "sum")
+
+    assert operators(to_onnx(fn, [X])) == ["Add"]
+
+
+def test_calls() -> None:
+    def composite(x: Any) -> Any:
+        return lax.composite(lambda v: jnp.sin(v) * 2, "test.twice_sine")(x)
+
+    def linear(x: Any) -> Any:
+        return linear_call(lambda r, v: v * r, lambda r, c: c * r, x, x + 1)
+
+    assert_agrees(lambda x: (composite(x), linear(x)), X)

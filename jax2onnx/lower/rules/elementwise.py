@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import onnx_ir as ir
 from jax import lax
+from jax._src.ad_checkpoint import name_p
 from jax._src.ad_util import add_jaxvals_p, stop_gradient_p
 from jax._src.dispatch import device_put_p
 from jax._src.lax import lax as lax_internal
@@ -81,7 +82,9 @@ for _primitive, _rule in _ONE_OPERATOR.items():
     register_lowering(_primitive)(_rule)
 
 
-@register_lowering(stop_gradient_p, lax_internal.copy_p, lax.optimization_barrier_p, device_put_p)
+@register_lowering(
+    stop_gradient_p, lax_internal.copy_p, lax.optimization_barrier_p, device_put_p, name_p
+)
 def _identity(ctx: Context, *operands: ir.Value, **_: Any) -> tuple[ir.Value, ...]:
     return operands
 
@@ -114,6 +117,11 @@ def _division(op_type: str, **attributes: Any) -> Rule:
 
 register_lowering(lax.div_p)(_division("Div"))
 register_lowering(lax.rem_p)(_division("Mod", fmod=1))
+
+
+@register_lowering(lax_internal.tie_p)
+def _tie(ctx: Context, _: ir.Value, y: ir.Value) -> ir.Value:
+    return y
 
 
 @register_lowering(lax.ne_p)

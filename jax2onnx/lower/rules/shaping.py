@@ -201,6 +201,12 @@ def _iota(
     return ctx.broadcast(ctx.reshape(numbers, tuple(aligned)), ctx.out_dims)
 
 
+@register_lowering(lax_internal.empty_p, lax_internal.empty2_p)
+def _empty(ctx: Context, **_: Any) -> ir.Value:
+    """Zeros, as on the CPU."""
+    return ctx.broadcast(ctx.constant(0, ctx.out_dtype), ctx.out_dims)
+
+
 @register_lowering(dim_as_value_p)
 def _dim_as_value(ctx: Context, *, dim: Any) -> ir.Value:
     return ctx.cast(ctx.dim_scalar(dim), ctx.out_dtype)

@@ -7,12 +7,11 @@ from typing import Any
 
 import jax
 from jax import lax
-from jax._src import custom_derivatives, pjit
-from jax._src.ad_checkpoint import remat_p
-from jax._src.core import closed_call_p
+from jax._src import pjit
 
 from jax2onnx.function import Mark
 from jax2onnx.lower.physical import evaluate, rule
+from jax2onnx.lower.rules.calls import CALLS, closed
 
 
 def _function(closed: Any) -> Callable[..., list[Any]]:
@@ -28,14 +27,12 @@ def _jit(*operands: Any, jaxpr: Any, name: str, **_: Any) -> list[Any]:
     return list(jax.jit(function)(*operands))
 
 
-@rule(custom_derivatives.custom_jvp_call_p, custom_derivatives.custom_vjp_call_p, closed_call_p)
-def _call(*operands: Any, call_jaxpr: Any, **_: Any) -> list[Any]:
-    return _function(call_jaxpr)(*operands)
+def _call(param: str) -> Callable[..., list[Any]]:
+    return lambda *operands, **params: _function(closed(params[param]))(*operands)
 
 
-@rule(remat_p)
-def _remat(*operands: Any, jaxpr: Any, **_: Any) -> list[Any]:
-    return evaluate(jaxpr, (), operands)
+for _primitive, _param in CALLS.items():
+    rule(_primitive)(_call(_param))
 
 
 @rule(lax.cond_p)
