@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +17,7 @@ from jax.extend import core
 
 from jax2onnx.errors import InputError, ModelError
 from jax2onnx.trace.border import FROM_NCHW, TO_NCHW, branching, images, permuted
-from jax2onnx.trace.callables import held, linen_pair, parameterise
+from jax2onnx.trace.callables import held, linen_pair, parameterise, signature
 from jax2onnx.trace.dimensions import CONCRETE, abstract, dimension_parser, explained, variables
 from jax2onnx.trace.paths import path_name
 from jax2onnx.trace.reach import constants, named
@@ -170,16 +169,15 @@ def _check_callable(fn: Any) -> None:
 
 
 def _check_call(fn: Any, inputs: Sequence[Any], keywords: Mapping[str, Any]) -> None:
-    try:
-        signature = inspect.signature(fn)
-    except (TypeError, ValueError):  # a builtin, which has none
+    known = signature(fn)
+    if known is None:
         return
     try:
-        signature.bind(*inputs, **keywords)
+        known.bind(*inputs, **keywords)
     except TypeError as error:
         raise InputError(
             f"inputs= gives {len(inputs)} positional argument(s) and input_params= gives "
-            f"{sorted(keywords)}, but fn takes {signature}: {error}"
+            f"{sorted(keywords)}, but fn takes {known}: {error}"
         ) from error
 
 

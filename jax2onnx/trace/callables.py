@@ -20,6 +20,9 @@ from jax import tree_util
 from jax2onnx.errors import InputError
 from jax2onnx.trace.paths import path_name
 
+_OF_APPLY = frozenset(("capture_intermediates", "method", "mutable", "rngs"))
+"""Arguments of Flax Linen's ``apply`` that it does not pass on."""
+
 
 @dataclass(frozen=True)
 class Parameterised:
@@ -122,15 +125,26 @@ def _with_arguments(
     return Parameterised(inner.paths + paths, inner.leaves + bound.leaves, rebuild)
 
 
+def signature(fn: Callable[..., Any]) -> inspect.Signature | None:
+    """What a callable takes: of a Flax Linen ``apply``, what the module's method does."""
+    if isinstance(fn, functools.partial) and is_linen_module(getattr(fn.func, "__self__", None)):
+        module: Any = fn.func.__self__  # type: ignore[attr-defined]
+        method = fn.keywords.get("method") or "__call__"
+        own = {k: v for k, v in fn.keywords.items() if k not in _OF_APPLY}
+        if isinstance(method, str):
+            fn = functools.partial(getattr(module, method), *fn.args[1:], **own)
+    try:
+        return inspect.signature(fn)
+    except (TypeError, ValueError):  # a builtin, which has none
+        return None
+
+
 def argument_names(fn: Callable[..., Any], count: int) -> list[str]:
     """Names of the first ``count`` positional arguments: the function's own, as far as they go."""
-    try:
-        parameters = list(inspect.signature(fn).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
+    known = signature(fn)
     positional = [
         p.name
-        for p in parameters
+        for p in (known.parameters.values() if known else ())
         if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name != "self"
     ]
     return (positional + [f"input_{i}" for i in range(len(positional), count)])[:count]

@@ -1,0 +1,84 @@
+"""Charged particles on a ring: a time loop with scatter, gather, a transform and a `while`.
+
+Each step spreads the charge of the particles over a grid (scatter), solves for the field by a
+Fourier transform, reads the field at the particles (gather) and pushes them. It goes on until the
+field's energy has fallen to a fraction, or the number of steps is reached.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from examples.shared import export, run
+
+CELLS, STEP = 32, 0.05
+
+
+class Particles(NamedTuple):
+    """Positions in cells, from 0 to `CELLS`, and velocities."""
+
+    position: Any
+    velocity: Any
+
+
+def field(particles: Particles) -> jax.Array:
+    """The electric field in each cell."""
+    left = jnp.floor(particles.position)
+    share = particles.position - left
+    cell = left.astype(jnp.int32) % CELLS
+    charge = jnp.zeros(CELLS).at[cell].add(1 - share).at[(cell + 1) % CELLS].add(share)
+    waves = jnp.fft.rfft(charge - charge.mean())
+    number = 2 * np.pi * np.fft.rfftfreq(CELLS).astype(np.float32)
+    number[0] = 1.0
+    return jnp.fft.irfft(waves / (1j * number), CELLS)
+
+
+def push(particles: Particles, force: jax.Array) -> Particles:
+    """One step in time."""
+    cell = particles.position.astype(jnp.int32) % CELLS
+    velocity = particles.velocity - STEP * force[cell]
+    return Particles((particles.position + STEP * velocity) % CELLS, velocity)
+
+
+def simulate(particles: Particles, steps: jax.Array) -> dict[str, jax.Array | Particles]:
+    """Runs for ``steps`` steps, or until the field has all but vanished."""
+    first = jnp.sum(field(particles) ** 2)
+
+    def going(state: tuple[jax.Array, jax.Array, Particles]) -> jax.Array:
+        count, energy, _ = state
+        return (count < steps) & (energy > 0.05 * first)
+
+    def step(
+        state: tuple[jax.Array, jax.Array, Particles],
+    ) -> tuple[jax.Array, jax.Array, Particles]:
+        count, _, particles = state
+        force = field(particles)
+        return count + 1, jnp.sum(force**2), push(particles, force)
+
+    start = jnp.int32(0), first, particles
+    count, energy, particles = jax.lax.while_loop(going, step, start)
+    return {"steps": count, "energy": energy, "particles": particles}
+
+
+def main(folder: Path) -> None:
+    """Exports the simulation for any number of particles; how long it runs is an input."""
+    rng = np.random.default_rng(0)
+    particles = Particles(
+        rng.uniform(0, CELLS, 200).astype(np.float32), rng.standard_normal(200).astype(np.float32)
+    )
+    specs = [Particles(("N",), ("N",)), jax.ShapeDtypeStruct((), np.int32)]
+    model = export(folder, "physics", simulate, specs, [particles, np.int32(10)], atol=1e-4)
+    assert [i.name for i in model.graph.input] == [
+        "particles.position",
+        "particles.velocity",
+        "steps",
+    ]
+
+
+if __name__ == "__main__":
+    run(main)
