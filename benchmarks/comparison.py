@@ -123,6 +123,8 @@ def latencies(
             )
             for name in result["wall"]
         ]
+        for name, why in result["failed"].items():
+            print(f"ONNX Runtime refuses the artifact of {name}: {why}\n")
     columns = ("threads", "artifact of", "wall, ms", "CPU, ms", "load, CPU s", "off the first by")
     table(columns, rows)
     return medians
@@ -139,8 +141,10 @@ def compare_latencies(
     allowed: float,
 ) -> None:
     """Says how our median latencies compare with the better of the others'."""
-    others = [name for name in contenders if name != OURS]
-    for threads, clocks in medians.items() if others else ():
+    for threads, clocks in medians.items():
+        others = [name for name in contenders if name != OURS and name in clocks["wall"]]
+        if not others:
+            continue
         wall, cpu = (
             by_name[OURS] / min(by_name[name] for name in others)
             for by_name in (clocks["wall"], clocks["cpu"])

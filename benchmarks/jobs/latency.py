@@ -3,8 +3,8 @@
 The request is a JSON object: `models` (name -> {"file", "weights": folder or null}), `feeds` (for
 each input its shape and, for integers, their bound), `threads`, `runs`, and `jax` (an architecture,
 or a family and its checkpoint). Prints, by name, the wall and CPU milliseconds of each run, what
-loading took, and how far its output is from that of the first model: the first row of axis 1, which
-all models have; null where it has another shape.
+loading took, why ONNX Runtime refuses a model if it does, and how far the output is from that of
+the first model: the first row of axis 1, which all have; null where it has another shape.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
 Array = np.ndarray[Any, Any]
 _FOLDER = "session.model_external_initializers_file_folder_path"
@@ -93,10 +94,14 @@ def main(request: dict[str, Any]) -> None:
         else generator.integers(0, below, shape)
         for shape, below in request["feeds"]
     ]
-    calls, load = {}, {}
+    calls, load, failed = {}, {}, {}
     for name, entry in request["models"].items():
         start = time.process_time()
-        calls[name] = onnx_model(entry, request["threads"], xs)
+        try:
+            calls[name] = onnx_model(entry, request["threads"], xs)
+        except Fail as error:
+            failed[name] = str(error).strip().splitlines()[-1]
+            continue
         load[name] = time.process_time() - start
     calls["jax.jit"] = jax_model(xs, *request["jax"])
     outputs = {name: call() for name, call in calls.items()}
@@ -116,7 +121,8 @@ def main(request: dict[str, Any]) -> None:
         else None
         for name, output in outputs.items()
     }
-    print(json.dumps({"wall": wall, "cpu": cpu, "load": load, "difference": difference}))
+    report = {"wall": wall, "cpu": cpu, "load": load, "difference": difference, "failed": failed}
+    print(json.dumps(report))
 
 
 main(json.loads(sys.argv[1]))
