@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from jax2onnx.errors import InputError
 from jax2onnx.legalise import Lack, lacking
+from jax2onnx.write._encode import replaced, stand_in
 from jax2onnx.write._references import file_of
 from jax2onnx.write._walk import bodies, nested_graphs, nested_nodes
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import onnx
 
 _WIDTH = 100
+_SMALL = 1024
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Report:
         absent: locations where there is no such file, or where it is too short.
         runtime: the runtime that was asked about.
         lacks: what it cannot run, each operator with its types once.
-        unknown: operators of which nothing is known.
+        unknown: operators, and versions of operator sets, of which nothing is known.
     """
 
     producer: str
@@ -167,12 +169,14 @@ def _typed(model: ir.Model) -> ir.Model:
     values = (v for body in bodies(model) for node in nested_nodes(body) for v in node.outputs)
     if all(value.type is not None for value in values):
         return model
-    from onnx_ir.passes.common import InlinePass, ShapeInferencePass
+    from onnx.shape_inference import infer_shapes
+    from onnx_ir.passes.common import InlinePass
 
     copy = model.clone()
     InlinePass()(copy)
-    ShapeInferencePass(check_type=False, strict_mode=False, data_prop=False)(copy)
-    return copy
+    held = (v for g in nested_graphs(copy.graph) for v in g.initializers.values())
+    with replaced({v: stand_in(v) for v in held if v.const_value and v.const_value.size > _SMALL}):
+        return ir.from_proto(infer_shapes(ir.to_proto(copy)))
 
 
 def _is_there(tensor: ir.ExternalTensor) -> bool:

@@ -106,6 +106,26 @@ def test_it_lacks_what_the_runtime_refuses(
     assert jax2onnx.report(proto).runs == runs
 
 
+MODELS = sorted((Path(onnx.__file__).parent / "backend" / "test" / "data").glob("*/*/model.onnx"))
+
+
+def test_it_agrees_with_the_runtime_on_models_of_other_programs() -> None:
+    """Those that test ONNX's backends: traced by torch, with sequences, strings, empty shapes."""
+    assert len(MODELS) > 100
+    for path in MODELS:
+        found = jax2onnx.report(path)
+        assert found.unknown in ((), (f"operator set {found.opsets['']} (judged as 21)",))
+        try:
+            onnxruntime.InferenceSession(path)
+        except state.NotImplemented:
+            # A kernel that an older operator set had need not be there any more.
+            assert not found.runs or found.opsets[""] < 7, path
+        except (state.Fail, state.RuntimeException):  # for want of a locale, or of a custom library
+            pass
+        else:
+            assert found.runs, f"{path}\n{found}"
+
+
 def test_each_lack_says_where_and_what_to_do() -> None:
     [lack] = jax2onnx.report(foreign("Erf", TensorProto.DOUBLE)).lacks
     assert (lack.call, lack.node, lack.count) == ("Erf(f64) -> f64", "culprit", 1)
@@ -117,6 +137,8 @@ def test_each_lack_says_where_and_what_to_do() -> None:
 def test_it_says_what_it_does_not_know() -> None:
     proto = foreign("Frobnicate", TensorProto.FLOAT)
     assert jax2onnx.report(proto).unknown == ("Frobnicate",)
+    old = jax2onnx.report(foreign("Neg", TensorProto.FLOAT, opset=17))
+    assert (old.unknown, old.runs) == (("operator set 17 (judged as 21)",), True)
     proto.graph.node[1].domain = "local"
     assert [lack.call.split("(")[0] for lack in jax2onnx.report(proto).lacks] == [
         "local.Frobnicate"

@@ -13,15 +13,19 @@ _KNOWN = frozenset(SHORT_NAMES.values())
 
 
 def lacking(model: ir.Model, target: str) -> tuple[str, list[Lack], list[str]]:
-    """The runtime, what it cannot run of a model, and the operators that the table does not know.
+    """The runtime, what it cannot run of a model, and what the table does not know.
 
     What has no type, or one that no table knows (strings, sequences), fits every kernel. A model of
-    an operator set before those of the table is judged as if it were of the first of these.
+    an operator set before those of the table is judged as if it were of the first of these, and the
+    operator set named among what is not known.
     """
     table = load_table(target)
     refusals: list[Refusal] = []
     unknown: dict[str, None] = {}
-    opset = max(model.opset_imports.get("", 0), table.opsets.start)
+    stated = model.opset_imports.get("", table.opsets.start)
+    opset = max(stated, table.opsets.start)
+    if stated < opset:
+        unknown[f"operator set {stated} (judged as {opset})"] = None
     for body in bodies(model):
         for node in nested_nodes(body):
             if node.op_identifier() in model.functions or node.op_type == "Constant":

@@ -57,7 +57,7 @@ def encode(model: ir.Model, embed_references: bool = False) -> list[Part]:
         for value in model.graph.initializers.values()
         if _is_cut_out(value.const_value, embed_references)
     }
-    stand_ins = {value: _stand_in(value) for value in large}
+    stand_ins = {value: stand_in(value) for value in large}
     with replaced(stand_ins):
         proto = ir.to_proto(model)
     if not large:
@@ -127,7 +127,8 @@ def _is_cut_out(tensor: ir.TensorProtocol | None, embed_references: bool) -> boo
     return tensor.nbytes >= _LARGE
 
 
-def _stand_in(value: ir.Value) -> ir.ExternalTensor:
+def stand_in(value: ir.Value) -> ir.ExternalTensor:
+    """A tensor without bytes that has the type, shape and name of an initializer."""
     tensor = value.const_value
     assert tensor is not None
     assert value.name is not None
