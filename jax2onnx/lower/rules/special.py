@@ -53,10 +53,35 @@ _ERFC_ABOVE_8 = (
     (1.0, 2.26052863220117276590e0, 9.39603524938001434673e0, 1.20489539808096656605e1,
      1.70814450747565897222e1, 9.60896809063285878198e0, 3.36907645100081516050e0),
 )
-_ERFINV_NEAR = (2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087,
-                -0.00125372503, -0.00417768164, 0.246640727, 1.50140941)
-_ERFINV_FAR = (-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773,
-               -0.0076224613, 0.00943887047, 1.00167406, 2.83297682)
+_ERFINV = (
+    (0, 2.5, (2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087,
+              -0.00125372503, -0.00417768164, 0.246640727, 1.50140941)),
+    (5, 3, (-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773,
+            -0.0076224613, 0.00943887047, 1.00167406, 2.83297682)),
+)
+_ERFINV_DOUBLE = (
+    (0, 3.125, (-3.6444120640178196996e-21, -1.685059138182016589e-19, 1.2858480715256400167e-18,
+                1.115787767802518096e-17, -1.333171662854620906e-16, 2.0972767875968561637e-17,
+                6.6376381343583238325e-15, -4.0545662729752068639e-14, -8.1519341976054721522e-14,
+                2.6335093153082322977e-12, -1.2975133253453532498e-11, -5.4154120542946279317e-11,
+                1.051212273321532285e-09, -4.1126339803469836976e-09, -2.9070369957882005086e-08,
+                4.2347877827932403518e-07, -1.3654692000834678645e-06, -1.3882523362786468719e-05,
+                0.0001867342080340571352, -0.00074070253416626697512, -0.0060336708714301490533,
+                0.24015818242558961693, 1.6536545626831027356)),
+    (6.25, 3.25, (2.2137376921775787049e-09, 9.0756561938885390979e-08, -2.7517406297064545428e-07,
+                  1.8239629214389227755e-08, 1.5027403968909827627e-06, -4.013867526981545969e-06,
+                  2.9234449089955446044e-06, 1.2475304481671778723e-05, -4.7318229009055733981e-05,
+                  6.8284851459573175448e-05, 2.4031110387097893999e-05, -0.0003550375203628474796,
+                  0.00095328937973738049703, -0.0016882755560235047313, 0.0024914420961078508066,
+                  -0.0037512085075692412107, 0.005370914553590063617, 1.0052589676941592334,
+                  3.0838856104922207635)),
+    (16, 5, (-2.7109920616438573243e-11, -2.5556418169965252055e-10, 1.5076572693500548083e-09,
+             -3.7894654401267369937e-09, 7.6157012080783393804e-09, -1.4960026627149240478e-08,
+             2.9147953450901080826e-08, -6.7711997758452339498e-08, 2.2900482228026654717e-07,
+             -9.9298272942317002539e-07, 4.5260625972231537039e-06, -1.9681778105531670567e-05,
+             7.5995277030017761139e-05, -0.00021503011930044477347, -0.00013871931833623122026,
+             1.0103004648645343977, 4.8499064014085844221)),
+)
 _LANCZOS = (0.99999999999980993227684700473478, 676.520368121885098567009190444019,
             -1259.13921672240287047156078755283, 771.3234287776530788486528258894,
             -176.61502916214059906584551354, 12.507343278686904814458936853,
@@ -67,7 +92,6 @@ _LANCZOS = (0.99999999999980993227684700473478, 676.5203681218850985670091904440
 _LOG_T0 = 2.0149030205422647  # log 7.5
 _LOG_PI = 1.1447298858494002
 _LOG_2PI = 1.8378770664093453
-_SQRT_PI = 1.7724538509055159
 
 
 def _ratio(x: Any, pair: tuple[Sequence[float], Sequence[float]]) -> Any:
@@ -103,17 +127,13 @@ def erfc(x: Any) -> Any:
 
 
 def erf_inv(y: Any) -> Any:
-    """Giles's polynomials, and in double precision two steps of Newton's method."""
+    """Giles's polynomials: the first in -log(1 - y^2), the others in its square root."""
     w = -jnp.log1p(-y * y)
-    near = polynomial(w - 2.5, _ERFINV_NEAR)
-    x = y * jnp.where(w < 5, near, polynomial(jnp.sqrt(jnp.maximum(w, 5)) - 3, _ERFINV_FAR))
-    if y.dtype == np.float64:
-        for _ in range(2):
-            rest = jnp.where(jnp.abs(y) < 0.5, erf(x) - y, jnp.sign(x) * (1 - jnp.abs(y)))
-            wide = jnp.abs(y) >= 0.5
-            rest = jnp.where(wide, rest - jnp.sign(x) * erfc(jnp.abs(x)), rest)
-            x = x - rest * _SQRT_PI / 2 * jnp.exp(x * x)
-    return jnp.where(jnp.abs(y) == 1, y * np.inf, x).astype(y.dtype)
+    x, root = jnp.full_like(y, np.nan), jnp.sqrt(w)
+    for start, centre, coefficients in _ERFINV_DOUBLE if y.dtype == np.float64 else _ERFINV:
+        near = (root if start else w) - y.dtype.type(centre)
+        x = jnp.where(w >= start, polynomial(near, coefficients), x)
+    return jnp.where(jnp.abs(y) == 1, y * np.inf, y * x).astype(y.dtype)
 
 
 register_lowering(lax.erf_p)(doubled("Erf", erf))
@@ -161,31 +181,31 @@ def digamma(x: Any) -> Any:
     angle = np.asarray(np.pi, x.dtype) * fraction
     reflected = right - np.asarray(np.pi, x.dtype) * jnp.cos(angle) / jnp.sin(angle)
     result = jnp.where(left, reflected, right)
-    result = jnp.where((x <= 0) & (x == jnp.floor(x)), np.nan, result)
-    return jnp.where(x == 0, -1 / x, result).astype(x.dtype)
+    return jnp.where((x <= 0) & (x == jnp.floor(x)), np.nan, result).astype(x.dtype)
 
 
 # Bernoulli numbers B(2k) / (2k)!, the terms of Euler and Maclaurin's formula.
 _EULER_MACLAURIN = (
     1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307674368000,
     1 / 74724249600, -3617 / 10670622842880000, 43867 / 5109094217170944000,
+    -174611 / 802857662698291200000, 854513 / 155112100433309859840000,
+    -236364091 / 1693824136731743669452800000,
 )  # fmt: skip
 
 
 def zeta(x: Any, q: Any) -> Any:
-    """Hurwitz's zeta function for x > 1: ten terms, then Euler and Maclaurin's formula."""
-    total = sum((q + k) ** -x for k in range(10))
+    """Hurwitz's zeta function for x >= 1: ten terms, then Euler and Maclaurin's formula."""
+    first = sum((q + k) ** -x for k in range(10))
     a = q + 10
-    power = a ** (-x)
-    total = total + power * a / (x - 1) + power / 2
-    factor, power = x, power / a
-    for k, coefficient in enumerate(_EULER_MACLAURIN):
-        total = total + x.dtype.type(coefficient) * factor * power
-        factor = factor * (x + 2 * k + 1) * (x + 2 * k + 2)
-        power = power / (a * a)
-    whole = q == jnp.floor(q)
-    undefined = (x < 1) | ((q <= 0) & ~whole & (x != jnp.floor(x)))
-    total = jnp.where(undefined, np.nan, jnp.where((q <= 0) & whole, np.inf, total))
+    power, rest = a ** (-x), jnp.zeros_like(x)
+    for k, coefficient in reversed([*enumerate(_EULER_MACLAURIN)]):
+        rest = x.dtype.type(coefficient) + (x + 2 * k + 1) * (x + 2 * k + 2) / (a * a) * rest
+    total = first + power * a / (x - 1) + power * (x.dtype.type(0.5) + x / a * rest)
+    below = q <= 0
+    # At a pole, the limits from both sides are the same for an even x alone.
+    pole = jnp.where(lax.rem(x, x.dtype.type(2)) == 0, np.inf, np.nan)
+    total = jnp.where((x < 1) | (below & (x != jnp.floor(x))), np.nan, total)
+    total = jnp.where(below & (q == jnp.floor(q)), pole, total)
     return jnp.where(x == 1, np.inf, total).astype(x.dtype)
 
 
@@ -217,7 +237,7 @@ def bessel_i1e(x: Any) -> Any:
     expansion = jnp.ones_like(x)
     for k in range(20, 0, -1):
         expansion = 1 - (4 - (2 * k - 1) ** 2) / (8 * k * high) * expansion
-    far = expansion / jnp.sqrt(2 * np.pi * high)
+    far = expansion / (np.sqrt(2 * np.pi) * jnp.sqrt(high))
     near = jnp.exp(-low) * low / 2 * series
     return (jnp.sign(x) * jnp.where(size <= 25, near, far)).astype(x.dtype)
 

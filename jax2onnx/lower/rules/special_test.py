@@ -31,8 +31,27 @@ def test_of_one_number(name: str, dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_erf_inv(dtype: str) -> None:
-    x = np.array([-1, -0.999, -0.3, 0, 1e-6, 0.5, 0.97, 1], dtype)
-    assert_agrees(lax.erf_inv, x, double=dtype == "float64", rtol=2e-6, atol=1e-7)
+    near_one = 1 - 10.0 ** -np.arange(1, 17)
+    x = np.array([-1, -0.999, -0.3, 0, 1e-6, 0.5, *near_one, 1, 1.5, -2, np.nan], dtype)
+    tolerance = 1e-14 if dtype == "float64" else 2e-6
+    assert_agrees(lax.erf_inv, x, double=dtype == "float64", rtol=tolerance, atol=0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("fn", [lax.zeta, lax.polygamma])
+def test_poles_and_large_arguments(fn: Any, dtype: str) -> None:
+    x = np.array([0, 1, 2, 3, 4.5, 200, np.inf, np.nan], dtype)
+    q = np.array([-3, -2.5, -0.0, 0, 0.5, 1, 7, 1e4, np.inf, np.nan], dtype)
+    grid = [a.ravel() for a in np.meshgrid(x, q)]
+    tolerance = 1e-12 if dtype == "float64" else 1e-5
+    assert_agrees(fn, *grid, double=dtype == "float64", rtol=tolerance, atol=1e-37)
+
+
+@pytest.mark.parametrize("name", ["lgamma", "digamma", "bessel_i0e", "bessel_i1e", "erfc"])
+def test_ends_of_the_range(name: str) -> None:
+    most = np.finfo(np.float32).max
+    x = np.array([0, -0.0, -1, -2, 1e38, -1e38, most, np.inf, -np.inf, np.nan], np.float32)
+    assert_agrees(getattr(lax, name), x, rtol=1e-5, atol=1e-30)
 
 
 @pytest.mark.parametrize("fn", [special.gammainc, special.gammaincc, special.zeta])
