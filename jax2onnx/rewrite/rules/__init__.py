@@ -48,6 +48,7 @@ _VIEW = Entry("view", ("Reshape", "Squeeze", "Unsqueeze"))
 _VIEW_AFTER = Entry("view_after", ("Reshape", "Squeeze", "Unsqueeze"))
 
 STAGES: tuple[tuple[Entry, ...], ...] = (
+    (Entry("loop_invariant", ("Loop", "Scan")),),
     (
         Entry("selu", ("expm1",)),
         Entry("elu", ("expm1",)),
@@ -68,13 +69,14 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
     (
         Entry("gather", ("Gather",)),
         Entry("known_choice", ("Where",)),
-        Entry("loop_invariant", ("Loop", "Scan")),
         Entry("neutral", ("Add", "Div", "Mul", "Sub")),
         Entry("reduce_mean", ("Div", "Unsqueeze")),
         _TRANSPOSE,
     ),
     (
+        Entry("batch_normalization", ("Sqrt",)),
         Entry("layer_normalization", ("Sqrt",)),
+        Entry("group_normalization", ("Sqrt",)),
         Entry("rms_normalization", ("Sqrt",), opset=23),
         Entry("softmax", ("Exp",)),
         Entry("split", ("Slice",)),

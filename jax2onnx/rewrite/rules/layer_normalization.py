@@ -12,26 +12,31 @@ Does not apply
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
-from jax2onnx.rewrite.normalisation import Product, affine, epsilon, mean, mean_square, products
+from jax2onnx.rewrite.normalisation import (
+    Product,
+    affine,
+    epsilon,
+    is_last,
+    products,
+    uncentred,
+    variance,
+)
 from jax2onnx.rewrite.values import (
     Dims,
     constant,
     dims,
     is_single,
     kept,
-    made_by,
     only_user,
     rank,
-    scalar,
     the_input,
-    without_ones,
 )
-
-_Axes = tuple[int, ...]
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
@@ -39,53 +44,19 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     under = epsilon(node)
     if under is None:
         return False
-    variance, added = under
-    found = _variance(variance)
-    if found is None:
+    found = variance(under[0])
+    if found is None or not is_single(found[0]) or not is_last(found[1], found[0]):
         return False
     x, along = found
-    if not is_single(x):
-        return False
     # The scale, where there is one, is in the largest product.
     largest_first = reversed(products(node))
-    return any(_replace(editor, product, x, along, added) for product in largest_first)
+    return any(_replace(editor, product, x, along, under[1]) for product in largest_first)
 
 
-def _variance(value: ir.Value) -> tuple[ir.Value, _Axes] | None:
-    """The x and the axes such that ``value`` is its variance."""
-    clipped = made_by(value, "Max")
-    if clipped is not None:
-        others = [v for v in clipped.inputs if scalar(v) != 0.0]
-        if len(others) != 1 or others[0] is None:
-            return None
-        value = without_ones(others[0])
-    squares = mean_square(value)
-    if squares is not None:
-        centred, along = squares
-        x = _uncentred(centred, along)
-        return None if x is None else (x, along)
-    difference = made_by(value, "Sub")
-    if difference is None:
-        return None
-    squares = mean_square(the_input(difference))
-    square = made_by(difference.inputs[1], "Mul")
-    if squares is None or square is None or square.inputs[0] is not square.inputs[1]:
-        return None
-    return squares if mean(square.inputs[0]) == squares else None
-
-
-def _uncentred(value: ir.Value, along: _Axes) -> ir.Value | None:
-    """The x such that ``value`` is x less its mean."""
-    difference = made_by(value, "Sub")
-    if difference is None:
-        return None
-    x = the_input(difference)
-    mean_of_x = the_input(difference, 1)
-    return x if mean(mean_of_x) == (x, along) and kept(mean_of_x, x, along) else None
-
-
-def _replace(editor: Editor, product: Product, x: ir.Value, along: _Axes, added: float) -> bool:
-    centred = [v for v in product.factors if _uncentred(v, along) is x]
+def _replace(
+    editor: Editor, product: Product, x: ir.Value, along: Sequence[int], added: float
+) -> bool:
+    centred = [v for v in product.factors if uncentred(v, along) is x]
     if len(centred) != 1 or not kept(product.inverse, x, along):
         return False
     root = product.root
@@ -114,7 +85,7 @@ def _ones(editor: Editor, x: ir.Value, shape: Dims) -> ir.Value | None:
 
 
 def _bias(
-    editor: Editor, root: ir.Node, x: ir.Value, along: _Axes
+    editor: Editor, root: ir.Node, x: ir.Value, along: Sequence[int]
 ) -> tuple[ir.Node, ir.Value | None]:
     """The addition that follows ``root``, and what it adds, if that can be a bias."""
     value = root.outputs[0]

@@ -18,11 +18,11 @@ X = np.random.default_rng(0).standard_normal((2, 8, 9, 4)).astype(np.float32)
 FIRST = X.transpose(0, 3, 1, 2)
 
 
-def pool(x: Array) -> Array:
+def pool(x: Array) -> Any:
     return nnx.max_pool(x, (3, 3), (2, 2), "SAME")
 
 
-def dilated(x: Array) -> Array:
+def dilated(x: Array) -> Any:
     return lax.reduce_window(
         x, -jnp.inf, lax.max, (1, 2, 3, 1), (1, 1, 1, 1), "VALID", window_dilation=(1, 2, 2, 1)
     )
@@ -80,7 +80,7 @@ def test_stands_between_convolutions_without_transposes() -> None:
 
 
 def over(window: tuple[int, ...], **params: Any) -> Any:
-    def function(x: Array) -> Array:
+    def function(x: Array) -> Any:
         return lax.reduce_window(x, -jnp.inf, lax.max, window, (1,) * 4, "VALID", **params)
 
     return function

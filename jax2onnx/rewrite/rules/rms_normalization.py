@@ -15,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
-from jax2onnx.rewrite.normalisation import affine, epsilon, mean_square, products
+from jax2onnx.rewrite.normalisation import affine, epsilon, is_last, mean_square, products
 from jax2onnx.rewrite.values import dims, is_single, kept, rank
 
 
@@ -23,7 +23,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     """Makes an RMSNormalization of the expression around a Sqrt."""
     under = epsilon(node)
     found = None if under is None else mean_square(under[0])
-    if under is None or found is None or not is_single(found[0]):
+    if under is None or found is None or not is_single(found[0]) or not is_last(found[1], found[0]):
         return False
     x, along = found
     shape = dims(x)[along[0] :]
