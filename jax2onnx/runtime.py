@@ -56,7 +56,7 @@ def _to_ort(array: Array) -> ort.OrtValue:
     if array.dtype.isbuiltin != _FOREIGN:
         return ort.OrtValue.ortvalue_from_numpy(array)
     kind = ir.DataType.from_numpy(array.dtype)
-    raw = array
+    raw = np.asarray(array, order="C")
     if kind.bitwidth < 8:  # packed, in a buffer whose shape tells that of the tensor
         packed = np.frombuffer(ir.tensor(array).tobytes(), np.uint8)
         raw = np.zeros(array.shape, np.uint8)

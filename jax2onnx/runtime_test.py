@@ -48,6 +48,14 @@ def test_every_type_goes_in_and_comes_out(dtype: Any, shape: tuple[int, int]) ->
     np.testing.assert_array_equal(runtime.run(out_of, {"x": values})["y"], typed, strict=True)
 
 
+@pytest.mark.parametrize("dtype", ["float32", ml_dtypes.bfloat16, ml_dtypes.int4])
+def test_arrays_may_lie_in_any_order(dtype: Any) -> None:
+    turned = np.arange(6, dtype=np.float32).reshape(2, 3).T.astype(dtype)
+    session = cast(ir.DataType.from_numpy(turned.dtype), ir.DataType.FLOAT)
+    found = runtime.run(session, {"x": turned})["y"]
+    np.testing.assert_array_equal(found, turned.astype(np.float32))
+
+
 def test_onnx_runtime_is_imported_only_when_something_runs() -> None:
     code = "import sys, jax2onnx, jax2onnx.runtime; sys.exit('onnxruntime' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
