@@ -185,6 +185,15 @@ class Context:
             self.parameters[value] = path
         return value
 
+    def nothing(self, dtype: Any, dims: Dims) -> ir.Value:
+        """An array of a shape with a 0, which has no elements."""
+        if is_static(dims):
+            return self.builder.constant(np.zeros(dims, dtype))
+        zero = np.zeros(1, dtype)
+        return self.op.ConstantOfShape(
+            self.shape_tensor(dims), value=zero, dtype=onnx_dtype(dtype), shape=dims
+        )
+
     def shape_tensor(self, dims: Dims) -> ir.Value:
         """A shape as an int64 vector: a constant if every dimension is known."""
         if is_static(dims):
@@ -259,12 +268,8 @@ class Context:
         """``value`` expanded to ``dims`` by ONNX's broadcasting rule."""
         if self.dims(value) == tuple(dims):
             return value
-        empty = [a for a, d in enumerate(dims[::-1], 1) if isinstance(d, int) and d == 0]
-        for axis in empty:  # ONNX Runtime does not expand 1 to 0
-            if axis <= len(self.dims(value)) and self.dims(value)[-axis] != 0:
-                old = self.dims(value)
-                cut = (*old[: len(old) - axis], 0, *old[len(old) - axis + 1 :])
-                value = self.op.Slice(value, [0], [0], [len(old) - axis], shape=cut)
+        if any(isinstance(d, int) and d == 0 for d in dims):
+            return self.nothing(element_type(value).numpy(), tuple(dims))
         return self.op.Expand(value, self.shape_tensor(dims), shape=tuple(dims))
 
     def unbroadcast(self, values: Sequence[ir.Value], dims: Dims) -> list[ir.Value]:

@@ -45,7 +45,8 @@ def lower_jaxpr(
         if sited:
             ctx.builder.site = call_site(jaxpr, eqn) or site
         inputs = [_read(ctx, env, v) for v in eqn.invars]
-        rule: Rule = LOWERINGS.get(eqn.primitive, _missing)
+        empty = eqn.outvars and all(map(_is_empty, eqn.outvars))
+        rule: Rule = _nothing if empty else LOWERINGS.get(eqn.primitive, _missing)
         with ctx.equation(eqn):
             try:
                 results = rule(ctx, *inputs, **eqn.params)
@@ -70,6 +71,15 @@ def lower_jaxpr(
             ctx.taps[module] = outputs[-1]
     ctx.builder.location, ctx.builder.site = enclosing, site
     return [_read(ctx, env, v) for v in jaxpr.outvars]
+
+
+def _is_empty(variable: Any) -> bool:
+    return any(isinstance(d, int) and d == 0 for d in variable.aval.shape)
+
+
+def _nothing(ctx: Context, *_: ir.Value, **__: Any) -> list[ir.Value]:
+    """Arrays without elements need no computing, and runtimes are not sure of them."""
+    return [ctx.nothing(dtype, dims) for dtype, dims in ctx.out_types]
 
 
 def _missing(ctx: Context, *_: ir.Value, **params: Any) -> list[ir.Value]:

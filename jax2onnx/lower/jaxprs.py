@@ -54,19 +54,18 @@ def call_site(jaxpr: core.Jaxpr, eqn: core.JaxprEqn) -> str:
 
 
 def nested_jaxprs(eqn: core.JaxprEqn) -> Iterator[core.Jaxpr]:
-    """The jaxprs in the params of an equation; of a choice between platforms, the portable one."""
+    """The jaxprs in the params of an equation; of a choice between platforms, that of the CPU."""
     platforms = eqn.params.get("branches_platforms")
     if platforms:
-        return _jaxprs([eqn.params["branches"][portable_branch(platforms)]])
+        return _jaxprs([eqn.params["branches"][branch_on_cpu(platforms)]])
     return _jaxprs(list(eqn.params.values()))
 
 
-def portable_branch(platforms: Sequence[Any]) -> int:
-    """Which branch of ``lax.platform_dependent`` to take: the default one, else the CPU's."""
+def branch_on_cpu(platforms: Sequence[Any]) -> int:
+    """Which branch of ``lax.platform_dependent`` to take: the CPU's, else the default one."""
     order = list(platforms)
-    if None in order:
-        return order.index(None)
-    return next(i for i, names in enumerate(order) if "cpu" in names)
+    cpu = [i for i, names in enumerate(order) if names is not None and "cpu" in names]
+    return cpu[0] if cpu else order.index(None)
 
 
 def _jaxprs(params: Sequence[Any]) -> Iterator[core.Jaxpr]:

@@ -11,9 +11,10 @@ from jax import lax
 from jax._src.lax.control_flow.conditionals import platform_index_p
 
 from jax2onnx.lower.context import Context
-from jax2onnx.lower.dtypes import BOOL, INT32, INT64, onnx_dtype
-from jax2onnx.lower.jaxprs import portable_branch
+from jax2onnx.lower.dtypes import BOOL, INT32, INT64
+from jax2onnx.lower.jaxprs import branch_on_cpu
 from jax2onnx.lower.registry import register_lowering
+from jax2onnx.trace.dimensions import is_static
 
 
 def _branch_graph(
@@ -39,8 +40,8 @@ def _fresh(ctx: Context, name: str, values: Sequence[ir.Value]) -> list[ir.Value
 
 @register_lowering(platform_index_p)
 def _platform_index(ctx: Context, *, platforms: Sequence[Any]) -> ir.Value:
-    """The branch that is written for no platform in particular, else the CPU's."""
-    return ctx.builder.constant(np.int32(portable_branch(platforms)))
+    """The branch that JAX takes on the CPU."""
+    return ctx.builder.constant(np.int32(branch_on_cpu(platforms)))
 
 
 @register_lowering(lax.cond_p)
@@ -72,14 +73,24 @@ def _cond(
 
 
 def _is_positive(ctx: Context, index: ir.Value) -> ir.Value:
-    node = index.producer()
+    """Whether an index is above 0; the boolean itself, where it was one."""
+    truth = _boolean(index)
+    if truth is None:
+        return ctx.op.Greater(index, 0)
+    node = truth.producer()
+    if node is not None and node.op_type == "Greater":
+        zero = ctx.builder.array(node.inputs[1])
+        inner = None if zero is None or zero.any() else _boolean(node.inputs[0])
+        return truth if inner is None else inner
+    return truth
+
+
+def _boolean(value: ir.Value | None) -> ir.Value | None:
+    """What was cast to ``value``, or ``value`` itself, if it is a boolean."""
+    node = None if value is None else value.producer()
     if node is not None and node.op_type == "Cast":
-        source = node.inputs[0]
-        if source is not None and source.dtype == BOOL:
-            return source
-    if index.dtype == BOOL:
-        return index
-    return ctx.op.Greater(index, 0)
+        value = node.inputs[0]
+    return value if value is not None and value.dtype == BOOL else None
 
 
 @register_lowering(lax.while_p)
@@ -156,8 +167,8 @@ def _scan(
     carry = operands[num_consts : num_consts + num_carry]
     scanned = operands[num_consts + num_carry :]
     stacked = ctx.out_types[num_carry:]
-    if isinstance(length, int) and length == 0:  # ONNX Runtime's Scan takes no fewer than one row
-        return [*carry, *(ctx.broadcast(ctx.constant(0, onnx_dtype(d)), s) for d, s in stacked)]
+    if is_static([length]) and length == 0:  # ONNX Runtime's Scan takes no fewer than one row
+        return [*carry, *(ctx.nothing(*kind) for kind in stacked)]
     carried = _fresh(ctx, "carry", carry)
     if not scanned and not (reverse and stacked):
         step, going = _loop_inputs(ctx)

@@ -87,11 +87,19 @@ def test_associative_scan_and_map() -> None:
     assert_agrees(lambda x: lax.map(lambda row: row @ row, x), X, specs=[("T", 8)])
 
 
-def test_the_portable_branch_of_a_choice_between_platforms() -> None:
-    model = assert_agrees(
-        lambda x: lax.platform_dependent(x, tpu=jnp.sin, default=lambda v: v + 1), X
-    )
+@pytest.mark.parametrize("here", ["cpu", "default"])
+def test_the_branch_of_the_cpu_in_a_choice_between_platforms(here: str) -> None:
+    branches = {"tpu": jnp.sin, "default": jnp.cos, here: lambda v: v + 1}
+    model = assert_agrees(lambda x: lax.platform_dependent(x, **branches), X)
     assert operators(model) == ["Add"]
+
+
+def test_a_branch_on_complex_numbers_reads_the_boolean() -> None:
+    def fn(x: jax.Array, flag: jax.Array) -> Any:
+        return lax.cond(flag, lambda z: (z * z).real, lambda z: z.imag, lax.complex(x, x + 1))
+
+    model = assert_agrees(fn, X, np.asarray(True))
+    assert not {"Cast", "Greater", "Clip"} & set(operators(model))
 
 
 def test_a_loop_without_carry() -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 from jax2onnx.lower.physical import RULES, Pair, is_complex, part_dtype, rule
+from jax2onnx.trace.dimensions import abstract
 
 _LOG_2 = 0.6931471805599453
 
@@ -294,13 +296,18 @@ def _acos(z: Pair, **_: Any) -> Pair:
 # -- contractions and reductions -----------------------------------------------------------------
 
 
+def _logical(z: Pair) -> jax.ShapeDtypeStruct:
+    """The type of the complex array that a pair is."""
+    return abstract(z.re.shape, np.result_type(z.re.dtype, np.complex64))
+
+
 def _bilinear(primitive: Any) -> Callable[..., Pair]:
     def apply(x: Any, y: Any, **params: Any) -> Pair:
-        preferred = params.get("preferred_element_type")
-        if preferred is not None:
-            params["preferred_element_type"] = part_dtype(preferred)
-        x = x if isinstance(x, Pair) else _real(x)
-        y = y if isinstance(y, Pair) else _real(y)
+        types = [_logical(z) if isinstance(z, Pair) else z for z in (x, y)]
+        result = jax.eval_shape(lambda a, b: primitive.bind(a, b, **params), *types)
+        params["preferred_element_type"] = dtype = part_dtype(result.dtype)
+        x, y = (z if isinstance(z, Pair) else _real(z) for z in (x, y))
+        x, y = (Pair(*(part.astype(dtype) for part in z)) for z in (x, y))
 
         def product(a: Any, b: Any) -> Any:
             return primitive.bind(a, b, **params)

@@ -49,6 +49,13 @@ def test_structure_and_contractions(fn: Any) -> None:
     assert_agrees(fn, Z, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("parts", ["float32", "float64"])
+def test_products_with_real_numbers(parts: str) -> None:
+    x = Z.real.astype(parts)
+    numbers = (((1,), (1,)), ((), ()))
+    assert_agrees(lambda a, z: lax.dot_general(a, z, numbers), x, Z, double=True, rtol=1e-4)
+
+
 def test_control_flow() -> None:
     def fn(z: jax.Array) -> Any:
         total = lax.fori_loop(0, 3, lambda i, c: c * (1 + 0.5j) + i, z)

@@ -37,7 +37,10 @@ for _primitive, _param in CALLS.items():
 
 @rule(lax.cond_p)
 def _cond(index: Any, *operands: Any, branches: Any, **_: Any) -> list[Any]:
-    return list(lax.switch(index, [_function(b) for b in branches], *operands))
+    functions = [_function(b) for b in branches]
+    if len(functions) == 2:
+        return list(lax.cond(index > 0, *functions[::-1], *operands))
+    return list(lax.switch(index, functions, *operands))
 
 
 @rule(lax.while_p)
