@@ -6,7 +6,7 @@ import argparse
 import json
 import multiprocessing
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from tests.coverage import document
@@ -43,7 +43,9 @@ def main() -> int:
     found: dict[str, dict[tuple[str, Mode], Verdict]] = {x.name: {} for x in chosen}
     context = multiprocessing.get_context("spawn")  # JAX has threads, which a fork would lose
     with ProcessPoolExecutor(options.processes, context) as pool:
-        for (name, _), verdicts in zip(tasks, pool.map(judged, tasks), strict=True):
+        futures = {pool.submit(judged, task): task for task in tasks}
+        for future in as_completed(futures):
+            (name, _), verdicts = futures[future], future.result()
             found[name].update(verdicts)
             if options.journal:
                 with options.journal.open("a", encoding="utf-8") as file:

@@ -70,7 +70,8 @@ def render(library: Library, rows_: Sequence[Row]) -> str:
     lines = [
         f"# {library.name}",
         "",
-        f"Made by `python -m tests.coverage`; [README.md](README.md) says what is shown. {_sums(rows_)}",
+        "Made by `python -m tests.coverage`; [README.md](README.md) says what is shown. "
+        + _sums(rows_),
         "",
         "| symbol | ONNX operators | " + " | ".join(MODES) + " | what did not pass, and why |",
         "|---|---|" + "---|" * (len(MODES) + 1),
@@ -108,7 +109,8 @@ def read(library: Library) -> list[Row]:
             cells = [cell.strip() for cell in line.split(" | ")]
             symbol, operators = cells[0].removeprefix("| ").strip("`"), tuple(cells[1].split())
             marks = tuple(cell.removesuffix(" |") for cell in cells[2 : 2 + len(MODES)])
-            found.append(Row(symbol, operators, marks))
+            causes = tuple(cells[-1].removesuffix(" |").split("<br>"))
+            found.append(Row(symbol, operators, marks, causes))
     return found
 
 

@@ -9,6 +9,7 @@ layer("Linear", lambda: nnx.Linear(4, 3, rngs=nnx.Rngs(0)), f(2, 4))
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +17,8 @@ from typing import Any, Literal
 import numpy as np
 
 Batch = Literal["leading", "mapped"]
+Variants = tuple[Mapping[str, Any], ...]
+"""Keywords of each variant."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,16 @@ def layer(
     ]
 
 
+def using(make: Callable[[], Any], call: Callable[..., Any]) -> Callable[[], Any]:
+    """Makes ``call`` with what ``make`` gives in front of its inputs."""
+
+    def made_with() -> Callable[..., Any]:
+        first = make()
+        return lambda *inputs: call(first, *inputs)
+
+    return made_with
+
+
 def each(
     library: Any,
     symbols: str,
@@ -204,14 +217,16 @@ def made(
         variants: keywords of each variant.
         options: of `layer`.
     """
+
+    def make(keywords: Mapping[str, Any]) -> Any:
+        return getattr(library, symbol)(*arguments, **{**always(), **keywords})
+
     return [
         example
         for keywords in variants
         for example in layer(
             symbol,
-            lambda keywords=keywords: getattr(library, symbol)(
-                *arguments, **{**always(), **keywords}
-            ),
+            functools.partial(make, keywords),
             *inputs,
             variant=described(keywords),
             **options,

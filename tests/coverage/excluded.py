@@ -1,8 +1,8 @@
 """Public symbols that are no computations, each with the rule that says so.
 
 A symbol is left out only when JAX has nothing to trace: it is a type, a constant, a transformation
-of objects, or JAX itself refuses it under ``jax.jit``. For the last rule `REFUSED` has the call that
-JAX refuses, which a test makes.
+of objects, or JAX itself refuses it under ``jax.jit``. For the last rule `REFUSED` has the call
+that JAX refuses, which a test makes.
 """
 
 from __future__ import annotations
@@ -29,17 +29,29 @@ def _listed(**symbols: str) -> dict[str, str]:
 EXCLUDED: dict[str, dict[str, str]] = {
     "jax.numpy": _listed(
         type="ComplexWarning finfo iinfo object_",
-        static="broadcast_shapes can_cast einsum_path isdtype issubdtype iterable promote_types result_type",
-        host="array_repr array_str from_dlpack frombuffer fromfile fromiter fromstring get_printoptions load "
-        "printoptions save savez set_printoptions",
+        static=(
+            "broadcast_shapes can_cast einsum_path isdtype issubdtype iterable "
+            "promote_types result_type"
+        ),
+        host=(
+            "array_repr array_str from_dlpack frombuffer fromfile fromiter fromstring "
+            "get_printoptions load printoptions save savez set_printoptions"
+        ),
         concrete="trim_zeros",
     ),
     "jax.lax": _listed(
-        type="AccuracyMode ConvDimensionNumbers ConvGeneralDilatedDimensionNumbers DotAlgorithm DotAlgorithmPreset "
-        "DotDimensionNumbers FftType GatherDimensionNumbers GatherScatterMode Precision PrecisionLike "
-        "RaggedDotDimensionNumbers RandomAlgorithm RoundingMethod ScatterDimensionNumbers Tolerance",
-        static="broadcast_shapes conv_dimension_numbers conv_general_permutations conv_general_shape_tuple "
-        "conv_shape_tuple conv_transpose_shape_tuple dtype padtype_to_pads reduce_window_shape_tuple",
+        type=(
+            "AccuracyMode ConvDimensionNumbers ConvGeneralDilatedDimensionNumbers "
+            "DotAlgorithm DotAlgorithmPreset DotDimensionNumbers FftType "
+            "GatherDimensionNumbers GatherScatterMode Precision PrecisionLike "
+            "RaggedDotDimensionNumbers RandomAlgorithm RoundingMethod "
+            "ScatterDimensionNumbers Tolerance"
+        ),
+        static=(
+            "broadcast_shapes conv_dimension_numbers conv_general_permutations "
+            "conv_general_shape_tuple conv_shape_tuple conv_transpose_shape_tuple dtype "
+            "padtype_to_pads reduce_window_shape_tuple"
+        ),
         backend="pbroadcast pcast precv psend ragged_all_to_all with_sharding_constraint",
     ),
     "jax.lax.linalg": _listed(type="EigImplementation EighImplementation SvdAlgorithm"),
@@ -50,41 +62,59 @@ EXCLUDED: dict[str, dict[str, str]] = {
     "jax.random": _listed(static="key_dtype key_impl"),
     "jax.image": _listed(type="ResizeMethod"),
     "flax.nnx": _listed(
-        type="All Any BatchStat Cache Carry Data DiffState EMA Everything FlatState GraphDef GraphState "
-        "Initializer Intermediate LoRAParam MergeContext Metric NodeStates Not Nothing Object OfType OptArray "
-        "OptState OptVariable PathContains Perturbation PureState Pytree RNNCellBase RngCount RngKey RngState "
-        "RngStream SplitContext State StateAxes StateSharding Static TrainState UpdateContext "
-        "VariableMetadata WithTag Param Variable Rngs Module List Dict",
-        object="abstract_with_sharding as_abstract as_pure call check_pytree current_update_context data dataclass "
-        "display filter_state find_duplicates flatten fork_rngs from_flat_state from_tree get_abstract_model "
-        "get_named_sharding get_partition_spec graphdef has_data is_data iter_children iter_graph "
-        "iter_module_children iter_modules logical_axis_rules map_state merge_context merge_state pop prefix pure "
-        "recursive_map register_data_type register_variable_name replace_by_pure_dict reseed restore_int_paths "
-        "restore_rngs set_graph_mode set_graph_updates set_metadata split_context split_state static "
-        "to_flat_state to_pure_dict to_tree transform_metadata unflatten unpack update_context "
-        "use_eager_sharding using_eager_sharding var_defaults variable_name_from_type variable_type_from_name "
-        "variables vars_as view view_info with_attributes with_metadata with_partitioning with_rngs with_vars",
+        type=(
+            "All Any BatchStat Cache Carry Data DiffState EMA Everything FlatState GraphDef "
+            "GraphState Initializer Intermediate LoRAParam MergeContext Metric NodeStates "
+            "Not Nothing Object OfType OptArray OptState OptVariable PathContains "
+            "Perturbation PureState Pytree RNNCellBase RngCount RngKey RngState RngStream "
+            "SplitContext State StateAxes StateSharding Static TrainState UpdateContext "
+            "VariableMetadata WithTag Param Variable Rngs Module List Dict"
+        ),
+        object=(
+            "abstract_with_sharding as_abstract as_pure call check_pytree "
+            "current_update_context data dataclass display filter_state find_duplicates "
+            "flatten fork_rngs from_flat_state from_tree get_abstract_model "
+            "get_named_sharding get_partition_spec graphdef has_data is_data iter_children "
+            "iter_graph iter_module_children iter_modules logical_axis_rules map_state "
+            "merge_context merge_state pop prefix pure recursive_map register_data_type "
+            "register_variable_name replace_by_pure_dict reseed restore_int_paths "
+            "restore_rngs set_graph_mode set_graph_updates set_metadata split_context "
+            "split_state static to_flat_state to_pure_dict to_tree transform_metadata "
+            "unflatten unpack update_context use_eager_sharding using_eager_sharding "
+            "var_defaults variable_name_from_type variable_type_from_name variables vars_as "
+            "view view_info with_attributes with_metadata with_partitioning with_rngs "
+            "with_vars"
+        ),
         host="make_jaxpr tabulate",
         backend="pmap shard_map",
     ),
     "flax.linen": _listed(
-        type="DenyList FrozenDict LogicallyPartitioned Module Partitioned RNNCellBase Variable",
-        object="add_metadata_axis compact compact_name_scope disable_named_call enable_named_call "
-        "get_logical_axis_rules get_partition_spec get_sharding intercept_methods logical_axis_rules "
-        "logical_to_mesh logical_to_mesh_axes logical_to_mesh_sharding merge_param named_call nowrap "
-        "override_named_call set_logical_axis_rules share_scope unbox with_logical_partitioning "
-        "with_partitioning",
+        type=("DenyList FrozenDict LogicallyPartitioned Module Partitioned RNNCellBase Variable"),
+        object=(
+            "add_metadata_axis compact compact_name_scope disable_named_call "
+            "enable_named_call get_logical_axis_rules get_partition_spec get_sharding "
+            "intercept_methods logical_axis_rules logical_to_mesh logical_to_mesh_axes "
+            "logical_to_mesh_sharding merge_param nowrap override_named_call "
+            "set_logical_axis_rules share_scope unbox with_logical_partitioning "
+            "with_partitioning"
+        ),
         host="tabulate",
         backend="with_logical_constraint",
     ),
     "equinox.nn": {},
     "equinox.internal": _listed(
-        type="AbstractClassVar AbstractProgressMeter AbstractVar ContainerMeta Enumeration GetKey NoProgressMeter "
-        "Static TextProgressMeter TqdmProgressMeter TreeWLCustom ω",
-        object="cached_filter_eval_shape closure_to_pytree create_vprim doc_remove_args doc_repr filter_primitive_batching "
-        "filter_primitive_bind filter_primitive_def filter_primitive_jvp filter_primitive_transpose "
-        "finalise_eval_jaxpr finalise_jaxpr finalise_jaxpr_as_fn finalise_make_jaxpr hashable_combine "
-        "hashable_partition register_impl_finalisation str2jax",
+        type=(
+            "AbstractClassVar AbstractProgressMeter AbstractVar ContainerMeta Enumeration "
+            "GetKey NoProgressMeter Static TextProgressMeter TqdmProgressMeter TreeWLCustom "
+            "ω"
+        ),
+        object=(
+            "cached_filter_eval_shape closure_to_pytree create_vprim doc_remove_args "
+            "doc_repr filter_primitive_batching filter_primitive_bind filter_primitive_def "
+            "filter_primitive_jvp filter_primitive_transpose finalise_eval_jaxpr "
+            "finalise_jaxpr finalise_jaxpr_as_fn finalise_make_jaxpr hashable_combine "
+            "hashable_partition register_impl_finalisation str2jax"
+        ),
         host="announce_transform assert_dce breakpoint_if inspect_dce to_onnx",
         static="eval_empty",
     ),

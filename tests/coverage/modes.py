@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,8 +31,11 @@ MAPPED = 3
 """The size of an axis that is mapped over."""
 
 
-_OF_JAX = (*ERRORS, FlaxError)
-_OF_ONNX = (
+_OF_JAX: tuple[type[Exception], ...] = (
+    *ERRORS,
+    *(FlaxError, jax.errors.InconclusiveDimensionOperation),
+)
+_OF_ONNX: tuple[type[Exception], ...] = (
     *RUNTIME_ERRORS,
     *(Jax2OnnxError, DisagreementError),
     *(onnx.checker.ValidationError, onnx.shape_inference.InferenceError),
@@ -58,8 +62,19 @@ class Verdict:
 class _Case:
     fn: Callable[..., Any]
     arrays: list[Any]
-    specs: list[InputSpec]
+    wanted: list[Any]
     double: bool
+    mapped: bool
+
+    def specs(self, example: Example, symbolic: bool) -> list[InputSpec]:
+        """What the inputs are declared as."""
+        shapes: list[tuple[int | str, ...]] = [x.shape for x in self.arrays]
+        leading = next((x.shape[0] for x in self.arrays if x.ndim), None)
+        for k, arg in enumerate(example.inputs if symbolic else ()):
+            batched = self.mapped or (not arg.fixed and shapes[k][:1] == (leading,))
+            if batched:
+                shapes[k] = ("B", *shapes[k][1:])
+        return [InputSpec(s, x.dtype) for s, x in zip(shapes, self.arrays, strict=True)]
 
 
 def verdict(example: Example, mode: Mode) -> Verdict:
@@ -67,50 +82,52 @@ def verdict(example: Example, mode: Mode) -> Verdict:
     batched = mode in ("symbolic", "vmap")
     if mode in example.skip or (batched and not example.inputs):
         return Verdict("none")
+    mapped = mode == "vmap" or (mode == "symbolic" and example.batch == "mapped")
     try:
-        case = _case(example, mode)
-        wanted = _eager(case)
+        case = _case(example, mode == "f64", mapped)
     except _OF_JAX as error:
         return Verdict("jax" if mode != "f32" else "failed", "JAX: " + _first_line(error))
+    specs = case.specs(example, mode == "symbolic")
     try:
-        model = to_onnx(case.fn, case.specs, enable_double_precision=case.double)
+        model = to_onnx(case.fn, specs, enable_double_precision=case.double)
         onnx.checker.check_model(model, full_check=True)
         session = load(model)
         names = [x.name for x in session.get_inputs()]
         found = list(run(session, dict(zip(names, map(packed, case.arrays), strict=True))).values())
-        same_types(wanted, found)
+        same_types(case.wanted, found)
         wider = example.tolerance and example.tolerance[mode == "f64"]
-        for number, (want, got) in enumerate(zip(wanted, found, strict=True)):
+        for number, (want, got) in enumerate(zip(case.wanted, found, strict=True)):
             close(f"output {number}", want, got, wider=wider)
     except (*_OF_JAX, *_OF_ONNX) as error:
-        untraceable = _jax_refuses(case) if batched else None
+        untraceable = _jax_refuses(case.fn, specs) if batched else None
         if untraceable is not None:
             return Verdict("jax", "JAX: " + _first_line(untraceable))
         return Verdict("failed", _first_line(error))
     return Verdict("passed", operators=tuple(dict.fromkeys(_operators(model))))
 
 
-def _case(example: Example, mode: Mode) -> _Case:
-    double = mode == "f64"
+@functools.lru_cache(maxsize=1)
+def _made(example: Example, double: bool) -> Any:
+    fn = example.make()
+    return _widened(fn) if double else fn
+
+
+@functools.lru_cache(maxsize=2)
+def _case(example: Example, double: bool, mapped: bool) -> _Case:
+    """The example with its inputs, and what eager JAX makes of them."""
     random = np.random.default_rng(zlib.crc32(example.name.encode()))
-    mapped = mode == "vmap" or (mode == "symbolic" and example.batch == "mapped")
     draws = range(MAPPED if mapped else 1)
     drawn = [[arg.draw(random, double) for arg in example.inputs] for _ in draws]
     arrays = [np.stack(column) if mapped else column[0] for column in zip(*drawn, strict=True)]
     with jax.enable_x64(double):
-        fn = example.make()
-        fn = _widened(fn) if double else fn
+        fn = _made(example, double)
         if mapped:
             whole = parameterise(fn)
             fn = jax.vmap(whole.rebuild(whole.leaves))
-    shapes: list[tuple[int | str, ...]] = [a.shape for a in arrays]
-    if mode == "symbolic":
-        leading = next((a.shape[0] for a in arrays if a.ndim), None)
-        for k, arg in enumerate(example.inputs):
-            if shapes[k] and (mapped or (not arg.fixed and shapes[k][0] == leading)):
-                shapes[k] = ("B", *shapes[k][1:])
-    specs = [InputSpec(s, a.dtype) for s, a in zip(shapes, arrays, strict=True)]
-    return _Case(fn, arrays, specs, double)
+        whole = parameterise(fn)
+        results = whole.rebuild(whole.leaves)(*map(jnp.asarray, arrays))
+        wanted = [packed(np.asarray(jnp.asarray(x))) for x in tree_util.tree_leaves(results)]
+    return _Case(fn, arrays, wanted, double, mapped)
 
 
 def _widened(fn: Any) -> Any:
@@ -122,23 +139,16 @@ def _widened(fn: Any) -> Any:
     return whole.rebuild([x.astype(wide[x.dtype]) if x.dtype in wide else x for x in whole.leaves])
 
 
-def _eager(case: _Case) -> list[Any]:
-    with jax.enable_x64(case.double):
-        whole = parameterise(case.fn)
-        results = whole.rebuild(whole.leaves)(*map(jnp.asarray, case.arrays))
-        return [packed(np.asarray(jnp.asarray(x))) for x in tree_util.tree_leaves(results)]
-
-
-def _jax_refuses(case: _Case) -> Exception | None:
+def _jax_refuses(fn: Any, specs: Sequence[InputSpec]) -> Exception | None:
     """The error of JAX alone, where it cannot trace the case either."""
     scope = export.SymbolicScope()
     avals = [
         jax.ShapeDtypeStruct(
             export.symbolic_shape(",".join(map(str, s.shape)), scope=scope), s.dtype
         )
-        for s in case.specs
+        for s in specs
     ]
-    whole = parameterise(case.fn)
+    whole = parameterise(fn)
     try:
         jax.make_jaxpr(whole.rebuild(whole.leaves))(*avals)
     except _OF_JAX as error:

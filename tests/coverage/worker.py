@@ -13,6 +13,7 @@ from tests.coverage.modes import MODES, Mode, Verdict, verdict
 def judged(task: tuple[str, tuple[int, ...]]) -> dict[tuple[str, Mode], Verdict]:
     """Verdicts on some examples of a library, in every mode."""
     warnings.simplefilter("ignore")  # of the libraries themselves
+    jax.config.update("jax_disable_most_optimizations", True)  # compiling is most of the time
     name, chosen = task
     library = next(x for x in LIBRARIES if x.name == name)
     examples = [library.all_examples()[k] for k in chosen]

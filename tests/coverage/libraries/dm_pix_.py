@@ -53,7 +53,7 @@ EXAMPLES: list[Example] = [
     ),
     *of(
         "affine_transform",
-        lambda x, m: dm_pix.affine_transform(x, m),
+        dm_pix.affine_transform,
         _ONE,
         f(3, 3, fixed=True),
         tolerance=_LOOSE,
@@ -82,13 +82,13 @@ EXAMPLES: list[Example] = [
     ),
     *of(
         "flat_nd_linear_interpolate",
-        lambda v, c: dm_pix.flat_nd_linear_interpolate(v, c),
+        dm_pix.flat_nd_linear_interpolate,
         f(6, 5, fixed=True),
         f(2, 7, low=0, high=4, fixed=True),
     ),
     *of(
         "flat_nd_linear_interpolate_constant",
-        lambda v, c: dm_pix.flat_nd_linear_interpolate_constant(v, c, 0.5),
+        lambda v, c: dm_pix.flat_nd_linear_interpolate_constant(v, c, cval=0.5),
         f(6, 5, fixed=True),
         f(2, 7, low=-1, high=6, fixed=True),
     ),

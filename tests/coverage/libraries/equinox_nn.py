@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-
 import jax
 import jax.numpy as jnp
 from equinox import nn
 
-from tests.coverage.example import Example, b, f, i, layer, made
+from tests.coverage.example import Example, Variants, b, f, i, layer, made, using
 
 _HALF = jnp.float16
 
@@ -27,7 +26,7 @@ _plain = functools.partial(made, nn, batch="mapped")
 _keyed = functools.partial(made, nn, batch="mapped", always=_key)
 _layer = functools.partial(layer, batch="mapped")
 
-_CONV = (
+_CONV: Variants = (
     {},
     {"use_bias": False},
     {"stride": 2, "padding": 1},
@@ -35,8 +34,8 @@ _CONV = (
     {"dilation": 2, "padding": 2},
     {"groups": 2},
 )
-_POOL = ({}, {"stride": 2}, {"stride": 2, "padding": 1}, {"stride": 2, "use_ceil": True})
-_PADDED = tuple(
+_POOL: Variants = ({}, {"stride": 2}, {"stride": 2, "padding": 1}, {"stride": 2, "use_ceil": True})
+_PADDED: Variants = tuple(
     {"padding": "SAME", "padding_mode": m} for m in ("ZEROS", "REFLECT", "REPLICATE", "CIRCULAR")
 )
 _SPACE = {1: (9,), 2: (8, 7), 3: (6, 5, 7)}
@@ -52,9 +51,13 @@ def _stateful(symbol: str, *arguments: Any, inference: bool, **keywords: Any) ->
     return lambda x: ready(x, state)[0]
 
 
+def _weight_norm(axis: int | None) -> Any:
+    return nn.WeightNorm(nn.Linear(4, 3, **_key()), axis=axis)
+
+
 def _training_norm() -> Any:
     norm, state = nn.make_with_state(nn.BatchNorm)(4, axis_name="batch", mode="batch")
-    return lambda x: jax.vmap(norm, "batch", in_axes=(0, None), out_axes=(0, None))(x, state)[0]
+    return lambda x: jax.vmap(norm, (0, None), (0, None), axis_name="batch")(x, state)[0]
 
 
 class _Counter(nn.StatefulLayer):
@@ -79,12 +82,20 @@ def _shared() -> Any:
     other = nn.Linear(4, 4, key=jax.random.PRNGKey(1))
     shared = nn.Shared((linear, other), where=lambda p: p[1].weight, get=lambda p: p[0].weight)
 
-    def called(x: jax.Array) -> jax.Array:
+    def called(x: Any) -> Any:
         first, second = shared()
         return second(first(x))
 
     return called
 
+
+_ATTENTION: dict[str, dict[str, Any]] = {
+    "": {},
+    "biases": dict.fromkeys(
+        ("use_query_bias", "use_key_bias", "use_value_bias", "use_output_bias"), True
+    ),
+    "sizes": {"qk_size": 3, "vo_size": 5, "output_size": 6},
+}
 
 EXAMPLES: list[Example] = [
     *_keyed("Linear", (4, 3), f(4), variants=({}, {"use_bias": False}, {"dtype": _HALF})),
@@ -142,8 +153,9 @@ EXAMPLES: list[Example] = [
         for v in (True, False)
         for e in _layer(
             "LSTMCell",
-            lambda v=v: (lambda cell: lambda x, h, c: cell(x, (h, c)))(
-                _new("LSTMCell", 4, 5, use_bias=v)
+            using(
+                functools.partial(_new, "LSTMCell", 4, 5, use_bias=v),
+                lambda cell, x, h, c: cell(x, (h, c)),
             ),
             f(4),
             f(5),
@@ -153,21 +165,21 @@ EXAMPLES: list[Example] = [
     ],
     *_layer(
         "GRUCell",
-        lambda: (
-            lambda cell: lambda xs: jax.lax.scan(lambda h, x: (cell(x, h),) * 2, jnp.zeros(5), xs)
-        )(_new("GRUCell", 4, 5)),
+        using(
+            lambda: _new("GRUCell", 4, 5),
+            lambda cell, xs: jax.lax.scan(lambda h, x: (cell(x, h),) * 2, jnp.zeros(5), xs),
+        ),
         f(7, 4),
         variant="scanned",
     ),
     *_layer(
         "LSTMCell",
-        lambda: (
-            lambda cell: (
-                lambda xs: jax.lax.scan(
-                    lambda h, x: (cell(x, h), None), (jnp.zeros(5), jnp.zeros(5)), xs
-                )[0]
-            )
-        )(_new("LSTMCell", 4, 5)),
+        using(
+            lambda: _new("LSTMCell", 4, 5),
+            lambda cell, xs: jax.lax.scan(
+                lambda h, x: (cell(x, h), None), (jnp.zeros(5), jnp.zeros(5)), xs
+            )[0],
+        ),
         f(7, 4),
         variant="scanned",
     ),
@@ -194,7 +206,7 @@ EXAMPLES: list[Example] = [
         for mode in ("ema", "batch")
         for e in _layer(
             "BatchNorm",
-            lambda m=mode: _stateful("BatchNorm", 4, "batch", mode=m, inference=True),
+            functools.partial(_stateful, "BatchNorm", 4, "batch", mode=mode, inference=True),
             f(4, 5),
             variant=f"{mode},inference",
         )
@@ -229,7 +241,7 @@ EXAMPLES: list[Example] = [
         for axis in (0, None)
         for e in _layer(
             "WeightNorm",
-            lambda a=axis: nn.WeightNorm(nn.Linear(4, 3, **_key()), axis=a),
+            functools.partial(_weight_norm, axis),
             f(4),
             variant=f"axis={axis}",
         )
@@ -275,22 +287,14 @@ EXAMPLES: list[Example] = [
     ),
     *[
         e
-        for v, o in {
-            "": {},
-            "biases": dict.fromkeys(
-                ("use_query_bias", "use_key_bias", "use_value_bias", "use_output_bias"), True
-            ),
-            "sizes": {"qk_size": 3, "vo_size": 5, "output_size": 6},
-        }.items()
+        for v, o in _ATTENTION.items()
         for e in _layer("MultiheadAttention", _attention(**o), f(5, 8), f(5, 8), f(5, 8), variant=v)
     ],
     *_layer("MultiheadAttention", _attention(), f(5, 8), f(5, 8), f(5, 8), b(5, 5), variant="mask"),
     *_layer("MultiheadAttention", _attention(), f(5, 8), f(7, 8), f(7, 8), variant="cross"),
     *_layer(
         "MultiheadAttention",
-        lambda: (lambda m: lambda q: m(q, q, q, mask=jnp.tril(jnp.ones((5, 5), bool))))(
-            _attention()()
-        ),
+        using(_attention(), lambda m, q: m(q, q, q, mask=jnp.tril(jnp.ones((5, 5), bool)))),
         f(5, 8),
         variant="causal",
     ),
@@ -310,8 +314,9 @@ EXAMPLES: list[Example] = [
     *_layer("State StateIndex StatefulLayer make_with_state", lambda: _counted, f(4)),
     *_layer(
         "delete_init_state",
-        lambda: (lambda m, s: lambda x: nn.delete_init_state(nn.inference_mode(m))(x, s)[0])(
-            *nn.make_with_state(nn.BatchNorm)(4, "batch", mode="ema")
+        using(
+            lambda: nn.make_with_state(nn.BatchNorm)(4, "batch", mode="ema"),
+            lambda made_, x: nn.delete_init_state(nn.inference_mode(made_[0]))(x, made_[1])[0],
         ),
         f(4),
     ),

@@ -16,7 +16,7 @@ _IMAGE = f(2, 8, 7, 3)
 def of_library(library: Any) -> list[Example]:
     """The examples of one of the two."""
     activations = " ".join(x for x in jax_nn.ACTIVATIONS.split() if hasattr(library, x))
-    pools = [
+    pools: list[dict[str, Any]] = [
         {"window_shape": (2, 2)},
         {"window_shape": (2, 2), "strides": (2, 2)},
         {"window_shape": (3, 3), "strides": (2, 2), "padding": "SAME"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 from jax import image
 
@@ -11,7 +13,7 @@ _METHODS = ("nearest", "linear", "cubic", "lanczos3", "lanczos5")
 _IMAGE = f(2, 6, 5, 3)
 
 
-def _resize(height: int, width: int, **options: object) -> object:
+def _resize(height: int, width: int, **options: Any) -> Any:
     return lambda x: image.resize(x, (x.shape[0], height, width, x.shape[3]), **options)
 
 

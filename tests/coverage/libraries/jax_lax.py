@@ -1,5 +1,5 @@
 """``jax.lax``."""
 
-from tests.coverage.libraries import lax_elementwise, lax_structure
+from tests.coverage.libraries import lax_elementwise, lax_shapes, lax_structure
 
-EXAMPLES = [*lax_elementwise.EXAMPLES, *lax_structure.EXAMPLES]
+EXAMPLES = [*lax_elementwise.EXAMPLES, *lax_shapes.EXAMPLES, *lax_structure.EXAMPLES]

@@ -12,8 +12,9 @@ _X = f(3, 4)
 _HEADS = (f(2, 5, 4, 8), f(2, 5, 4, 8), f(2, 5, 4, 8))
 
 ACTIVATIONS = (
-    "celu elu gelu hard_sigmoid hard_silu hard_swish hard_tanh identity leaky_relu log_sigmoid mish relu relu6 selu sigmoid silu "
-    "soft_sign softplus sparse_plus sparse_sigmoid squareplus swish tanh"
+    "celu elu gelu hard_sigmoid hard_silu hard_swish hard_tanh identity leaky_relu log_sigmoid "
+    "mish relu relu6 selu sigmoid silu soft_sign softplus sparse_plus sparse_sigmoid squareplus "
+    "swish tanh"
 )
 
 
@@ -24,7 +25,7 @@ def attention(library: Any) -> list[Example]:
         *of("dot_product_attention", fn, *_HEADS),
         *of(
             "dot_product_attention",
-            lambda q, k, v, bias: fn(q, k, v, bias),
+            fn,
             *_HEADS,
             f(2, 4, 5, 5),
             variant="bias",
@@ -48,7 +49,7 @@ EXAMPLES: list[Example] = [
     *each(nn, "relu relu6", i(3, 4, low=-4, high=9)),
     *of(
         "leaky_relu",
-        lambda x, s: nn.leaky_relu(x, s),
+        nn.leaky_relu,
         _X,
         f(4, low=0, high=1),
         variant="slope by an input",

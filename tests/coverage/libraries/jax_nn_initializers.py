@@ -8,7 +8,10 @@ from jax.nn import initializers
 
 from tests.coverage.example import Example, key, of
 
-_PLAIN = "glorot_normal glorot_uniform he_normal he_uniform kaiming_normal kaiming_uniform lecun_normal lecun_uniform normal uniform truncated_normal xavier_normal xavier_uniform orthogonal"
+_PLAIN = (
+    "glorot_normal glorot_uniform he_normal he_uniform kaiming_normal kaiming_uniform lecun_normal "
+    "lecun_uniform normal uniform truncated_normal xavier_normal xavier_uniform orthogonal"
+)
 
 EXAMPLES: list[Example] = [
     *[

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from jax.numpy import fft
 
-from tests.coverage.example import Example, c, each, f, of
+from tests.coverage.example import Example, Variants, c, each, f, of
 
-_NORMS = ({}, {"norm": "ortho"}, {"norm": "forward"})
+_NORMS: Variants = ({}, {"norm": "ortho"}, {"norm": "forward"})
 
 EXAMPLES: list[Example] = [
     *each(fft, "fft ifft", c(3, 6), variants=(*_NORMS, {"n": 8}, {"n": 5}, {"axis": 0})),

@@ -133,7 +133,7 @@ EXAMPLES: list[Example] = [
     ),
     *of("clone", lambda k: random.key_data(random.clone(random.wrap_key_data(k))), key()),
     *of("key", lambda n: random.key_data(random.key(n)), i(high=99)),
-    *of("PRNGKey", lambda n: random.PRNGKey(n), i(high=99)),
+    *of("PRNGKey", random.PRNGKey, i(high=99)),
     *of("key_data wrap_key_data", lambda k: random.key_data(random.wrap_key_data(k)), key()),
     *[
         e

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax.scipy import linalg
@@ -31,7 +33,7 @@ def _schur(x: Array) -> Array:
     return q @ t @ q.T
 
 
-def _complex_schur(x: Array) -> Array:
+def _complex_schur(x: Array) -> Any:
     t, q = linalg.rsf2csf(*linalg.schur(x))
     return q @ t @ q.conj().T
 

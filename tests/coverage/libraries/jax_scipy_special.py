@@ -15,7 +15,8 @@ _SERIES = (2e-4, 1e-9)
 EXAMPLES: list[Example] = [
     *each(
         special,
-        "erf erfc erfcx expit dawsn digamma entr gammaln gammasgn i0 i0e i1 i1e log_ndtr log_softmax softmax logsumexp ndtr loggamma",
+        "erf erfc erfcx expit dawsn digamma entr gammaln gammasgn i0 i0e i1 i1e log_ndtr "
+        "log_softmax softmax logsumexp ndtr loggamma",
         _X,
         tolerance=(1e-4, 1e-10),
     ),

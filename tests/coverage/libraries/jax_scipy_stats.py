@@ -41,7 +41,7 @@ _ARGUMENTS: dict[str, tuple[Arg, ...]] = {
     "vonmises": (_X, _POSITIVE),
     "wrapcauchy": (_UNIT, _UNIT),
 }
-"""What the density of each distribution takes; its quantiles take a probability in place of the first."""
+"""What densities take; quantiles take a probability in place of the first."""
 
 
 def _of_distributions() -> Iterator[Example]:

@@ -94,7 +94,7 @@ EXAMPLES: list[Example] = [
             "column_stack",
             "block",
         )
-        for e in of(name, lambda x, y, fn=getattr(jnp, name): fn([x, y]), *_TWO)
+        for e in of(name, lambda x, y, name=name: getattr(jnp, name)([x, y]), *_TWO)
     ],
     *of("concatenate", lambda x, y: jnp.concatenate([x, y], axis=1), *_TWO, variant="axis=1"),
     *of("stack", lambda x, y: jnp.stack([x, y], axis=-1), *_TWO, variant="axis=-1"),

@@ -1,0 +1,98 @@
+"""A sample of what the documents say, or with ``--all`` everything; and that they are complete."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from tests.coverage import document
+from tests.coverage.example import Example
+from tests.coverage.excluded import EXCLUDED, REASONS, REFUSED
+from tests.coverage.introspect import LIBRARIES, Library
+from tests.coverage.modes import MODES, Mode, verdict
+
+EVERY = 59
+"""One case of so many is in the sample."""
+
+PASSING = 0.97
+"""Share of the rows that pass, of those that JAX can trace, in each library and mode."""
+
+
+def _cases() -> list[tuple[Library, Example, Mode]]:
+    return [
+        (library, example, mode)
+        for library in LIBRARIES
+        for example in library.all_examples()
+        for mode in MODES
+    ]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "mode" in metafunc.fixturenames:
+        every = _cases()
+        chosen = every if metafunc.config.getoption("--all") else every[::EVERY]
+        ids = [f"{library.name}-{example.name}-{mode}" for library, example, mode in chosen]
+        metafunc.parametrize(("library", "example", "mode"), chosen, ids=ids)
+    elif "library" in metafunc.fixturenames:
+        metafunc.parametrize("library", LIBRARIES, ids=lambda library: library.name)
+
+
+def test_an_example_fares_as_its_row_says(library: Library, example: Example, mode: Mode) -> None:
+    row = next(row for row in document.read(library) if row.symbol == example.symbol)
+    mark = row.marks[MODES.index(mode)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the libraries themselves
+        found = verdict(example, mode)
+    if mark == document.MARKS["failed"]:
+        assert row.causes, "the row says why"
+    else:
+        assert found.status != "failed", found.cause
+
+
+def test_every_public_symbol_has_a_row_or_a_reason(library: Library) -> None:
+    text = document.path(library).read_text("utf-8")
+    assert [row.symbol for row in document.read(library)] == library.traceable
+    for symbol, reason in library.excluded().items():
+        assert reason in REASONS
+        assert f"`{symbol}`" in text
+
+
+def test_examples_are_of_public_symbols_and_differ(library: Library) -> None:
+    examples = library.all_examples()
+    assert {example.symbol for example in examples} <= set(library.symbols())
+    assert [name for name, n in Counter(e.name for e in examples).items() if n > 1] == []
+
+
+def test_what_is_excluded_is_public(library: Library) -> None:
+    assert set(EXCLUDED.get(library.name, {})) <= set(library.symbols())
+
+
+@pytest.mark.parametrize(("library_name", "symbol"), REFUSED)
+def test_jax_refuses_to_trace(library_name: str, symbol: str) -> None:
+    with pytest.raises(jax.errors.ConcretizationTypeError):
+        jax.jit(REFUSED[library_name, symbol])(jnp.ones(3))
+
+
+def test_all_that_need_concrete_values_are_shown_to() -> None:
+    concrete = {
+        (library, symbol)
+        for library, symbols in EXCLUDED.items()
+        for symbol, reason in symbols.items()
+        if reason == "concrete"
+    }
+    assert concrete == set(REFUSED)
+
+
+def test_the_summary_is_that_of_the_documents() -> None:
+    assert (document.FOLDER / "README.md").read_text("utf-8") == document.summary()
+
+
+def test_nearly_all_rows_pass(library: Library) -> None:
+    rows = document.read(library)
+    for k, mode in enumerate(MODES):
+        passed, counted = document.counts(row.marks[k] for row in rows)
+        assert passed >= PASSING * counted, (mode, passed, counted)

@@ -1,0 +1,158 @@
+"""``flax.nnx``: transformations of modules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from tests.coverage.example import Example, f, i, layer, of, using
+from tests.coverage.libraries.nnx_layers import Block, block
+
+
+def _stacked(scan: bool) -> Any:
+    @nnx.split_rngs(splits=3)
+    @nnx.vmap(in_axes=(0,), out_axes=0)
+    def blocks(rngs: nnx.Rngs) -> Block:
+        return Block(rngs)
+
+    stack = blocks(nnx.Rngs(0))
+    if scan:
+        return lambda x: nnx.scan(lambda v, m: m(v), in_axes=(nnx.Carry, 0), out_axes=nnx.Carry)(
+            x, stack
+        )
+    return lambda x: nnx.vmap(lambda m, v: m(v), in_axes=(0, None), out_axes=0)(stack, x)
+
+
+def _through(transform: Any) -> Any:
+    """A module that is called in a transformation."""
+    block = Block(nnx.Rngs(0))
+    return lambda x: transform(lambda m, v: m(v))(block, x)
+
+
+def _gradient(name: str) -> Any:
+    block = Block(nnx.Rngs(0))
+
+    def loss(m: Block, x: Any) -> Any:
+        return (m(x) ** 2).sum()
+
+    return lambda x: jax.tree.leaves(getattr(nnx, name)(loss)(block, x))
+
+
+def _capture() -> Any:
+    block = Block(nnx.Rngs(0))
+    forward = nnx.capture(block, nnx.Intermediate)
+    return lambda x: forward(x)[0]
+
+
+class _Descent:
+    """The rule of an optimiser, without a state of its own."""
+
+    def init(self, parameters: Any) -> tuple[()]:
+        return ()
+
+    def update(self, gradient: Any, state: Any, parameters: Any) -> tuple[Any, Any]:
+        return jax.tree.map(lambda g: -0.1 * g, gradient), state
+
+
+def _trained_step(symbol: str) -> Any:
+    def step(x: Any) -> Any:
+        block = Block(nnx.Rngs(0))
+        rate: Any = _Descent()
+        gradient = nnx.grad(lambda m: (m(x) ** 2).sum())(block)
+        if symbol == "Optimizer":
+            nnx.Optimizer(block, rate, wrt=nnx.Param).update(block, gradient)
+        else:
+            nnx.ModelAndOptimizer(block, rate, wrt=nnx.Param).update(gradient)
+        return block.linear.kernel[...]
+
+    return step
+
+
+def _measured(x: Any) -> Any:
+    metric = nnx.MultiMetric(mean=nnx.metrics.Average())
+    metric.update(values=x)
+    return metric.compute()["mean"]
+
+
+def _checked(x: Any) -> Any:
+    _, y = nnx.checkify(jnp.sin)(x)
+    return y
+
+
+@nnx.custom_vjp
+def _scaled(x: Any) -> Any:
+    return x * 2
+
+
+_scaled.defvjp(lambda x: (x * 2, None), lambda _, g: (g,))
+
+
+EXAMPLES: list[Example] = [
+    *layer("capture", _capture, f(2, 4)),
+    *of("Optimizer", _trained_step("Optimizer"), f(2, 4)),
+    *of("ModelAndOptimizer", _trained_step("ModelAndOptimizer"), f(2, 4)),
+    *of("MultiMetric", _measured, f(2, 4)),
+    *of("checkify", _checked, f(2, 4)),
+    *layer(
+        "map",
+        using(block, lambda m, x: nnx.map(lambda _, v: v.replace(v[...] * 2), m)(x)),
+        f(2, 4),
+    ),
+    *layer("scan split_rngs Carry", lambda: _stacked(scan=True), f(2, 4)),
+    *layer("vmap", lambda: _stacked(scan=False), f(2, 4)),
+    *layer("jit", lambda: _through(nnx.jit), f(2, 4)),
+    *layer("remat", lambda: _through(nnx.remat), f(2, 4)),
+    *layer(
+        "jit_partial",
+        using(block, lambda m, x: nnx.jit_partial(lambda n, v: n(v), m)(x)),
+        f(2, 4),
+    ),
+    *layer(
+        "cached_partial",
+        using(block, lambda m, x: nnx.cached_partial(nnx.jit(lambda n, v: n(v)), m)(x)),
+        f(2, 4),
+        skip=("f64",),
+    ),
+    *layer("grad", lambda: _gradient("grad"), f(2, 4)),
+    *layer("value_and_grad", lambda: _gradient("value_and_grad"), f(2, 4)),
+    *of("jvp", lambda x: nnx.jvp(jnp.sin, (x,), (x,)), f(2, 4)),
+    *of("vjp", lambda x: nnx.vjp(jnp.sin, x)[1](x), f(2, 4)),
+    *of("custom_vjp", _scaled, f(2, 4)),
+    *layer(
+        "cond",
+        using(
+            block,
+            lambda m, x: nnx.cond(x.sum() > 0, lambda n, v: n(v), lambda n, v: -n(v), m, x),
+        ),
+        f(2, 4),
+    ),
+    *layer(
+        "switch",
+        using(
+            block,
+            lambda m, k, x: nnx.switch(k, [lambda n, v: n(v), lambda n, v: -n(v)], m, x),
+        ),
+        i(high=3),
+        f(2, 4),
+    ),
+    *of("fori_loop", lambda x: nnx.fori_loop(0, 3, lambda k, v: v * 2 + k, x), f(2, 4)),
+    *of(
+        "while_loop",
+        lambda x: nnx.while_loop(lambda v: v.sum() < 50, lambda v: v * 2 + 1, jnp.abs(x)),
+        f(2, 4),
+    ),
+    *layer(
+        "split merge state graphdef update",
+        using(block, lambda m, x: nnx.merge(*nnx.split(m))(x)),
+        f(2, 4),
+    ),
+    *layer("clone", using(block, lambda m, x: nnx.clone(m)(x)), f(2, 4)),
+    *layer(
+        "eval_shape",
+        using(block, lambda m, x: jnp.zeros(nnx.eval_shape(m, x).shape, x.dtype) + x),
+        f(2, 4),
+    ),
+]
