@@ -37,6 +37,10 @@ def agree(
         as_good_as_lapack(case, arguments, wanted, _unpacked(found, wanted))
     elif case.group == "sort" and not case.params["is_stable"]:
         sorted_alike(case.params, arguments, wanted, _unpacked(found, wanted))
+    elif case.group == "approx_top_k":
+        values, places = found
+        close("values", wanted[0], values)
+        selected(arguments[0], values, places)
     else:
         for number, (want, got) in enumerate(zip(expected, found, strict=True)):
             close(f"output {number}", want, got, case.group)
@@ -103,6 +107,14 @@ def sorted_alike(
         one, other = (np.take_along_axis(*x, -1) for x in zip(pair, orders, strict=True))
         if not np.array_equal(one, other):
             raise DisagreementError(f"operand {number} is not permuted as the others are")
+
+
+def selected(given: Array, values: Array, places: Array) -> None:
+    """What lies at ``places`` of the last axis: equal values may be taken in any order."""
+    if not np.array_equal(np.take_along_axis(given, places, -1), values):
+        raise DisagreementError("the indices are those of other values")
+    if np.any(np.diff(np.sort(places, -1), axis=-1) == 0):
+        raise DisagreementError("an index occurs twice")
 
 
 def _bits(array: Array) -> list[Array]:
