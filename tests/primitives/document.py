@@ -93,8 +93,8 @@ def _tolerances() -> str:
         f"The factors of {', '.join(RESIDUALS)} are judged by what they are to satisfy:",
         f"reconstruction, orthogonality, shape. A residual may be {ALLOWED} times that of LAPACK,",
         f"which JAX calls, or {ALLOWED} units of roundoff. Eigenvalues of Hermitian matrices and",
-        "singular values must also be JAX's, by the table. Where XLA keeps no order of equals, in an",
-        "unstable sort of several operands and in `approx_top_k`, any order of them will do.",
+        "singular values must also be JAX's, by the table. Where XLA keeps no order of equals, in",
+        "an unstable sort of several operands and in `approx_top_k`, any order of them will do.",
         "",
     ]
     return "\n".join(lines)
