@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import equinox as eqx
+import flax.errors
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -206,6 +207,10 @@ def test_the_file_is_written_and_its_path_returned(tmp_path: Path) -> None:
         ({"output_path": "x.onnx"}, "go together"),
         ({"input_names": ["a", "b"]}, "2 names for 1 inputs"),
         ({"output_names": ["a", "b"]}, "2 names for 1 outputs"),
+        ({"input_names": "x"}, "input_names='x': give a list of names"),
+        ({"input_names": [""]}, "none of them empty"),
+        ({"output_names": [3]}, "output_names=.*: give a list of names"),
+        ({"input_params": ["deterministic"]}, "give a dictionary of keyword arguments"),
         ({"constraints": ("nonsense !",)}, "constraints="),
     ],
 )
@@ -214,7 +219,9 @@ def test_a_malformed_option_is_named(options: dict[str, Any], message: str) -> N
         to_onnx(lambda x: x, [("B", 8)], **options)
 
 
-@pytest.mark.parametrize("inputs", ["B", [object()], [("B B", 8)], [("B", -1)], {"x": (1,)}])
+@pytest.mark.parametrize(
+    "inputs", ["B", None, 8, ("B", 8), [8], [object()], [("B B", 8)], [("B", -1)], {"x": (1,)}]
+)
 def test_a_malformed_input_is_named(inputs: Any) -> None:
     with pytest.raises(InputError, match="input"):
         to_onnx(lambda x: x, inputs)
@@ -247,6 +254,9 @@ def test_an_unknown_parameter_is_refused() -> None:
         (jnp.dot, [X], "1 positional"),
         (eqx.nn.Linear, [X], "is the class Linear"),
         (nn.Dense(4), [X], "has no variables"),
+        ((nn.Dense(4), {"kernel": X}), [X], r'what its init returns: .*"params"'),
+        ((nn.Dense(4), None), [X], "must be what its init returns"),
+        ("model:fn", [X], "must be callable"),
         (lambda x: x, [("B", None)], "open by a name"),
         (lambda x: x, [np.array(["a"])], "no tensors of"),
     ],
@@ -256,9 +266,9 @@ def test_what_cannot_be_called_so_is_refused(fn: Any, inputs: Any, message: str)
         to_onnx(fn, inputs)
 
 
-@pytest.mark.parametrize("fn", [lambda x: None, np.sin])
+@pytest.mark.parametrize("fn", [lambda x: None, np.sin, lambda x: {"a": x, "b": "text"}])
 def test_what_gives_no_array_is_refused(fn: Any) -> None:
-    with pytest.raises(ModelError, match=r"no array|concrete value"):
+    with pytest.raises(ModelError, match=r"no array|concrete value|returns 'text', a str"):
         to_onnx(fn, [X])
 
 
@@ -300,6 +310,20 @@ def test_a_random_key_gives_the_numbers_of_jax() -> None:
     session = onnxruntime.InferenceSession(model.SerializeToString())
     (found,) = session.run(None, {"k": np.asarray(jax.random.key_data(key))})
     np.testing.assert_array_equal(found, jax.random.bits(key, (4,)))
+
+
+def test_what_the_model_raises_says_what_it_was_given() -> None:
+    with pytest.raises(TypeError) as caught:
+        to_onnx(nnx.Linear(8, 4, rngs=nnx.Rngs(0)), [("B", 7)])
+    assert "jax2onnx called fn with inputs: float32[B, 7]." in caught.value.__notes__
+
+
+def test_a_module_that_changes_in_a_function_around_it_is_explained() -> None:
+    norm = nnx.BatchNorm(8, rngs=nnx.Rngs(0))
+    with pytest.raises(flax.errors.TraceContextError) as caught:
+        to_onnx(lambda x: norm(x) + 1, [("B", 8)])
+    assert any("must be given itself" in note for note in caught.value.__notes__)
+    assert_agrees(norm, X)
 
 
 def test_a_tracer_that_leaked_into_the_model_is_refused() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +23,7 @@ from jax2onnx.trace.callables import held, linen_pair, parameterise, signature
 from jax2onnx.trace.dimensions import CONCRETE, abstract, dimension_parser, explained, variables
 from jax2onnx.trace.paths import path_name
 from jax2onnx.trace.reach import constants, named
-from jax2onnx.trace.specs import Input, InputSpec, flatten_inputs
+from jax2onnx.trace.specs import Input, InputSpec, check_inputs, chosen_names, flatten_inputs
 
 # Errors name the user's line, not the one below that calls the user's function.
 source_info_util.register_exclusion(str(Path(__file__).parent))
@@ -73,6 +75,9 @@ def trace(
         SymbolicDimensionError: a dimension that JAX cannot keep symbolic.
     """
     _check_callable(fn)
+    check_inputs(inputs)
+    if not isinstance(input_params or {}, Mapping):
+        raise InputError(f"input_params={input_params!r}: give a dictionary of keyword arguments")
     model = parameterise(fn)
     parse = dimension_parser(constraints)
     keywords = dict(input_params or {})
@@ -96,6 +101,7 @@ def trace(
         positional = tree_util.tree_unflatten(tree, permuted(arrays, swapped, FROM_NCHW))
         out = branching(rebuilt, flags)(*positional, **keywords)
         results, out_tree = tree_util.tree_flatten(out)
+        _check_results(results)
         made = _output_names(out, output_names, taken), list(map(np.shape, results))
         turned = images("outputs_as_nchw", outputs_as_nchw, *made)
         return tree_util.tree_unflatten(out_tree, permuted(results, turned, TO_NCHW))
@@ -105,7 +111,8 @@ def trace(
         [i.aval for i in flat],
         {i.name: i.aval for i in extra},
     )
-    closed, out = _make_jaxpr(call, avals, [i.name for i in extra if i.dtype == bool])
+    with _noted([*flat, *extra]):
+        closed, out = _make_jaxpr(call, avals, [i.name for i in extra if i.dtype == bool])
     _refuse_tracers(closed.consts)
     jaxpr = _live(closed.jaxpr)
     reached = named(fn, constants(jaxpr, closed.consts), held)
@@ -119,6 +126,15 @@ def trace(
     )
 
 
+def _check_results(results: Sequence[Any]) -> None:
+    for result in results:
+        if not hasattr(result, "dtype") and not isinstance(result, int | float | complex):
+            raise ModelError(
+                f"fn returns {reprlib.repr(result)}, a {type(result).__name__}; what it returns "
+                "must be arrays, in tuples, lists, dictionaries or other pytrees"
+            )
+
+
 def _make_jaxpr(call: Any, avals: Sequence[Any], flags: Sequence[str]) -> tuple[Any, Any]:
     """Traces ``call``; with a branch for each value of ``flags`` where their values are needed."""
     shapes = (aval.shape for aval in tree_util.tree_leaves(avals))
@@ -129,6 +145,22 @@ def _make_jaxpr(call: Any, avals: Sequence[Any], flags: Sequence[str]) -> tuple[
             if not flags:
                 raise
         return jax.make_jaxpr(partial(call, flags=flags), return_shape=True)(*avals)
+
+
+@contextmanager
+def _noted(inputs: Sequence[Input]) -> Iterator[None]:
+    """Adds to what the model raises what it was given."""
+    try:
+        yield
+    except Exception as error:
+        given = ", ".join(f"{i.name}: {i.dtype}{list(i.aval.shape)}" for i in inputs)
+        error.add_note(f"jax2onnx called fn with {given}.")
+        if type(error).__name__ == "TraceContextError":
+            error.add_note(
+                "A Flax NNX module that changes its state must be given itself, or by a bound "
+                "method, and not in a function around it; model.eval() stops most changes."
+            )
+        raise
 
 
 def _live(jaxpr: core.Jaxpr) -> core.Jaxpr:
@@ -164,7 +196,7 @@ def _check_callable(fn: Any) -> None:
         raise InputError(f"fn is the class {fn.__name__}: give an instance of it")
     if not callable(fn) and linen_pair(fn) is None:
         raise InputError(
-            f"fn must be callable, or a Flax Linen (module, variables) pair, got {fn!r}"
+            f"fn must be callable, or a Flax Linen (module, variables) pair, got {reprlib.repr(fn)}"
         )
 
 
@@ -223,14 +255,10 @@ def _output_names(out: Any, names: Sequence[str] | None, taken: Iterable[str]) -
     paths = [path for path, _ in tree_util.tree_flatten_with_path(out)[0]]
     if not paths:
         raise ModelError("fn returns no array, so that the model would have no output")
+    derived = ["output" if not p else _prefixed(path_name(p, keep_values=True)) for p in paths]
     if names is None:
-        derived = ["output" if not p else _prefixed(path_name(p, keep_values=True)) for p in paths]
         return tuple(_distinct(derived, taken))
-    if len(names) != len(paths):
-        raise InputError(f"output_names has {len(names)} names for {len(paths)} outputs")
-    if len(set(names)) != len(names):
-        raise InputError(f"output names must differ from one another: {list(names)}")
-    return tuple(names)
+    return tuple(chosen_names("output_names", names, derived))
 
 
 def _prefixed(name: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -182,5 +182,11 @@ def linen_pair(fn: Any) -> tuple[Any, Any] | None:
         module, variables = fn.unbind()
         return module, variables
     if isinstance(fn, tuple) and len(fn) == 2 and is_linen_module(fn[0]):
+        collections = fn[1].values() if isinstance(fn[1], Mapping) else [None]
+        if not all(isinstance(collection, Mapping) for collection in collections):
+            raise InputError(
+                f"the variables of the Flax Linen module {type(fn[0]).__name__} must be what its "
+                'init returns: a dictionary of collections, {"params": {...}}'
+            )
         return fn[0], fn[1]
     return None

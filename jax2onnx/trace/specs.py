@@ -76,6 +76,44 @@ def _is_dim(dim: object) -> bool:
     return dim is None or isinstance(dim, int | np.integer | str)
 
 
+def check_inputs(inputs: Any) -> None:
+    """Refuses what is no list of specifications, and a lone shape, which is easily given for one.
+
+    Raises:
+        InputError: in these cases.
+    """
+    if isinstance(inputs, str | Mapping) or not isinstance(inputs, Sequence):
+        raise InputError(f"inputs must be a list with one entry per argument, got {inputs!r}")
+    if inputs and all(map(_is_dim, inputs)):
+        raise InputError(
+            f"inputs must be a list with one entry per argument; for one of shape {inputs!r}, "
+            f"give [{inputs!r}]"
+        )
+
+
+def chosen_names(option: str, names: Sequence[Any], derived: Sequence[str]) -> list[str]:
+    """The names that the user chose.
+
+    Args:
+        option: the argument that they were given by, for errors.
+        names: what was given.
+        derived: the names without it.
+
+    Raises:
+        InputError: not as many as there are, or none, or one twice.
+    """
+    if isinstance(names, str) or not all(isinstance(n, str) and n for n in names):
+        raise InputError(f"{option}={names!r}: give a list of names, none of them empty")
+    if len(names) != len(derived):
+        kind = option.replace("_names", "s")
+        raise InputError(
+            f"{option} has {len(names)} names for {len(derived)} {kind} ({', '.join(derived)})"
+        )
+    if len(set(names)) != len(names):
+        raise InputError(f"{option}: names must differ from one another: {list(names)}")
+    return list(names)
+
+
 def flatten_inputs(
     fn: Callable[..., Any],
     inputs: Sequence[Any],
@@ -88,8 +126,6 @@ def flatten_inputs(
     Raises:
         InputError: a leaf that is no input specification, or a wrong number of names.
     """
-    if isinstance(inputs, str | Mapping) or not isinstance(inputs, Sequence):
-        raise InputError(f"inputs must be a list with one entry per argument, got {inputs!r}")
     arguments = argument_names(fn, len(inputs))
     root = list(inputs)
     flat, tree = tree_util.tree_flatten_with_path(
@@ -100,13 +136,7 @@ def flatten_inputs(
         path_name((tree_util.GetAttrKey(arguments[p[0].idx]), *p[1:]), keep_values=True)
         for p in paths
     ]
-    if names is not None and len(names) != len(leaves):
-        raise InputError(
-            f"input_names has {len(names)} names for {len(leaves)} inputs ({', '.join(derived)})"
-        )
-    chosen = list(names) if names is not None else derived
-    if len(set(chosen)) != len(chosen):
-        raise InputError(f"input names must differ from one another: {chosen}")
+    chosen = derived if names is None else chosen_names("input_names", names, derived)
     return [_input(n, leaf, parse, double) for n, leaf in zip(chosen, leaves, strict=True)], tree
 
 
