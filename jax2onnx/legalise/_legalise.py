@@ -201,7 +201,10 @@ def _home(value: ir.Value) -> ir.Graph:
 
 
 def _cast(value: ir.Value, dtype: ir.DataType, neighbour: ir.Node) -> ir.Node:
-    node = ir.Node("", "Cast", [value], [ir.AttrInt64("to", int(dtype))])
+    attributes = [ir.AttrInt64("to", int(dtype))]
+    if dtype.is_floating_point() and dtype.bitwidth <= 8:  # overflows, as in JAX
+        attributes.append(ir.AttrInt64("saturate", 0))
+    node = ir.Node("", "Cast", [value], attributes)
     node.metadata_props.update(neighbour.metadata_props)
     output = node.outputs[0]
     output.type, output.shape = ir.TensorType(dtype), value.shape

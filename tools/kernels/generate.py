@@ -7,7 +7,9 @@ runtime inserts around float16, nor the operators that it runs by expanding thei
 what a kernel refuses once it is called, nor that some compute integers in floating point. So:
 
 1. every operator of `probes.py` is asked, in each of its versions and with every combination of
-   element types that its schema admits, by building a model and running it;
+   element types that its schema admits, by building a model and running it; in the first and the
+   last operator set of a version, and in all between where these differ: what the runtime expands
+   may contain operators that have newer versions, and then it cannot;
 2. integers in which an operator does not wrap count as types that it cannot run (of 64 bits:
    integers in which it is not exact below 2^53, as none is where they are computed in doubles);
 3. what is left, in the standard domain and others, JAX has no use for; it is taken from the
@@ -89,19 +91,28 @@ def _probed() -> dict[str, dict[int, Entry]]:
     for name, probe in PROBES.items():
         versions = operators.setdefault(name, {})
         last: Entry | None = None
-        for schema, opset in _versions("", operator_of(name)):
-            inputs, outputs = _formals(schema)
-            names = variables(inputs, outputs)
-            admitted = [_admitted(schema, variable) for variable in names]
-            answers = [
-                types
-                for types in itertools.product(*admitted)
-                if _is_right(name, probe, opset, inputs, dict(zip(names, types, strict=True)))
-            ]
-            entry = _entry(inputs, outputs, _pack(answers))
-            if entry != last:
-                versions[schema.since_version] = last = entry
+        for schema, opsets in _versions("", operator_of(name)):
+            ends = {opset: _answer(name, probe, schema, opset) for opset in (opsets[0], opsets[-1])}
+            if ends[opsets[0]] != ends[opsets[-1]]:
+                ends = {opset: _answer(name, probe, schema, opset) for opset in opsets}
+            for opset, entry in ends.items():
+                if entry != last:
+                    since = schema.since_version if opset == opsets[0] else opset
+                    versions[since] = last = entry
     return operators
+
+
+def _answer(name: str, probe: Probe, schema: Any, opset: int) -> Entry:
+    """What the runtime runs of an operator in one operator set."""
+    inputs, outputs = _formals(schema)
+    names = variables(inputs, outputs)
+    admitted = [_admitted(schema, variable) for variable in names]
+    answers = [
+        types
+        for types in itertools.product(*admitted)
+        if _is_right(name, probe, opset, inputs, dict(zip(names, types, strict=True)))
+    ]
+    return _entry(inputs, outputs, _pack(answers))
 
 
 def _registered(domain: str) -> dict[str, dict[int, Entry]]:
@@ -136,14 +147,15 @@ def _schemas() -> dict[tuple[str, str], list[Any]]:
     return schemas
 
 
-def _versions(domain: str, name: str) -> Iterator[tuple[Any, int]]:
-    """The schemas in effect in some operator set of `OPSETS`, each with the first of these sets."""
+def _versions(domain: str, name: str) -> Iterator[tuple[Any, range]]:
+    """The schemas in effect in some operator set of `OPSETS`, each with these sets."""
     schemas = _schemas().get((domain, name), [])
     first, last = OPSETS
     for schema, following in itertools.zip_longest(schemas, schemas[1:]):
-        ends = following is not None and domain == "" and following.since_version <= first
-        if not (schema.deprecated or ends or schema.since_version > last):
-            yield schema, max(schema.since_version, first)
+        end = following.since_version if following is not None and domain == "" else last + 1
+        opsets = range(max(schema.since_version, first), end)
+        if opsets and not schema.deprecated:
+            yield schema, opsets
 
 
 def _formals(schema: Any) -> tuple[list[str], list[str]]:

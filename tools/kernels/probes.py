@@ -128,7 +128,9 @@ PROBES: dict[str, Probe] = {
     "LSTM": Probe([(1, 1, 2), (1, 8, 2), (1, 8, 2)], {"hidden_size": 2}),
     "LayerNormalization": Probe([(2, 4), _ROW, _ROW]),
     "LinearAttention": Probe(
-        [(1, 2, 4), (1, 2, 4), (1, 2, 4)], {"q_num_heads": 2, "kv_num_heads": 2}, outputs=2
+        [(1, 2, 4)] * 3,
+        {"q_num_heads": 2, "kv_num_heads": 2, "update_rule": "linear"},
+        outputs=2,
     ),
     "Loop": Probe([1, 1, ()], {"body": Body(["i64", "bool", "V"], [1, 2])}),
     "LpNormalization": Probe([(2, 4)]),
