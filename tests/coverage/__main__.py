@@ -14,8 +14,8 @@ from tests.coverage.introspect import LIBRARIES
 from tests.coverage.modes import Mode, Verdict
 from tests.coverage.worker import judged
 
-CHUNK = 25
-"""Examples that a worker runs at a time, and forgets what JAX compiled for them."""
+CHUNK = 10
+"""Examples that a worker runs at a time."""
 
 
 def main() -> int:
