@@ -48,7 +48,9 @@ class _Sweep:
         self._editor = editor
         self._entries: dict[str, list[Entry]] = {}
         for entry in stage:
-            if entry.opset <= editor.opset and (not entry.slower or editor.prefer == "readable"):
+            if entry.slower and editor.prefer != "readable":
+                continue
+            if entry.opset <= editor.opset <= entry.until:
                 for operator in entry.operators:
                     self._entries.setdefault(operator, []).append(entry)
         self._rules: dict[str, list[Rule]] = {}

@@ -7,6 +7,7 @@ returns True, or leaves it as it is and returns False.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -27,6 +28,8 @@ class Entry:
         operators: what calls the rule to mind: of all operators that it looks for, the rarest; or a
             primitive of JAX, by its name, that was lowered to what a rule looks for.
         opset: the first version of the operator set that the rule's result needs.
+        until: the last one, where ONNX Runtime runs an operator by its definition, and parts of
+            that have newer versions.
         slower: whether ONNX Runtime takes longer for the result, so that the rule is for those who
             prefer a readable graph.
 
@@ -35,6 +38,7 @@ class Entry:
     name: str
     operators: tuple[str, ...]
     opset: int = 0
+    until: int = sys.maxsize
     slower: bool = False
 
     def load(self) -> Rule:
@@ -61,7 +65,7 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
         Entry("hard_sigmoid", ("Clip", "Min")),
         Entry("clip", ("Less", "Min")),
         Entry("softsign", ("Abs",)),
-        Entry("swish", ("Sigmoid",), opset=24, slower=True),
+        Entry("swish", ("Sigmoid",), opset=24, until=24, slower=True),
         Entry("gelu", ("erfc", "Erf", "Tanh"), opset=20),
         Entry("max_pool", ("reduce_window_max",)),
         Entry("average_pool", ("reduce_window_sum",), slower=True),

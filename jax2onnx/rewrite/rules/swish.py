@@ -2,7 +2,8 @@
 
 Applies to ``jax.nn.silu`` (197 x 3072 elements: 0.33 ms against 0.19 decomposed).
 
-Does not apply below opset 24, where the decomposition stays.
+Does not apply below opset 24, nor above it, where ONNX Runtime has no kernel: the decomposition
+stays.
 """
 
 from __future__ import annotations
