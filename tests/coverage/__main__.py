@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from tests.coverage import document
-from tests.coverage.introspect import LIBRARIES
-from tests.coverage.modes import Mode, Verdict
+from tests.coverage.introspect import LIBRARIES, Library
+from tests.coverage.journal import Journal
+from tests.coverage.modes import MODES
 from tests.coverage.worker import judged
 
 CHUNK = 10
@@ -20,47 +20,58 @@ CHUNK = 10
 
 def main() -> int:
     """Writes the documents of all libraries, or of those that are named."""
-    names = [library.name for library in LIBRARIES]
     parser = argparse.ArgumentParser("tests.coverage", description=__doc__)
-    parser.add_argument("library", nargs="*", choices=[*names, []], help="these alone")
+    parser.add_argument("library", nargs="*", help="these alone")
     parser.add_argument("--processes", type=int, default=2, help="workers (2)")
     parser.add_argument(
         "--symbol", action="append", help="print this one's verdicts, write nothing"
     )
-    parser.add_argument("--journal", type=Path, help="append what failed, as it comes")
+    parser.add_argument("--journal", type=Path, help="keep verdicts here; what it has is not rerun")
+    parser.add_argument("--again", action="store_true", help="rerun what failed in the journal")
     options = parser.parse_args()
+    unknown = set(options.library) - {library.name for library in LIBRARIES}
+    if unknown:
+        parser.error(f"no library {', '.join(sorted(unknown))}")
     chosen = [x for x in LIBRARIES if not options.library or x.name in options.library]
-    tasks = [
-        (x.name, tuple(range(start, min(start + CHUNK, len(x.all_examples())))))
-        for x in chosen
-        for start in range(0, len(x.all_examples()), CHUNK)
-    ]
+    journal = Journal(options.journal, options.again)
+    run(
+        [task for x in chosen for task in tasks(x, options.symbol, journal)],
+        options.processes,
+        journal,
+    )
     if options.symbol:
-        tasks = [
-            (x.name, tuple(k for k, e in enumerate(x.all_examples()) if e.symbol in options.symbol))
-            for x in chosen
-        ]
-    found: dict[str, dict[tuple[str, Mode], Verdict]] = {x.name: {} for x in chosen}
-    context = multiprocessing.get_context("spawn")  # JAX has threads, which a fork would lose
-    with ProcessPoolExecutor(options.processes, context) as pool:
-        futures = {pool.submit(judged, task): task for task in tasks}
-        for future in as_completed(futures):
-            (name, _), verdicts = futures[future], future.result()
-            found[name].update(verdicts)
-            if options.journal:
-                with options.journal.open("a", encoding="utf-8") as file:
-                    for (example, mode), v in verdicts.items():
-                        if v.status in ("failed", "jax"):
-                            file.write(json.dumps([v.status, name, mode, example, v.cause]) + "\n")
-            if options.symbol:
-                for (example, mode), v in verdicts.items():
-                    print(example, mode, v.status, v.cause or " ".join(v.operators))
-    if not options.symbol:
-        for library in chosen:
-            rows = document.rows(library, found[library.name])
-            document.path(library).write_text(document.render(library, rows), "utf-8")
-        (document.FOLDER / "README.md").write_text(document.summary(), "utf-8")
+        for (_, example, mode), v in sorted(journal.known.items()):
+            if example.partition("[")[0] in options.symbol:
+                print(example, mode, v.status, v.cause or " ".join(v.operators))
+        return 0
+    for library in chosen:
+        verdicts = {(e, m): v for (name, e, m), v in journal.known.items() if name == library.name}
+        text = document.render(library, document.rows(library, verdicts))
+        document.path(library).write_text(text, "utf-8")
+    (document.FOLDER / "README.md").write_text(document.summary(), "utf-8")
     return 0
+
+
+def tasks(
+    library: Library, symbols: list[str] | None, journal: Journal
+) -> list[tuple[str, tuple[int, ...]]]:
+    """Numbers of a library's examples whose verdicts are not known, some for each task."""
+    wanted = [
+        number
+        for number, example in enumerate(library.all_examples())
+        if (symbols is None or example.symbol in symbols)
+        and any((library.name, example.name, mode) not in journal.known for mode in MODES)
+    ]
+    starts = range(0, len(wanted), CHUNK)
+    return [(library.name, tuple(wanted[start : start + CHUNK])) for start in starts]
+
+
+def run(todo: list[tuple[str, tuple[int, ...]]], processes: int, journal: Journal) -> None:
+    """Enters the verdicts on what is to be done."""
+    context = multiprocessing.get_context("spawn")  # JAX has threads, which a fork would lose
+    with ProcessPoolExecutor(processes, context) as pool:
+        for future in as_completed([pool.submit(judged, task) for task in todo]):
+            journal.add(future.result())
 
 
 if __name__ == "__main__":
