@@ -176,7 +176,9 @@ class Builder:
         folded = None if array is None else fold_cast(array, dtype.numpy())
         if folded is not None:
             return self.constant(folded)
-        return self.emit("Cast", (value,), {"to": dtype}, dtypes=(dtype,))[0]
+        # What a float of 8 bits cannot hold is infinite or NaN in JAX, not its greatest number.
+        saturate = 0 if dtype.is_floating_point() and dtype.bitwidth <= 8 else None
+        return self.emit("Cast", (value,), {"to": dtype, "saturate": saturate}, dtypes=(dtype,))[0]
 
     @staticmethod
     def broadcast(shapes: Iterable[Dims]) -> Dims:

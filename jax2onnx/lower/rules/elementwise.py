@@ -165,17 +165,22 @@ def _integer_pow(ctx: Context, x: ir.Value, *, y: int) -> ir.Value:
 @register_lowering(lax.convert_element_type_p)
 def _convert(ctx: Context, x: ir.Value, *, new_dtype: Any, **_: Any) -> ir.Value:
     new = np.dtype(new_dtype)
-    if _is_float(ctx) and new.kind in "iu" and not _holds(ctx, x, new):
+    if _is_float(ctx) and jnp.issubdtype(new, np.integer) and not _holds(ctx, x, new):
         return _saturated(ctx, x, new)
     return ctx.cast(x, new)
+
+
+def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
+    info: Any = jnp.iinfo  # of integers of 4 bits too
+    return int(info(dtype).min), int(info(dtype).max)
 
 
 def _holds(ctx: Context, x: ir.Value, new: np.dtype[Any]) -> bool:
     """Whether a float is known to lie in an integer type's range: it was one, or is constant."""
     array = ctx.builder.array(x)
     if array is not None:
-        wide = array.astype(np.float64)
-        return bool(((wide >= np.iinfo(new).min) & (wide <= np.iinfo(new).max)).all())
+        wide, (low, high) = array.astype(np.float64), _limits(new)
+        return bool(((wide >= low) & (wide <= high)).all())
     node = x.producer()
     if node is None or node.op_type != "Cast" or node.inputs[0] is None:
         return False
@@ -188,7 +193,10 @@ def _holds(ctx: Context, x: ir.Value, new: np.dtype[Any]) -> bool:
 
 def _saturated(ctx: Context, x: ir.Value, new: np.dtype[Any]) -> ir.Value:
     """XLA's conversion: NaN is zero, and what the type cannot hold is its nearest value."""
-    low, high = np.iinfo(new).min, np.iinfo(new).max
+    low, high = _limits(new)
+    if high < 127:  # a cast to 4 bits rounds, one to 8 bits does not
+        x = ctx.op.Clip(x, float(low), float(high), shape=ctx.dims(x))
+        return ctx.cast(_saturated(ctx, x, np.dtype(np.int8)), new)
     x = ctx.op.Where(ctx.op.IsNaN(x), ctx.constant(0, x), x)
     if new.itemsize <= 2 and element_type(x).bitwidth >= 32:
         return ctx.cast(ctx.op.Clip(x, float(low), float(high), shape=ctx.dims(x)), new)

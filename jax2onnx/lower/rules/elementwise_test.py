@@ -58,6 +58,14 @@ def test_floats_saturate_when_they_become_integers(old: str, new: str) -> None:
     assert_agrees(lambda v: v.astype(new), x.astype(old))
 
 
+@pytest.mark.parametrize("new", ["int4", "uint4", "float8_e4m3fn", "float8_e5m2"])
+def test_narrow_types(new: str) -> None:
+    kind = getattr(jnp, new)
+    x = np.array([np.nan, np.inf, -np.inf, -1.5, 1.5, 3.75, 7.9, 300, 500, -6e4, 0.01], np.float32)
+    assert_agrees(lambda v: v.astype(kind).astype(np.float32), x)
+    assert_agrees(lambda v: v.astype(kind), x[3:7])
+
+
 def test_integers_that_became_floats_need_no_guard() -> None:
     model = assert_agrees(
         lambda i: i.astype(jnp.float32).astype(jnp.int32), np.arange(4, dtype=np.int16)

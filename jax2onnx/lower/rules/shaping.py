@@ -136,6 +136,8 @@ def _rev(ctx: Context, x: ir.Value, *, dimensions: Sequence[int]) -> ir.Value:
 def _pad(
     ctx: Context, x: ir.Value, value: ir.Value, *, padding_config: Sequence[tuple[Any, Any, int]]
 ) -> ir.Value:
+    if any(_is(d, 0) for d in ctx.dims(x)):
+        return ctx.broadcast(value, ctx.out_dims)
     return pad(ctx, x, value, padding_config)
 
 
@@ -154,6 +156,9 @@ def pad(
     if any(pair != (0, 0) for pair in cut):
         dims = ctx.dims(x)
         kept = tuple(d - a - b for d, (a, b) in zip(dims, cut, strict=True))
+        if any(is_static([d]) and d < 0 for d in kept):  # more than there is: padding remains
+            shape = tuple(d + a + b for d, a, b in zip(dims, low, high, strict=True))
+            return ctx.broadcast(value, shape)
         ends = tuple(d - b for d, (_, b) in zip(dims, cut, strict=True))
         starts, axes = [a for a, _ in cut], list(range(len(cut)))
         x = ctx.op.Slice(x, starts, ctx.shape_tensor(ends), axes, shape=kept)
