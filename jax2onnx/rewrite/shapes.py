@@ -44,7 +44,8 @@ def vector(editor: Editor, place: ir.Node, parts: Sequence[ir.Value]) -> ir.Valu
 
 def can_view(value: ir.Value, shape: Dims) -> bool:
     """Whether ``value`` can be reshaped to ``shape`` without computing the shape."""
-    return dims(value) == shape or constant_target(dims(value), shape) is not None
+    same = dims(value) == shape or _differ_by_ones(dims(value), shape)
+    return same or constant_target(dims(value), shape) is not None
 
 
 def view(
@@ -74,9 +75,11 @@ def view(
         numbers = constant_target(dims(source), shape)
         if numbers is not None:
             chosen, target = source, numbers
+        elif target is None and _differ_by_ones(dims(source), shape):
+            chosen = source
         node = made_by(source, "Reshape", "Squeeze", "Unsqueeze")
         source = None if node is None else node.inputs[0]
-    ones = _ones_between(editor, place, chosen, shape)
+    ones = _with_ones(editor, place, chosen, shape)
     if ones is not None:
         return ones
     if target is None:
@@ -97,17 +100,22 @@ def computed_view(
     return editor.before(place).Reshape(value, target, shape=shape)  # type: ignore[no-any-return]
 
 
-def _ones_between(editor: Editor, place: ir.Node, value: ir.Value, shape: Dims) -> ir.Value | None:
+def _with_ones(editor: Editor, place: ir.Node, value: ir.Value, shape: Dims) -> ir.Value | None:
     """``value`` with axes of size 1 put in or taken out, where that makes it of this shape."""
     op, old = editor.before(place), dims(value)
     if len(shape) > len(old):
-        added = _ones(old, shape)
+        added = ones_between(old, shape)
         return None if added is None else op.Unsqueeze(value, added, shape=shape)
-    removed = _ones(shape, old) if len(shape) < len(old) else None
+    removed = ones_between(shape, old) if len(shape) < len(old) else None
     return None if removed is None else op.Squeeze(value, removed, shape=shape)
 
 
-def _ones(fewer: Dims, more: Dims) -> list[int] | None:
+def _differ_by_ones(old: Dims, shape: Dims) -> bool:
+    fewer, more = sorted((old, shape), key=len)
+    return len(fewer) < len(more) and ones_between(fewer, more) is not None
+
+
+def ones_between(fewer: Dims, more: Dims) -> list[int] | None:
     """The axes of ``more`` without which it is ``fewer``, if each is of size 1."""
     found, left = [], list(fewer)
     for axis, d in enumerate(more):

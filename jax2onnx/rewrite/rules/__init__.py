@@ -73,11 +73,12 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
     (
         Entry("gather", ("Gather",)),
         Entry("known_choice", ("Where",)),
-        Entry("neutral", ("Add", "Div", "Mul", "Sub")),
+        Entry("neutral", ("Add", "And", "Div", "Mul", "Or", "Sub")),
         Entry("reduce_mean", ("Div", "Unsqueeze")),
         _TRANSPOSE,
     ),
     (
+        Entry("expand", ("Expand",)),
         Entry("batch_normalization", ("Sqrt",)),
         Entry("layer_normalization", ("Sqrt",)),
         Entry("group_normalization", ("Sqrt",)),
@@ -90,22 +91,22 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
     (_VIEW_AFTER,),
     (_TRANSPOSE, _VIEW),
     (
-        Entry("gru", ("Scan",)),
-        Entry("lstm", ("Scan",)),
-        Entry("rnn", ("Scan",)),
         Entry("transposed_product", ("MatMul",)),
         Entry("rotary_embedding", ("Concat",), opset=23),
         _TRANSPOSE,
     ),
     (
         Entry("attention", ("Softmax",), opset=23),
-        Entry("expand", ("Expand",)),
-        Entry("linear", ("MatMul",)),
         Entry("relu", ("Max",)),
         Entry("global_average_pool", ("ReduceMean",), slower=True),
     ),
     (Entry("layout", ("Transpose",)),),
-    (_VIEW_AFTER, Entry("conv_bias", ("Conv",))),
+    (_TRANSPOSE, _VIEW),
+    (
+        Entry("conv_bias", ("Conv",)),
+        Entry("linear", ("MatMul",)),
+    ),
+    (_VIEW_AFTER,),
     (_TRANSPOSE, Entry("stored_order", ("Transpose",)), _VIEW),
 )
 """What is tried in one sweep over the graph, then in the next, on what the one before left."""

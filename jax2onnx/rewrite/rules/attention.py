@@ -1,14 +1,21 @@
 """Attention (opset 23): softmax(q k^T * scale) v for all heads at once.
 
-Applies where nothing is masked. Queries, keys and values are given as (batch, tokens, heads * d)
-where they are transposed views of that, which spares the transposes (ONNX Runtime's operator is
-faster so than MatMul, Softmax and MatMul), else as (batch, heads, tokens, d), which is as fast.
+Queries, keys and values are given as (batch, tokens, heads * d) where they are transposed views of
+that, which spares the transposes (ONNX Runtime's operator is faster so than what it stands for),
+else as (batch, heads, tokens, d), which is as fast. Scores may be hidden, or have something added
+to them. A mask that hides the keys after each query's own position is an attribute; any other is
+added to the scores: a number so low that they are lost in its rounding is JAX's result for a row
+without any key, the mean of the values, where the operator's boolean masks give 0.
 
 Does not apply
 
 - below opset 23;
 - to doubles;
-- to masked scores: a row that masks every key is NaN or a mean in JAX, and 0 in Attention;
+- where rows without a key would change: hidden by -inf, or by a number that scores can be told
+  from, unless the mask is a constant and leaves each query a key (what is added may still hold a
+  row of -inf: the operator gives the mean there, and JAX NaN);
+- to masks in half precision;
+- to scores that are bounded by tanh and then masked: runtimes differ in the order of the two;
 - to a scale that is not positive, which ONNX Runtime refuses;
 - where the scores or the shares are read by others, or heads are broadcast.
 
@@ -24,7 +31,8 @@ import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
 from jax2onnx.rewrite.rules.rotary_embedding import HEADS_FIRST
-from jax2onnx.rewrite.shapes import view
+from jax2onnx.rewrite.scores import Scores, scores
+from jax2onnx.rewrite.shapes import size, view
 from jax2onnx.rewrite.values import (
     Dims,
     attribute,
@@ -80,19 +88,21 @@ def apply(editor: Editor, node: ir.Node) -> bool:
         return False
     if root is None or made_by(root.outputs[0], "MatMul") is None or root.inputs[0] is not shares:
         return False
-    scores, scale = _scaled(the_input(node))
-    product = made_by(scores, "MatMul")
-    if product is None or only_user(scores) is None:
-        return False
-    queries, factor = _queries(the_input(product))
-    keys = _keys(the_input(product, 1))
-    values = _heads(the_input(root, 1))
-    if keys is None or not _fit(queries, keys, values, root.outputs[0]):
-        return False
-    if not 0 < scale * factor < math.inf:
-        return False
-    _replace(editor, root, (queries, keys, values), scale * factor)
-    return True
+    for found in scores(the_input(node)):
+        queries, factor = _queries(the_input(found.product))
+        keys = _keys(the_input(found.product, 1))
+        values = _heads(the_input(root, 1))
+        scale = found.scale * factor
+        if (
+            keys is not None
+            and _fit(queries, keys, values, root.outputs[0])
+            and 0 < scale < math.inf
+            and (found.causal or found.exact)
+            and not (found.softcap and found.steps)
+        ):
+            _replace(editor, root, (queries, keys, values), scale, found)
+            return True
+    return False
 
 
 def _scaled(value: ir.Value) -> tuple[ir.Value, float]:
@@ -150,24 +160,37 @@ def _fit(queries: _Heads, keys: _Heads, values: _Heads, result: ir.Value) -> boo
 
 
 def _replace(
-    editor: Editor, root: ir.Node, operands: tuple[_Heads, _Heads, _Heads], scale: float
+    editor: Editor,
+    root: ir.Node,
+    operands: tuple[_Heads, _Heads, _Heads],
+    scale: float,
+    found: Scores,
 ) -> None:
-    out = root.outputs[0]
-    batch, heads, tokens, size = dims(out)
+    out, op = root.outputs[0], editor.before(root)
+    batch, heads, tokens, width = dims(out)
     matrices = (
         [h.matrix(editor, root) for h in operands] if all(h.by_token for h in operands) else []
     )
-    op = editor.before(root)
-    if not matrices or not isinstance(heads, int) or not isinstance(size, int):
-        by_head = [h.by_head(editor, root) for h in operands]
-        editor.replace(out, op.Attention(*by_head, scale=scale, like=out))
-        return
+    flat = heads * width if isinstance(heads, int) and isinstance(width, int) else 0
+    by_token = bool(matrices and flat)
+    given = matrices if by_token else [h.by_head(editor, root) for h in operands]
+    bias = None
+    if found.steps and not found.causal:
+        sizes = [size(editor, root, h.value, 1 if h.by_token else 2) for h in operands[:2]]
+        key = ("bias", found.steps, dims(found.product.outputs[0])[-2:], root.graph)
+        bias = editor.shared(key, lambda: found.bias(editor, root, sizes))
     mixed = op.Attention(
-        *matrices,
-        q_num_heads=heads,
-        kv_num_heads=heads,
+        *given,
+        bias,
         scale=scale,
-        shape=(batch, tokens, heads * size),
+        softcap=found.softcap or None,
+        is_causal=int(found.causal) or None,
+        q_num_heads=heads if by_token else None,
+        kv_num_heads=heads if by_token else None,
+        shape=(batch, tokens, flat) if by_token else dims(out),
     )
-    by_token = view(editor, root, mixed, (batch, tokens, heads, size), sizes=operands[0].value)
-    editor.replace(out, op.Transpose(by_token, perm=HEADS_FIRST, like=out))
+    if not by_token:
+        editor.replace(out, mixed)
+        return
+    mixed = view(editor, root, mixed, (batch, tokens, heads, width), sizes=operands[0].value)
+    editor.replace(out, op.Transpose(mixed, perm=HEADS_FIRST, like=out))

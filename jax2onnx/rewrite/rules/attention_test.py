@@ -7,8 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
+from flax import nnx
 from jax import Array
 
+from jax2onnx import InputSpec, to_onnx
 from jax2onnx.rewrite.testing import PLACES, operator_counts
 from jax2onnx.testing import assert_agrees, operators
 
@@ -16,6 +19,7 @@ RNG = np.random.default_rng(0)
 B, T, S, H, D = 2, 5, 7, 3, 4
 Q, K, V = (RNG.standard_normal((B, H, n, D), np.float32) for n in (T, S, S))
 X = RNG.standard_normal((B, T, H * D), np.float32)
+LENGTHS = np.asarray([2, 5], np.int32)
 
 
 def by_head(q: Array, k: Array, v: Array) -> Array:
@@ -83,17 +87,116 @@ def test_holds_back_below_opset_23() -> None:
     assert operator_counts(model)["Attention"] == 0
 
 
-MASK = np.arange(S) <= np.arange(T)[:, None]
-MASK[0] = False
+CAUSAL = np.arange(S) <= np.arange(T)[:, None]
+MASK = CAUSAL.copy()
+MASK[0] = False  # a query without a key
+LOW = float(np.finfo(np.float32).min)
 
 
-def masked(q: Array, k: Array, v: Array) -> Array:
-    scores = jnp.where(MASK, q @ k.swapaxes(-1, -2), np.finfo(np.float32).min)
-    return jax.nn.softmax(scores, axis=-1) @ v
+def hidden(mask: Any, number: float) -> Any:
+    def attend(q: Array, k: Array, v: Array) -> Array:
+        scores = jnp.where(mask, q @ k.swapaxes(-1, -2) / 2, number)
+        return jax.nn.softmax(scores, axis=-1) @ v
+
+    return attend
 
 
-def biased(q: Array, k: Array, v: Array) -> Array:
-    return jax.nn.softmax(q @ k.swapaxes(-1, -2) + jnp.where(MASK, 0.0, -1e9), axis=-1) @ v
+@pytest.mark.parametrize("number", [LOW, -1e30, -1e10, -np.inf])
+def test_causal(number: float) -> None:
+    model = to_onnx(hidden(CAUSAL, number), [(B, H, n, D) for n in (T, S, S)])
+    (node,) = model.graph.node
+    assert {a.name: a.i for a in node.attribute if a.name == "is_causal"} == {"is_causal": 1}
+    assert_agrees(hidden(CAUSAL, number), Q, K, V)
+
+
+@pytest.mark.parametrize("mask", [MASK, MASK[None, None], np.stack([MASK, ~MASK])[:, None]])
+def test_query_without_a_key_has_the_mean(mask: Any) -> None:
+    model = assert_agrees(hidden(mask, LOW), Q, K, V)
+    assert operators(model) == ["Where", "Attention"]
+
+
+@pytest.mark.parametrize("number", [-1e9, -np.inf])
+def test_holds_back_where_a_query_without_a_key_would_change(number: float) -> None:
+    model = assert_agrees(hidden(MASK, number), Q, K, V)
+    assert operator_counts(model)["Attention"] == 0
+
+
+@pytest.mark.parametrize("attend", [jax.nn.dot_product_attention, nnx.dot_product_attention])
+@pytest.mark.parametrize("spec", [(B, T, H, D), ("B", "T", H, D)])
+def test_masks_of_libraries(attend: Any, spec: Any) -> None:
+    def function(x: Array, mask: Array) -> Any:
+        return attend(x, x + 1, 2 * x, mask=mask)
+
+    x = RNG.standard_normal((B, T, H, D), np.float32)
+    mask = RNG.random((B, 1, T, T)) < 0.4
+    mask[0, 0, 2] = False
+    flags = InputSpec((spec[0], 1, spec[1], spec[1]), bool)
+    model = assert_agrees(function, x, mask, specs=[spec, flags])
+    assert set(operators(model)) <= {"Add", "Attention", "Mul", "Reshape", "Where"}
+
+
+@pytest.mark.parametrize("options", [{"is_causal": True}, {"key_value_seq_lengths": LENGTHS}])
+@pytest.mark.parametrize("spec", [(B, T, H, D), ("B", "T", H, D)])
+def test_options_of_dot_product_attention(options: Any, spec: Any) -> None:
+    def function(x: Array) -> Any:
+        return jax.nn.dot_product_attention(x, x + 1, 2 * x, **options)
+
+    x = RNG.standard_normal((B, T, H, D), np.float32)
+    specs = [(B if "key_value_seq_lengths" in options else spec[0], *spec[1:])]
+    model = assert_agrees(function, x, specs=specs)
+    counts = operator_counts(model)
+    assert (counts["Attention"], counts["MatMul"], counts["Transpose"]) == (1, 0, 0)
+
+
+def test_bias_and_mask_together() -> None:
+    bias = RNG.standard_normal((H, T, S), np.float32)
+
+    def attend(q: Array, k: Array, v: Array) -> Array:
+        scores = jnp.where(MASK, q @ k.swapaxes(-1, -2) + bias, LOW) + 0.5 * bias
+        return jax.nn.softmax(scores, axis=-1) @ v
+
+    model = assert_agrees(attend, Q, K, V)
+    assert operator_counts(model)["Attention"] == 1
+
+
+def test_softcap() -> None:
+    def attend(q: Array, k: Array, v: Array) -> Array:
+        scores = 5.0 * jnp.tanh(q @ k.swapaxes(-1, -2) * 3 / 5.0)
+        return jax.nn.softmax(scores, axis=-1) @ v
+
+    assert operators(assert_agrees(attend, Q, K, V)) == ["Attention"]
+
+
+def test_keys_that_are_padding() -> None:
+    """As BERT hides them: a number for each key of each text."""
+
+    def attend(q: Array, k: Array, v: Array, mask: Array) -> Array:
+        bias = (1 - mask[:, None, None, :]) * LOW
+        return jax.nn.softmax(q @ k.swapaxes(-1, -2) + bias, axis=-1) @ v
+
+    mask = np.asarray([[0] * S, [1, 1, 0, 0, 1, 0, 0]], np.float32)
+    specs = [("B", H, T, D), ("B", H, S, D), ("B", H, S, D), ("B", S)]
+    model = assert_agrees(attend, Q, K, V, mask, specs=specs)
+    assert operator_counts(model)["Attention"] == 1
+
+
+@pytest.mark.parametrize("library", ["nnx", "linen", "equinox"])
+def test_masked_modules(library: str) -> None:
+    mask = np.tril(np.ones((T, T), bool))
+    module: Any
+    if library == "nnx":
+        module = nnx.MultiHeadAttention(H, H * D, decode=False, rngs=nnx.Rngs(0))
+        function = lambda x: module(x, mask=mask[None, None])  # noqa: E731
+    elif library == "linen":
+        attention = nn.MultiHeadDotProductAttention(H)
+        variables = attention.init(jax.random.key(0), X)
+        function = lambda x: attention.apply(variables, x, mask=mask)  # noqa: E731
+    else:
+        module = eqx.nn.MultiheadAttention(H, H * D, key=jax.random.key(0))
+        function = jax.vmap(lambda x: module(x, x, x, mask=mask))
+    model = assert_agrees(function, X, specs=[("B", T, H * D)])
+    counts = operator_counts(model)
+    assert (counts["Attention"], counts["Softmax"], counts["Transpose"]) == (1, 0, 0)
 
 
 def along_queries(q: Array, k: Array, v: Array) -> Array:
@@ -104,7 +207,7 @@ def shared_keys(q: Array, k: Array, v: Array) -> Array:
     return jax.nn.softmax(q @ k[:, :1].swapaxes(-1, -2), axis=-1) @ v
 
 
-@pytest.mark.parametrize("function", [masked, biased, along_queries, shared_keys])
+@pytest.mark.parametrize("function", [along_queries, shared_keys])
 def test_holds_back(function: Any) -> None:
     model = assert_agrees(function, Q, K, V)
     assert operator_counts(model)["Attention"] == 0

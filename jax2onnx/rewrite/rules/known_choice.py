@@ -1,6 +1,7 @@
-"""A Where whose condition is a constant is the side that it chooses.
+"""Where of a constant condition is the side that it chooses; Where(c, true, false) is c.
 
-``jnp.var`` guards its division with one: Where(n > 0, variance, nan).
+``jnp.var`` guards its division with one: Where(n > 0, variance, nan), and ``jnp.tril`` of a mask
+chooses true.
 
 Does not apply where the chosen side has another shape than the result.
 """
@@ -10,16 +11,21 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
-from jax2onnx.rewrite.values import constant, dims, the_input
+from jax2onnx.rewrite.values import constant, dims, filled, the_input
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
     """Puts the chosen side in the place of a Where."""
-    condition = constant(node.inputs[0])
-    if condition is None or not (condition.all() or not condition.any()):
+    chosen, condition = the_input(node), constant(node.inputs[0])
+    if condition is not None and (condition.all() or not condition.any()):
+        chosen = the_input(node, 1 if condition.all() else 2)
+    elif node.outputs[0].dtype != ir.DataType.BOOL or _sides(node) != (1.0, 0.0):
         return False
-    chosen = the_input(node, 1 if condition.all() else 2)
     if dims(chosen) != dims(node.outputs[0]):
         return False
     editor.replace(node.outputs[0], chosen)
     return True
+
+
+def _sides(node: ir.Node) -> tuple[float | None, float | None]:
+    return filled(node.inputs[1]), filled(node.inputs[2])

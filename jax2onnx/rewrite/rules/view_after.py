@@ -8,7 +8,9 @@ Does not apply
 
 - where something else follows, which would gain nothing; a permutation counts if the reshape does
   no more than put in or take out axes of size 1;
-- where others read the reshaped value, or an operator has a second operand of many elements.
+- where others read the reshaped value;
+- where an operator has other operands of many elements, unless the reshape puts in axes of size 1,
+  which the others can do without as well.
 """
 
 from __future__ import annotations
@@ -16,10 +18,19 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
-from jax2onnx.rewrite.shapes import view
-from jax2onnx.rewrite.values import UNARY, VIEWS, attribute, dims, only_user, rank, the_input
+from jax2onnx.rewrite.shapes import ones_between, view
+from jax2onnx.rewrite.values import (
+    BROADCASTING,
+    UNARY,
+    VIEWS,
+    Dims,
+    attribute,
+    dims,
+    only_user,
+    rank,
+    the_input,
+)
 
-_BINARY = frozenset(("Add", "Div", "Max", "Min", "Mul", "Pow", "Sub"))
 _LAST_AXIS = frozenset(("LogSoftmax", "Softmax"))
 
 
@@ -42,7 +53,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     before, moved = seen, x
     editor.keep_tap(seen, x)
     for step in chain:
-        before, moved = step.outputs[0], _repeated(editor, step, before, moved)
+        before, moved = step.outputs[0], _repeated(editor, step, before, moved, seen)
         editor.keep_tap(step.outputs[0], moved)
     editor.replace(value, view(editor, chain[-1], moved, dims(value), sizes=seen))
     return True
@@ -57,18 +68,33 @@ def _passes(user: ir.Node, value: ir.Value, x: ir.Value, seen: ir.Value) -> bool
     if user.op_type in _LAST_AXIS:
         last = attribute(user, "axis", -1) in (-1, rank(value) - 1)
         return last and bool(dims(x)) and dims(x)[-1] == dims(seen)[-1]
-    if user.op_type in _BINARY and len(user.inputs) == 2:
-        other = the_input(user, 1 if user.inputs[0] is value else 0)
-        return all(d == 1 for d in dims(other)) and rank(other) <= rank(x)
-    return False
+    others = [v for v in user.inputs if v is not None and v is not value]
+    return user.op_type in BROADCASTING and None not in [_beside(v, x, seen) for v in others]
 
 
-def _repeated(editor: Editor, step: ir.Node, before: ir.Value, x: ir.Value) -> ir.Value:
-    """What ``step`` makes of ``x`` where it reads ``before`` now."""
+def _beside(other: ir.Value, x: ir.Value, seen: ir.Value) -> Dims | None:
+    """The shape beside ``x`` of what stands beside ``seen``."""
+    if all(d == 1 for d in dims(other)) and rank(other) <= rank(x):
+        return dims(other)
+    missing = rank(seen) - rank(other)
+    put_in = ones_between(dims(x), dims(seen))
+    if put_in is None or missing < 0:
+        return None
+    shape = [d for a, d in enumerate((1,) * missing + dims(other)) if a not in put_in]
+    return tuple(shape[sum(a < missing for a in range(rank(seen)) if a not in put_in) :])
+
+
+def _repeated(
+    editor: Editor, step: ir.Node, before: ir.Value, x: ir.Value, seen: ir.Value
+) -> ir.Value:
+    """What ``step`` makes of ``x`` where it reads ``before`` now, which is like ``seen``."""
     attributes = {name: attribute(step, name) for name in step.attributes}
     if step.op_type in _LAST_AXIS:
         attributes["axis"] = -1
-    operands = [x if v is before else v for v in step.inputs]
+    operands = [
+        x if v is before or v is None else view(editor, step, v, _beside(v, x, seen) or dims(v))
+        for v in step.inputs
+    ]
     operator = getattr(editor.before(step), step.op_type)
     return operator(  # type: ignore[no-any-return]
         *operands, dtype=step.outputs[0].dtype, shape=dims(x), **attributes
