@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
-import multiprocessing
 import sys
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from tests.primitives import document
-from tests.primitives.cases import Case, groups
-from tests.primitives.judge import Stage, Verdict, judge
+from tests.primitives.cases import groups
+from tests.primitives.judge import Stage
 from tests.primitives.known import reason_of
+from tests.primitives.processes import Journal, verdicts
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -48,41 +45,6 @@ def main() -> int:
         document.PATH.parent.mkdir(parents=True, exist_ok=True)
         document.PATH.write_text(document.render(chosen, journal.known), "utf-8")
     return 1 if unexpected else 0
-
-
-def verdicts(names: Iterable[str], processes: int) -> Iterator[tuple[str, Verdict]]:
-    """Judges cases in other processes, as they come."""
-    context = multiprocessing.get_context("spawn")  # JAX has threads, which a fork would lose
-    with ProcessPoolExecutor(processes, context) as pool:
-        yield from pool.map(judge_by_name, names, chunksize=8)
-
-
-def judge_by_name(name: str) -> tuple[str, Verdict]:
-    """Judges one case, which is too large to be sent to another process itself."""
-    return name, judge(_by_name()[name])
-
-
-def _by_name() -> dict[str, Case]:
-    return {case.name: case for cases in groups().values() for case in cases}
-
-
-class Journal:
-    """Verdicts by the names of cases, and the file that keeps them, if any."""
-
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        self.known: dict[str, Verdict] = {}
-        if path is not None and path.exists():
-            for line in path.read_text("utf-8").splitlines():
-                name, stage, reason = json.loads(line)
-                self.known[name] = Verdict(Stage(stage), reason)
-
-    def add(self, name: str, verdict: Verdict) -> None:
-        """Enters a verdict."""
-        self.known[name] = verdict
-        if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([name, verdict.stage.value, verdict.reason]) + "\n")
 
 
 if __name__ == "__main__":
