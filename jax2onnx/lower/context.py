@@ -24,7 +24,7 @@ from jax2onnx.lower.fold import MAX_ELEMENTS
 from jax2onnx.lower.functions import Functions
 from jax2onnx.lower.jaxprs import source_line
 from jax2onnx.lower.physical import physical_jaxpr
-from jax2onnx.trace.dimensions import abstract, is_static
+from jax2onnx.trace.dimensions import abstract, is_empty, is_static
 from jax2onnx.trace.reach import identity
 
 _LARGE = 16
@@ -268,7 +268,7 @@ class Context:
         """``value`` expanded to ``dims`` by ONNX's broadcasting rule."""
         if self.dims(value) == tuple(dims):
             return value
-        if any(isinstance(d, int) and d == 0 for d in dims):
+        if is_empty(dims):
             return self.nothing(element_type(value).numpy(), tuple(dims))
         return self.op.Expand(value, self.shape_tensor(dims), shape=tuple(dims))
 

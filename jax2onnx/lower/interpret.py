@@ -14,6 +14,7 @@ from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import onnx_dtype
 from jax2onnx.lower.jaxprs import call_site, source_line, unsupported_p
 from jax2onnx.lower.registry import LOWERINGS, Rule
+from jax2onnx.trace.dimensions import is_empty
 from jax2onnx.trace.modules import ModuleTracker
 from jax2onnx.trace.undecided import UNDECIDED, concerns_dimension, undecided
 
@@ -45,7 +46,8 @@ def lower_jaxpr(
         if sited:
             ctx.builder.site = call_site(jaxpr, eqn) or site
         inputs = [_read(ctx, env, v) for v in eqn.invars]
-        empty = eqn.outvars and all(map(_is_empty, eqn.outvars))
+        avals: list[Any] = [v.aval for v in eqn.outvars]
+        empty = avals and all(is_empty(a.shape) for a in avals)
         rule: Rule = _nothing if empty else LOWERINGS.get(eqn.primitive, _missing)
         with ctx.equation(eqn):
             try:
@@ -71,10 +73,6 @@ def lower_jaxpr(
             ctx.taps[module] = outputs[-1]
     ctx.builder.location, ctx.builder.site = enclosing, site
     return [_read(ctx, env, v) for v in jaxpr.outvars]
-
-
-def _is_empty(variable: Any) -> bool:
-    return any(isinstance(d, int) and d == 0 for d in variable.aval.shape)
 
 
 def _nothing(ctx: Context, *_: ir.Value, **__: Any) -> list[ir.Value]:

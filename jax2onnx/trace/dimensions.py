@@ -103,6 +103,11 @@ def is_static(dims: Iterable[Dim]) -> bool:
     return all(isinstance(d, int | np.integer) for d in dims)
 
 
+def is_empty(dims: Iterable[Dim]) -> bool:
+    """Whether an array of this shape is known to have no elements."""
+    return any(isinstance(d, int) and d == 0 for d in dims)
+
+
 @contextlib.contextmanager
 def explained(names: Collection[str] = ()) -> Iterator[None]:
     """Turns errors of a trace, which may tell of dimensions ``names``, into ones that say how."""

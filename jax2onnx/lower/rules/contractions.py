@@ -20,6 +20,7 @@ from jax._src.lax.scaled_dot import _scaled_dot_impl, scaled_dot_p
 
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.registry import in_jax, register_lowering
+from jax2onnx.trace.dimensions import is_empty
 
 Axes = Sequence[int]
 
@@ -53,6 +54,8 @@ def _dot_general(
     **_: Any,
 ) -> ir.Value:
     dtype = ctx.out_dtype
+    if is_empty(ctx.dims(lhs)):  # a sum of nothing
+        return ctx.broadcast(ctx.constant(0, dtype), ctx.out_dims)
     (lhs_contract, rhs_contract), (lhs_batch, rhs_batch) = dimension_numbers
     left = _operand(ctx, lhs, dtype, lhs_batch, lhs_contract)
     right = _operand(ctx, rhs, dtype, rhs_batch, rhs_contract)

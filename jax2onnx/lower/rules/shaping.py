@@ -14,7 +14,7 @@ from jax._src.lax import lax as lax_internal
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import INT64
 from jax2onnx.lower.registry import register_lowering
-from jax2onnx.trace.dimensions import is_static
+from jax2onnx.trace.dimensions import is_empty, is_static
 
 
 @register_lowering(lax.broadcast_in_dim_p)
@@ -136,7 +136,7 @@ def _rev(ctx: Context, x: ir.Value, *, dimensions: Sequence[int]) -> ir.Value:
 def _pad(
     ctx: Context, x: ir.Value, value: ir.Value, *, padding_config: Sequence[tuple[Any, Any, int]]
 ) -> ir.Value:
-    if any(_is(d, 0) for d in ctx.dims(x)):
+    if is_empty(ctx.dims(x)):
         return ctx.broadcast(value, ctx.out_dims)
     return pad(ctx, x, value, padding_config)
 
