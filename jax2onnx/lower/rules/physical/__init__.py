@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from jax2onnx.lower.rules.physical import complex_numbers, control_flow, keys, structure
+from jax2onnx.lower.rules.physical import complex_numbers, control_flow, keys, scatter, structure
 
-__all__ = ["complex_numbers", "control_flow", "keys", "structure"]
+__all__ = ["complex_numbers", "control_flow", "keys", "scatter", "structure"]
