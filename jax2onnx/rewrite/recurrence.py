@@ -190,14 +190,21 @@ class Cell:
             editor.replace(old, op.Squeeze(final, inner, like=old))
         for old in scan.outputs[len(finals) :]:
             editor.replace(old, op.Squeeze(sequence, [i + 1 for i in inner], like=old))
-        for inner_node in self._body:  # lets go of what the loop read
-            self._body.remove(inner_node)
+        _let_go(self._body)
         assert scan.graph is not None
         scan.graph.remove(scan, safe=True)
         for part in (p for gate in linear for p in (*gate.w, *gate.r)):
             if (maker := part.value.producer()) is not None:
                 editor.erase(maker)
         return True
+
+
+def _let_go(body: ir.Graph) -> None:
+    """Empties a body, whose nodes then read nothing any more."""
+    for node in body:
+        for i in range(len(node.inputs)):
+            node.replace_input_with(i, None)
+        body.remove(node)
 
 
 class _Weights:

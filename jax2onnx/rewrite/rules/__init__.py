@@ -107,6 +107,9 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
     (_TRANSPOSE, _VIEW),
     (
         Entry("conv_bias", ("Conv",)),
+        Entry("gru", ("Scan",)),
+        Entry("lstm", ("Scan",)),
+        Entry("rnn", ("Scan",)),
         Entry("linear", ("MatMul",)),
     ),
     (_VIEW_AFTER,),
