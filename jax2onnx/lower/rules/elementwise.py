@@ -13,6 +13,7 @@ from jax._src.ad_checkpoint import name_p
 from jax._src.ad_util import add_jaxvals_p, stop_gradient_p
 from jax._src.dispatch import device_put_p
 from jax._src.lax import lax as lax_internal
+from jax._src.xla_metadata import xla_metadata_value_p
 
 from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
@@ -83,7 +84,12 @@ for _primitive, _rule in _ONE_OPERATOR.items():
 
 
 @register_lowering(
-    stop_gradient_p, lax_internal.copy_p, lax.optimization_barrier_p, device_put_p, name_p
+    stop_gradient_p,
+    lax_internal.copy_p,
+    lax.optimization_barrier_p,
+    device_put_p,
+    name_p,
+    xla_metadata_value_p,
 )
 def _identity(ctx: Context, *operands: ir.Value, **_: Any) -> tuple[ir.Value, ...]:
     return operands

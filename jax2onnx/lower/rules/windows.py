@@ -126,11 +126,37 @@ register_lowering(windowed.reduce_window_min_p)(_pooling(lax.min, lambda d: boun
 @register_lowering(windowed.reduce_window_p)
 @in_jax
 def _reduce_window(*operands: Any, jaxpr: Any, consts: Any, **params: Any) -> Any:
-    """Any monoid; each window starts from the initial values."""
+    """Any monoid; each window starts from the initial values, and leaves out what is padding."""
     xs, inits = _halves(operands)
     combine = monoid(jaxpr, consts)
-    windows = reduce_windows(xs, inits, combine, **params)
-    return combine(_filled(inits, windows[0].shape), windows)
+    dense = all(tuple(p) == (0, 0) for p in params["padding"]) and set(params["base_dilation"]) == {
+        1
+    }
+    if dense:
+        windows = reduce_windows(xs, inits, combine, **params)
+        return combine(_filled(inits, windows[0].shape), windows)
+    inside = jnp.ones(xs[0].shape, np.bool_)
+    *found, some = reduce_windows((*xs, inside), (*inits, False), _present(combine), **params)
+    first = _filled(inits, some.shape)
+    total = combine(first, tuple(found))
+    return [jnp.where(some, t, f) for t, f in zip(total, first, strict=True)]
+
+
+def _present(combine: Combine) -> Combine:
+    """``combine`` on operands whose last one says which elements are there at all."""
+
+    def both(a: Arrays, b: Arrays) -> list[Any]:
+        left, right = a[-1], b[-1]
+        total = combine(a[:-1], b[:-1])
+        return [
+            *(
+                jnp.where(left & right, t, jnp.where(left, x, y))
+                for t, x, y in zip(total, a[:-1], b[:-1], strict=True)
+            ),
+            left | right,
+        ]
+
+    return both
 
 
 def _halves(operands: Sequence[Any]) -> tuple[Arrays, Arrays]:

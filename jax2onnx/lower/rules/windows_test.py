@@ -51,6 +51,18 @@ def test_any_monoid_starts_from_the_initial_value() -> None:
     assert_agrees(fn, X)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int32", "uint8"])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_padding_does_not_count(dilation: int, dtype: str) -> None:
+    def fn(x: jax.Array) -> Any:
+        padding = [(0, 0), (1, 2), (9, 0), (0, 0)]
+        init = np.asarray(5, dtype)
+        sizes = (1, 2, 3, 1), (1, 1, 1, 1)
+        return lax.reduce_window(x, init, lax.add, *sizes, padding, (1, dilation, 1, 1))
+
+    assert_agrees(fn, (X * 9).astype(np.int32).astype(dtype))
+
+
 @pytest.mark.parametrize("combine", [lax.max, lax.min])
 def test_gradients_go_to_what_a_window_selects(combine: Any) -> None:
     init = -np.inf if combine is lax.max else np.inf
