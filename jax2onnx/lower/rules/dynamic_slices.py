@@ -16,17 +16,22 @@ from jax2onnx.lower.rules.indexing import clamped, unwrapped
 
 
 def _clamped_starts(
-    ctx: Context, starts: Sequence[ir.Value], dims: Sequence[Any], sizes: Sequence[Any]
+    ctx: Context,
+    starts: Sequence[ir.Value],
+    dims: Sequence[Any],
+    sizes: Sequence[Any],
+    *,
+    from_end: bool = False,
 ) -> dict[int, ir.Value]:
     """One-element int64 starts of a window, by axis, moved inside; whole axes are left out.
 
-    The start of the only one, if of size 1, may be negative and count from the end: Gather does.
+    With ``from_end``, the start of the only one, if of size 1, may be negative: Gather counts so.
     """
     result = {}
     moving = [a for a, (dim, size) in enumerate(zip(dims, sizes, strict=True)) if dim != size]
     for axis in moving:
         start, low, size = starts[axis], 0, sizes[axis]
-        if len(moving) == 1 and size == 1:
+        if from_end and len(moving) == 1 and size == 1:
             plain = unwrapped(ctx, start, dims[axis])
             start, low = (start, 0) if plain is None else (plain, -dims[axis])
         high = ctx.dim_scalar(dims[axis] - size)
@@ -40,7 +45,7 @@ def _dynamic_slice(
     ctx: Context, operand: ir.Value, *starts: ir.Value, slice_sizes: Sequence[Any]
 ) -> ir.Value:
     dims = ctx.dims(operand)
-    inside = _clamped_starts(ctx, starts[: len(dims)], dims, slice_sizes)
+    inside = _clamped_starts(ctx, starts[: len(dims)], dims, slice_sizes, from_end=True)
     if not inside:
         return operand
     if len(inside) == 1 and slice_sizes[axis := next(iter(inside))] == 1:

@@ -206,10 +206,11 @@ def unwrapped(ctx: Context, index: ir.Value, size: Any) -> ir.Value | None:
     wrapped = None if sum_ is None else sum_.producer()
     if below is None or wrapped is None or value is None or ctx.dims(value) != ctx.dims(index):
         return None
+    if (below.op_type, wrapped.op_type) != ("Less", "Add"):
+        return None
     zero = ctx.builder.array(below.inputs[1])
     fits = (
-        (below.op_type, wrapped.op_type) == ("Less", "Add")
-        and below.inputs[0] is value
+        below.inputs[0] is value
         and wrapped.inputs[0] is value
         and zero is not None
         and not zero.any()

@@ -127,3 +127,10 @@ def test_symbolic_sizes() -> None:
         specs=specs[:1],
         constraints=("B >= 2",),
     )
+
+
+@pytest.mark.parametrize("start", [-1, -3, 0, 2, 9])
+def test_an_update_of_one_element_counts_from_the_end(start: int) -> None:
+    x, i = np.arange(3, dtype=np.float32), np.int32(start)
+    assert_agrees(lambda x, i: lax.dynamic_update_slice(x, x[:1] + 9, (i,)), x, i)
+    assert_agrees(lambda x, i: lax.dynamic_slice(x, (i,), (1,)), x, i)

@@ -43,6 +43,11 @@ def _convert(z: Any, *, new_dtype: Any, **_: Any) -> Any:
     return Pair(*(lax.convert_element_type(x, part_dtype(new_dtype)) for x in z))
 
 
+@rule(lax.bitcast_convert_type_p)
+def _bitcast(z: Pair, **_: Any) -> Pair:
+    return z  # JAX has no other type for its bits
+
+
 @rule(lax.iota_p)
 def _iota(*, dtype: Any, shape: Any, dimension: int, **_: Any) -> Pair:
     re = lax.broadcasted_iota(part_dtype(dtype), shape, dimension)
