@@ -1,5 +1,7 @@
 """A reshape of what was reshaped is one reshape, or none.
 
+Axes of size 1 that are taken out behind a permutation of what was reshaped are not put in.
+
 Does not apply where the shape of the second would have to be computed, and that of the first not:
 what it was reshaped from has other axes to copy sizes from.
 """
@@ -10,7 +12,17 @@ import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
 from jax2onnx.rewrite.shapes import can_view, computed_view, view
-from jax2onnx.rewrite.values import constant, dims, made_by, only_user, the_input
+from jax2onnx.rewrite.values import (
+    axes,
+    constant,
+    dims,
+    made_by,
+    only_user,
+    permutation,
+    rank,
+    the_input,
+    without_ones,
+)
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
@@ -21,7 +33,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
         return True
     inner = made_by(x, "Reshape", "Squeeze", "Unsqueeze")
     if inner is None:
-        return False
+        return node.op_type == "Squeeze" and _before_permutation(editor, node, x)
     source, alone = the_input(inner), only_user(x) is node
     if can_view(source, dims(out)):
         merged = view(editor, node, x, dims(out))
@@ -37,3 +49,19 @@ def apply(editor: Editor, node: ir.Node) -> bool:
 
 def _names(value: ir.Value) -> set[str]:
     return {d for d in dims(value) if isinstance(d, str)}
+
+
+def _before_permutation(editor: Editor, node: ir.Node, x: ir.Value) -> bool:
+    """Takes axes out of what was reshaped, then permuted by what ``node`` alone reads."""
+    taken, order, out = axes(node), permutation(x), node.outputs[0]
+    if order is None or taken is None or only_user(x) is not node:
+        return False
+    reshaped = the_input(x.producer())  # type: ignore[arg-type]
+    if made_by(reshaped, "Reshape") is None or without_ones(reshaped) is not reshaped:
+        return False
+    gone = {order[a] for a in taken}
+    kept = [a for a in range(rank(reshaped)) if a not in gone]
+    source = view(editor, node, reshaped, tuple(dims(reshaped)[a] for a in kept))
+    turned = [kept.index(a) for a in order if a not in gone]
+    editor.replace(out, editor.before(node).Transpose(source, perm=turned, like=out))
+    return True

@@ -46,6 +46,14 @@ def test_fires_inside(place: Any) -> None:
     assert (counts["Gemm"], counts["Reshape"]) == (1, 2)
 
 
+@pytest.mark.parametrize("specs", [[("B", "T", 4)], [(2, 3, 4)]])
+def test_axis_that_comes_and_goes_around_a_permutation(specs: Any) -> None:
+    def function(x: Array) -> Array:
+        return x.reshape(*x.shape[:2], 2, 1, 2).transpose(0, 2, 1, 3, 4).squeeze(3)
+
+    assert operators(assert_agrees(function, X, specs=specs)) == ["Reshape", "Transpose"]
+
+
 def test_two_computed_shapes_become_one() -> None:
     model = assert_agrees(Heads(WEIGHT), X, specs=[("B", "T", 4)])
     counts = operator_counts(model)
