@@ -39,6 +39,7 @@ class _Options(TypedDict, total=False):
     call_sites: bool
     target: str
     prefer: Preference
+    fold_batch_norm: bool
 
 
 @overload
@@ -76,6 +77,7 @@ def to_onnx(
     call_sites: bool = ...,
     target: str = ...,
     prefer: Preference = ...,
+    fold_batch_norm: bool = ...,
 ) -> onnx.ModelProto: ...
 
 
@@ -99,6 +101,7 @@ def to_onnx(
     call_sites: bool = False,
     target: str = "cpu",
     prefer: Preference = "speed",
+    fold_batch_norm: bool = False,
 ) -> onnx.ModelProto | ir.Model | str:
     """Converts a JAX callable to an ONNX model that runs on ONNX Runtime.
 
@@ -136,6 +139,8 @@ def to_onnx(
             execution provider.
         prefer: ``"readable"`` also puts operators that ONNX Runtime computes more slowly than what
             they stand for, such as Swish and GroupNormalization.
+        fold_batch_norm: multiply batch norms into the weights of the convolutions in front of them,
+            which are then no longer the model's; ONNX Runtime does so itself when it loads a model.
 
     Raises:
         InputError: an argument is malformed.
@@ -168,7 +173,7 @@ def to_onnx(
             double=enable_double_precision,
         )
         model = lower(traced, opset, model_name, parameters, call_sites)
-    rewrite(model, prefer=prefer)
+    rewrite(model, prefer=prefer, fold_batch_norm=fold_batch_norm)
     legalise(model, target)
     finalise(model)
     if return_mode == "ir":

@@ -11,7 +11,7 @@ took 0.07 s, 0.33 s with operands in either order, where lowering took 0.05 s; t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import onnx_ir as ir
 
@@ -25,32 +25,33 @@ __all__ = ["Preference", "rewrite"]
 _WITH_BODIES = frozenset(("If", "Loop", "Scan"))
 
 
-def rewrite(model: ir.Model, *, prefer: Preference = "speed") -> None:
+def rewrite(
+    model: ir.Model, *, prefer: Preference = "speed", fold_batch_norm: bool = False
+) -> None:
     """Rewrites ``model`` in place, its function bodies and branches included.
 
     With ``prefer="readable"`` it also puts operators that take ONNX Runtime longer than what they
-    stand for.
+    stand for; with ``fold_batch_norm`` batch norms become part of the weights in front of them.
     """
     prune(model)
     opset = model.graph.opset_imports[""]
     bodies = [(f.graph, True) for f in model.functions.values()]
+    asked = {"", prefer, "fold_batch_norm" if fold_batch_norm else ""}
     for body, function in [*bodies, (model.graph, False)]:
         editor = Editor(body, opset=opset, function=function, prefer=prefer)
         for stage in STAGES:
             editor.tried.clear()
-            _Sweep(editor, stage).visit(body)
+            _Sweep(editor, stage, asked).visit(body)
 
 
 class _Sweep:
     """One visit of every node of a graph, with the rules of one stage."""
 
-    def __init__(self, editor: Editor, stage: Sequence[Entry]) -> None:
+    def __init__(self, editor: Editor, stage: Sequence[Entry], asked: Collection[str]) -> None:
         self._editor = editor
         self._entries: dict[str, list[Entry]] = {}
         for entry in stage:
-            if entry.slower and editor.prefer != "readable":
-                continue
-            if entry.opset <= editor.opset <= entry.until:
+            if entry.asked in asked and entry.opset <= editor.opset <= entry.until:
                 for operator in entry.operators:
                     self._entries.setdefault(operator, []).append(entry)
         self._rules: dict[str, list[Rule]] = {}

@@ -30,8 +30,8 @@ class Entry:
         opset: the first version of the operator set that the rule's result needs.
         until: the last one, where ONNX Runtime runs an operator by its definition, and parts of
             that have newer versions.
-        slower: whether ONNX Runtime takes longer for the result, so that the rule is for those who
-            prefer a readable graph.
+        asked: what must be asked of `rewrite` for the rule to be tried: "readable", where ONNX
+            Runtime takes longer for the result, or "fold_batch_norm".
 
     """
 
@@ -39,7 +39,7 @@ class Entry:
     operators: tuple[str, ...]
     opset: int = 0
     until: int = sys.maxsize
-    slower: bool = False
+    asked: str = ""
 
     def load(self) -> Rule:
         """The rule itself."""
@@ -57,19 +57,19 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
         Entry("selu", ("expm1",)),
         Entry("elu", ("expm1",)),
         Entry("celu", ("expm1",)),
-        Entry("mish", ("log1p",), slower=True),
-        Entry("softplus", ("log1p",), slower=True),
+        Entry("mish", ("log1p",), asked="readable"),
+        Entry("softplus", ("log1p",), asked="readable"),
         Entry("leaky_relu", ("GreaterOrEqual", "Greater")),
         Entry("prelu", ("GreaterOrEqual", "Greater")),
         Entry("hard_swish", ("Clip", "Min")),
         Entry("hard_sigmoid", ("Clip", "Min")),
         Entry("clip", ("Less", "Min")),
         Entry("softsign", ("Abs",)),
-        Entry("swish", ("Sigmoid",), opset=24, until=24, slower=True),
+        Entry("swish", ("Sigmoid",), opset=24, until=24, asked="readable"),
         Entry("gelu", ("erfc", "Erf", "Tanh"), opset=20),
-        Entry("one_hot", ("Equal",), slower=True),
+        Entry("one_hot", ("Equal",), asked="readable"),
         Entry("max_pool", ("reduce_window_max",)),
-        Entry("average_pool", ("reduce_window_sum",), slower=True),
+        Entry("average_pool", ("reduce_window_sum",), asked="readable"),
     ),
     (
         Entry("depth_to_space", ("Transpose",)),
@@ -86,7 +86,7 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
         Entry("group_normalization", ("Sqrt",)),
         Entry("rms_normalization", ("Sqrt",), opset=23),
         Entry("softmax", ("Exp",)),
-        Entry("reduce_log_sum_exp", ("Exp",), slower=True),
+        Entry("reduce_log_sum_exp", ("Exp",), asked="readable"),
         Entry("split", ("Slice",)),
     ),
     (_VIEW_AFTER,),
@@ -101,7 +101,7 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
     (
         Entry("attention", ("Softmax",), opset=23),
         Entry("relu", ("Max",)),
-        Entry("global_average_pool", ("ReduceMean",), slower=True),
+        Entry("global_average_pool", ("ReduceMean",), asked="readable"),
     ),
     (Entry("layout", ("Transpose",)),),
     (_TRANSPOSE, _VIEW),
@@ -114,5 +114,6 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
     ),
     (_VIEW_AFTER,),
     (_TRANSPOSE, Entry("stored_order", ("Transpose",)), _VIEW),
+    (Entry("folded_batch_norm", ("BatchNormalization",), asked="fold_batch_norm"),),
 )
 """What is tried in one sweep over the graph, then in the next, on what the one before left."""
