@@ -9,28 +9,14 @@ import numpy as np
 
 from jax2onnx.allclose import packed
 from tests.primitives.cases import Array, Case
-
-TOLERANCES = {"float32": 1e-5, "float64": 1e-12, "float16": 2e-3, "bfloat16": 2e-2}
-"""Relative to the value or to the largest one of the output; of other types, none at all.
-
-The parts of a complex number have the tolerance of their type.
-"""
-
-
-WIDER: dict[tuple[str, str], tuple[float, str]] = {}
-"""By group and dtype: a wider tolerance, and what was measured that asks for it."""
-
-
-class DisagreementError(Exception):
-    """Results that differ; says which and how much."""
+from tests.primitives.factors import RESIDUALS, as_good_as_lapack
+from tests.primitives.tolerances import TOLERANCES, WIDER, DisagreementError
 
 
 def agree(
     case: Case, arguments: Sequence[Array], wanted: Sequence[Array], found: Sequence[Array]
 ) -> None:
     """Raises `DisagreementError` unless what the model gave stands for what JAX gave."""
-    from tests.primitives.factors import RESIDUALS, as_good_as_lapack
-
     expected = [packed(want) for want in wanted]
     same_types(expected, found)
     if case.group in RESIDUALS:
@@ -43,7 +29,7 @@ def agree(
         selected(arguments[0], values, places)
     else:
         for number, (want, got) in enumerate(zip(expected, found, strict=True)):
-            close(f"output {number}", want, got, case.group)
+            close(f"output {number}", want, got, case.name)
 
 
 def same_types(wanted: Sequence[Array], found: Sequence[Array]) -> None:
@@ -61,16 +47,16 @@ def _unpacked(arrays: Sequence[Array], like: Sequence[Array]) -> list[Array]:
     return [x[..., 0] + 1j * x[..., 1] if want.dtype.kind == "c" else x for x, want in pairs]
 
 
-def close(what: str, want: Array, got: Array, group: str = "", wider: float | None = None) -> None:
-    """Compares values within the tolerance of their type in a group; NaN equals NaN.
-
-    ``wider`` is a tolerance that takes the place of that of the type, if it has one.
-    """
+def close(what: str, want: Array, got: Array, case: str = "") -> None:
+    """Compares values within the tolerance of their type, or of the case; NaN equals NaN."""
     tolerance = TOLERANCES.get(want.dtype.name)
-    if tolerance is not None and wider is not None:
-        tolerance = wider
-    if (group, want.dtype.name) in WIDER:
-        tolerance, _ = WIDER[group, want.dtype.name]
+    if case in WIDER:
+        tolerance, _ = WIDER[case]
+    within(tolerance, what, want, got)
+
+
+def within(tolerance: float | None, what: str, want: Array, got: Array) -> None:
+    """Compares values within a tolerance, or exactly where there is none; NaN equals NaN."""
     if tolerance is None:
         close_to = want == got
     else:

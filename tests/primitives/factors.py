@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.primitives.agreement import TOLERANCES, DisagreementError
 from tests.primitives.cases import Array, Case
+from tests.primitives.tolerances import TOLERANCES, DisagreementError
 
 ALLOWED = 10
 """Times LAPACK's residual."""

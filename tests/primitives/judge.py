@@ -23,8 +23,9 @@ from jax2onnx import to_onnx
 from jax2onnx.allclose import packed
 from jax2onnx.errors import Jax2OnnxError
 from jax2onnx.runtime import input_types, run
-from tests.primitives.agreement import DisagreementError, agree
+from tests.primitives.agreement import agree
 from tests.primitives.cases import Array, Case
+from tests.primitives.tolerances import DisagreementError
 
 ERRORS: tuple[type[Exception], ...] = (
     *(ArithmeticError, AssertionError, AttributeError, LookupError),

@@ -1,0 +1,25 @@
+"""How far results may be off."""
+
+from __future__ import annotations
+
+TOLERANCES = {"float32": 1e-5, "float64": 1e-12, "float16": 2e-3, "bfloat16": 2e-2}
+"""Relative to the value or to the largest one of the output; of other types, none at all.
+
+The parts of a complex number have the tolerance of their type.
+"""
+
+
+_WINDOW = "windowstrides_1_1_padding_0_0_0_0_lhsdilation_1_1_rhsdilation_1_1"
+WIDER = {
+    "conv_general_dilated_preferred_lhs_complex64_2_3_9_10_rhs_complex64_3_3_4_5_"
+    f"{_WINDOW}_dimensionnumbers_NCHW_OIHW_NCHW_featuregroupcount_1_batchgroupcount_1_"
+    "precision_None_preferred_complex128_enablexla_True": (
+        1e-7,
+        "JAX adds in float32: 5e-8 off what it gives for complex128, which the model agrees with.",
+    ),
+}
+"""By case: a wider tolerance, and what was measured that asks for it."""
+
+
+class DisagreementError(Exception):
+    """Results that differ; says which and how much."""
