@@ -473,3 +473,34 @@ def test_integers_are_compared_exactly() -> None:
     given: dict[str, Any] = {"enable_double_precision": True}
     assert allclose(lambda x: x + 1, model, [np.array([2**62])], **given)
     assert not allclose(lambda x: x + 2, model, [np.array([2**62])], **given)
+
+
+def test_the_state_of_equinox_layers_bears_their_names() -> None:
+    class Net(eqx.Module):
+        norms: list[eqx.nn.BatchNorm]
+
+        def __init__(self) -> None:
+            self.norms = [eqx.nn.BatchNorm(8, axis_name="batch", mode="ema") for _ in range(2)]
+
+        def __call__(self, x: jax.Array, state: eqx.nn.State) -> Any:
+            for norm in self.norms:
+                x, state = norm(x, state)
+            return x, state
+
+    net, state = eqx.nn.make_with_state(Net)()
+    batched = jax.vmap(
+        eqx.nn.inference_mode(net), axis_name="batch", in_axes=(0, None), out_axes=(0, None)
+    )
+    kept = initializers(assert_agrees(lambda x: batched(x, state)[0], X, specs=[("B", 8)]))
+    assert {"state.norms.1.ema_state_index.0", "norms.1.weight"} <= kept
+    model = assert_agrees(batched, X, state)
+    inputs = [i.name for i in model.graph.input]
+    assert inputs[:2] == ["x", "state.norms.0.ema_first_time_index"]
+
+
+def test_the_carry_of_a_cell_goes_in_and_out() -> None:
+    cell = nnx.LSTMCell(8, 4, rngs=nnx.Rngs(0))
+    carry = np.zeros((3, 4), np.float32), np.ones((3, 4), np.float32)
+    model = assert_agrees(cell.__call__, carry, X, specs=[(("B", 4), ("B", 4)), ("B", 8)])
+    assert [i.name for i in model.graph.input] == ["carry.0", "carry.1", "inputs"]
+    assert [o.name for o in model.graph.output] == ["output_0.0", "output_0.1", "output_1"]

@@ -22,7 +22,7 @@ from jax import tree_util
 
 from jax2onnx.errors import InputError
 from jax2onnx.trace.callables import is_linen_module, is_nnx_module
-from jax2onnx.trace.paths import path_name
+from jax2onnx.trace.paths import flatten_with_path, path_name
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -156,7 +156,7 @@ def _marked(function: Callable[..., Any], namespace: str, name: str, unique: boo
         if entered or any(map(_is_impure, args)):
             entered.clear()
             return function(*args, **kwargs)
-        flat, treedef = tree_util.tree_flatten_with_path((tuple(map(_split, args)), kwargs))
+        flat, treedef = flatten_with_path((tuple(map(_split, args)), kwargs))
         arrays = [leaf for _, leaf in flat if _is_array(leaf)]
         static = treedef, tuple(_ARRAY if _is_array(leaf) else leaf for _, leaf in flat)
         try:

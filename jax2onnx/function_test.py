@@ -480,7 +480,12 @@ def test_stateful_equinox_blocks_share_one_function() -> None:
         jax.vmap(functools.partial(inference, state=state), axis_name="batch"), X, specs=[("B", 8)]
     )
     assert operators(model) == ["Block"] * 3
-    assert {"blocks.0.linear.weight", "blocks.2.norm.bias"} <= {
+    assert [i for i in model.functions[0].input if i.startswith("state")] == [
+        "state.blocks.0.norm.batch_counter",
+        "state.blocks.0.norm.batch_state_index.0",
+        "state.blocks.0.norm.batch_state_index.1",
+    ]
+    assert {"blocks.2.norm.bias", "state.blocks.2.norm.batch_state_index.1"} <= {
         i.name for i in model.graph.initializer
     }
 

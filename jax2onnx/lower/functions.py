@@ -20,6 +20,7 @@ from jax2onnx.function import Mark
 from jax2onnx.lower.builder import Builder, attribute_key
 from jax2onnx.lower.dims import Dimensions
 from jax2onnx.lower.dtypes import INT64, onnx_dtype
+from jax2onnx.trace import live
 from jax2onnx.trace.modules import common, parent
 
 if TYPE_CHECKING:
@@ -119,7 +120,9 @@ class Functions:
         body.parameters = {v: v.name or "" for v, p in zip(inputs, paths, strict=True) if p}
         body.asked = []
         # What is handed through needs no output, nor then an input.
-        results = [r for r in body.lower_closed(closed, inputs) if r not in inputs]
+        results = [
+            r for r in body.lower_jaxpr(live(jaxpr), closed.consts, inputs) if r not in inputs
+        ]
         numbered = [f"output_{i}" for i in range(len(results))]
         outputs = body.as_outputs(results, numbered if len(results) > 1 else ["output"])
         used = [i for i, v in enumerate(inputs) if v.uses()]

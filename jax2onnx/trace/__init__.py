@@ -21,14 +21,14 @@ from jax2onnx.errors import InputError, ModelError
 from jax2onnx.trace.border import FROM_NCHW, TO_NCHW, branching, images, permuted
 from jax2onnx.trace.callables import held, linen_pair, parameterise, signature
 from jax2onnx.trace.dimensions import CONCRETE, abstract, dimension_parser, explained, variables
-from jax2onnx.trace.paths import path_name
+from jax2onnx.trace.paths import flatten_with_path, path_name
 from jax2onnx.trace.reach import constants, named
 from jax2onnx.trace.specs import Input, InputSpec, check_inputs, chosen_names, flatten_inputs
 
 # Errors name the user's line, not the one below that calls the user's function.
 source_info_util.register_exclusion(str(Path(__file__).parent))
 
-__all__ = ["Input", "InputSpec", "Parameter", "Traced", "trace"]
+__all__ = ["Input", "InputSpec", "Parameter", "Traced", "live", "trace"]
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def trace(
     with _noted([*flat, *extra]):
         closed, out = _make_jaxpr(call, avals, [i.name for i in extra if i.dtype == bool])
     _refuse_tracers(closed.consts)
-    jaxpr = _live(closed.jaxpr)
+    jaxpr = live(closed.jaxpr)
     reached = named(fn, constants(jaxpr, closed.consts), held)
     return Traced(
         jaxpr,
@@ -163,7 +163,7 @@ def _noted(inputs: Sequence[Input]) -> Iterator[None]:
         raise
 
 
-def _live(jaxpr: core.Jaxpr) -> core.Jaxpr:
+def live(jaxpr: core.Jaxpr) -> core.Jaxpr:
     """Without the equations whose results nobody reads; the inputs stay in the signature.
 
     A marked call keeps all of its results, whichever are read, so that it shares its function.
@@ -252,7 +252,7 @@ def _distinct(names: Sequence[str], taken: Iterable[str]) -> list[str]:
 
 
 def _output_names(out: Any, names: Sequence[str] | None, taken: Iterable[str]) -> tuple[str, ...]:
-    paths = [path for path, _ in tree_util.tree_flatten_with_path(out)[0]]
+    paths = [path for path, _ in flatten_with_path(out)[0]]
     if not paths:
         raise ModelError("fn returns no array, so that the model would have no output")
     derived = ["output" if not p else _prefixed(path_name(p, keep_values=True)) for p in paths]

@@ -18,7 +18,7 @@ import numpy as np
 from jax import tree_util
 
 from jax2onnx.errors import InputError
-from jax2onnx.trace.paths import path_name
+from jax2onnx.trace.paths import flatten_with_path, path_name
 
 _OF_APPLY = frozenset(("capture_intermediates", "method", "mutable", "rngs"))
 """Arguments of Flax Linen's ``apply`` that it does not pass on."""
@@ -90,7 +90,7 @@ def _is_array(leaf: object) -> bool:
 
 
 def _pytree(tree: Any) -> Parameterised:
-    flat, treedef = tree_util.tree_flatten_with_path(tree)
+    flat, treedef = flatten_with_path(tree)
     where = [i for i, (_, leaf) in enumerate(flat) if _is_array(leaf)]
 
     def rebuild(leaves: Sequence[Any]) -> Any:

@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jax import tree_util
+
+
+def flatten_with_path(
+    tree: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> tuple[list[tuple[tuple[Any, ...], Any]], tree_util.PyTreeDef]:
+    """As JAX's, and what an Equinox ``State`` holds under the path of the layer that it is of."""
+    flat, treedef = tree_util.tree_flatten_with_path(tree, is_leaf)
+    equinox = sys.modules.get("equinox")
+    if equinox is None:
+        return flat, treedef
+    outer, _ = tree_util.tree_flatten_with_path(
+        tree, is_leaf=lambda node: isinstance(node, equinox.nn.State)
+    )
+    states = {path: node for path, node in outer if isinstance(node, equinox.nn.State)}
+    named = []
+    for path, leaf in flat:
+        for at, state in states.items():
+            if path[: len(at)] == at and len(path) > len(at):
+                path = (*at, _layer(state, path[len(at)]), *path[len(at) + 1 :])  # noqa: PLW2901
+        named.append((path, leaf))
+    return named, treedef
+
+
+def _layer(state: Any, key: Any) -> Any:
+    """The layer and what of it, for the mark ``"Net.blocks[0].norm.batch_counter"``."""
+    mark = list(state._state)[key.key]
+    return (
+        tree_util.GetAttrKey(".".join(re.findall(r"\w+", mark)[1:]))
+        if isinstance(mark, str)
+        else key
+    )
 
 
 def path_name(path: Sequence[Any], *, keep_values: bool = False) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from jax import tree_util
 from jax.extend import core
 
-from jax2onnx.trace.paths import path_name
+from jax2onnx.trace.paths import flatten_with_path, path_name
 
 _LIBRARIES = frozenset(("jax", "jaxlib", "flax", "equinox", "numpy"))
 
@@ -126,7 +126,7 @@ def _parts(obj: Any) -> Iterator[tuple[Path, Any]]:
         if type(obj).__module__.partition(".")[0] not in _LIBRARIES | sys.stdlib_module_names:
             yield from (((name,), value) for name, value in getattr(obj, "__dict__", {}).items())
     else:
-        flat, _ = tree_util.tree_flatten_with_path(obj, is_leaf=lambda node: node is not obj)
+        flat, _ = flatten_with_path(obj, is_leaf=lambda node: node is not obj)
         yield from (((path_name(path),), inner) for path, inner in flat)
 
 

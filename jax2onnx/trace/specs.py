@@ -14,7 +14,7 @@ from jax import dtypes, tree_util
 from jax2onnx.errors import InputError
 from jax2onnx.trace.callables import argument_names
 from jax2onnx.trace.dimensions import Dim, abstract
-from jax2onnx.trace.paths import path_name
+from jax2onnx.trace.paths import flatten_with_path, path_name
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,7 @@ def flatten_inputs(
     """
     arguments = argument_names(fn, len(inputs))
     root = list(inputs)
-    flat, tree = tree_util.tree_flatten_with_path(
-        root, is_leaf=lambda node: node is not root and _is_spec(node)
-    )
+    flat, tree = flatten_with_path(root, is_leaf=lambda node: node is not root and _is_spec(node))
     paths, leaves = [path for path, _ in flat], [leaf for _, leaf in flat]
     derived = [
         path_name((tree_util.GetAttrKey(arguments[p[0].idx]), *p[1:]), keep_values=True)
