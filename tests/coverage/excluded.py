@@ -17,7 +17,7 @@ REASONS = {
     "static": "answers from shapes and dtypes while a function is traced: no array comes out",
     "host": "works in Python, on files, text or objects, and not on traced arrays",
     "concrete": "JAX refuses it under `jit`: it needs concrete values",
-    "backend": "JAX does not run it on a CPU, or needs several devices",
+    "backend": "distributes work over devices, or has no CPU kernel in JAX",
     "object": "handles modules, variables, metadata or random streams: it computes no array",
 }
 
@@ -52,7 +52,7 @@ EXCLUDED: dict[str, dict[str, str]] = {
             "conv_general_shape_tuple conv_shape_tuple conv_transpose_shape_tuple dtype "
             "padtype_to_pads reduce_window_shape_tuple"
         ),
-        backend="pbroadcast pcast precv psend ragged_all_to_all with_sharding_constraint",
+        backend="pbroadcast pcast precv psend ragged_all_to_all",
     ),
     "jax.lax.linalg": _listed(type="EigImplementation EighImplementation SvdAlgorithm"),
     "jax.nn": _listed(
@@ -63,7 +63,7 @@ EXCLUDED: dict[str, dict[str, str]] = {
     "jax.image": _listed(type="ResizeMethod"),
     "flax.nnx": _listed(
         type=(
-            "All Any BatchStat Cache Carry Data DiffState EMA Everything FlatState GraphDef "
+            "All Any BatchStat Cache Carry Data DiffState Everything FlatState GraphDef "
             "GraphState Initializer Intermediate LoRAParam MergeContext Metric NodeStates "
             "Not Nothing Object OfType OptArray OptState OptVariable PathContains "
             "Perturbation PureState Pytree RNNCellBase RngCount RngKey RngState RngStream "
@@ -99,7 +99,6 @@ EXCLUDED: dict[str, dict[str, str]] = {
             "with_partitioning"
         ),
         host="tabulate",
-        backend="with_logical_constraint",
     ),
     "equinox.nn": {},
     "equinox.internal": _listed(

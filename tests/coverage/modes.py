@@ -22,7 +22,7 @@ from jax2onnx.errors import Jax2OnnxError
 from jax2onnx.runtime import run
 from jax2onnx.trace.callables import parameterise
 from tests.coverage.example import Example
-from tests.primitives.agreement import DisagreementError, close, same_types
+from tests.primitives.agreement import TOLERANCES, DisagreementError, same_types, within
 from tests.primitives.judge import ERRORS, RUNTIME_ERRORS, load
 
 Mode = Literal["f32", "f64", "symbolic", "vmap"]
@@ -95,9 +95,11 @@ def verdict(example: Example, mode: Mode) -> Verdict:
         names = [x.name for x in session.get_inputs()]
         found = list(run(session, dict(zip(names, map(packed, case.arrays), strict=True))).values())
         same_types(case.wanted, found)
-        wider = example.tolerance and example.tolerance[mode == "f64"]
         for number, (want, got) in enumerate(zip(case.wanted, found, strict=True)):
-            close(f"output {number}", want, got, wider=wider)
+            tolerance = TOLERANCES.get(want.dtype.name)
+            if tolerance is not None and example.tolerance is not None:
+                tolerance = example.tolerance[mode == "f64"]
+            within(tolerance, f"output {number}", want, got)
     except (*_OF_JAX, *_OF_ONNX) as error:
         untraceable = _jax_refuses(case.fn, specs) if batched else None
         if untraceable is not None:

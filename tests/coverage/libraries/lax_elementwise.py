@@ -99,6 +99,13 @@ EXAMPLES: list[Example] = [
     ),
     *each(lax, "optimization_barrier", _X),
     *of("after_all", lambda x: (lax.after_all(lax.create_token()), x)[1], _X),
+    *of(
+        "with_sharding_constraint",
+        lambda x: lax.with_sharding_constraint(
+            x, jax.sharding.SingleDeviceSharding(jax.devices()[0])
+        ),
+        _X,
+    ),
     *of("create_token", lambda x: (lax.create_token(), x)[1], _X),
     *of("dce_sink", lambda x: (lax.dce_sink(x), x + 1)[1], _X),
     *of(

@@ -19,7 +19,7 @@ _CONV: Variants = (
     {"use_bias": False},
     {"strides": 2},
     {"kernel_dilation": 2},
-    {"input_dilation": 2},
+    {"input_dilation": 2, "padding": ((1, 1), (1, 1))},
     {"padding": ((1, 0), (0, 2))},
     {"padding": 1},
     {"feature_group_count": 2},

@@ -16,7 +16,7 @@ _CONV: Variants = (
     {"use_bias": False},
     {"strides": 2},
     {"kernel_dilation": 2},
-    {"input_dilation": 2},
+    {"input_dilation": 2, "padding": ((1, 1), (1, 1))},
     {"padding": ((1, 0), (0, 2))},
     {"padding": 1},
     {"feature_group_count": 2},
@@ -140,7 +140,7 @@ EXAMPLES: list[Example] = [
     *_layers("Linear", (4, 3), f(2, 5, 4), variants=({"use_bias": True},)),
     *_layers("LinearGeneral", (4, (3, 2)), f(2, 4), variants=({}, {"use_bias": False})),
     *_layers("LinearGeneral", ((4, 3), 5), f(2, 4, 3), variants=({"axis": (-2, -1)},)),
-    *_layers("LinearGeneral", (4, 5), f(2, 3, 4), variants=({"batch_axis": {1: 3}},)),
+    *_layers("LinearGeneral", (4, 5), f(2, 3, 4), variants=({"batch_axis": {0: 2}},)),
     *_layers("Einsum", ("bta,ac->btc", (4, 5), (5,)), f(2, 3, 4)),
     *layer(
         "Einsum",

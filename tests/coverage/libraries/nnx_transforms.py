@@ -71,6 +71,12 @@ def _trained_step(symbol: str) -> Any:
     return step
 
 
+def _averaged(x: Any) -> Any:
+    average = nnx.EMA(Block(nnx.Rngs(0)), decay=0.9)
+    average.update(Block(nnx.Rngs(1)))
+    return average.apply_to(Block(nnx.Rngs(1)))(x)
+
+
 def _measured(x: Any) -> Any:
     metric = nnx.MultiMetric(mean=nnx.metrics.Average())
     metric.update(values=x)
@@ -94,6 +100,7 @@ EXAMPLES: list[Example] = [
     *layer("capture", _capture, f(2, 4)),
     *of("Optimizer", _trained_step("Optimizer"), f(2, 4)),
     *of("ModelAndOptimizer", _trained_step("ModelAndOptimizer"), f(2, 4)),
+    *of("EMA", _averaged, f(2, 4)),
     *of("MultiMetric", _measured, f(2, 4)),
     *of("checkify", _checked, f(2, 4)),
     *layer(
