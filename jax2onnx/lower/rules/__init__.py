@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jax2onnx.lower.rules import (
+from jax2onnx.lower.rules import (  # noqa: F401
     bits,
     calls,
     contractions,
@@ -23,25 +23,3 @@ from jax2onnx.lower.rules import (
     transcendental,
     windows,
 )
-
-__all__ = [
-    "bits",
-    "calls",
-    "contractions",
-    "control_flow",
-    "convolution",
-    "devices",
-    "dynamic_slices",
-    "elementwise",
-    "fourier",
-    "indexing",
-    "linalg",
-    "physical",
-    "random",
-    "reductions",
-    "shaping",
-    "sorting",
-    "special",
-    "transcendental",
-    "windows",
-]
