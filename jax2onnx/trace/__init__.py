@@ -15,6 +15,7 @@ import numpy as np
 from jax import tree_util
 from jax._src import source_info_util
 from jax._src.interpreters import partial_eval
+from jax._src.pjit import jit_p
 from jax.extend import core
 
 from jax2onnx.errors import InputError, ModelError
@@ -176,7 +177,7 @@ def live(jaxpr: core.Jaxpr) -> core.Jaxpr:
         if not any(used) and not eqn.effects:
             continue
         rule = partial_eval.dce_rules.get(eqn.primitive)
-        if Mark.parse(str(eqn.params.get("name"))):
+        if eqn.primitive is jit_p and Mark.parse(eqn.params["name"]):
             used = [True] * len(used)
             rule = rule if any(map(_is_key, eqn.invars)) else None  # which it may not use
         live = rule(used, eqn)[1] if rule else eqn

@@ -50,14 +50,12 @@ def constants(jaxpr: core.Jaxpr, consts: Sequence[Any]) -> Iterator[Any]:
         if floating and jax.numpy.issubdtype(const.dtype, np.floating):
             yield const
     for eqn in jaxpr.eqns:
-        for param in tree_util.tree_leaves(list(eqn.params.values()), is_leaf=_is_jaxpr):
-            if _is_jaxpr(param):
-                closed: Any = param
-                yield from constants(getattr(param, "jaxpr", closed), getattr(param, "consts", ()))
-
-
-def _is_jaxpr(param: object) -> bool:
-    return isinstance(param, core.Jaxpr | core.ClosedJaxpr)
+        for param in eqn.params.values():
+            for inner in param if isinstance(param, tuple) else (param,):
+                if isinstance(inner, core.ClosedJaxpr):
+                    yield from constants(inner.jaxpr, inner.consts)
+                elif isinstance(inner, core.Jaxpr):
+                    yield from constants(inner, ())
 
 
 def named(
@@ -80,9 +78,9 @@ def named(
     for path, array in _walk(fn, (), split, {}):
         if identity(array) in wanted:
             found.setdefault(identity(array), path)
-    roots = {path[0] for path in found.values() if path}
-    lent = len(roots) == 1 and min(map(len, found.values())) > 1
-    skip = int(lent and isinstance(roots.pop(), _Variable))
+    paths = [path for path in found.values() if path]
+    alone = len({p[0] for p in paths}) == 1 and isinstance(paths[0][0], _Variable)
+    skip = int(alone and all(p[1:] and not p[1][:1].isdigit() for p in paths))
     return [(".".join(found[key][skip:]), array) for key, array in wanted.items() if found.get(key)]
 
 

@@ -88,6 +88,12 @@ def test_an_array_keeps_the_name_of_its_path(how: str) -> None:
     assert names <= {i.name for i in model.graph.initializer}
 
 
+def test_a_list_keeps_its_name() -> None:
+    tables = [TABLE, TABLE + 1]
+    model = assert_agrees(lambda x: x @ tables[0] @ tables[1], X)
+    assert {i.name for i in model.graph.initializer} == {"tables.0", "tables.1"}
+
+
 def test_a_captured_matrix_is_a_parameter_of_gemm() -> None:
     assert operators(assert_agrees(jax.vmap(EQX), X, specs=[("B", 8)])) == ["Gemm"]
 
