@@ -103,6 +103,8 @@ class _Region:
                 total -= others and moves(dims(value), layout)
                 continue
             source, order = self._source(value)
+            if source.producer() in self.members:  # in another order by then
+                return 0
             if source is not value:
                 total += _is_costly(value.producer())
                 total -= (others or bool(transposes)) and moves(dims(value), layout)

@@ -179,3 +179,11 @@ def read_in_between(x: Array) -> tuple[Array, Array]:
 )
 def test_holds_back_where_as_many_are_left(function: Any, count: int) -> None:
     assert transposes(assert_agrees(function, IMAGE, rtol=1e-4, atol=1e-5)) == count
+
+
+def test_a_value_and_its_transpose_in_one_region() -> None:
+    def symmetrised(a: Any) -> Any:
+        return (a + jnp.conj(a.mT)) / 2
+
+    x = np.random.default_rng(0).standard_normal((2, 2, 5, 5))
+    assert_agrees(symmetrised, (x[0] + 1j * x[1]).astype("complex64"))
