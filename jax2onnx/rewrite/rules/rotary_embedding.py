@@ -1,16 +1,18 @@
-"""RotaryEmbedding (opset 23): pairs of elements (i, i + d/2) turned by an angle of their position.
+"""RotaryEmbedding (opset 23): pairs of elements turned by an angle of their position.
 
-Applies to concat(a cos - b sin, b cos + a sin), where a and b are the halves of the last axis of x,
-and x is (batch, heads, tokens, d) or (batch, tokens, heads, d); cos and sin are (tokens, d/2), and
-may differ from one item of the batch to the next. The operator is given x as (batch, tokens,
-heads * d) wherever x is a view or a transpose of that: so it costs no transpose itself, and a
-product with a weight can feed it directly.
+The pairs are the halves (i, i + d/2) of the last axis of x, or neighbours (2i, 2i + 1). Applies to
+(a cos - b sin, b cos + a sin) put together again, where a and b are the first and the second ones,
+with tables of d/2; and to x cos + (-b, a) sin, with tables of d that are alike for both of a pair.
+x is (batch, heads, tokens, d) or (batch, tokens, heads, d), and may differ in its tables from one
+item of the batch to the next. The operator is given x as (batch, tokens, heads * d) wherever x is a
+view or a transpose of that: so it costs no transpose itself, and a product with a weight can feed
+it directly.
 
 Does not apply
 
 - below opset 23, where the decomposition stays;
-- to doubles, and to interleaved pairs (i, i + 1);
-- where cos and sin also vary along the heads.
+- to doubles;
+- where cos and sin also vary along the heads, or it is not known that a pair has the same ones.
 """
 
 from __future__ import annotations
@@ -22,17 +24,23 @@ import numpy as np
 import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor, Operators
-from jax2onnx.rewrite.pattern import Match, Var, op
+from jax2onnx.rewrite.pattern import Var, op
 from jax2onnx.rewrite.shapes import size, vector, view
 from jax2onnx.rewrite.values import (
+    UNARY,
     Dims,
     attribute,
+    constant,
     dims,
+    integers,
     is_single,
     made_by,
+    only_user,
     permutation,
     rank,
+    scalar,
     the_input,
+    users,
     without_ones,
 )
 
@@ -55,42 +63,162 @@ class _Layout:
 _LAYOUTS = (_Layout(tokens=2, heads=1), _Layout(tokens=1, heads=2))
 
 
+@dataclass(frozen=True)
+class _Turned:
+    """A rotation: its result, what is turned by which tables of d/2, and how pairs lie."""
+
+    out: ir.Value
+    x: ir.Value
+    tables: tuple[ir.Value, ir.Value]
+    interleaved: bool
+
+
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Makes a RotaryEmbedding of a Concat of the two turned halves."""
-    out = node.outputs[0]
-    if len(node.inputs) != 2 or rank(out) != 4 or attribute(node, "axis") not in (3, -1):
-        return False
-    found = next(_turned(node), None)
-    if found is None:
-        return False
-    x = found["x"]
-    if not is_single(x) or dims(x) != dims(out):
-        return False
-    for layout in _LAYOUTS:
-        tables = [_table(editor, node, found[name], x, layout) for name in ("cos", "sin")]
-        if tables[0] is not None and tables[1] is not None and rank(tables[0]) == rank(tables[1]):
-            positions = _positions(editor, node, x, layout) if rank(tables[0]) == 2 else None
-            editor.replace(out, _rotate(editor, node, x, layout, [tables[0], tables[1], positions]))
-            return True
+    """Makes a RotaryEmbedding around the Concat that puts the turned pairs together."""
+    for found in _turned(editor, node):
+        x, out = found.x, found.out
+        if rank(x) != 4 or not is_single(x) or dims(x) != dims(out) or out.producer() is None:
+            continue
+        place = out.producer()
+        assert place is not None
+        for layout in _LAYOUTS:
+            tables = [_table(editor, place, t, x, layout) for t in found.tables]
+            if None not in tables and len({rank(t) for t in tables if t is not None}) == 1:
+                flat = rank(tables[0] or x) == 2
+                tables.append(_positions(editor, place, x, layout) if flat else None)
+                new = _rotate(editor, place, x, layout, tables, int(found.interleaved) or None)
+                editor.replace(out, new)
+                return True
     return False
 
 
-def _turned(node: ir.Node) -> Iterator[Match]:
-    """The ways to read a Concat as a rotation; x is what ``a`` and ``b`` are the halves of."""
-    for first in _FIRST.match(node.inputs[0], {}):
-        for both in _SECOND.match(node.inputs[1], first):
-            x = _whole(both["a"], both["b"])
+def _turned(editor: Editor, node: ir.Node) -> Iterator[_Turned]:
+    """The ways to read a Concat as the end of a rotation, or as the (-b, a) of one."""
+    joined = _joined(node)
+    if joined is None:
+        return
+    out, first, second, interleaved = joined
+    for partial in _FIRST.match(first, {}):
+        for found in _SECOND.match(second, partial):
+            x = _whole(found["a"], found["b"], interleaved)
             if x is not None:
-                yield {**both, "x": x}
+                yield _Turned(out, x, (found["cos"], found["sin"]), interleaved)
+    x = _negated(first, second, interleaved)
+    user = only_user(out)
+    total = None if user is None else only_user(user.outputs[0])
+    if x is None or total is None:
+        return
+    for found in op.Add(op.Mul(Var("x"), _cos), op.Mul(Var("turned"), _sin)).match(
+        total.outputs[0], {"x": x, "turned": out}
+    ):
+        tables = [_of_pairs(editor, total, found[name], interleaved) for name in ("cos", "sin")]
+        if tables[0] is not None and tables[1] is not None:
+            yield _Turned(total.outputs[0], x, (tables[0], tables[1]), interleaved)
 
 
-def _whole(a: ir.Value, b: ir.Value) -> ir.Value | None:
-    """The x such that ``a`` and ``b`` are the halves of its last axis."""
-    split = made_by(a, "Split")
-    if split is None or split.outputs != (a, b) or dims(a) != dims(b):
+def _negated(first: ir.Value, second: ir.Value, interleaved: bool) -> ir.Value | None:
+    """The x such that ``first`` is -b and ``second`` a, permuted alike or not at all."""
+    perm = permutation(first)
+    if perm is not None and perm == permutation(second) and perm[-1] == len(perm) - 1:
+        first, second = (the_input(v.producer()) for v in (first, second))  # type: ignore[arg-type]
+    else:
+        perm = None
+    negative = made_by(first, "Neg")
+    x = None if negative is None else _whole(second, the_input(negative), interleaved)
+    if x is None or perm is None:
+        return x
+    return next((v for u in users(x) if permutation(v := u.outputs[0]) == perm), None)
+
+
+def _joined(node: ir.Node) -> tuple[ir.Value, ir.Value, ir.Value, bool] | None:
+    """What the first and second elements of all pairs are put together to, and whether in turns."""
+    out = node.outputs[0]
+    if len(node.inputs) != 2 or attribute(node, "axis") not in (-1, rank(out) - 1):
         return None
-    x = the_input(split)
-    return x if attribute(split, "axis", 0) in (-1, rank(x) - 1) else None
+    first, second = the_input(node), the_input(node, 1)
+    if rank(out) == 4:
+        return out, first, second, False
+    user = only_user(out)
+    if rank(out) != 5 or user is None or user.op_type != "Reshape" or dims(out)[-1] != 2:
+        return None
+    if dims(user.outputs[0])[:-1] != dims(out)[:3]:
+        return None
+    return user.outputs[0], without_ones(first), without_ones(second), True
+
+
+def _whole(a: ir.Value, b: ir.Value, interleaved: bool) -> ir.Value | None:
+    """The x such that ``a`` and ``b`` are the first and second elements of the pairs in it."""
+    if dims(a) != dims(b):
+        return None
+    split = made_by(a, "Split")
+    if split is not None and split.outputs == (a, b) and not interleaved:
+        x = the_input(split)
+        return x if attribute(split, "axis", 0) in (-1, rank(x) - 1) else None
+    first, second = _every_other(a), _every_other(b)
+    if not interleaved or first is None or second is None or first[0] is not second[0]:
+        return None
+    return first[0] if (first[1], second[1]) == (0, 1) else None
+
+
+def _every_other(value: ir.Value) -> tuple[ir.Value, int] | None:
+    """The x and the start such that ``value`` is every second element of its last axis."""
+    node = made_by(value, "Gather", "Slice")
+    if node is None:
+        return None
+    x = the_input(node)
+    last, width = rank(x) - 1, dims(x)[-1]
+    if not isinstance(width, int):
+        return None
+    if node.op_type == "Gather":
+        indices = integers(node.inputs[1])
+        along = attribute(node, "axis", 0) % rank(x) == last
+    else:
+        starts, ends, over, steps = ((integers(v) or ()) for v in (*node.inputs[1:], None)[:4])
+        along = len(starts) == len(steps) == 1 and over in ((-1,), (last,))
+        indices = tuple(range(width)[slice(*starts, *ends, *steps)]) if along else None
+    start = indices[0] if indices else None
+    if not along or start is None or indices != tuple(range(start, width, 2)):
+        return None
+    return x, start
+
+
+def _of_pairs(
+    editor: Editor, place: ir.Node, table: ir.Value, interleaved: bool
+) -> ir.Value | None:
+    """The half of a table that stands for each pair once, if both elements have the same."""
+    width, array = dims(table)[-1], constant(table)
+    if not isinstance(width, int) or width % 2:
+        return None
+    if array is not None:
+        pairs = array.reshape(*array.shape[:-1], *((-1, 2) if interleaved else (2, width // 2)))
+        axis = -1 if interleaved else -2
+        one, other = pairs.take(0, axis), pairs.take(1, axis)
+        return editor.constant(one) if (one == other).all() else None
+    if interleaved or not _is_doubled(table):
+        return None
+    half = (*dims(table)[:-1], width // 2)
+    cut = editor.before(place).Slice
+    return editor.shared(
+        ("half", table, place.graph),
+        lambda: cut(table, [0], [width // 2], [-1], like=table, shape=half),
+    )
+
+
+def _is_doubled(table: ir.Value) -> bool:
+    """Whether the halves of the last axis are computed from the same value."""
+    while (node := made_by(table, *UNARY, "Mul", "Div", "Unsqueeze")) is not None:
+        if node.op_type in ("Mul", "Div") and scalar(node.inputs[1]) is None:
+            return False
+        if node.op_type == "Unsqueeze" and dims(table)[-1] != dims(the_input(node))[-1]:
+            return False
+        table = the_input(node)
+    node = made_by(table, "Concat", "Tile")
+    if node is None:
+        return False
+    if node.op_type == "Tile":
+        return integers(node.inputs[1]) == (1,) * (rank(table) - 1) + (2,)
+    last = attribute(node, "axis", 0) in (-1, rank(table) - 1)
+    return last and len(node.inputs) == 2 and node.inputs[0] is node.inputs[1]
 
 
 def _table(
@@ -141,7 +269,12 @@ def _grid(
 
 
 def _rotate(
-    editor: Editor, place: ir.Node, x: ir.Value, layout: _Layout, tables: list[ir.Value | None]
+    editor: Editor,
+    place: ir.Node,
+    x: ir.Value,
+    layout: _Layout,
+    tables: list[ir.Value | None],
+    interleaved: int | None,
 ) -> ir.Value:
     op = editor.before(place)
     batch, tokens = dims(x)[0], dims(x)[layout.tokens]
@@ -152,12 +285,12 @@ def _rotate(
     if by_token is None or not isinstance(heads, int) or not isinstance(width, int):
         if layout.heads == 2:
             x = op.Transpose(x, perm=HEADS_FIRST, shape=(batch, heads, tokens, width))
-        turned = op.RotaryEmbedding(x, *tables)
+        turned = op.RotaryEmbedding(x, *tables, interleaved=interleaved)
         if layout.heads == 2:
             turned = op.Transpose(turned, perm=HEADS_FIRST, shape=(batch, tokens, heads, width))
         return turned  # type: ignore[no-any-return]
     flat = view(editor, place, by_token, (batch, tokens, heads * width))
-    turned = op.RotaryEmbedding(flat, *tables, num_heads=heads)
+    turned = op.RotaryEmbedding(flat, *tables, num_heads=heads, interleaved=interleaved)
     turned = view(editor, place, turned, dims(by_token), sizes=x)
     if layout.heads == 1:
         turned = op.Transpose(turned, perm=HEADS_FIRST, shape=dims(x))

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -42,10 +44,49 @@ def computed(x: Array) -> Array:
     return rotate(x, jnp.cos(angles), jnp.sin(angles))
 
 
-@pytest.mark.parametrize("function", [rotate, halves_by_index])
+def interleaved(x: Array) -> Array:
+    a, b = x[..., ::2], x[..., 1::2]
+    return jnp.stack([a * COS - b * SIN, b * COS + a * SIN], axis=-1).reshape(x.shape)
+
+
+def rotated_half(x: Array) -> Array:
+    a, b = jnp.split(x, 2, axis=-1)
+    return jnp.concatenate([-b, a], axis=-1)
+
+
+def of_llama(x: Array) -> Array:
+    cos, sin = (np.concatenate([t, t], axis=-1) for t in (COS, SIN))
+    return x * cos + rotated_half(x) * sin
+
+
+def of_gpt_j(x: Array) -> Array:
+    neighbours = jnp.stack([-x[..., 1::2], x[..., ::2]], axis=-1).reshape(x.shape)
+    return neighbours * SIN.repeat(2, axis=-1) + x * COS.repeat(2, axis=-1)
+
+
+@pytest.mark.parametrize("function", [rotate, halves_by_index, interleaved, of_llama, of_gpt_j])
 def test_heads_first(function: Any) -> None:
     model = assert_agrees(function, X)
     assert operators(model) == ["RotaryEmbedding"]
+
+
+def test_tables_that_are_computed() -> None:
+    def function(x: Array, angles: Array) -> Array:
+        angles = jnp.concatenate([angles, angles], axis=-1)
+        return x * jnp.cos(angles) * 2.0 + rotated_half(x) * jnp.sin(angles) * 2.0
+
+    def plain(x: Array, angles: Array) -> Array:
+        angles = jnp.concatenate([angles, angles], axis=-1)
+        return x * jnp.cos(angles) + rotated_half(x) * jnp.sin(angles)
+
+    assert operator_counts(assert_agrees(plain, X, ANGLES))["RotaryEmbedding"] == 1
+    assert_agrees(function, X, ANGLES)
+
+
+def test_module_of_equinox() -> None:
+    module = eqx.nn.RotaryPositionalEmbedding(D)
+    model = assert_agrees(jax.vmap(jax.vmap(module, 1, 1)), BY_TOKEN, specs=[("B", T, H, D)])
+    assert operator_counts(model)["RotaryEmbedding"] == 1
 
 
 def test_tokens_first_is_a_view() -> None:
@@ -89,14 +130,14 @@ def other_way(x: Array) -> Array:
     return jnp.concatenate([a * COS + b * SIN, b * COS - a * SIN], axis=-1)
 
 
-def interleaved(x: Array) -> Array:
-    a, b = x[..., ::2], x[..., 1::2]
-    return jnp.stack([a * COS - b * SIN, b * COS + a * SIN], axis=-1).reshape(x.shape)
-
-
 def halves_swapped(x: Array) -> Array:
     b, a = jnp.split(x, 2, axis=-1)
     return jnp.concatenate([a * COS - b * SIN, b * COS + a * SIN], axis=-1)
+
+
+def uneven_tables(x: Array) -> Array:
+    table = np.linspace(0, 1, D, dtype=np.float32)
+    return x * table + rotated_half(x) * SIN.repeat(2, axis=-1)
 
 
 def by_head(x: Array) -> Array:
@@ -104,7 +145,7 @@ def by_head(x: Array) -> Array:
     return rotate(x, COS * scale, SIN * scale)
 
 
-@pytest.mark.parametrize("function", [other_way, interleaved, halves_swapped, by_head])
+@pytest.mark.parametrize("function", [other_way, halves_swapped, by_head, uneven_tables])
 def test_holds_back(function: Any) -> None:
     model = assert_agrees(function, X)
     assert operator_counts(model)["RotaryEmbedding"] == 0
