@@ -152,12 +152,7 @@ def layer(
 
 def using(make: Callable[[], Any], call: Callable[..., Any]) -> Callable[[], Any]:
     """Makes ``call`` with what ``make`` gives in front of its inputs."""
-
-    def made_with() -> Callable[..., Any]:
-        first = make()
-        return lambda *inputs: call(first, *inputs)
-
-    return made_with
+    return lambda: functools.partial(call, make())
 
 
 def each(

@@ -22,8 +22,9 @@ from jax2onnx.errors import Jax2OnnxError
 from jax2onnx.runtime import run
 from jax2onnx.trace.callables import parameterise
 from tests.coverage.example import Example
-from tests.primitives.agreement import TOLERANCES, DisagreementError, same_types, within
+from tests.primitives.agreement import same_types, within
 from tests.primitives.judge import ERRORS, RUNTIME_ERRORS, load
+from tests.primitives.tolerances import TOLERANCES, DisagreementError
 
 Mode = Literal["f32", "f64", "symbolic", "vmap"]
 MODES: tuple[Mode, ...] = ("f32", "f64", "symbolic", "vmap")
@@ -124,12 +125,20 @@ def _case(example: Example, double: bool, mapped: bool) -> _Case:
     with jax.enable_x64(double):
         fn = _made(example, double)
         if mapped:
-            whole = parameterise(fn)
-            fn = jax.vmap(whole.rebuild(whole.leaves))
-        whole = parameterise(fn)
-        results = whole.rebuild(whole.leaves)(*map(jnp.asarray, arrays))
+            fn = jax.vmap(_rebuilt(fn))
+        results = _rebuilt(fn)(*map(jnp.asarray, arrays))
         wanted = [packed(np.asarray(jnp.asarray(x))) for x in tree_util.tree_leaves(results)]
     return _Case(fn, arrays, wanted, double, mapped)
+
+
+def _rebuilt(fn: Any) -> Callable[..., Any]:
+    """The callable, made anew in each trace: a Flax module may change itself there."""
+    whole = parameterise(fn)
+
+    def call(*arguments: Any) -> Any:
+        return whole.rebuild(whole.leaves)(*arguments)
+
+    return call
 
 
 def _widened(fn: Any) -> Any:
@@ -150,9 +159,8 @@ def _jax_refuses(fn: Any, specs: Sequence[InputSpec]) -> Exception | None:
         )
         for s in specs
     ]
-    whole = parameterise(fn)
     try:
-        jax.make_jaxpr(whole.rebuild(whole.leaves))(*avals)
+        jax.make_jaxpr(_rebuilt(fn))(*avals)
     except _OF_JAX as error:
         return error
     return None

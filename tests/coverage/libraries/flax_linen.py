@@ -17,7 +17,9 @@ _FUNCTIONS = [
         f(2, 5, 4, 8),
     ),
     *of(
-        "with_logical_constraint", lambda x: nn.with_logical_constraint(x, ("batch", None)), f(2, 4)
+        "with_logical_constraint",
+        lambda x: getattr(nn, "with_logical_constraint")(x, ("batch", None)),
+        f(2, 4),
     ),
     *of("normalize", nn.normalize, f(3, 4)),
     *of("ones", lambda x: x + nn.ones(jax.random.PRNGKey(0), (4,), x.dtype), f(2, 4)),
