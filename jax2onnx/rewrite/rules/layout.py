@@ -18,6 +18,8 @@ Permutations of constants and parameters do not count: they are made once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import onnx_ir as ir
 
 from jax2onnx.rewrite.axes import (
@@ -33,7 +35,16 @@ from jax2onnx.rewrite.axes import (
 )
 from jax2onnx.rewrite.editor import Editor
 from jax2onnx.rewrite.shapes import view
-from jax2onnx.rewrite.values import Dims, constant, dims, permutation, rank, the_input, users
+from jax2onnx.rewrite.values import (
+    VIEWS,
+    Dims,
+    constant,
+    dims,
+    permutation,
+    rank,
+    the_input,
+    users,
+)
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
@@ -95,6 +106,9 @@ class _Region:
 
     def saved(self) -> int:
         """How many permutations fewer there are with these layouts."""
+        short = (v for n in self.members for _, v in operands(n) if _is_short(n, v))
+        if any(self.layouts.get(v, ()) not in ((), _in_order(range(rank(v)))) for v in short):
+            return 0
         total = 0
         for value, layout in self.layouts.items():
             transposes, others = self._outside(value)
@@ -140,9 +154,9 @@ class _Region:
         for node in self.members:
             rearrange(editor, node, self.layouts)
             for index, value in operands(node):
-                if value in entered:
+                if value in entered and not _is_short(node, value):
                     node.replace_input_with(index, entered[value])
-                elif value not in self.layouts:
+                elif value not in self.layouts or _is_short(node, value):
                     beside = _beside(editor, node, value, self.layouts[node.outputs[0]])
                     node.replace_input_with(index, beside)
         for value, layout in self.layouts.items():
@@ -178,14 +192,19 @@ class _Region:
         back = editor.behind(maker, self._graph).Transpose(value, perm=undone, like=value)
         back.name = name
         for node, index in tuple(value.uses()):
-            if node not in (*self.members, *transposes, back.producer()):
+            if node not in self.members and node not in transposes and node is not back.producer():
                 node.replace_input_with(index, back)
         if value.is_graph_output():
             outputs = self._graph.outputs
             outputs[outputs.index(value)] = back
 
 
-def _in_order(layout: Layout) -> Layout:
+def _is_short(node: ir.Node, value: ir.Value) -> bool:
+    """Whether an operand is broadcast along axes that it does not have."""
+    return node.op_type not in VIEWS and rank(value) < rank(node.outputs[0])
+
+
+def _in_order(layout: Sequence[int]) -> Layout:
     return tuple(range(len(layout)))
 
 

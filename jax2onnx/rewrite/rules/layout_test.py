@@ -187,3 +187,11 @@ def test_a_value_and_its_transpose_in_one_region() -> None:
 
     x = np.random.default_rng(0).standard_normal((2, 2, 5, 5))
     assert_agrees(symmetrised, (x[0] + 1j * x[1]).astype("complex64"))
+
+
+def test_an_operand_that_lacks_axes_and_is_in_the_region_itself() -> None:
+    def scaled(a: Any) -> Any:
+        size = jnp.max(jnp.abs(a.T), axis=0, keepdims=True)
+        return (a.T / jnp.where(size > 0, size, 1)).T
+
+    assert_agrees(scaled, np.arange(12, dtype="float32").reshape(3, 4))
