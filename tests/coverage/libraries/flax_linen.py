@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax
 from flax import linen as nn
+from flax.linen import spmd
 
 from tests.coverage.example import Example, f, of
 from tests.coverage.libraries import flax_functions, linen_layers, linen_transforms
@@ -18,7 +19,7 @@ _FUNCTIONS = [
     ),
     *of(
         "with_logical_constraint",
-        lambda x: getattr(nn, "with_logical_constraint")(x, ("batch", None)),
+        lambda x: spmd.with_logical_constraint(x, ("batch", None)),
         f(2, 4),
     ),
     *of("normalize", nn.normalize, f(3, 4)),
