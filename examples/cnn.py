@@ -67,22 +67,28 @@ class LinenCNN(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         for features in (8, 16):
-            x = nn.avg_pool(nn.relu(nn.Conv(features, (3, 3))(x)), (2, 2), strides=(2, 2))
+            x = nn.max_pool(nn.relu(nn.Conv(features, (3, 3))(x)), (2, 2), strides=(2, 2))
         logits: jax.Array = nn.Dense(10)(x.reshape(x.shape[0], -1))
         return logits
 
 
 def main(folder: Path) -> None:
     """Exports all three, for batches of any size."""
-    export(folder, "cnn_equinox", jax.vmap(EquinoxCNN(KEY)), [("B", 3, 28, 28)], [NCHW])
+    in_equinox = export(
+        folder, "cnn_equinox", jax.vmap(EquinoxCNN(KEY)), [("B", 3, 28, 28)], [NCHW]
+    )
 
     model = NnxCNN(nnx.Rngs(0))
     model.eval()  # type: ignore[no-untyped-call]
-    export(folder, "cnn_nnx", model, [("B", 28, 28, 3)], [NHWC], inputs_as_nchw=[0])
+    inputs = [("B", 28, 28, 3)]
+    in_nnx = export(folder, "cnn_nnx", model, inputs, [NHWC], inputs_as_nchw=[0])
 
     net = LinenCNN()
     pair = net, net.init(KEY, NHWC)
-    export(folder, "cnn_linen", pair, [("B", 28, 28, 3)], [NHWC], inputs_as_nchw=["x"])
+    export(folder, "cnn_linen", pair, inputs, [NHWC], inputs_as_nchw=["x"])
+
+    for exported in (in_equinox, in_nnx):
+        assert "Transpose" not in [node.op_type for node in exported.graph.node]
 
 
 if __name__ == "__main__":

@@ -30,10 +30,3 @@ def test_every_example_is_run() -> None:
     names = {path.stem for path in Path(__file__).parent.glob("*.py")}
     run = {module.__name__.rpartition(".")[2] for module in EXAMPLES}
     assert names == run | {"__init__", "shared", "examples_test"}
-
-
-def test_channels_first_needs_no_transpose(tmp_path: Path) -> None:
-    cnn.main(tmp_path)
-    for name in ("cnn_equinox", "cnn_nnx"):
-        model = onnx.load(tmp_path / f"{name}.onnx", load_external_data=False)
-        assert "Transpose" not in [node.op_type for node in model.graph.node]
