@@ -72,11 +72,14 @@ _EXACT: Mapping[str, Callable[..., Array | None]] = {
     "Abs": np.abs,
     "Add": np.add,
     "And": np.logical_and,
+    "Clip": np.clip,
     "Div": _divide,
     "Equal": np.equal,
+    "Floor": np.floor,
     "Greater": np.greater,
     "GreaterOrEqual": np.greater_equal,
     "Less": np.less,
+    "IsNaN": np.isnan,
     "LessOrEqual": np.less_equal,
     "Max": np.maximum,
     "Min": np.minimum,
@@ -94,7 +97,7 @@ def fold(op_type: str, inputs: Sequence[Array], attributes: Mapping[str, Any]) -
     function = _MOVEMENT.get(op_type)
     if function is None:
         function = _EXACT.get(op_type)
-        types = _INTEGERS if op_type in ("Max", "Min") else _ROUNDED_EXACTLY  # of -0 and 0
+        types = _INTEGERS if op_type in ("Clip", "Max", "Min") else _ROUNDED_EXACTLY  # of -0 and 0
         if function is None or any(x.dtype.str[1:] not in types for x in inputs):
             return None
     if any(x.size > MAX_ELEMENTS for x in inputs):
@@ -109,14 +112,15 @@ def fold(op_type: str, inputs: Sequence[Array], attributes: Mapping[str, Any]) -
 
 
 def fold_cast(x: Array, dtype: np.dtype[Any]) -> Array | None:
-    """A cast that loses nothing: between integers and booleans, or the constant's own type."""
+    """A cast that loses nothing, or one between integers and booleans, or to the own type."""
     if x.size > MAX_ELEMENTS:
         return None
     if x.dtype == dtype:
         return x
     if x.dtype.kind in "iub" and dtype.kind in "iub":
         return x.astype(dtype)
-    if x.dtype.kind in "iub" and dtype.kind == "f":
+    small = x.dtype.kind == "f" and dtype.kind == "i" and (np.abs(x) < np.iinfo(dtype).max).all()
+    if small or (x.dtype.kind in "iub" and dtype.kind == "f"):
         cast = x.astype(dtype)
         return cast if (cast.astype(x.dtype) == x).all() else None
     return None

@@ -73,6 +73,7 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
     ),
     (
         Entry("depth_to_space", ("Transpose",)),
+        Entry("resize", ("Gather",)),
         Entry("gather", ("Gather",)),
         Entry("known_choice", ("Where",)),
         Entry("neutral", ("Add", "And", "Div", "Mul", "Or", "Sub")),

@@ -17,7 +17,7 @@ import math
 import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
-from jax2onnx.rewrite.pooling import pool
+from jax2onnx.rewrite.images import pool
 from jax2onnx.rewrite.values import (
     Primitive,
     dims,

@@ -15,15 +15,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
+from jax2onnx.rewrite.images import channels_first, was_first
 from jax2onnx.rewrite.values import (
-    BROADCASTING,
-    UNARY,
+    Dims,
     dims,
     made_by,
     only_user,
@@ -64,7 +64,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
             and sizes["i"] == sizes["j"]
             and all(_is_product(d, axis, sizes) for d, axis in zip(dims(x), left, strict=True))
             and all(_is_product(d, axis, sizes) for d, axis in zip(dims(out), right, strict=True))
-            and (not last or editor.prefer == "readable" or _is_permuted(x))
+            and (not last or editor.prefer == "readable" or was_first(x))
         ):
             _replace(editor, joined, x, op_type, last, {"blocksize": sizes["i"], "mode": mode})
             return True
@@ -79,26 +79,12 @@ def _is_product(size: int | str, axis: str, sizes: Mapping[str, int | str]) -> b
     return len(parts) == len(axis) and size == math.prod(parts)
 
 
-def _is_permuted(x: ir.Value) -> bool:
-    """Whether x had its channels first, but for what is computed element by element."""
-    node = made_by(x, *UNARY, *BROADCASTING)
-    while node is not None:
-        shape = dims(x)
-        x = next((v for v in node.inputs if v is not None and dims(v) == shape), x)
-        node = made_by(x, *UNARY, *BROADCASTING) if x is not node.outputs[0] else None
-    return permutation(x) == (0, 2, 3, 1)
-
-
 def _replace(
     editor: Editor, place: ir.Node, x: ir.Value, op_type: str, last: bool, given: dict[str, Any]
 ) -> None:
     op, out = editor.before(place), place.outputs[0]
-    operator: Callable[..., ir.Value] = getattr(op, op_type)
-    if not last:
-        editor.replace(out, operator(x, like=out, **given))
-        return
-    n, h, w, c = dims(x)
-    x = op.Transpose(x, perm=[0, 3, 1, 2], shape=(n, c, h, w))
-    n, h, w, c = dims(out)
-    moved = operator(x, shape=(n, c, h, w), **given)
-    editor.replace(out, op.Transpose(moved, perm=[0, 2, 3, 1], like=out))
+
+    def build(x: ir.Value, shape: Dims) -> Any:
+        return getattr(op, op_type)(x, shape=shape, **given)
+
+    editor.replace(out, channels_first(op, x, out, build) if last else build(x, dims(out)))

@@ -17,7 +17,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
-from jax2onnx.rewrite.pooling import pool
+from jax2onnx.rewrite.images import pool
 from jax2onnx.rewrite.values import is_float, stands_for
 
 

@@ -1,15 +1,23 @@
-"""What MaxPool and AveragePool have in common: windows over up to three axes, channels first."""
+"""What operators on images have in common: channels come first, where JAX has them last."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import onnx_ir as ir
 
-from jax2onnx.rewrite.editor import Editor
+from jax2onnx.rewrite.editor import Editor, Operators
 from jax2onnx.rewrite.shapes import view
-from jax2onnx.rewrite.values import dims, rank
+from jax2onnx.rewrite.values import (
+    BROADCASTING,
+    UNARY,
+    Dims,
+    dims,
+    made_by,
+    permutation,
+    rank,
+)
 
 
 def pool(
@@ -68,3 +76,23 @@ def pool(
             x, perm=[order.index(a) for a in present], shape=tuple(dims(like)[a] for a in present)
         )
     return view(editor, place, x, dims(like))
+
+
+def was_first(x: ir.Value) -> bool:
+    """Whether x had its channels first, but for what is computed element by element."""
+    node = made_by(x, *UNARY, *BROADCASTING)
+    while node is not None:
+        shape = dims(x)
+        x = next((v for v in node.inputs if v is not None and dims(v) == shape), x)
+        node = made_by(x, *UNARY, *BROADCASTING) if x is not node.outputs[0] else None
+    return permutation(x) == (0, 2, 3, 1)
+
+
+def channels_first(
+    op: Operators, x: ir.Value, like: ir.Value, build: Callable[[ir.Value, Dims], ir.Value]
+) -> ir.Value:
+    """What ``build`` makes, for the shape of ``like``, of images whose channels are last."""
+    n, h, w, c = dims(x)
+    x = op.Transpose(x, perm=[0, 3, 1, 2], shape=(n, c, h, w))
+    n, h, w, c = dims(like)
+    return op.Transpose(build(x, (n, c, h, w)), perm=[0, 2, 3, 1], like=like)  # type: ignore[no-any-return]
