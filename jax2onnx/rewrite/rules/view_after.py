@@ -91,11 +91,15 @@ def _repeated(
     attributes = {name: attribute(step, name) for name in step.attributes}
     if step.op_type in _LAST_AXIS:
         attributes["axis"] = -1
-    operands = [
-        x if v is before or v is None else view(editor, step, v, _beside(v, x, seen) or dims(v))
-        for v in step.inputs
-    ]
+    operands = [x if v is before else _viewed_beside(editor, step, v, x, seen) for v in step.inputs]
     operator = getattr(editor.before(step), step.op_type)
     return operator(  # type: ignore[no-any-return]
         *operands, dtype=step.outputs[0].dtype, shape=dims(x), **attributes
     )
+
+
+def _viewed_beside(
+    editor: Editor, step: ir.Node, other: ir.Value | None, x: ir.Value, seen: ir.Value
+) -> ir.Value | None:
+    shape = None if other is None else _beside(other, x, seen)
+    return other if other is None or shape is None else view(editor, step, other, shape)
