@@ -9,6 +9,9 @@ from typing import Any
 
 from jax import tree_util
 
+_HOLDERS = frozenset(("__self__", "_fun"))
+"""What Equinox's bound methods and transformed functions call the module that they hold."""
+
 
 def flatten_with_path(
     tree: Any, is_leaf: Callable[[Any], bool] | None = None
@@ -45,9 +48,9 @@ def path_name(path: Sequence[Any], *, keep_values: bool = False) -> str:
     """Joins the keys of a JAX key path with dots.
 
     Flax NNX wraps each array in a variable whose array is called ``value``: that last step is left
-    out unless ``keep_values``. A bound method of an Equinox module holds it as ``__self__``.
+    out unless ``keep_values``. So are the steps from a wrapper to what it wraps.
     """
-    steps = [step for step in map(_step, path) if step != "__self__"]
+    steps = [step for step in map(_step, path) if step not in _HOLDERS]
     if not keep_values and len(steps) > 1 and steps[-1] == "value":
         steps.pop()
     return ".".join(steps)

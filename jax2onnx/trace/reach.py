@@ -76,12 +76,25 @@ def named(
         return []
     found: dict[object, Path] = {}
     for path, array in _walk(fn, (), split, {}):
-        if identity(array) in wanted:
-            found.setdefault(identity(array), path)
+        key = identity(array)
+        if key not in wanted and array.dtype == np.float64:  # of which JAX traces a copy
+            key = next(
+                (k for k, a in wanted.items() if k not in found and _narrowed(array, a)), key
+            )
+        if key in wanted:
+            found.setdefault(key, path)
     paths = [path for path in found.values() if path]
     alone = len({p[0] for p in paths}) == 1 and isinstance(paths[0][0], _Variable)
     skip = int(alone and all(p[1:] and not p[1][:1].isdigit() for p in paths))
     return [(".".join(found[key][skip:]), array) for key, array in wanted.items() if found.get(key)]
+
+
+def _narrowed(array: Any, const: Any) -> bool:
+    return bool(
+        array.shape == const.shape
+        and const.dtype == np.float32
+        and np.array_equal(array.astype(const.dtype), const)
+    )
 
 
 def _walk(
@@ -122,7 +135,8 @@ def _parts(obj: Any) -> Iterator[tuple[Path, Any]]:
         yield from (((name,), a) for name, a in obj.keywords.items())
     elif tree_util.all_leaves([obj]):
         if type(obj).__module__.partition(".")[0] not in _LIBRARIES | sys.stdlib_module_names:
-            yield from (((name,), value) for name, value in getattr(obj, "__dict__", {}).items())
+            for name, value in [*getattr(obj, "__dict__", {}).items(), *vars(type(obj)).items()]:
+                yield () if isinstance(value, _PLAIN) else (name,), value
     else:
         flat, _ = flatten_with_path(obj, is_leaf=lambda node: node is not obj)
         yield from (((path_name(path),), inner) for path, inner in flat)

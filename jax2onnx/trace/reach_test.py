@@ -22,6 +22,7 @@ KEY = jax.random.key(0)
 
 TABLE = jax.random.normal(KEY, (8, 8))
 HOST = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
+DOUBLES = np.linspace(0, 1, 64).reshape(8, 8)
 EQX = eqx.nn.Linear(8, 8, key=KEY)
 NNX = nnx.Linear(8, 8, rngs=nnx.Rngs(0))
 LINEN = nn.Dense(8)
@@ -38,9 +39,11 @@ class Policy:
     def __init__(self) -> None:
         self.layers: list[Any] = [EQX, {"scale": TABLE}]
 
+    shift = np.linspace(0, 1, 8, dtype=np.float32)
+
     def act(self, x: jax.Array) -> Any:
         linear, rest = self.layers
-        return jax.vmap(linear)(x) @ rest["scale"]
+        return jax.vmap(linear)(x) @ rest["scale"] + self.shift
 
 
 def enclosed() -> Callable[[jax.Array], Any]:
@@ -75,7 +78,8 @@ REACHED: dict[str, Any] = {
     "a partial": (functools.partial(lambda w, x: x @ w, TABLE), {"w"}),
     "a partial of keywords": (functools.partial(lambda x, w: x @ w, w=TABLE), {"w"}),
     "a lambda around a partial": (lambda x: functools.partial(project)(x) + 1, {"TABLE"}),
-    "an object": (Policy().act, {"layers.0.weight", "layers.1.scale"}),
+    "an object": (Policy().act, {"layers.0.weight", "layers.1.scale", "shift"}),
+    "numpy's doubles": (lambda x: x @ DOUBLES, {"DOUBLES"}),
     "under jit": (jax.jit(project), {"TABLE"}),
     "in a loop": (looped, {"TABLE"}),
 }
