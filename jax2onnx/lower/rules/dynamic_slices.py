@@ -12,7 +12,7 @@ from jax import lax
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import INT64
 from jax2onnx.lower.registry import register_lowering
-from jax2onnx.lower.rules.indexing import clamped, unwrapped
+from jax2onnx.lower.rules.positions import clamped, unwrapped
 
 
 def _clamped_starts(
