@@ -125,8 +125,10 @@ def _axes(node: ir.Node) -> Layout | None:
         return axes(node)
     if node.op_type == "Slice" and len(node.inputs) > 3:
         return integers(node.inputs[3])
-    if node.op_type in _BY_POSITION and len(node.inputs) < 4 and integers(node.inputs[1]):
-        return () if rank(node.outputs[0]) == rank(the_input(node)) else None
+    if node.op_type in _BY_POSITION and len(node.inputs) < 4:
+        numbers, size = integers(node.inputs[1]) or (), rank(the_input(node))
+        whole = len(numbers) in (size, 2 * size) and rank(node.outputs[0]) == size
+        return () if whole else None
     return None
 
 

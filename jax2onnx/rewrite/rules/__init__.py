@@ -47,6 +47,7 @@ class Entry:
         return rule
 
 
+_SOFTMAX = Entry("softmax", ("Exp",))
 _TRANSPOSE = Entry("transpose", ("Transpose",))
 _VIEW = Entry("view", ("Reshape", "Squeeze", "Unsqueeze"))
 _VIEW_AFTER = Entry("view_after", ("Reshape", "Squeeze", "Unsqueeze"))
@@ -86,7 +87,7 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
         Entry("layer_normalization", ("Sqrt",)),
         Entry("group_normalization", ("Sqrt",)),
         Entry("rms_normalization", ("Sqrt",), opset=23),
-        Entry("softmax", ("Exp",)),
+        _SOFTMAX,
         Entry("reduce_log_sum_exp", ("Exp",), asked="readable"),
         Entry("split", ("Slice",)),
     ),
@@ -111,6 +112,7 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
         Entry("gru", ("Scan",)),
         Entry("lstm", ("Scan",)),
         Entry("rnn", ("Scan",)),
+        _SOFTMAX,
         Entry("linear", ("MatMul",)),
     ),
     (_VIEW_AFTER,),

@@ -148,6 +148,16 @@ def test_options_of_dot_product_attention(options: Any, spec: Any) -> None:
     assert (counts["Attention"], counts["MatMul"], counts["Transpose"]) == (1, 0, 0)
 
 
+@pytest.mark.parametrize("batch", [B, "B"])
+def test_queries_in_groups_stay_products(batch: Any) -> None:
+    """Three heads of keys for six of queries: one softmax between two products."""
+    arrays = [RNG.standard_normal((B, n, h, D), np.float32) for n, h in ((T, 6), (S, 3), (S, 3))]
+    specs = [(batch, *a.shape[1:]) for a in arrays]
+    model = assert_agrees(jax.nn.dot_product_attention, *arrays, specs=specs)
+    counts = operator_counts(model)
+    assert (counts["Softmax"], counts["MatMul"]) == (1, 2)
+
+
 def test_bias_and_mask_together() -> None:
     bias = RNG.standard_normal((H, T, S), np.float32)
 
