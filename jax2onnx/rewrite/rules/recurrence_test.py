@@ -1,3 +1,5 @@
+"""The rules `gru`, `lstm`, `rnn` and `loop_invariant`."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
