@@ -53,6 +53,7 @@ _REASONS = (
     (r"callback|debug_print", "it calls Python, which a model cannot"),
     (r"all_gather|all_to_all|psum|pmax|pmin|ppermute|psend|precv|reduce_scatter|axis_index",
      "it is for several devices, a model for one"),
+    (r"rng_uniform", "it has no key: take jax.random.uniform"),
     (r"ffi_call|custom_partitioning|pallas_call", "its code is native: give the same in JAX"),
 )  # fmt: skip
 
