@@ -101,3 +101,10 @@ def test_symbolic_shape() -> None:
 def test_gamma() -> None:
     shape = np.array([0.3, 1.0, 4.5], np.float32)
     assert_agrees(lambda s, a: jax.random.gamma(jax.random.key(s), a), SEED, shape)
+
+
+def test_a_loop_over_keys_under_vmap() -> None:
+    def one(data: jax.Array) -> Any:
+        return jax.random.binomial(jax.random.wrap_key_data(data), 10.0, 0.3, (4,))
+
+    assert_agrees(jax.vmap(one), np.arange(6, dtype=np.uint32).reshape(3, 2))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 from jax._src import pjit
 
@@ -56,11 +57,22 @@ def _while(
     body_consts = operands[cond_nconsts : cond_nconsts + body_nconsts]
     carry = list(operands[cond_nconsts + body_nconsts :])
     going, body = _function(cond_jaxpr), _function(body_jaxpr)
-    return list(
-        lax.while_loop(
-            lambda c: going(*cond_consts, *c)[0], lambda c: body(*body_consts, *c), carry
-        )
-    )
+
+    def test(carried: Any) -> Any:
+        return going(*cond_consts, *carried)[0]
+
+    def step(carried: Any) -> list[Any]:
+        new = body(*body_consts, *carried)
+        if not cond_jaxpr.out_avals[0].shape:
+            return new
+        on = test(carried)  # under `vmap`, for each element; the others stay as they are
+
+        def chosen(after: Any, before: Any) -> Any:
+            return jnp.where(jnp.expand_dims(on, range(on.ndim, after.ndim)), after, before)
+
+        return list(jax.tree_util.tree_map(chosen, new, carried))
+
+    return list(lax.while_loop(lambda carried: jnp.any(test(carried)), step, carry))
 
 
 @rule(lax.scan_p)
