@@ -45,10 +45,14 @@ def _attention(**options: Any) -> Any:
     return lambda: _new("MultiheadAttention", 2, 8, **options)
 
 
+def _without_state(module: Any, state: Any, x: Any) -> Any:
+    return module(x, state)[0]
+
+
 def _stateful(symbol: str, *arguments: Any, inference: bool, **keywords: Any) -> Any:
     made_, state = nn.make_with_state(getattr(nn, symbol))(*arguments, **keywords)
     ready = nn.inference_mode(made_, inference)
-    return lambda x: ready(x, state)[0]
+    return functools.partial(_without_state, ready, state)
 
 
 def _weight_norm(axis: int | None) -> Any:
