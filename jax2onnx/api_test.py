@@ -203,6 +203,7 @@ def test_the_file_is_written_and_its_path_returned(tmp_path: Path) -> None:
     [
         ({"opset": 7}, "opset=7"),
         ({"return_mode": "text"}, "return_mode='text'"),
+        ({"prefer": "size"}, "prefer='size'"),
         ({"return_mode": "file"}, "go together"),
         ({"output_path": "x.onnx"}, "go together"),
         ({"input_names": ["a", "b"]}, "2 names for 1 inputs"),
