@@ -8,7 +8,7 @@ import pytest
 from jax import Array
 
 from jax2onnx.rewrite.testing import PLACES, operator_counts
-from jax2onnx.testing import assert_agrees
+from jax2onnx.testing import assert_agrees, operators
 
 X = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
 
@@ -49,3 +49,13 @@ def test_holds_back_where_the_other_side_gives_the_shape() -> None:
         return jnp.where(np.ones(4, bool), x[0], y)
 
     assert_agrees(broadcast, X, X)
+
+
+def test_true_or_false_is_the_condition() -> None:
+    def lower_half(x: Array) -> Array:
+        return x * jnp.tril(jnp.ones((x.shape[0],) * 2, bool))
+
+    x = np.arange(9, dtype=np.float32).reshape(3, 3)
+    assert "Where" not in operators(assert_agrees(lower_half, x, specs=[("N", "N")]))
+    either = assert_agrees(lambda x: jnp.where(x > 1, False, True), x)
+    assert "Where" in operators(either)

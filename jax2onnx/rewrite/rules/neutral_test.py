@@ -64,3 +64,12 @@ def test_holds_back_for_parameters() -> None:
 
     model = assert_agrees(Shift(jnp.zeros(4)), X)
     assert operators(model) == ["Add"]
+
+
+def test_mask_that_hides_nothing() -> None:
+    def masked(x: Array, mask: Array) -> Array:
+        return jnp.where(jnp.ones((4, 2, 3), bool) & mask, x, 0)
+
+    x = np.arange(24, dtype=np.float32).reshape(4, 2, 3)
+    model = assert_agrees(masked, x, np.asarray([True, False, True]))
+    assert operators(model) == ["Where"]
