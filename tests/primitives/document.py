@@ -31,9 +31,10 @@ CPU counts neither way; nothing else is left out.
 COMMANDS = """\
 ## Running it
 
-    ./pants test tests/primitives::               # two cases a group, and every known failure
-    ./pants test tests/primitives:: -- --all      # every case, one after the other
-    ./pants run tests/primitives/__main__.py      # every case in two processes; writes this file
+    ./pants test tests/primitives::             # two cases a group, and what is told of below
+    ./pants test tests/primitives:: -- --all    # every case
+    ./pants export --resolve=tests              # every case in two processes, which writes this:
+    dist/export/python/virtualenvs/tests/3.11*/bin/python -m tests.primitives
 """
 
 
