@@ -49,7 +49,8 @@ def _dynamic_slice(
     if not inside:
         return operand
     if len(inside) == 1 and slice_sizes[axis := next(iter(inside))] == 1:
-        return ctx.op.Gather(operand, inside[axis], axis=axis, shape=ctx.out_dims)
+        index, rest = ctx.reshape(inside[axis], ()), (*dims[:axis], *dims[axis + 1 :])
+        return ctx.reshape(ctx.op.Gather(operand, index, axis=axis, shape=rest), ctx.out_dims)
     axes = list(inside)
     first = _concat(ctx, list(inside.values()))
     sizes = ctx.shape_tensor(tuple(slice_sizes[a] for a in axes))

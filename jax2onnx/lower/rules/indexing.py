@@ -112,7 +112,12 @@ class _Grid:
 
     def _covers(self, axis: _Axis) -> bool:
         """Whether each window is known to be the whole axis, so that it is no indexed one."""
-        start = self.ctx.builder.array(axis.start)
+        value: ir.Value | None = axis.start
+        while value is not None and (node := value.producer()) is not None:
+            if node.op_type not in ("Cast", "Expand", "Reshape", "Squeeze", "Unsqueeze"):
+                break
+            value = node.inputs[0]
+        start = self.ctx.builder.array(value)
         whole = self.operand_dims[axis.axis] == axis.window
         return bool(whole and start is not None and not start.any())
 
