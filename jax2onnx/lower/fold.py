@@ -63,6 +63,7 @@ _MOVEMENT: Mapping[str, Callable[..., Array | None]] = {
     "Reshape": _reshape,
     "Slice": _slice,
     "Squeeze": lambda x, axes: x.squeeze(tuple(int(a) for a in axes)),
+    "Tile": lambda x, reps: np.tile(x, tuple(int(r) for r in reps)),
     "Transpose": lambda x, perm: x.transpose(perm),
     "Unsqueeze": lambda x, axes: np.expand_dims(x, tuple(int(a) for a in axes)),
     "Where": _where,
@@ -87,6 +88,7 @@ _EXACT: Mapping[str, Callable[..., Array | None]] = {
     "Neg": np.negative,
     "Not": np.logical_not,
     "Or": np.logical_or,
+    "Sqrt": np.sqrt,
     "Sub": np.subtract,
     "Xor": np.logical_xor,
 }

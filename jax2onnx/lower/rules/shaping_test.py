@@ -75,3 +75,11 @@ def test_symbolic_dimensions(fn: Any, shape: Any) -> None:
 @pytest.mark.parametrize("mode", ["edge", "reflect", "wrap", "mean", "symmetric", "linear_ramp"])
 def test_every_padding(mode: Any) -> None:
     assert_agrees(lambda x: jnp.pad(x, ((0, 0), (1, 2), (2, 0)), mode=mode), X)
+
+
+def test_exact_arithmetic_on_constants_is_done_at_once() -> None:
+    def fn(x: jax.Array) -> Any:
+        root = jnp.sqrt(lax.optimization_barrier(jnp.float32(6)))
+        return x / root + lax.tile(jnp.arange(2.0, dtype=np.float32), (2,))
+
+    assert operators(assert_agrees(fn, X)) == ["Div", "Add"]
