@@ -21,7 +21,8 @@ HEADER = """\
 
 JAX ships the definition of what its primitives do as test cases:
 `jax._src.internal_test_util.test_harnesses`. Every one of them is converted and run, as listed
-with 64-bit types off and, where the list grows by them, with 64-bit types on.
+with 64-bit types off (5,594; the few of a 64-bit dtype run with them on) and, where the list grows
+by them, with 64-bit types on.
 
 A case passes when `onnx.checker` accepts the model, ONNX Runtime's CPU provider runs it, and
 shapes, dtypes and values agree with JAX, called without compilation. What JAX itself refuses on the
