@@ -13,7 +13,7 @@ from jax2onnx.errors import LoweringError
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import onnx_dtype
 from jax2onnx.lower.jaxprs import call_site, source_line, unsupported_p
-from jax2onnx.lower.registry import LOWERINGS, Rule
+from jax2onnx.lower.registry import Rule, rule_of
 from jax2onnx.trace.dimensions import is_empty
 from jax2onnx.trace.modules import ModuleTracker
 from jax2onnx.trace.undecided import UNDECIDED, concerns_dimension, undecided
@@ -48,7 +48,7 @@ def lower_jaxpr(
         inputs = [_read(ctx, env, v) for v in eqn.invars]
         avals: list[Any] = [v.aval for v in eqn.outvars]
         empty = avals and all(is_empty(a.shape) for a in avals)
-        rule: Rule = _nothing if empty else LOWERINGS.get(eqn.primitive, _missing)
+        rule: Rule = _nothing if empty else rule_of(eqn.primitive) or _missing
         with ctx.equation(eqn):
             try:
                 results = rule(ctx, *inputs, **eqn.params)
