@@ -100,23 +100,6 @@ EXCLUDED: dict[str, dict[str, str]] = {
         ),
         host="tabulate",
     ),
-    "equinox.nn": {},
-    "equinox.internal": _listed(
-        type=(
-            "AbstractClassVar AbstractProgressMeter AbstractVar ContainerMeta Enumeration "
-            "GetKey NoProgressMeter Static TextProgressMeter TqdmProgressMeter TreeWLCustom "
-            "ω"
-        ),
-        object=(
-            "cached_filter_eval_shape closure_to_pytree create_vprim doc_remove_args "
-            "doc_repr filter_primitive_batching filter_primitive_bind filter_primitive_def "
-            "filter_primitive_jvp filter_primitive_transpose finalise_eval_jaxpr "
-            "finalise_jaxpr finalise_jaxpr_as_fn finalise_make_jaxpr hashable_combine "
-            "hashable_partition register_impl_finalisation str2jax"
-        ),
-        host="announce_transform assert_dce breakpoint_if inspect_dce to_onnx",
-        static="eval_empty",
-    ),
 }
 
 

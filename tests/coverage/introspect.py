@@ -25,22 +25,27 @@ class Library:
         name: how users import it.
         examples: the module below `tests.coverage.libraries` that has its examples.
         nested: whether the symbols of its submodules are its own, as ``norm.pdf``.
+        part: only what is defined below this module.
     """
 
     name: str
     examples: str
     nested: bool = False
+    part: str = ""
 
     @cache  # noqa: B019  libraries live as long as the process
     def symbols(self) -> tuple[str, ...]:
         """Names of its public symbols that are no modules, sorted."""
         module = importlib.import_module(self.name)
-        found = _public(module)
+        found = [name for name in _public(module) if self._is_of_part(getattr(module, name))]
         if self.nested:
             for name, value in vars(module).items():
                 if isinstance(value, types.ModuleType) and not name.startswith("_"):
                     found += [f"{name}.{inner}" for inner in _public(value)]
         return tuple(sorted(found))
+
+    def _is_of_part(self, value: Any) -> bool:
+        return not self.part or str(getattr(value, "__module__", "")).startswith(self.part)
 
     def excluded(self) -> dict[str, str]:
         """Symbols that are no computations of JAX, and why."""
@@ -107,6 +112,6 @@ LIBRARIES: tuple[Library, ...] = (
     Library("flax.nnx", "flax_nnx"),
     Library("flax.linen", "flax_linen"),
     Library("equinox.nn", "equinox_nn"),
-    Library("equinox.internal", "equinox_internal"),
+    Library("equinox.internal", "equinox_internal", part="equinox.internal._loop"),
     Library("dm_pix", "dm_pix_"),
 )

@@ -1,4 +1,4 @@
-"""``equinox.internal``: loops, and what may surround a computation."""
+"""``equinox.internal``: its loops, and the buffers that they carry."""
 
 from __future__ import annotations
 
@@ -51,28 +51,6 @@ EXAMPLES: list[Example] = [
         )
     ],
     *[e for kind in ("lax", "checkpointed") for e in of("scan", _scan(kind), _X, variant=kind)],
-    *of(
-        "scan_trick",
-        lambda x: eqxi.scan_trick(lambda c: c + 1, [lambda c: c * 2, lambda c: c - 3], x),
-        _X,
-    ),
-    *of("error_if", lambda x: eqxi.error_if(x, jnp.any(x > 1e6), "too large"), _X),
-    *of(
-        "branched_error_if",
-        lambda x: eqxi.branched_error_if(x, jnp.any(x > 1e6), jnp.array(0), ["too large"]),
-        _X,
-    ),
-    *of("nextafter", eqxi.nextafter, _X),
-    *of("prevbefore", eqxi.prevbefore, _X),
-    *of("left_broadcast_to", lambda x: eqxi.left_broadcast_to(x, (3, 4)), f(3)),
-    *of("noinline", eqxi.noinline(jnp.sin), _X),
-    *of("nonbatchable", eqxi.nonbatchable, _X),
-    *of("nondifferentiable", eqxi.nondifferentiable, _X),
-    *of("nondifferentiable_backward", eqxi.nondifferentiable_backward, _X),
-    *of("nontraceable", eqxi.nontraceable, _X),
-    *of("unvmap_all", lambda x: eqxi.unvmap_all(x > 0), _X),
-    *of("unvmap_any", lambda x: eqxi.unvmap_any(x > 0), _X),
-    *of("unvmap_max", eqxi.unvmap_max, i(3, 4)),
     *of("buffer_at_set", lambda x, k: eqxi.buffer_at_set(x, k, 2.0), _X, i(high=3)),
     *of(
         "MaybeBuffer",
@@ -85,9 +63,4 @@ EXAMPLES: list[Example] = [
         ),
         _X,
     ),
-    *of("debug_backward_nan", eqxi.debug_backward_nan, _X),
-    *of("materialise_zeros", lambda x: eqxi.materialise_zeros(x, None), _X),
-    *of("eval_zero", lambda x: x + eqxi.eval_zero(jnp.zeros, (3, 4)), _X),
-    *of("store_dce", eqxi.store_dce, _X),
-    *of("finalise_fn", eqxi.finalise_fn(lambda v: eqxi.nondifferentiable(v) + 1), _X),
 ]

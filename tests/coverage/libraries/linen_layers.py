@@ -302,6 +302,7 @@ EXAMPLES: list[Example] = [
         "init_with_output",
         lambda x: nn.init_with_output(lambda m, y: m(y), Block())(jax.random.PRNGKey(0), x)[0],
         f(2, 4),
+        tolerance=(1e-5, 1e-5),
     ),
     *modules(
         "Fp8DotGeneralOp",

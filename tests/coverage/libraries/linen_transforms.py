@@ -104,6 +104,6 @@ EXAMPLES: list[Example] = [
         f(2, 4),
     ),
     *modules("while_loop", calling(_loop), f(2, 4)),
-    *modules("named_call", calling(lambda _, x: nn.named_call(Block)()(x)), f(2, 4)),
+    *modules("named_call", calling(nn.named_call(lambda _, x: nn.Dense(3)(x))), f(2, 4)),
     *modules("fold_rngs", calling(lambda _, x: nn.fold_rngs(Block)()(x)), f(2, 4)),
 ]
