@@ -84,11 +84,13 @@ def _update(
     end = ctx.op.Add(start, ctx.shape_tensor((size,)))
     whole = ctx.builder.constant([np.iinfo(np.int64).max], np.int64)
 
+    number = len(ctx.builder.nodes)  # ONNX Runtime takes equal names for equal sizes
+
     def cut(first: ir.Value, last: ir.Value, length: Any) -> ir.Value:
         shape = (*dims[:axis], length, *dims[axis + 1 :])
         return ctx.op.Slice(operand, first, last, [axis], shape=shape)
 
     middle = _update(ctx, cut(start, end, size), update, rest) if rest else update
-    before = cut(ctx.constant([0], INT64), start, "before")
-    after = cut(end, whole, "after")
+    before = cut(ctx.constant([0], INT64), start, f"before_{number}")
+    after = cut(end, whole, f"after_{number}")
     return ctx.op.Concat(before, middle, after, axis=axis, shape=dims)

@@ -140,6 +140,14 @@ def test_symbolic_sizes() -> None:
     )
 
 
+def test_updates_at_several_places_of_one_graph() -> None:
+    def updated(x: Any, i: Any, j: Any) -> Any:
+        first = lax.dynamic_update_slice(x, -x[:2], (i, 0))
+        return first, lax.dynamic_update_slice(jnp.sin(x), x[:2], (j, 0))
+
+    assert_agrees(updated, np.arange(20, dtype=np.float32).reshape(10, 2), np.int32(7), np.int32(2))
+
+
 @pytest.mark.parametrize("start", [-1, -3, 0, 2, 9])
 def test_an_update_of_one_element_counts_from_the_end(start: int) -> None:
     x, i = np.arange(3, dtype=np.float32), np.int32(start)
