@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dm_pix
 import jax
-import jax.numpy as jnp
 
 from tests.coverage.example import Example, each, f, key, of
 
@@ -68,9 +67,7 @@ EXAMPLES: list[Example] = [
     *each(dm_pix, "pad_to_size", _IMAGE, variants=({"target_height": 9, "target_width": 8},)),
     *of(
         "elastic_deformation",
-        lambda k, x: dm_pix.elastic_deformation(
-            jax.random.wrap_key_data(k), x, jnp.asarray(2.0), jnp.asarray(1.5)
-        ),
+        lambda k, x: dm_pix.elastic_deformation(jax.random.wrap_key_data(k), x, 2.0, 1.5),
         key(),
         _ONE,
         tolerance=_LOOSE,

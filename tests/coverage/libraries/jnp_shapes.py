@@ -12,11 +12,13 @@ _TWO = (f(3, 4), f(3, 4))
 
 
 EXAMPLES: list[Example] = [
+    *of("size", lambda x: x + jnp.size(x), _X),
+    *of("shape", lambda x: x + jnp.shape(x)[0], _X),
     *each(
         jnp,
         "copy array asarray ravel transpose matrix_transpose flip fliplr flipud rot90 "
         "squeeze atleast_1d atleast_2d atleast_3d zeros_like ones_like empty_like diagonal diag "
-        "diagflat trace tril triu size ndim shape",
+        "diagflat trace tril triu ndim",
         _X,
     ),
     *each(
