@@ -16,19 +16,22 @@ ACTIVATIONS = (
     "mish relu relu6 selu sigmoid silu soft_sign softplus sparse_plus sparse_sigmoid squareplus "
     "swish tanh"
 )
+SOFTMAX = (1e-5, 1e-6)
+"""Tolerances of attention: `jax.nn` takes its softmax in float32, in double precision too."""
 
 
 def attention(library: Any) -> list[Example]:
     """``dot_product_attention`` of the library, whose conventions are those of Flax or of JAX."""
     fn = library.dot_product_attention
     return [
-        *of("dot_product_attention", fn, *_HEADS),
+        *of("dot_product_attention", fn, *_HEADS, tolerance=SOFTMAX),
         *of(
             "dot_product_attention",
             fn,
             *_HEADS,
             f(2, 4, 5, 5),
             variant="bias",
+            tolerance=SOFTMAX,
         ),
         *of(
             "dot_product_attention",
@@ -36,6 +39,7 @@ def attention(library: Any) -> list[Example]:
             *_HEADS,
             b(2, 4, 5, 5),
             variant="mask",
+            tolerance=SOFTMAX,
         ),
     ]
 
@@ -97,6 +101,7 @@ EXAMPLES: list[Example] = [
             lambda q, k, v, o=o: nn.dot_product_attention(q, k, v, **o),
             *_HEADS,
             variant=v,
+            tolerance=SOFTMAX,
         )
     ],
     *of(
@@ -106,6 +111,7 @@ EXAMPLES: list[Example] = [
         f(2, 5, 2, 8),
         f(2, 5, 2, 8),
         variant="grouped",
+        tolerance=SOFTMAX,
     ),
     *of(
         "dot_product_attention",
@@ -115,5 +121,6 @@ EXAMPLES: list[Example] = [
         *_HEADS,
         i(2, low=1, high=6),
         variant="lengths",
+        tolerance=SOFTMAX,
     ),
 ]

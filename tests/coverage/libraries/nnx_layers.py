@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from tests.coverage.example import Example, Variants, b, f, i, layer, made, using
+from tests.coverage.libraries.jax_nn import SOFTMAX
 
 _BF16 = {"dtype": jnp.bfloat16, "param_dtype": jnp.bfloat16}
 _CONV: Variants = (
@@ -247,7 +248,7 @@ EXAMPLES: list[Example] = [
             _attention(**o),
             f(2, 5, 8),
             variant=v,
-            tolerance=(1e-3, 1e-9) if v == "normalize_qk" else None,
+            tolerance=(1e-3, 1e-5) if v == "normalize_qk" else SOFTMAX,
         )
     ],
     *layer(
@@ -257,13 +258,22 @@ EXAMPLES: list[Example] = [
         f(2, 7, 8),
         b(2, 1, 5, 7),
         variant="cross,mask",
+        tolerance=SOFTMAX,
     ),
-    *layer("MultiHeadAttention", _decoder, f(2, 1, 8), variant="decode", skip=("symbolic",)),
+    *layer(
+        "MultiHeadAttention",
+        _decoder,
+        f(2, 1, 8),
+        variant="decode",
+        skip=("symbolic",),
+        tolerance=SOFTMAX,
+    ),
     *layer(
         "MultiHeadAttention",
         using(_attention(), lambda m, x: m(x, mask=nnx.make_causal_mask(x[..., 0]))),
         f(2, 5, 8),
         variant="causal",
+        tolerance=SOFTMAX,
     ),
     *_layers("PReLU", (), f(2, 4), always=dict, variants=({}, {"negative_slope_init": 0.2})),
     *layer("LoRA", lambda: nnx.LoRA(4, 2, 3, **_rngs()), f(2, 4)),
