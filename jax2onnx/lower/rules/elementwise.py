@@ -64,7 +64,6 @@ _ONE_OPERATOR: dict[Any, Rule] = {
     lax.gt_p: elementwise("Greater"),
     lax.le_p: elementwise("LessOrEqual"),
     lax.log_p: elementwise("Log"),
-    lax.logistic_p: elementwise("Sigmoid"),
     lax.lt_p: elementwise("Less"),
     lax.max_p: by_type("Or", "Max"),
     lax.min_p: by_type("And", "Min"),

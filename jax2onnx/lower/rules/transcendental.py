@@ -139,3 +139,5 @@ register_lowering(lax.cosh_p)(doubled("Cosh", _cosh))
 register_lowering(lax.asinh_p)(doubled("Asinh", _asinh))
 register_lowering(lax.acosh_p)(doubled("Acosh", _acosh))
 register_lowering(lax.atanh_p)(doubled("Atanh", lambda x: (lax.log1p(x) - lax.log1p(-x)) / 2))
+# ONNX Runtime's Sigmoid of doubles is 0 from about -40 on.
+register_lowering(lax.logistic_p)(doubled("Sigmoid", lambda x: 1 / (1 + lax.exp(-x))))

@@ -13,7 +13,9 @@ _NUMBERS = np.array([s * v for v in [*_SIZES, 1e200, np.inf] for s in (1, -1)] +
 _FUNCTIONS = ["acos", "acosh", "asin", "asinh", "atan", "atanh", "cosh", "sinh", "tan"]
 
 
-@pytest.mark.parametrize("name", [*_FUNCTIONS, "cbrt", "erf", "expm1", "log1p", "sin", "tanh"])
+@pytest.mark.parametrize(
+    "name", [*_FUNCTIONS, "cbrt", "erf", "expm1", "log1p", "logistic", "sin", "tanh"]
+)
 def test_in_double_precision(name: str) -> None:
     assert_agrees(getattr(lax, name), _NUMBERS, double=True, rtol=1e-13, atol=0)
 
