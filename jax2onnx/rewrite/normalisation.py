@@ -47,7 +47,7 @@ class Product:
 
 
 def products(sqrt: ir.Node) -> list[Product]:
-    """The products that 1 / ``sqrt`` is in: alone with its next factor, then with one more."""
+    """The products of 1 / ``sqrt`` with its next factor, and with one more; the others stay."""
     value, user = _reader(sqrt.outputs[0])
     if user is None:
         return []
@@ -58,7 +58,8 @@ def products(sqrt: ir.Node) -> list[Product]:
         found = [Product(user, value, [the_input(user)])]
     else:
         return []
-    return found + [p for first in found for p in _next(first.factors, first.root, first.inverse)]
+    found += [p for first in found for p in _next(first.factors, first.root, first.inverse)]
+    return [product for product in found if len(product.factors) <= 2]
 
 
 def _reader(value: ir.Value) -> tuple[ir.Value, ir.Node | None]:

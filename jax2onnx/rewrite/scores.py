@@ -60,8 +60,8 @@ class Scores:
         queries, keys = dims(self.product.outputs[0])[-2:]
         array = constant(mask)
         if array is not None:
-            seen = np.tril(np.ones(array.shape[-2:], bool))
-            return array.shape[-2:] == (queries, keys) and bool((array == seen).all())
+            fits = array.shape[-2:] == (queries, keys)
+            return fits and bool((array == np.tril(np.ones((queries, keys), bool))).all())
         node = made_by(mask, "GreaterOrEqual")
         if node is None or dims(mask)[-2:] != (queries, keys):
             return False

@@ -115,6 +115,10 @@ def test_query_without_a_key_has_the_mean(mask: Any) -> None:
     assert operators(model) == ["Where", "Attention"]
 
 
+def test_no_key_for_any_query() -> None:
+    assert_agrees(hidden(np.bool_(False), LOW), Q, K, V)
+
+
 @pytest.mark.parametrize("number", [-1e9, -np.inf])
 def test_holds_back_where_a_query_without_a_key_would_change(number: float) -> None:
     model = assert_agrees(hidden(MASK, number), Q, K, V)

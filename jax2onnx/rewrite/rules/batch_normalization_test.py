@@ -91,6 +91,14 @@ def statistics_along_the_batch(x: Array) -> Any:
     return (x[:, :, 0] - x[:, 0, 0]) / jnp.sqrt(x[0, 0, 0, 0] ** 2 + 1)
 
 
+def test_further_factors_stay() -> None:
+    def scaled_twice(x: Array, v: Array) -> Any:
+        return (x - M) * S * jax.lax.rsqrt(v + 1e-3) * (S + 1)
+
+    model = assert_agrees(scaled_twice, X, V, rtol=1e-4)
+    assert operator_counts(model)["BatchNormalization"] == 1
+
+
 @pytest.mark.parametrize(
     ("function", "arrays"),
     [

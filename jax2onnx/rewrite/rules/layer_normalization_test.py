@@ -115,6 +115,15 @@ def test_factor_that_differs_from_row_to_row_stays() -> None:
     assert [n for n in operators(model) if n != "Unsqueeze"] == ["LayerNormalization", "Mul", "Add"]
 
 
+def test_further_factors_stay() -> None:
+    def scaled_twice(x: Array) -> Array:
+        centred = x - x.mean(-1, keepdims=True)
+        return centred * SCALE * lax.rsqrt(x.var(-1, keepdims=True) + 1e-5) * (SCALE + 1)
+
+    model = assert_agrees(scaled_twice, X)
+    assert operators(model) == ["LayerNormalization", "Mul"]
+
+
 def test_statistics_that_are_results_too() -> None:
     def both(x: Array) -> tuple[Array, Array]:
         mean = x.mean(-1, keepdims=True)

@@ -7,6 +7,7 @@ Does not apply
 
 - where the sum is read by others too, which would reduce twice;
 - to a division by anything but the number of elements, or by a symbolic dimension;
+- to no elements, of which ONNX Runtime's mean is 0 and JAX's NaN;
 - to integers, whose mean ONNX truncates.
 """
 
@@ -48,14 +49,16 @@ def _mean(editor: Editor, node: ir.Node) -> bool:
     ):
         return False
     source, along = the_input(reduction), axes(reduction)
-    if along is None or not along:
+    if node.op_type != "Div" or not along:
         return False
     sizes = [dims(source)[a] for a in along]
     if not all(isinstance(s, int) for s in sizes):
         return False
     count = np.asarray(math.prod(int(s) for s in sizes), total.dtype.numpy())
     out = node.outputs[0]
-    if node.op_type != "Div" or scalar(node.inputs[1]) != float(count) or dims(out) != dims(total):
+    if scalar(node.inputs[1]) != float(count) or not 0 < count < math.inf:
+        return False
+    if dims(out) != dims(total):
         return False
     mean = editor.before(node).ReduceMean(
         source, reduction.inputs[1], keepdims=attribute(reduction, "keepdims", 1), like=out

@@ -63,6 +63,10 @@ def test_holds_back(function: Any) -> None:
     assert operator_counts(assert_agrees(function, X))["ReduceMean"] == 0
 
 
+def test_mean_of_nothing_is_no_number() -> None:
+    assert_agrees(lambda x: x.mean(0), X[:0])
+
+
 def test_holds_back_along_a_symbolic_axis() -> None:
     model = assert_agrees(lambda x: x.mean(0), X, specs=[("B", 3, 4)])
     assert operator_counts(model)["ReduceMean"] == 0

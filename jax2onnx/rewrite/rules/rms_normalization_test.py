@@ -54,6 +54,21 @@ def test_fires(function: Any, specs: Any) -> None:
     assert operators(model) == ["RMSNormalization"]
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, root: x / root * SCALE * (SCALE + 1),
+        lambda x, root: 1 / root * (x * SCALE) * (SCALE * x),
+        lambda x, root: x * SCALE * (1 / root) * (SCALE + 1) * x + SCALE,
+    ],
+)
+def test_further_factors_stay(function: Any) -> None:
+    def scaled_twice(x: Array) -> Array:
+        return function(x, jnp.sqrt(jnp.mean(x * x, axis=-1, keepdims=True) + 1e-5))
+
+    assert "RMSNormalization" in operators(assert_agrees(scaled_twice, X))
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_fires_inside(place: Any) -> None:
     model = assert_agrees(place(scaled_last), X)
