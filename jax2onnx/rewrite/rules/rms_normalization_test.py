@@ -63,7 +63,7 @@ def test_fires(function: Any, specs: Any) -> None:
     ],
 )
 def test_further_factors_stay(function: Any) -> None:
-    def scaled_twice(x: Array) -> Array:
+    def scaled_twice(x: Array) -> Any:
         return function(x, jnp.sqrt(jnp.mean(x * x, axis=-1, keepdims=True) + 1e-5))
 
     assert "RMSNormalization" in operators(assert_agrees(scaled_twice, X))
