@@ -17,7 +17,7 @@ import pytest
 from tests.commands import REPOSITORY
 
 _EXTRA = "onnxruntime"
-_DISTRIBUTIONS = {"onnx_ir": "onnx-ir"}
+_DISTRIBUTIONS = {"google": "protobuf", "onnx_ir": "onnx-ir"}
 """Module -> the distribution that holds it, where their names differ."""
 
 
@@ -76,7 +76,7 @@ def test_it_asks_for_what_it_imports_and_no_more(installed: Path, metadata: Mess
     asked = metadata.get_all("Requires-Dist", [])
     required = {re.split(r"[<>=!;\[ ]", line)[0] for line in asked if "extra ==" not in line}
     assert required == {_DISTRIBUTIONS.get(name, name) for name in third_party} - {_EXTRA}
-    assert required == {"jax", "numpy", "onnx", "onnx-ir"}
+    assert required == {"jax", "numpy", "onnx", "onnx-ir", "protobuf"}
     assert [line for line in asked if line.startswith(_EXTRA) and 'extra == "allclose"' in line]
 
 
