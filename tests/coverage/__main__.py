@@ -12,10 +12,10 @@ from tests.coverage import document
 from tests.coverage.introspect import LIBRARIES, Library
 from tests.coverage.journal import Journal
 from tests.coverage.modes import MODES
-from tests.coverage.worker import judged
+from tests.coverage.worker import Task, judged
 
-CHUNK = 10
-"""Examples that a worker runs at a time."""
+CHUNK = 40
+"""Examples, in a mode each, that a worker runs at a time."""
 
 
 def main() -> int:
@@ -52,21 +52,20 @@ def main() -> int:
     return 0
 
 
-def tasks(
-    library: Library, symbols: list[str] | None, journal: Journal
-) -> list[tuple[str, tuple[int, ...]]]:
-    """Numbers of a library's examples whose verdicts are not known, some for each task."""
+def tasks(library: Library, symbols: list[str] | None, journal: Journal) -> list[Task]:
+    """What is not known of a library, some for each task."""
     wanted = [
-        number
+        (number, mode)
         for number, example in enumerate(library.all_examples())
-        if (symbols is None or example.symbol in symbols)
-        and any((library.name, example.name, mode) not in journal.known for mode in MODES)
+        for mode in MODES
+        if symbols is None or example.symbol in symbols
+        if (library.name, example.name, mode) not in journal.known
     ]
     starts = range(0, len(wanted), CHUNK)
     return [(library.name, tuple(wanted[start : start + CHUNK])) for start in starts]
 
 
-def run(todo: list[tuple[str, tuple[int, ...]]], processes: int, journal: Journal) -> None:
+def run(todo: list[Task], processes: int, journal: Journal) -> None:
     """Enters the verdicts on what is to be done."""
     context = multiprocessing.get_context("spawn")  # JAX has threads, which a fork would lose
     with ProcessPoolExecutor(processes, context) as pool:

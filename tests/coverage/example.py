@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -148,6 +148,11 @@ def layer(
         Example(s, make, inputs, variant, batch, tolerance, frozenset(skip))
         for s in symbols.split()
     ]
+
+
+def mapped(examples: Iterable[Example]) -> list[Example]:
+    """Examples of one sample each: with a symbolic batch, they are mapped over it."""
+    return [replace(e, batch="mapped", skip=e.skip - {"symbolic"}) for e in examples]
 
 
 def using(make: Callable[[], Any], call: Callable[..., Any]) -> Callable[[], Any]:

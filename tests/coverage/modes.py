@@ -70,8 +70,9 @@ class _Case:
     def specs(self, example: Example, symbolic: bool) -> list[InputSpec]:
         """What the inputs are declared as."""
         shapes: list[tuple[int | str, ...]] = [x.shape for x in self.arrays]
-        leading = next((x.shape[0] for x in self.arrays if x.ndim), None)
-        for k, arg in enumerate(example.inputs if symbolic else ()):
+        pairs = list(zip(example.inputs, self.arrays, strict=True))
+        leading = next((x.shape[0] for arg, x in pairs if x.ndim and not arg.fixed), None)
+        for k, (arg, _) in enumerate(pairs if symbolic else ()):
             batched = self.mapped or (not arg.fixed and shapes[k][:1] == (leading,))
             if batched:
                 shapes[k] = ("B", *shapes[k][1:])
@@ -89,6 +90,8 @@ def verdict(example: Example, mode: Mode) -> Verdict:
     except _OF_JAX as error:
         return Verdict("jax" if mode != "f32" else "failed", "JAX: " + _first_line(error))
     specs = case.specs(example, mode == "symbolic")
+    if mode == "symbolic" and not any("B" in spec.shape for spec in specs):
+        return Verdict("none")
     try:
         model = to_onnx(case.fn, specs, enable_double_precision=case.double)
         onnx.checker.check_model(model, full_check=True)

@@ -8,14 +8,16 @@ import jax
 
 from tests.coverage.introspect import LIBRARIES
 from tests.coverage.journal import Key
-from tests.coverage.modes import MODES, Verdict, verdict
+from tests.coverage.modes import Mode, Verdict, verdict
+
+Task = tuple[str, tuple[tuple[int, Mode], ...]]
+"""A library, and the numbers of some of its examples, each with a mode."""
 
 
-def judged(task: tuple[str, tuple[int, ...]]) -> dict[Key, Verdict]:
-    """Verdicts on some examples of a library, in every mode."""
+def judged(task: Task) -> dict[Key, Verdict]:
+    """Verdicts on some examples of a library."""
     warnings.simplefilter("ignore")  # of the libraries themselves
     jax.config.update("jax_disable_most_optimizations", True)  # compiling is most of the time
     name, chosen = task
-    library = next(x for x in LIBRARIES if x.name == name)
-    examples = [library.all_examples()[k] for k in chosen]
-    return {(name, e.name, mode): verdict(e, mode) for e in examples for mode in MODES}
+    examples = next(x for x in LIBRARIES if x.name == name).all_examples()
+    return {(name, examples[k].name, mode): verdict(examples[k], mode) for k, mode in chosen}

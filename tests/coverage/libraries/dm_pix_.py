@@ -56,6 +56,7 @@ EXAMPLES: list[Example] = [
         _ONE,
         f(3, 3, fixed=True),
         tolerance=_LOOSE,
+        batch="mapped",
     ),
     *each(dm_pix, "center_crop", _IMAGE, variants=({"height": 4, "width": 3},)),
     *each(
@@ -71,6 +72,7 @@ EXAMPLES: list[Example] = [
         key(),
         _ONE,
         tolerance=_LOOSE,
+        batch="mapped",
     ),
     *of(
         "extract_patches",
@@ -82,16 +84,18 @@ EXAMPLES: list[Example] = [
         dm_pix.flat_nd_linear_interpolate,
         f(6, 5, fixed=True),
         f(2, 7, low=0, high=4, fixed=True),
+        batch="mapped",
     ),
     *of(
         "flat_nd_linear_interpolate_constant",
         lambda v, c: dm_pix.flat_nd_linear_interpolate_constant(v, c, cval=0.5),
         f(6, 5, fixed=True),
         f(2, 7, low=-1, high=6, fixed=True),
+        batch="mapped",
     ),
     *of("gaussian_blur", lambda x: dm_pix.gaussian_blur(x, 1.0, 3.0), _IMAGE, tolerance=_LOOSE),
     *each(dm_pix, "rot90", _IMAGE, variants=({}, {"k": 2})),
-    *of("rotate", lambda x: dm_pix.rotate(x, 0.3), _ONE, tolerance=_LOOSE),
+    *of("rotate", lambda x: dm_pix.rotate(x, 0.3), _ONE, tolerance=_LOOSE, batch="mapped"),
     *of("solarize", lambda x: dm_pix.solarize(x, 0.5), _IMAGE),
     *[
         e
@@ -102,6 +106,7 @@ EXAMPLES: list[Example] = [
             key(),
             _ONE,
             tolerance=_LOOSE,
+            batch="mapped",
         )
     ],
 ]

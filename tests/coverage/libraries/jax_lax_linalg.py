@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax.lax import linalg
 
-from tests.coverage.example import Example, c, f, i, of
+from tests.coverage.example import Example, c, f, i, mapped, of
 from tests.coverage.libraries.jax_numpy_linalg import positive
 
 _BATCH = f(2, 4, 4)
@@ -66,12 +66,14 @@ EXAMPLES: list[Example] = [
         variant="complex",
         tolerance=_LOOSE,
     ),
-    *of(
-        "cholesky_update",
-        lambda x, w: linalg.cholesky_update(jnp.linalg.cholesky(positive(x), upper=True), w),
-        f(4, 4),
-        f(4),
-        tolerance=_LOOSE,
+    *mapped(
+        of(
+            "cholesky_update",
+            lambda x, w: linalg.cholesky_update(jnp.linalg.cholesky(positive(x), upper=True), w),
+            f(4, 4),
+            f(4),
+            tolerance=_LOOSE,
+        )
     ),
     *of("eig", _eig, _BATCH, tolerance=_LOOSE),
     *of("eigh", _eigh, _BATCH, tolerance=_LOOSE),
@@ -79,10 +81,10 @@ EXAMPLES: list[Example] = [
     *of(
         "svd", lambda x: linalg.svd(x, compute_uv=False), _TALL, variant="values", tolerance=_LOOSE
     ),
-    *of("hessenberg", _hessenberg, f(4, 4), tolerance=_LOOSE),
+    *mapped(of("hessenberg", _hessenberg, f(4, 4), tolerance=_LOOSE)),
     *of("householder_product", _reflections, _TALL, tolerance=_LOOSE),
     *of("ormqr", _applied, _TALL, tolerance=_LOOSE),
-    *of("schur", _schur, f(4, 4), tolerance=_LOOSE),
+    *mapped(of("schur", _schur, f(4, 4), tolerance=_LOOSE)),
     *of("lu", linalg.lu, _BATCH, tolerance=_LOOSE),
     *of("lu", linalg.lu, c(2, 4, 4), tolerance=_LOOSE),
     *of(
@@ -90,7 +92,7 @@ EXAMPLES: list[Example] = [
         lambda p: linalg.lu_pivots_to_permutation(p + jnp.arange(3, dtype=p.dtype), 5),
         i(2, 3, high=2, dtype="int32"),
     ),
-    *of("qdwh", lambda x: linalg.qdwh(positive(x))[:2], f(4, 4), tolerance=_LOOSE),
+    *mapped(of("qdwh", lambda x: linalg.qdwh(positive(x))[:2], f(4, 4), tolerance=_LOOSE)),
     *of("qr", lambda x: jnp.matmul(*linalg.qr(x, full_matrices=False)), _TALL, tolerance=_LOOSE),
     *of(
         "symmetric_product",
@@ -98,7 +100,7 @@ EXAMPLES: list[Example] = [
         f(2, 4, 3),
         _BATCH,
     ),
-    *of("tridiagonal", _tridiagonal, f(4, 4), tolerance=_LOOSE),
+    *mapped(of("tridiagonal", _tridiagonal, f(4, 4), tolerance=_LOOSE)),
     *of(
         "triangular_solve",
         lambda x, y: linalg.triangular_solve(

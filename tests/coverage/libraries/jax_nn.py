@@ -119,7 +119,7 @@ EXAMPLES: list[Example] = [
             q, k, v, query_seq_lengths=n, key_value_seq_lengths=n
         ),
         *_HEADS,
-        i(2, low=1, high=6),
+        i(2, low=1, high=6, dtype="int32"),
         variant="lengths",
         tolerance=SOFTMAX,
     ),

@@ -21,6 +21,18 @@ EXAMPLES: list[Example] = [
     *each(fft, "irfft2 irfftn", c(2, 3, 4), variants=(*_NORMS, {"axes": (1, 2)})),
     *each(fft, "fftshift ifftshift", f(3, 5), variants=({}, {"axes": 1})),
     *each(fft, "fftfreq rfftfreq", variants=({"n": 7}, {"n": 8, "d": 0.5})),
-    *of("fftfreq", lambda d: fft.fftfreq(7, d), f(low=1, high=2), variant="by an input"),
-    *of("rfftfreq", lambda d: fft.rfftfreq(7, d), f(low=1, high=2), variant="by an input"),
+    *of(
+        "fftfreq",
+        lambda d: fft.fftfreq(7, d),
+        f(low=1, high=2),
+        variant="by an input",
+        batch="mapped",
+    ),
+    *of(
+        "rfftfreq",
+        lambda d: fft.rfftfreq(7, d),
+        f(low=1, high=2),
+        variant="by an input",
+        batch="mapped",
+    ),
 ]

@@ -68,6 +68,7 @@ EXAMPLES: list[Example] = [
             lambda a, n=n: getattr(stats.dirichlet, n)(_SIMPLEX.astype(a.dtype), a),
             f(3, low=1, high=3, fixed=True),
             tolerance=_LOOSE,
+            batch="mapped",
         )
     ],
     *[
@@ -78,6 +79,7 @@ EXAMPLES: list[Example] = [
             lambda k, n=n: getattr(stats.multinomial, n)(k, k.sum(), _SIMPLEX),
             i(3, high=4, fixed=True),
             tolerance=_LOOSE,
+            batch="mapped",
         )
     ],
     *[
@@ -105,6 +107,7 @@ EXAMPLES: list[Example] = [
         f(2, 9, fixed=True),
         f(2, 4, fixed=True),
         tolerance=_LOOSE,
+        batch="mapped",
     ),
     *of(
         "gaussian_kde",
@@ -113,5 +116,6 @@ EXAMPLES: list[Example] = [
         f(2, 4, fixed=True),
         variant="logpdf",
         tolerance=_LOOSE,
+        batch="mapped",
     ),
 ]
