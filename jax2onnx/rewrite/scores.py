@@ -10,7 +10,6 @@ import numpy as np
 import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
-from jax2onnx.rewrite.factors import Axis, Labelled, broadcast_to, extent, flattened
 from jax2onnx.rewrite.shapes import vector
 from jax2onnx.rewrite.values import (
     broadcast,
@@ -39,7 +38,7 @@ class Scores:
     """A product of queries and keys, and what became of it.
 
     Attributes:
-        product: the result of the MatMul.
+        product: the MatMul.
         scale: what it was multiplied with first.
         softcap: the bound that tanh kept it in then; 0 for none.
         steps: what followed: a value that was added, or a condition and what takes the place of the
@@ -47,23 +46,24 @@ class Scores:
 
     """
 
-    product: Labelled
+    product: ir.Node
     scale: float = 1.0
     softcap: float = 0.0
-    steps: tuple[tuple[Labelled, float | None], ...] = ()
+    steps: tuple[tuple[ir.Value, float | None], ...] = ()
 
-    def causal(self, queries: Axis, keys: Axis) -> bool:
+    @property
+    def causal(self) -> bool:
         """Whether each query sees the keys up to its own position and no others."""
         if len(self.steps) != 1 or self.steps[0][1] is None or self.steps[0][1] > _HIDES:
             return False
         mask = self.steps[0][0]
-        if mask.axes[-2:] != (queries, keys):
-            return False
-        array = constant(mask.value)
+        queries, keys = dims(self.product.outputs[0])[-2:]
+        array = constant(mask)
         if array is not None:
-            return bool((array == np.tril(np.ones(array.shape[-2:], bool))).all())
-        node = made_by(mask.value, "GreaterOrEqual")
-        if node is None:
+            fits = array.shape[-2:] == (queries, keys)
+            return fits and bool((array == np.tril(np.ones_like(array))).all())
+        node = made_by(mask, "GreaterOrEqual")
+        if node is None or dims(mask)[-2:] != (queries, keys):
             return False
         rows, columns = the_input(node), the_input(node, 1)
         return dims(rows)[-1] == 1 and all(_counts(without_ones(v)) for v in (rows, columns))
@@ -74,62 +74,42 @@ class Scores:
 
         Where that hides every key of a query, all have the same score in JAX.
         """
-        if self.steps and self.product.value.dtype != ir.DataType.FLOAT:
+        if self.steps and self.product.outputs[0].dtype != ir.DataType.FLOAT:
             return False
         return all(
             number is None
             or -math.inf < number <= _ABSORBS
-            or (number < _HIDES and _leaves_a_key(mask.value))
-            for mask, number in self.steps
+            or (number < _HIDES and _leaves_a_key(value))
+            for value, number in self.steps
         )
 
-    def bias(
-        self, editor: Editor, place: ir.Node, axes: Sequence[Axis], sizes: Sequence[ir.Value]
-    ) -> ir.Value:
+    def bias(self, editor: Editor, place: ir.Node, sizes: Sequence[ir.Value]) -> ir.Value:
         """What is added to the scores, (1 or batch, 1 or heads, queries, keys).
 
         Args:
             editor: for the nodes.
             place: what they are put in front of.
-            axes: those four.
             sizes: the numbers of queries and of keys.
 
         """
-        op, dtype = editor.before(place), self.product.value.dtype
-        zero = editor.constant(0, dtype)
+        op, scores = editor.before(place), self.product.outputs[0]
+        zero = editor.constant(0, scores.dtype)
         result = zero
-        for step, number in self.steps:
-            value = _beside(editor, place, step, axes)
+        for value, number in self.steps:
             shape = broadcast(dims(value), dims(result))
             if number is not None:
-                hidden = editor.constant(max(number, _LEAST), dtype)
-                result = op.Where(value, result, hidden, dtype=dtype, shape=shape)
+                hidden = editor.constant(max(number, _LEAST), scores.dtype)
+                result = op.Where(value, result, hidden, dtype=scores.dtype, shape=shape)
             else:
-                added = op.Max(value, editor.constant(_LEAST, dtype))
+                added = op.Max(value, editor.constant(_LEAST, scores.dtype))
                 result = added if result is zero else op.Add(result, added, shape=shape)
-        tokens = tuple(extent(a) or 0 for a in axes[-2:])
+        tokens = dims(scores)[-2:]
         if dims(result)[-2:] == tokens:
             return result
         one = editor.constant([1])
         shape = broadcast(dims(result), (1, 1, *tokens))
         target = vector(editor, place, [one, one, *sizes])
         return op.Expand(result, target, shape=shape)  # type: ignore[no-any-return]
-
-
-def can_bias(step: Labelled, axes: Sequence[Axis]) -> bool:
-    """Whether ``step`` varies along each of the axes or not at all, and not along others."""
-    own = set(flattened(step.axes))
-    return step.named and all(own.issuperset(a) or own.isdisjoint(a) for a in axes)
-
-
-def _beside(editor: Editor, place: ir.Node, step: Labelled, axes: Sequence[Axis]) -> ir.Value:
-    """``step`` such that it lies beside something with these axes."""
-    own = set(flattened(step.axes))
-    wanted = tuple(a if own.issuperset(a) else () for a in axes)
-    size = len(step.axes)
-    if size <= len(axes) and step.axes == wanted[-size:] and not any(wanted[:-size]):
-        return step.value
-    return step.arranged(editor, place, wanted, tuple(extent(a) or 0 for a in wanted))
 
 
 def _leaves_a_key(mask: ir.Value) -> bool:
@@ -148,39 +128,28 @@ def _counts(value: ir.Value) -> bool:
     return node is not None and scalar(node.inputs[0]) == 0 and scalar(node.inputs[2]) == 1
 
 
-def scores(out: Labelled) -> Iterator[Scores]:
+def scores(value: ir.Value) -> Iterator[Scores]:
     """The ways to read what a softmax is taken of."""
-    node = made_by(out.value, "MatMul", "Where", "Add", "Mul", "Div")
-    if only_user(out.value) is None:
+    if only_user(value) is None:
         return
+    node = made_by(value, "MatMul", "Where", "Add", "Mul", "Div")
     if node is None:
-        source = out.source()
-        if source is not None:
-            yield from scores(source)
-    elif node.op_type == "MatMul":
-        yield Scores(out)
+        return
+    if node.op_type == "MatMul":
+        yield Scores(node)
     elif node.op_type == "Where":
         number = filled(node.inputs[2])
-        if number is not None:
-            yield from _followed(out, the_input(node, 1), the_input(node), number)
+        for found in scores(the_input(node, 1)) if number is not None else ():
+            yield replace(found, steps=(*found.steps, (the_input(node), number)))
     elif node.op_type == "Add":
-        yield from _followed(out, the_input(node), the_input(node, 1), None)
-        yield from _followed(out, the_input(node, 1), the_input(node), None)
+        for x, bias in ((0, 1), (1, 0)):
+            for found in scores(the_input(node, x)):
+                yield replace(found, steps=(*found.steps, (the_input(node, bias), None)))
     else:
-        yield from _scaled(node, out)
+        yield from _scaled(node)
 
 
-def _followed(
-    out: Labelled, x: ir.Value, other: ir.Value, number: float | None
-) -> Iterator[Scores]:
-    """The ways to read x, with a step that makes ``out`` of it."""
-    step = broadcast_to(other, out)
-    if step is not None and dims(x) == dims(out.value):
-        for found in scores(Labelled(x, out.given)):
-            yield replace(found, steps=(*found.steps, (step, number)))
-
-
-def _scaled(node: ir.Node, out: Labelled) -> Iterator[Scores]:
+def _scaled(node: ir.Node) -> Iterator[Scores]:
     """The ways to read a product with a number, or a quotient."""
     x, number = the_input(node), scalar(node.inputs[1])
     if number is None and node.op_type == "Mul":
@@ -189,7 +158,7 @@ def _scaled(node: ir.Node, out: Labelled) -> Iterator[Scores]:
         return
     factor = number if node.op_type == "Mul" else 1 / number
     tanh = made_by(x, "Tanh")
-    for found in scores(Labelled(x if tanh is None else the_input(tanh), out.given)):
+    for found in scores(x if tanh is None else the_input(tanh)):
         if found.steps or found.softcap:
             continue
         if tanh is None:
