@@ -16,6 +16,7 @@ EXAMPLES: list[Example] = [
         f(9),
         f(3, fixed=True),
         variants=_MODES,
+        batch="mapped",
         tolerance=_LOOSE,
     ),
     *each(
@@ -24,6 +25,7 @@ EXAMPLES: list[Example] = [
         f(6, 5),
         f(3, 2, fixed=True),
         variants=_MODES,
+        batch="mapped",
         tolerance=_LOOSE,
     ),
     *each(signal, "detrend", f(3, 9), variants=({}, {"type": "constant"}), tolerance=_LOOSE),
