@@ -195,7 +195,7 @@ class Editor:
         """
         if old.is_graph_output():
             new = self._as_output(old, new)
-        if _is_tap(old):
+        if is_tap(old):
             self._rename(new, old)
         producer = old.producer()
         old.replace_all_uses_with(new, replace_graph_outputs=True)
@@ -205,7 +205,7 @@ class Editor:
 
     def keep_tap(self, old: ir.Value, new: ir.Value) -> None:
         """Gives ``new``, the same elements in another shape, the name under which tools look."""
-        if _is_tap(old) and not _is_tap(new):
+        if is_tap(old) and not is_tap(new):
             self._rename(new, old)
 
     @staticmethod
@@ -240,5 +240,6 @@ def _key(array: Array) -> object:
     return array.dtype, array.shape, array.tobytes()
 
 
-def _is_tap(value: ir.Value) -> bool:
+def is_tap(value: ir.Value) -> bool:
+    """Whether ``value`` has the name under which tools look for what a module computes."""
     return (value.name or "").endswith(_TAP)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import equinox as eqx
@@ -152,14 +153,127 @@ def test_options_of_dot_product_attention(options: Any, spec: Any) -> None:
     assert (counts["Attention"], counts["MatMul"], counts["Transpose"]) == (1, 0, 0)
 
 
-@pytest.mark.parametrize("batch", [B, "B"])
-def test_queries_in_groups_stay_products(batch: Any) -> None:
-    """Three heads of keys for six of queries: one softmax between two products."""
-    arrays = [RNG.standard_normal((B, n, h, D), np.float32) for n, h in ((T, 6), (S, 3), (S, 3))]
-    specs = [(batch, *a.shape[1:]) for a in arrays]
-    model = assert_agrees(jax.nn.dot_product_attention, *arrays, specs=specs)
+N, G = 6, 2
+GROUPED = [
+    RNG.standard_normal((B, n, h, D), np.float32) for n, h in ((T, N), (S, N // G), (S, N // G))
+]
+NAMED = [("B", "T", N, D), ("B", "S", N // G, D), ("B", "S", N // G, D)]
+
+
+def repeated(q: Array, k: Array, v: Array) -> Array:
+    return jax.nn.dot_product_attention(
+        q, *(jnp.repeat(x, N // x.shape[2], axis=2) for x in (k, v))
+    )
+
+
+def repeated_by_head(q: Array, k: Array, v: Array) -> Array:
+    k, v = (jnp.repeat(x.swapaxes(1, 2), G, axis=1) for x in (k, v))
+    return by_head(q.swapaxes(1, 2), k, v).swapaxes(1, 2)
+
+
+def in_groups(q: Array, k: Array, v: Array) -> Array:
+    grouped = q.reshape(*q.shape[:2], -1, G, D)
+    shares = jax.nn.softmax(jnp.einsum("btkgd,bskd->bkgts", grouped, k) / 3, axis=-1)
+    return jnp.einsum("bkgts,bskd->btkgd", shares, v).reshape(q.shape)
+
+
+def grouped(model: Any) -> dict[str, int]:
+    """What the one Attention of a model, without other products, says of its heads."""
     counts = operator_counts(model)
-    assert (counts["Softmax"], counts["MatMul"]) == (1, 2)
+    assert [counts[o] for o in ("Attention", "MatMul", "Softmax", "Transpose", "Expand")] == [
+        1,
+        0,
+        0,
+        0,
+        0,
+    ]
+    (node,) = (n for n in model.graph.node if n.op_type == "Attention")
+    return {a.name: a.i for a in node.attribute if a.type == a.INT}
+
+
+@pytest.mark.parametrize("specs", [None, NAMED])
+@pytest.mark.parametrize(
+    "attend",
+    [
+        jax.nn.dot_product_attention,
+        nnx.dot_product_attention,
+        repeated,
+        repeated_by_head,
+        in_groups,
+    ],
+)
+def test_queries_in_groups(attend: Any, specs: Any) -> None:
+    model = assert_agrees(attend, *GROUPED, specs=specs)
+    assert grouped(model) == {"q_num_heads": N, "kv_num_heads": N // G}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_queries_in_groups_inside(place: Any) -> None:
+    model = assert_agrees(place(jax.nn.dot_product_attention), *GROUPED)
+    assert operator_counts(model)["Attention"] == 1
+
+
+@pytest.mark.parametrize("attend", [jax.nn.dot_product_attention, repeated])
+@pytest.mark.parametrize("tokens", [1, T])
+def test_one_head_of_keys(attend: Any, tokens: int) -> None:
+    q, k, v = GROUPED[0][:, :tokens], *(x[:, :, :1] for x in GROUPED[1:])
+    for specs in (None, [("B", *q.shape[1:]), ("B", "S", 1, D), ("B", "S", 1, D)]):
+        model = assert_agrees(attend, q, k, v, specs=specs)
+        assert operator_counts(model)["Attention"] == 1
+
+
+def test_heads_repeated_in_turns_are_no_groups() -> None:
+    def attend(q: Array, k: Array, v: Array) -> Array:
+        return jax.nn.dot_product_attention(q, *(jnp.tile(x, (1, 1, G, 1)) for x in (k, v)))
+
+    assert_agrees(attend, *GROUPED)
+    assert_agrees(attend, *GROUPED, specs=NAMED)
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("heads", [1, N])
+@pytest.mark.parametrize("kind", ["mask", "bias", "both"])
+def test_queries_in_groups_with_masks(kind: str, heads: int, named: bool) -> None:
+    def attend(q: Array, k: Array, v: Array, mask: Array) -> Any:
+        options = {"bias": mask} if kind == "bias" else {"mask": mask, "is_causal": kind == "both"}
+        return jax.nn.dot_product_attention(q, k, v, **options)
+
+    mask: Any = RNG.standard_normal((B, heads, T, S), np.float32)
+    if kind != "bias":
+        mask = mask < 0
+        mask[0, 0, 2] = False
+    sizes = ("B", heads, "T", "S") if named else mask.shape
+    specs = [*(NAMED if named else [a.shape for a in GROUPED]), InputSpec(sizes, mask.dtype)]
+    model = assert_agrees(attend, *GROUPED, mask, specs=specs)
+    counts = operator_counts(model)
+    assert (counts["Attention"], counts["MatMul"], counts["Transpose"]) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("specs", [None, NAMED])
+def test_queries_in_groups_that_are_causal(specs: Any) -> None:
+    attend = functools.partial(jax.nn.dot_product_attention, is_causal=True)
+    found = grouped(assert_agrees(attend, *GROUPED, specs=specs))
+    assert found == {"q_num_heads": N, "kv_num_heads": N // G, "is_causal": 1}
+
+
+@pytest.mark.parametrize("mask", [None, np.tril(np.ones((T, T), bool))[None, None]])
+def test_module_with_fewer_heads_of_keys(mask: Any) -> None:
+    module = nnx.MultiHeadAttention(
+        H * 2, H * D * 2, num_kv_heads=H, decode=False, rngs=nnx.Rngs(0)
+    )
+    x = RNG.standard_normal((B, T, H * D * 2), np.float32)
+    model = assert_agrees(lambda x: module(x, mask=mask), x, specs=[("B", *x.shape[1:])])
+    counts = operator_counts(model)
+    assert (counts["Attention"], counts["Softmax"], counts["Transpose"]) == (1, 0, 0)
+
+
+def test_holds_back_where_two_masks_leave_no_key_together() -> None:
+    def attend(q: Array, k: Array, v: Array, mask: Array) -> Array:
+        scores = jnp.where(CAUSAL, q @ k.swapaxes(-1, -2), -1e10)
+        return jax.nn.softmax(jnp.where(mask, scores, LOW), axis=-1) @ v
+
+    model = assert_agrees(attend, Q, K, V, ~CAUSAL)
+    assert operator_counts(model)["Attention"] == 0
 
 
 def test_bias_and_mask_together() -> None:

@@ -15,10 +15,12 @@ import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
 from jax2onnx.rewrite.values import (
+    Dims,
     axes,
     dims,
     kept,
     made_by,
+    permutation,
     rank,
     scalar,
     the_input,
@@ -73,6 +75,9 @@ def _shifted(value: ir.Value) -> tuple[ir.Value, int] | None:
     if difference is None:
         return None
     x, peak = the_input(difference), without_ones(the_input(difference, 1))
+    perm = permutation(peak)
+    if perm is not None:
+        peak = the_input(peak.producer())  # type: ignore[arg-type]
     bounded = made_by(peak, "Max")
     if bounded is not None:
         others = [v for v in bounded.inputs if scalar(v) != float("-inf")]
@@ -83,7 +88,7 @@ def _shifted(value: ir.Value) -> tuple[ir.Value, int] | None:
     along = None if reduction is None else axes(reduction)
     if reduction is None or along is None or len(along) != 1:
         return None
-    axis = _same_axis(the_input(reduction), along[0], x)
+    axis = _same_axis(the_input(reduction), along[0], x, perm)
     if axis is None:
         return None
     kept = tuple(1 if i == axis else d for i, d in enumerate(dims(x)))
@@ -93,8 +98,17 @@ def _shifted(value: ir.Value) -> tuple[ir.Value, int] | None:
     return (x, axis) if aligned == kept else None
 
 
-def _same_axis(reduced: ir.Value, axis: int, x: ir.Value) -> int | None:
-    """The axis of x that is ``axis`` of ``reduced``, if they differ in axes of size 1 at most."""
+def _same_axis(reduced: ir.Value, axis: int, x: ir.Value, perm: Dims | None) -> int | None:
+    """The axis of x that is ``axis`` of ``reduced``, if they differ in axes of size 1 at most.
+
+    Or x is a transpose of that; ``perm`` is what the other axes were permuted by.
+    """
+    order = permutation(x)
+    if perm is not None:
+        if order is None or the_input(x.producer()) is not reduced:  # type: ignore[arg-type]
+            return None
+        same = perm == tuple(a - (a > axis) for a in order if a != axis)
+        return order.index(axis) if same else None
     if reduced is x:
         return axis
     last = axis == rank(reduced) - 1 and without_ones(reduced) is without_ones(x)

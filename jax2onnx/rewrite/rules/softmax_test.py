@@ -26,6 +26,23 @@ def log_by_hand(x: Array) -> Array:
     return shifted - jnp.log(jnp.exp(shifted).sum(1, keepdims=True))
 
 
+def transposed_apart(order: tuple[int, ...]) -> Any:
+    """As in a vmap of another axis: the maximum is taken before x is transposed."""
+
+    def function(x: Array) -> Array:
+        powers = jnp.exp(x.transpose(1, 2, 0, 3) - x.max(-1).transpose(order)[..., None])
+        return powers / powers.sum(-1, keepdims=True)
+
+    return function
+
+
+@pytest.mark.parametrize(("order", "fires"), [((1, 2, 0), 1), ((2, 0, 1), 0), ((0, 1, 2), 0)])
+def test_maximum_that_is_transposed_apart(order: tuple[int, ...], fires: int) -> None:
+    x = np.linspace(-2, 2, 54, dtype=np.float32).reshape(3, 3, 3, 2) ** 3
+    model = assert_agrees(transposed_apart(order), x)
+    assert operator_counts(model)["Softmax"] == fires
+
+
 @pytest.mark.parametrize("specs", [[("B", 4, 5)], [("B", "T", 5)], [(3, 4, 5)]])
 @pytest.mark.parametrize(
     ("function", "expected", "axis"),
