@@ -7,7 +7,7 @@ the maximum of the rest, and of windows of -inf the least finite number.
 
 Does not apply
 
-- to integers;
+- to integers, nor to vectors and matrices, which are no images: there NaN stays what it is;
 - to windows on more than three axes, or beside more than two others;
 - to windows that may lie wholly in the padding, and to dilated operands.
 """
@@ -18,14 +18,14 @@ import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
 from jax2onnx.rewrite.images import pool
-from jax2onnx.rewrite.values import is_float, stands_for
+from jax2onnx.rewrite.values import is_float, rank, stands_for
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
     """Puts MaxPool in the place of the maxima of slices."""
     out = node.outputs[0]
     windows = stands_for(out)
-    if windows is None or not is_float(out):
+    if windows is None or not is_float(out) or rank(out) < 3:
         return False
     pooled = pool(editor, node, "MaxPool", windows.operands[0], out, windows.params)
     if pooled is None:
