@@ -2,7 +2,8 @@
 
 Both come down to one grid of indices. The indexed axes of the operand are brought to the front; an
 index tensor over (batch, window) says where each element lies on them; the other axes go along
-whole. One indexed axis is a Gather; several are a GatherND; every scatter is a ScatterND.
+whole. One indexed axis is a Gather, or a GatherElements where all others are batch dimensions;
+several are a GatherND; every scatter is a ScatterND.
 """
 
 from __future__ import annotations
@@ -75,14 +76,22 @@ class _Grid:
         self.sizes = sizes
         self.dropped = frozenset(dropped)
         self.batch_dims = ctx.dims(indices)[:-1]
-        # Gather takes 32-bit indices too, GatherND and ScatterND do not.
-        single = len(index_map) == 1 and not batching and not whole
+        self.paired = {} if whole else dict(batching)
+        self.elements = (
+            bool(self.paired)
+            and len(operand_dims) - len(batching) == 1
+            and len(self.batch_dims) - len(batching) <= 1
+            and self.dropped.issuperset(index_map)
+        )
+        # Gather and GatherElements take 32-bit indices too, GatherND and ScatterND do not.
+        single = len(index_map) == 1 and not whole and (self.elements or not batching)
         narrow = single and element_type(indices) != INT64
         self.dtype = INT32 if narrow else INT64
         axes = [self._indexed(indices, k, axis, whole) for k, axis in enumerate(index_map)]
         axes = [a for a in axes if not (self._covers(a) and a.axis not in self.dropped)]
-        axes += [_Axis(axis, self._counter(position), 1, False) for axis, position in batching]
-        known = {a.axis for a in axes}
+        if whole:
+            axes += [_Axis(axis, self._counter(position), 1, False) for axis, position in batching]
+        known = {*self.paired, *(a.axis for a in axes)}
         self.short = [a for a, d in enumerate(operand_dims) if a not in known and sizes[a] != d]
         if whole:
             zero = ctx.constant(0, INT64)
@@ -92,10 +101,16 @@ class _Grid:
     def _indexed(self, indices: ir.Value, k: int, axis: int, whole: bool) -> _Axis:
         ctx, size = self.ctx, self.sizes[axis]
         start = self._component(indices, k)
-        plain = None if whole or size != 1 else unwrapped(ctx, start, self.operand_dims[axis])
-        if plain is None:
-            return _Axis(axis, ctx.cast(start, self.dtype), size, True)
-        return _Axis(axis, ctx.cast(plain, self.dtype), size, True, -self.operand_dims[axis])
+        index = start if size == 1 and not whole else None
+        while index is not None:
+            plain = unwrapped(ctx, index, self.operand_dims[axis])
+            if plain is not None:
+                plain = ctx.cast(ctx.reshape(plain, self.batch_dims), self.dtype)
+                return _Axis(axis, plain, size, True, -self.operand_dims[axis])
+            view = index.producer()
+            is_view = view is not None and view.op_type in ("Reshape", "Squeeze", "Unsqueeze")
+            index = view.inputs[0] if view is not None and is_view else None
+        return _Axis(axis, ctx.cast(start, self.dtype), size, True)
 
     def _component(self, indices: ir.Value, k: int) -> ir.Value:
         ctx, rank = self.ctx, len(self.batch_dims)
@@ -135,7 +150,7 @@ class _Grid:
     @property
     def rest(self) -> list[int]:
         """The operand axes that go along whole."""
-        indexed = {a.axis for a in self.axes}
+        indexed = {*self.paired, *(a.axis for a in self.axes)}
         return [a for a in range(len(self.operand_dims)) if a not in indexed]
 
     @property
@@ -261,20 +276,43 @@ def _cut(ctx: Context, operand: ir.Value, grid: _Grid) -> ir.Value:
 
 def _gathered(ctx: Context, operand: ir.Value, grid: _Grid) -> tuple[ir.Value, list[Any]]:
     """The gathered values, and what each of their axes is (see `_Grid.order`)."""
-    dims, rest = ctx.dims(operand), grid.rest
+    dims, rest, along = ctx.dims(operand), grid.rest, list(grid.paired)
+    if grid.elements and grid.axes:
+        return _elements(ctx, operand, grid)
+    together = [grid.paired[a] for a in along]
+    batch = [*together, *(i for i in range(len(grid.batch_dims)) if i not in together)]
+    leading = ctx.transpose(operand, [*along, *(a.axis for a in grid.axes), *rest])
+    order = [*(("batch", i) for i in batch), *(a.axis for a in grid.shown), *rest]
     if not grid.axes:
-        aligned = ctx.reshape(operand, (*(1 for _ in grid.batch_dims), *dims))
-        return ctx.broadcast(aligned, (*grid.batch_dims, *dims)), [*grid.order, *rest]
+        apart = [1] * (len(batch) - len(along))
+        shown = tuple(dims[a] for a in rest)
+        aligned = ctx.reshape(leading, (*(dims[a] for a in along), *apart, *shown))
+        return ctx.broadcast(aligned, (*(grid.batch_dims[i] for i in batch), *shown)), order
     components = grid.components()
-    if len(components) == 1:
+    if len(components) == 1 and not along:
         axis = grid.axes[0].axis
         index = ctx.broadcast(components[0], grid.dims)
         shape = (*dims[:axis], *grid.dims, *dims[axis + 1 :])
         order = [*range(axis), *grid.order, *range(axis + 1, len(dims))]
         return ctx.op.Gather(operand, index, axis=axis, shape=shape), order
-    leading = ctx.transpose(operand, [*(a.axis for a in grid.axes), *rest])
-    shape = (*grid.dims, *(dims[a] for a in rest))
-    return ctx.op.GatherND(leading, grid.stacked(components), shape=shape), [*grid.order, *rest]
+    index = grid.stacked(components)
+    index = ctx.transpose(index, [*batch, *range(len(batch), len(grid.dims) + 1)])
+    shape = (*ctx.dims(index)[:-1], *(dims[a] for a in rest))
+    return ctx.op.GatherND(leading, index, batch_dims=len(along), shape=shape), order
+
+
+def _elements(ctx: Context, operand: ir.Value, grid: _Grid) -> tuple[ir.Value, list[Any]]:
+    """The same where all axes but the indexed one run along with the indices."""
+    (indexed,) = grid.axes
+    free = [i for i in range(len(grid.batch_dims)) if i not in grid.paired.values()]
+    parts = [[grid.paired[a]] if a in grid.paired else free for a in range(len(grid.operand_dims))]
+    batch = [i for part in parts for i in part]
+    shape = tuple(grid.batch_dims[part[0]] if part else 1 for part in parts)
+    index = ctx.reshape(ctx.transpose(indexed.start, batch), shape)
+    result = ctx.op.GatherElements(operand, index, axis=indexed.axis, shape=shape)
+    return ctx.reshape(result, tuple(grid.batch_dims[i] for i in batch)), [
+        ("batch", i) for i in batch
+    ]
 
 
 def _fill_value(dtype: Any, given: Any) -> Any:

@@ -26,6 +26,67 @@ def test_take_along_an_axis(axis: int, mode: Any) -> None:
     assert_agrees(lambda x, i: jnp.take(x, i, axis=axis, mode=mode), X, OUTSIDE)
 
 
+def _all_along(axis: int, shape: tuple[int, ...]) -> Any:
+    """Indices from two below the lowest to two above the highest."""
+    return _RNG.integers(-X.shape[axis] - 2, X.shape[axis] + 2, shape).astype(np.int32)
+
+
+@pytest.mark.parametrize("mode", ["clip", "fill", "promise_in_bounds"])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("named", [False, True])
+def test_elements_along_an_axis(axis: int, mode: Any, named: bool) -> None:
+    shape = tuple(6 if a == axis else d for a, d in enumerate(X.shape))
+    i = _all_along(axis, shape)
+    i = i % X.shape[axis] if mode == "promise_in_bounds" else i
+    names = tuple("RST"[a] for a in range(3)) if named else X.shape
+    specs = [names, InputSpec(tuple(6 if a == axis else d for a, d in enumerate(names)), np.int32)]
+    model = assert_agrees(
+        lambda x, i: jnp.take_along_axis(x, i, axis=axis, mode=mode), X, i, specs=specs
+    )
+    found = operators(model)
+    assert found.count("GatherElements") == 1
+    assert not {"GatherND", "Range", "Expand", "Less", "Transpose"} & set(found)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint32", "int64"])
+@pytest.mark.parametrize("mode", ["clip", "fill"])
+def test_elements_by_indices_of_any_type(dtype: str, mode: Any) -> None:
+    i = np.array([[[1, 0, 100]]]).astype(dtype).repeat(4, axis=1)
+    if dtype == "uint32":
+        i[..., 1] = 2**32 - 1
+    fn = lambda x, i: jnp.take_along_axis(x[:1], i, axis=2, mode=mode)  # noqa: E731
+    assert_agrees(fn, X, i)
+    assert_agrees(fn, X.astype(np.float16) > 0, i)
+
+
+@pytest.mark.parametrize("shape", [(5, 2, 1), (1, 2, 3), (1, 2, 1), (5, 1, 3)])
+@pytest.mark.parametrize("mode", ["clip", "fill"])
+def test_slices_along_an_axis(shape: tuple[int, ...], mode: Any) -> None:
+    fn = lambda x, i: jnp.take_along_axis(x, i, axis=1, mode=mode)  # noqa: E731
+    i = _all_along(1, shape)
+    assert_agrees(fn, X, i)
+    rows = "B" if shape[0] > 1 else 1
+    found = operators(
+        assert_agrees(fn, X, i, specs=[("B", 4, 3), InputSpec((rows, *shape[1:]), np.int32)])
+    )
+    assert not {"Range", "Less"} & set(found)
+
+
+@pytest.mark.parametrize("axes", [(0, 0), (1, 0), (2, 0), (0, 1)])
+def test_one_index_for_each_item_of_a_batch(axes: tuple[int, int]) -> None:
+    i = _all_along(0, (4, X.shape[axes[0]]) if axes[1] else (X.shape[axes[0]], 4))
+    for fn in (
+        lambda x, i: x[i],
+        lambda x, i: x[:, i],
+        lambda x, i: x[i, i],
+        lambda x, i: x[i[0], i[1]],
+        lambda x, i: x.at[i, :2].get(mode="fill"),
+        lambda x, i: lax.dynamic_slice(x, (i[0], i[1]), (2, 1)),
+        jax.vmap(lambda row, j: row[j], in_axes=(1, None)),
+    ):
+        assert_agrees(jax.vmap(fn, in_axes=axes), X, i)
+
+
 @pytest.mark.parametrize("dtype", ["int32", "uint8", "bool", "float16"])
 def test_what_lies_outside_has_the_fill_value_of_its_type(dtype: str) -> None:
     assert_agrees(lambda x, i: x.at[i].get(mode="fill"), (X > 0).astype(dtype), OUTSIDE)
