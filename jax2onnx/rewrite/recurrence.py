@@ -99,7 +99,7 @@ class Cell:
         """``value`` as a linear function of the step's input and hidden state."""
         last, value = dims(value)[-1:], without_ones(value)
         if value.graph is not self._body:
-            return Linear(b=(Part(value),)) if dims(value) == last else None
+            return Linear(b=(Part(value),)) if rank(value) == 1 and dims(value) == last else None
         node = made_by(value, "Add", "MatMul", "Split")
         if node is None:
             return None
@@ -124,7 +124,10 @@ class Cell:
         if not equal or attribute(node, "axis", 0) % rank(whole) != rank(whole) - 1:
             return None
         found = self.linear(whole)
-        if found is None or any(p and p.split for p in (*found.w, *found.r, *found.b)):
+        if found is None:
+            return None
+        given = [p for p in (*found.w, *found.r, *found.b) if p]
+        if any(p.split or p.width != dims(whole)[-1] for p in given):
             return None
         at = node.outputs.index(value)
         w, r = (

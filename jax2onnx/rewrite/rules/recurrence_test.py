@@ -43,6 +43,7 @@ def _many(cell: Any, start: Any) -> Callable[[Array], Any]:
 
 
 ZERO = jnp.zeros(4)
+ONE = jnp.ones(1)
 LSTM = eqx.nn.LSTMCell(3, 4, key=_KEY)
 CELLS = {
     "LSTM": {
@@ -117,7 +118,33 @@ def _weights_by_step(x: Array) -> Any:
     return lax.scan(step, jnp.zeros(3), x)
 
 
-@pytest.mark.parametrize("cell", [_stacks_the_state, _other_gate, _weights_by_step])
+def _gates_of_one_bias(x: Array) -> Any:
+    def step(state: Any, x: Array) -> Any:
+        h, c = state
+        gates = x @ jnp.full((3, 16), 0.1) + h @ jnp.full((4, 16), 0.2) + ONE
+        i, f, g, o = jnp.split(gates, 4)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        return (h, c), h
+
+    return lax.scan(step, (ZERO, ZERO), x)
+
+
+def _bias_of_one_number(x: Array) -> Any:
+    def step(h: Array, x: Array) -> Any:
+        h = jnp.tanh(x @ jnp.full((3, 4), 0.1) + h @ jnp.full((4, 4), 0.2) + 0.5)
+        return h, h
+
+    return lax.scan(step, ZERO, x)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *(_stacks_the_state, _other_gate, _weights_by_step),
+        *(_gates_of_one_bias, _bias_of_one_number),
+    ],
+)
 def test_holds_back(cell: Callable[[Array], Any]) -> None:
     assert operator_counts(assert_agrees(cell, SEQUENCE[0]))["Scan"] == 1
 
