@@ -1,4 +1,4 @@
-"""``conv_general_dilated``: Conv in NCHW, with lazy transposes to and from the model's layout."""
+"""``conv_general_dilated``: Conv or ConvTranspose, with lazy transposes from and to NHWC."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from jax import lax
 
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.registry import register_lowering
-from jax2onnx.lower.rules.shaping import pad
-from jax2onnx.trace.dimensions import is_static
+from jax2onnx.lower.rules.shaping import pad, rev
+from jax2onnx.trace.dimensions import is_empty, is_static
 
 _KERNELS = frozenset((ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16))
 
@@ -39,19 +39,35 @@ def _conv(
     x = ctx.transpose(ctx.cast(lhs, ctx.out_dtype), dimension_numbers.lhs_spec)
     kernel = ctx.transpose(ctx.cast(rhs, ctx.out_dtype), dimension_numbers.rhs_spec)
     window = ctx.dims(kernel)[2:]
-    if any(is_static([d]) and d == 0 for d in ctx.dims(kernel)):  # a sum of nothing
+    if is_empty(ctx.dims(kernel)) or is_empty(shape):  # a sum of nothing, or none
         return ctx.broadcast(ctx.constant(0, x), ctx.out_dims)
     x = _groups_as_features(ctx, x, batch_group_count)
     # Conv knows no dilation of its input, and no negative or symbolic padding: Pad and Slice do.
     direct = ctx.out_dtype in _KERNELS and 1 <= len(window) <= 3
     known = direct and is_static([amount for pair in padding for amount in pair])
-    amounts = [(max(a, 0), max(b, 0)) if known else (0, 0) for a, b in padding]
+    amounts = [(a, b) if known and min(a, b) >= 0 else (0, 0) for a, b in padding]
     config = [(0, 0, 0)] * 2 + [
         (a - before, b - after, dilation - 1)
         for (a, b), (before, after), dilation in zip(padding, amounts, lhs_dilation, strict=True)
     ]
-    x = pad(ctx, x, ctx.constant(0, x), config)
     groups = feature_group_count * batch_group_count
+    if direct and batch_group_count == 1 and set(window_strides) == {1} and max(lhs_dilation) > 1:
+        reach = [(size - 1) * d for size, d in zip(window, rhs_dilation, strict=True)]
+        margins = [(r - a, r - b) for r, (a, b) in zip(reach, padding, strict=True)]
+        if _can_scatter(ctx, x, margins, lhs_dilation):
+            result = ctx.op.ConvTranspose(
+                x,
+                _scattered(ctx, rhs, dimension_numbers.rhs_spec, groups),
+                strides=list(lhs_dilation),
+                pads=[a for a, _ in margins] + [max(b, 0) for _, b in margins],
+                output_padding=[max(-b, 0) for _, b in margins],
+                dilations=list(rhs_dilation),
+                group=groups,
+                kernel_shape=list(window),
+                shape=shape,
+            )
+            return ctx.transpose(result, back)
+    x = pad(ctx, x, ctx.constant(0, x), config)
     if not direct:
 
         def product(x: Any, kernel: Any) -> Any:
@@ -69,6 +85,29 @@ def _conv(
         shape=shape,
     )
     return ctx.transpose(result, back)
+
+
+def _can_scatter(ctx: Context, x: ir.Value, margins: Sequence[Any], strides: Sequence[int]) -> bool:
+    """Whether ConvTranspose can leave out these margins of what the windows are scattered over.
+
+    At the end a margin may be missing (negative), as far as no window would have begun there.
+    """
+    if not is_static([amount for pair in margins for amount in pair]):
+        return False
+    if any(a < 0 or -b >= stride for (a, b), stride in zip(margins, strides, strict=True)):
+        return False
+    return not is_empty(ctx.dims(x))
+
+
+def _scattered(ctx: Context, kernel: ir.Value, spec: Sequence[int], groups: int) -> ir.Value:
+    """The kernel as ConvTranspose reads it: (features, results of a group, window reversed)."""
+    kernel = ctx.transpose(rev(ctx, kernel, spec[2:]), [spec[1], spec[0], *spec[2:]])
+    if groups == 1:
+        return kernel
+    features, results, *window = ctx.dims(kernel)
+    split = ctx.reshape(kernel, (features, groups, results // groups, *window))
+    moved = ctx.transpose(split, [1, 0, *range(2, len(window) + 3)])
+    return ctx.reshape(moved, (groups * features, results // groups, *window))
 
 
 def _groups_as_features(ctx: Context, x: ir.Value, count: int) -> ir.Value:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from jax import lax
 
 from jax2onnx.testing import assert_agrees, operators
@@ -102,3 +103,92 @@ def test_layers_in_nhwc_have_no_permutation_between_them() -> None:
 
     model = assert_agrees(fn, X, atol=1e-3)
     assert operators(model) == ["Transpose", "Conv", "Conv", "Transpose"]
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("padding", ["SAME", "VALID", "explicit"])
+@pytest.mark.parametrize(("window", "stride", "dilation"), [(4, 2, 1), (2, 3, 1), (3, 2, 2)])
+def test_transposed(window: int, stride: int, dilation: int, padding: Any, rank: int) -> None:
+    amounts: Any = [(1, 2), (1, 0), (0, 1)][:rank] if padding == "explicit" else padding
+    x = _RNG.standard_normal((2, *(5, 4, 4)[:rank], 3), dtype=np.float32)
+    w = _RNG.standard_normal((*(window,) * rank, 3, 5), dtype=np.float32)
+
+    def fn(x: jax.Array, w: jax.Array) -> jax.Array:
+        return lax.conv_transpose(x, w, (stride,) * rank, amounts, (dilation,) * rank)
+
+    specs = [("B", *("H", "W", "D")[:rank], 3), w]
+    assert "ConvTranspose" in operators(assert_agrees(fn, x, w, atol=1e-4, specs=specs))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("groups", [2, 4])
+def test_transposed_in_groups(groups: int, dtype: Any) -> None:
+    kernel = jnp.asarray(_RNG.standard_normal((8, 4 // groups, 3, 2)), dtype)
+
+    def fn(x: jax.Array) -> jax.Array:
+        padding = [(1, 2), (0, 1)]
+        return lax.conv_general_dilated(
+            x.astype(dtype), kernel, (1, 1), padding, (2, 1), feature_group_count=groups
+        )
+
+    error = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 2e-1}[dtype]
+    model = assert_agrees(fn, X.transpose(0, 3, 1, 2), atol=error, rtol=error)
+    assert "ConvTranspose" in operators(model)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"padding": [(4, 1), (0, 0)]},  # more zeros in front than the window is wide
+        {"padding": [(0, 4), (0, 0)]},  # as many zeros behind as between
+        {"padding": [(1, 1), (1, 1)], "window_strides": (2, 1)},
+        {"padding": [(1, 1), (1, 1)], "batch_group_count": 2},
+    ],
+)
+def test_not_quite_transposed(options: Any) -> None:
+    def fn(x: jax.Array, w: jax.Array) -> jax.Array:
+        return lax.conv_general_dilated(
+            x,
+            w,
+            **{"window_strides": (1, 1), **options},
+            lhs_dilation=(2, 1),
+            dimension_numbers=NHWC,
+        )
+
+    model = assert_agrees(fn, X, W, atol=1e-4)
+    assert "ConvTranspose" not in operators(model)
+
+
+@pytest.mark.parametrize("padding", [(-1, 0), (-3, -3), (4, -9), (4, -11)])
+def test_input_cut_off(padding: Any) -> None:
+    def fn(x: jax.Array, w: jax.Array) -> jax.Array:
+        amounts = [padding, (0, 0)]
+        return lax.conv_general_dilated(x, w, (1, 1), amounts, (2, 1), dimension_numbers=NHWC)
+
+    x = X[:, :4]
+    assert_agrees(fn, x, W, atol=1e-4)
+
+
+@pytest.mark.parametrize("as_transpose", [False, True])
+def test_transposed_modules_have_one_operator_each(as_transpose: bool) -> None:
+    rngs = nnx.Rngs(0)
+    layer = [
+        nnx.ConvTranspose(4, 4, (4, 4), (2, 2), transpose_kernel=as_transpose, rngs=rngs)
+        for _ in range(2)
+    ]
+    model = assert_agrees(nnx.Sequential(*layer), X, atol=1e-3, specs=[("B", "H", "W", 4)])
+    assert operators(model) == ["Transpose", "ConvTranspose", "ConvTranspose", "Transpose"]
+    assert all(len(node.input) == 3 for node in model.graph.node if node.input[1:])
+
+
+def test_gradient_of_a_strided_convolution() -> None:
+    w = jnp.asarray(W)
+
+    def fn(x: jax.Array) -> Any:
+        def loss(x: jax.Array) -> Any:
+            y = lax.conv_general_dilated(x, w, (2, 2), "SAME", dimension_numbers=NHWC)
+            return (y * y).sum()
+
+        return jax.grad(loss)(x)
+
+    assert "ConvTranspose" in operators(assert_agrees(fn, X, atol=1e-3, rtol=1e-4))

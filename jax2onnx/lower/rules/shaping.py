@@ -117,19 +117,22 @@ def _is(dim: Any, number: int) -> bool:
 
 
 @register_lowering(lax.rev_p)
-def _rev(ctx: Context, x: ir.Value, *, dimensions: Sequence[int]) -> ir.Value:
-    count = len(dimensions)
+def rev(ctx: Context, x: ir.Value, dimensions: Sequence[int]) -> ir.Value:
+    """``x`` reversed along axes; before it was permuted, and what was reversed so itself."""
+    node, count = x.producer(), len(dimensions)
     if not count:
         return x
-    first = np.iinfo(np.int64).min
-    return ctx.op.Slice(
-        x,
-        [-1] * count,
-        [first] * count,
-        list(dimensions),
-        [-1] * count,
-        shape=ctx.out_dims,
-    )
+    if node is not None and node.op_type == "Transpose":
+        source, perm = node.inputs[0], node.attributes["perm"].as_ints()
+        assert source is not None
+        return ctx.transpose(rev(ctx, source, [perm[a] for a in dimensions]), perm)
+    axes = sorted(dimensions)
+    operands = ctx.operands([x, [-1] * count, [np.iinfo(np.int64).min] * count, axes, [-1] * count])
+    if node is not None and node.op_type == "Slice" and [*node.inputs[1:]] == operands[1:]:
+        source = node.inputs[0]
+        assert source is not None
+        return source
+    return ctx.op.Slice(*operands, shape=ctx.dims(x))
 
 
 @register_lowering(lax.pad_p)

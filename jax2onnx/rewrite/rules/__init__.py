@@ -108,7 +108,7 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
     (Entry("layout", ("Transpose",)),),
     (_TRANSPOSE, _VIEW),
     (
-        Entry("conv_bias", ("Conv",)),
+        Entry("conv_bias", ("Conv", "ConvTranspose")),
         Entry("gru", ("Scan",)),
         Entry("lstm", ("Scan",)),
         Entry("rnn", ("Scan",)),
@@ -116,7 +116,7 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
         Entry("linear", ("MatMul",)),
     ),
     (_VIEW_AFTER,),
-    (_TRANSPOSE, Entry("stored_order", ("Transpose",)), _VIEW),
+    (_TRANSPOSE, Entry("stored_order", ("Slice", "Transpose")), _VIEW),
     (Entry("folded_batch_norm", ("BatchNormalization",), asked="fold_batch_norm"),),
 )
 """What is tried in one sweep over the graph, then in the next, on what the one before left."""

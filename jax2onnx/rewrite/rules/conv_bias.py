@@ -1,4 +1,4 @@
-"""Conv with the vector that is added to each of its channels, as its bias.
+"""Conv or ConvTranspose with the vector that is added to each of its channels, as its bias.
 
 The channels may have been moved to another axis before the addition, as Flax keeps them last.
 
@@ -23,7 +23,7 @@ from jax2onnx.rewrite.values import (
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Gives a Conv the bias that is added to its result."""
+    """Gives a convolution the bias that is added to its result."""
     if len(node.inputs) != 2:
         return False
     value, channels = node.outputs[0], 1
@@ -43,7 +43,8 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     bias = view(editor, user, summand, (dims(value)[channels],))
     op = editor.before(user)
     attributes = {name: attribute(node, name) for name in node.attributes}
-    result = op.Conv(the_input(node), the_input(node, 1), bias, like=node.outputs[0], **attributes)
+    convolve = op.Conv if node.op_type == "Conv" else op.ConvTranspose
+    result = convolve(the_input(node), the_input(node, 1), bias, like=node.outputs[0], **attributes)
     if perm is not None:
         result = op.Transpose(result, perm=perm, like=out)
     editor.replace(out, result)

@@ -1,7 +1,7 @@
-"""A parameter that is only read permuted is stored so.
+"""A parameter that is only read permuted or reversed is stored so.
 
 Convolutions of JAX have their kernels as (height, width, in, out), Conv wants (out, in, height,
-width).
+width), and ConvTranspose (in, out, height, width) with the last two reversed.
 
 Does not apply
 
@@ -12,19 +12,30 @@ Does not apply
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
-from jax2onnx.rewrite.values import only_user, permutation, the_input
+from jax2onnx.rewrite.values import integers, only_user, permutation, the_input
+
+_FIRST = np.iinfo(np.int64).min
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Takes the parameter that a Transpose reads in its order."""
+    """Takes the parameter that a Transpose or a Slice reads in its order."""
     value, perm = the_input(node), permutation(node.outputs[0])
     tensor = value.const_value
-    if type(tensor) is not ir.Tensor or perm is None or only_user(value) is not node:
+    if type(tensor) is not ir.Tensor or only_user(value) is not node:
         return False
-    array = tensor.numpy().transpose(perm)
+    if perm is not None:
+        array = tensor.numpy().transpose(perm)
+    else:
+        if len(node.inputs) != 5:
+            return False
+        starts, ends, axes, steps = map(integers, node.inputs[1:])
+        if not axes or {*(starts or ()), *(steps or ())} != {-1} or {*(ends or ())} != {_FIRST}:
+            return False
+        array = np.flip(tensor.numpy(), axes)
     value.const_value = ir.Tensor(array, dtype=tensor.dtype, name=tensor.name)
     value.shape = node.outputs[0].shape
     editor.replace(node.outputs[0], value)
