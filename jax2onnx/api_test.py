@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections import namedtuple
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import flax.errors
@@ -151,6 +151,47 @@ def test_allclose_takes_and_compares_narrow_floats(dtype: str) -> None:
     assert "differ" in str(allclose(lambda x: x.reshape(-1) * 2, model, [x]))
 
 
+@pytest.mark.parametrize("kind", [tuple, InputSpec, lambda s: jax.ShapeDtypeStruct(s, "float32")])
+def test_sizes_that_numpy_computed(kind: Any) -> None:
+    model = to_onnx(lambda x: x * 2, [kind((np.int64(3), np.prod([2, 4])))])
+    assert [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim] == [3, 8]
+
+
+class Empty(NamedTuple):
+    pass
+
+
+class Moments(NamedTuple):
+    mean: Any
+    rest: Any = Empty()
+
+
+def test_a_named_tuple_is_no_shape() -> None:
+    model = to_onnx(lambda x, s: (x + s.mean, s), [("B", 8), Moments((8,))])
+    assert [i.name for i in model.graph.input] == ["x", "s.mean"]
+    assert allclose(lambda x, s: (x + s.mean, s), model, [("B", 8), Moments((8,))])
+    with pytest.raises(InputError, match=r"'s\.mean': 3 is no input specification"):
+        to_onnx(lambda x, s: x, [("B", 8), Moments(3, 4)])
+
+
+def test_the_functional_form_of_nnx_names_its_arrays_as_the_module_does() -> None:
+    class Net(nnx.Module):
+        def __init__(self) -> None:
+            self.linear = nnx.Linear(8, 4, rngs=nnx.Rngs(0))
+
+        def __call__(self, x: jax.Array) -> jax.Array:
+            y: jax.Array = self.linear(x)
+            return y
+
+    graph, state = nnx.split(Net())
+    model = assert_agrees(lambda x: -nnx.merge(graph, state)(x), X)
+    assert initializers(model) == {"linear.kernel", "linear.bias"}
+    model = to_onnx(lambda s, x: (nnx.merge(graph, s)(x), s), [state, ("B", 8)])
+    assert [i.name for i in model.graph.input] == ["s.linear.bias", "s.linear.kernel", "x"]
+    outputs = ["output_0", "output_1.linear.bias", "output_1.linear.kernel"]
+    assert [o.name for o in model.graph.output] == outputs
+
+
 def test_unused_inputs_stay_and_passed_through_inputs_are_copied() -> None:
     model = assert_agrees(lambda x, y: (x, x, 3.0), X, X)
     assert [i.name for i in model.graph.input] == ["x", "y"]
@@ -257,6 +298,8 @@ def test_an_unknown_parameter_is_refused() -> None:
         (nn.Dense(4), [X], "has no variables"),
         ((nn.Dense(4), {"kernel": X}), [X], r'what its init returns: .*"params"'),
         ((nn.Dense(4), None), [X], "must be what its init returns"),
+        ((nn.Sequential([nn.Dense(4)]), {"layers_0": {}}), [X], "all that the module's init"),
+        (nn.Dense(4).apply, [X], r"functools\.partial\(module\.apply, variables\)"),
         ("model:fn", [X], "must be callable"),
         (lambda x: x, [("B", None)], "open by a name"),
         (lambda x: x, [np.array(["a"])], "no tensors of"),
@@ -452,6 +495,11 @@ def test_a_flag_whose_other_value_cannot_be_traced_is_explained() -> None:
 def test_a_malformed_input_param_is_named(given: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         to_onnx(lambda x, scale=1: x * scale, [("B", 8)], given)
+
+
+def test_a_keyword_that_is_a_size_is_no_input() -> None:
+    with pytest.raises(ModelError, match=r"functools\.partial\(fn, k=\.\.\.\)"):
+        to_onnx(lambda x, k: x.reshape(k, -1), [(4, 8)], {"k": 2})
 
 
 def test_the_comparison_can_be_taken_apart() -> None:

@@ -20,7 +20,7 @@ from jax.extend import core
 
 from jax2onnx.errors import InputError, ModelError
 from jax2onnx.trace.border import FROM_NCHW, TO_NCHW, branching, images, permuted
-from jax2onnx.trace.callables import held, linen_pair, parameterise, signature
+from jax2onnx.trace.callables import held, is_linen_module, linen_pair, parameterise, signature
 from jax2onnx.trace.dimensions import CONCRETE, abstract, dimension_parser, explained, variables
 from jax2onnx.trace.paths import flatten_with_path, path_name
 from jax2onnx.trace.reach import constants, named
@@ -155,6 +155,11 @@ def _noted(inputs: Sequence[Input]) -> Iterator[None]:
         yield
     except Exception as error:
         given = ", ".join(f"{i.name}: {i.dtype}{list(i.aval.shape)}" for i in inputs)
+        if type(error).__name__ == "ScopeCollectionNotFound":  # of Flax
+            raise InputError(
+                f"{str(error).partition(' (http')[0]} Give all that the module's init returns, "
+                '{"params": {...}, ...}, and not one collection of it.'
+            ) from error
         error.add_note(f"jax2onnx called fn with {given}.")
         if type(error).__name__ == "TraceContextError":
             error.add_note(
@@ -202,6 +207,12 @@ def _check_callable(fn: Any) -> None:
 
 
 def _check_call(fn: Any, inputs: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+    name, owner = getattr(fn, "__name__", ""), getattr(fn, "__self__", None)
+    if name == "apply" and is_linen_module(owner) and not isinstance([*inputs, {}][0], Mapping):
+        raise InputError(
+            "apply of a Flax Linen module takes its variables first: bind them, "
+            "functools.partial(module.apply, variables), or give (module, variables)"
+        )
     known = signature(fn)
     if known is None:
         return
@@ -256,7 +267,7 @@ def _output_names(out: Any, names: Sequence[str] | None, taken: Iterable[str]) -
     paths = [path for path, _ in flatten_with_path(out)[0]]
     if not paths:
         raise ModelError("fn returns no array, so that the model would have no output")
-    derived = ["output" if not p else _prefixed(path_name(p, keep_values=True)) for p in paths]
+    derived = ["output" if not p else _prefixed(path_name(p)) for p in paths]
     if names is None:
         return tuple(_distinct(derived, taken))
     return tuple(chosen_names("output_names", names, derived))

@@ -6,6 +6,8 @@ All inputs of one conversion share one scope: equal names are equal dimensions.
 from __future__ import annotations
 
 import contextlib
+import operator
+import re
 import sys
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -95,7 +97,8 @@ def _differ(left: Dim, right: Dim) -> bool:
 
 def abstract(shape: Iterable[Dim], dtype: Any) -> jax.ShapeDtypeStruct:
     """What JAX traces instead of an array of this shape and dtype."""
-    return jax.ShapeDtypeStruct(tuple(shape), dtype)
+    sizes = (operator.index(d) if isinstance(d, np.integer) else d for d in shape)
+    return jax.ShapeDtypeStruct(tuple(sizes), dtype)
 
 
 def is_static(dims: Iterable[Dim]) -> bool:
@@ -113,17 +116,28 @@ def explained(names: Collection[str] = ()) -> Iterator[None]:
     """Turns errors of a trace, which may tell of dimensions ``names``, into ones that say how."""
     try:
         yield
-    except CONCRETE as error:
-        raise ModelError(
-            f"the model needs a concrete value while it is traced, at {_user_line(error)}:\n"
-            f"  {str(error).splitlines()[0]}\n"
-            "Compute with jax.numpy instead of numpy, make that value a static attribute of the "
-            "model, or express the choice with jax.lax.cond or jnp.where."
-        ) from error
-    except UNDECIDED as error:
+    except (*CONCRETE, *UNDECIDED) as error:
+        if isinstance(error, CONCRETE) or str(error).startswith("Shapes must be 1D sequences of c"):
+            raise ModelError(
+                f"the model needs a concrete value while it is traced, at {_user_line(error)}:\n"
+                f"  {str(error).splitlines()[0]}\n{_remedy(str(error))}"
+            ) from error
         if not concerns_dimension(error, names):
             raise
         raise undecided(error, _user_line(error)) from error
+
+
+def _remedy(problem: str) -> str:
+    if found := re.search(r"the argument keywords\['(\w+)'\]", problem):
+        keyword = found[1]
+        return (
+            f"Give functools.partial(fn, {keyword}=...) the value that {keyword!r} shall have, "
+            "and leave it out of input_params=, whose values are inputs of the graph."
+        )
+    return (
+        "Compute with jax.numpy instead of numpy, make that value a static attribute of the "
+        "model, or express the choice with jax.lax.cond or jnp.where."
+    )
 
 
 CONCRETE = (

@@ -13,25 +13,36 @@ _HOLDERS = frozenset(("__self__", "_fun"))
 """What Equinox's bound methods and transformed functions call the module that they hold."""
 
 
+_SPECIAL = (("equinox.nn", "State"), ("flax.nnx", "Variable"), ("flax.core.meta", "AxisMetadata"))
+"""What holds arrays by keys that no user writes: modules and the names of classes in them."""
+
+
 def flatten_with_path(
     tree: Any, is_leaf: Callable[[Any], bool] | None = None
 ) -> tuple[list[tuple[tuple[Any, ...], Any]], tree_util.PyTreeDef]:
-    """As JAX's, and what an Equinox ``State`` holds under the path of the layer that it is of."""
+    """As JAX's, with the paths that users write.
+
+    What an Equinox ``State`` holds lies under the path of the layer that it is of; the ``value`` of
+    a Flax variable, or of a box with metadata around it, lies under the path of the variable.
+    """
     flat, treedef = tree_util.tree_flatten_with_path(tree, is_leaf)
-    equinox = sys.modules.get("equinox")
-    if equinox is None:
-        return flat, treedef
-    outer, _ = tree_util.tree_flatten_with_path(
-        tree, is_leaf=lambda node: isinstance(node, equinox.nn.State)
-    )
-    states = {path: node for path, node in outer if isinstance(node, equinox.nn.State)}
+    known = ((sys.modules.get(module), name) for module, name in _SPECIAL)
+    special = tuple(getattr(module, name) for module, name in known if module)
+    outer, _ = tree_util.tree_flatten_with_path(tree, is_leaf=lambda n: isinstance(n, special))
+    holders = {path: node for path, node in outer if isinstance(node, special)}
     named = []
-    for path, leaf in flat:
-        for at, state in states.items():
-            if path[: len(at)] == at and len(path) > len(at):
-                path = (*at, _layer(state, path[len(at)]), *path[len(at) + 1 :])  # noqa: PLW2901
+    for path, leaf in flat if holders else ():
+        at = next((i for i in range(len(path)) if path[:i] in holders), None)
+        if at is not None:
+            holder = holders[path[:at]]
+            layer = (_layer(holder, path[at]),) if _is_equinox(holder) else ()
+            path = (*path[:at], *layer, *path[at + 1 :])  # noqa: PLW2901
         named.append((path, leaf))
-    return named, treedef
+    return named or flat, treedef
+
+
+def _is_equinox(node: Any) -> bool:
+    return type(node).__module__.startswith("equinox.")
 
 
 def _layer(state: Any, key: Any) -> Any:
@@ -44,16 +55,9 @@ def _layer(state: Any, key: Any) -> Any:
     )
 
 
-def path_name(path: Sequence[Any], *, keep_values: bool = False) -> str:
-    """Joins the keys of a JAX key path with dots.
-
-    Flax NNX wraps each array in a variable whose array is called ``value``: that last step is left
-    out unless ``keep_values``. So are the steps from a wrapper to what it wraps.
-    """
-    steps = [step for step in map(_step, path) if step not in _HOLDERS]
-    if not keep_values and len(steps) > 1 and steps[-1] == "value":
-        steps.pop()
-    return ".".join(steps)
+def path_name(path: Sequence[Any]) -> str:
+    """Joins the keys of a JAX key path with dots, without steps from a wrapper to what it wraps."""
+    return ".".join(step for step in map(_step, path) if step not in _HOLDERS)
 
 
 def _step(key: Any) -> str:

@@ -139,7 +139,7 @@ def _parts(obj: Any) -> Iterator[tuple[Path, Any]]:
                 yield () if isinstance(value, _PLAIN) else (name,), value
     else:
         flat, _ = flatten_with_path(obj, is_leaf=lambda node: node is not obj)
-        yield from (((path_name(path),), inner) for path, inner in flat)
+        yield from (((path_name(path),) if path else (), inner) for path, inner in flat)
 
 
 def _variables(function: types.FunctionType) -> Iterator[tuple[str, Any]]:

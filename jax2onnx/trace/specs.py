@@ -67,9 +67,12 @@ def examples(inputs: Sequence[Any], double: bool) -> list[Any]:
 
 
 def _is_spec(node: object) -> bool:
+    """Whether a node is one leaf; a NamedTuple is no shape but holds some."""
     if isinstance(node, InputSpec | jax.ShapeDtypeStruct | np.ndarray | jax.Array | np.generic):
         return True
-    return isinstance(node, tuple | list) and all(_is_dim(d) for d in node)
+    if not isinstance(node, tuple | list) or hasattr(node, "_fields"):
+        return False
+    return all(map(_is_dim, node))
 
 
 def _is_dim(dim: object) -> bool:
@@ -130,10 +133,7 @@ def flatten_inputs(
     root = list(inputs)
     flat, tree = flatten_with_path(root, is_leaf=lambda node: node is not root and _is_spec(node))
     paths, leaves = [path for path, _ in flat], [leaf for _, leaf in flat]
-    derived = [
-        path_name((tree_util.GetAttrKey(arguments[p[0].idx]), *p[1:]), keep_values=True)
-        for p in paths
-    ]
+    derived = [path_name((tree_util.GetAttrKey(arguments[p[0].idx]), *p[1:])) for p in paths]
     chosen = derived if names is None else chosen_names("input_names", names, derived)
     return [_input(n, leaf, parse, double) for n, leaf in zip(chosen, leaves, strict=True)], tree
 
