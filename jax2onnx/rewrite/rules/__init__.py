@@ -66,6 +66,7 @@ STAGES: tuple[tuple[Entry, ...], ...] = (
         Entry("hard_sigmoid", ("Clip", "Min")),
         Entry("clip", ("Less", "Min")),
         Entry("softsign", ("Abs",)),
+        Entry("floor_division", ("Mod",)),
         Entry("swish", ("Sigmoid",), opset=24, until=24, asked="readable"),
         Entry("gelu", ("erfc", "Erf", "Tanh"), opset=20),
         Entry("one_hot", ("Equal",), asked="readable"),
