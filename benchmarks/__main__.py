@@ -26,6 +26,7 @@ FIGURES = (
     "models",
     "gpt_oss",
     "memory",
+    "embedded",
     "same_bytes",
     "rebuild",
 )
