@@ -69,18 +69,23 @@ class _Heads:
     by_token: bool
     scale: float = 1.0
 
+    @property
+    def flat(self) -> int | str | None:
+        """The size of heads * d."""
+        return extent(self.axes[1] + self.axes[3])
+
     def tokens(self, editor: Editor, place: ir.Node) -> ir.Value:
         """How many tokens there are."""
-        value = self.found.value
-        return size(editor, place, value, 1 if self.by_token else rank(value) - 2)
+        number, tokens = extent(self.axes[2]), self.axes[2]
+        if isinstance(number, int):
+            return editor.constant([number])
+        return size(editor, place, self.found.value, self.found.axes.index(tokens))
 
     def given(self, editor: Editor, place: ir.Node, *, by_token: bool) -> ir.Value:
         """As (batch, tokens, heads * d), or as (batch, heads, tokens, d)."""
         batch, heads, tokens, width = (extent(a) or 0 for a in self.axes)
         if by_token:
-            assert isinstance(heads, int)
-            assert isinstance(width, int)
-            return view(editor, place, self.found.value, (batch, tokens, heads * width))
+            return view(editor, place, self.found.value, (batch, tokens, self.flat or 0))
         return self.found.arranged(editor, place, self.axes, (batch, heads, tokens, width))
 
 
@@ -129,16 +134,13 @@ def _weighted(shares: Labelled) -> tuple[Labelled, Labelled] | None:
     if user is None or user.domain or dims(user.outputs[0])[:-2] != dims(x)[:-2] or rank(x) < 2:
         return None
     *lead, rows, columns = following.given
-    if user.inputs[0] is x and following.axes[-1] == keys:
-        new = fresh(dims(the_input(user, 1))[-1])
-        result = Labelled(user.outputs[0], (*lead, rows, new))
-        values = _operand(the_input(user, 1), result, keys, new)
-    elif user.inputs[1] is x and following.axes[-2] == keys:
-        new = fresh(dims(the_input(user))[-2])
-        result = Labelled(user.outputs[0], (*lead, new, columns))
-        values = _operand(the_input(user), result, new, keys)
-    else:
+    left = user.inputs[0] is x
+    if following.axes[-1 if left else -2] != keys:
         return None
+    other = the_input(user, int(left))
+    new = fresh(dims(other)[-1 if left else -2])
+    result = Labelled(user.outputs[0], (*lead, *((rows, new) if left else (new, columns))))
+    values = _operand(other, result, *((keys, new) if left else (new, keys)))
     return None if values is None else (result, values)
 
 
@@ -243,20 +245,14 @@ def _end(result: Labelled, axes: Sequence[Axis]) -> Labelled:
 
 
 def _replace(
-    editor: Editor,
-    end: Labelled,
-    operands: tuple[_Heads, _Heads, _Heads],
-    found: Scores,
+    editor: Editor, end: Labelled, operands: tuple[_Heads, _Heads, _Heads], found: Scores
 ) -> None:
     queries, keys, values = operands
     root = end.value.producer()
     assert root is not None
     op, axes = editor.before(root), (*queries.axes[:3], values.axes[3])
-    shape = batch, heads, tokens, width = tuple(extent(a) or 0 for a in axes)
-    groups = extent(keys.axes[1])
-    flat = heads * width if isinstance(heads, int) and isinstance(width, int) else 0
-    by_token = all(h.by_token for h in operands) and isinstance(extent(keys.axes[3]), int)
-    by_token = by_token and bool(flat) and isinstance(groups, int)
+    batch, heads, tokens, width = shape = tuple(extent(a) or 0 for a in axes)
+    by_token = all(h.by_token and isinstance(h.flat, int) for h in operands)
     mixed = op.Attention(
         *(h.given(editor, root, by_token=by_token) for h in operands),
         _bias(editor, root, queries, keys, found),
@@ -264,12 +260,12 @@ def _replace(
         softcap=found.softcap or None,
         is_causal=int(found.causal(axes[2], keys.axes[2])) or None,
         q_num_heads=heads if by_token else None,
-        kv_num_heads=groups if by_token else None,
-        shape=(batch, tokens, flat) if by_token else shape,
+        kv_num_heads=extent(keys.axes[1]) if by_token else None,
+        shape=(batch, tokens, extent(axes[1] + axes[3]) or 0) if by_token else shape,
     )
     if by_token:
-        axes, shape = tuple(axes[a] for a in HEADS_FIRST), tuple(shape[a] for a in HEADS_FIRST)
-        mixed = view(editor, root, mixed, shape, sizes=queries.found.value)
+        axes = tuple(axes[a] for a in HEADS_FIRST)
+        mixed = view(editor, root, mixed, (batch, tokens, heads, width))
     mixed = Labelled(mixed, axes).arranged(editor, root, end.axes, dims(end.value))
     editor.replace(end.value, mixed)
 

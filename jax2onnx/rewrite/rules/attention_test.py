@@ -222,6 +222,15 @@ def test_one_head_of_keys(attend: Any, tokens: int) -> None:
         assert operator_counts(model)["Attention"] == 1
 
 
+def test_bias_of_one_number_beside_one_token_and_one_head_of_keys() -> None:
+    def attend(q: Array, k: Array, v: Array, bias: Array) -> Array:
+        scores = jnp.einsum("bkgth,bskh->bgkts", q, k) + bias
+        return jnp.einsum("bgkts,bskd->dtkgb", jax.nn.softmax(scores, axis=-1), v)
+
+    q, k, v = GROUPED[0][:1, :1, None, :2].swapaxes(2, 3), *(x[:1, :, :1] for x in GROUPED[1:])
+    assert_agrees(attend, q.reshape(1, 1, 2, 1, D), k, v, np.full((1,) * 5, 0.5, np.float32))
+
+
 def test_heads_repeated_in_turns_are_no_groups() -> None:
     def attend(q: Array, k: Array, v: Array) -> Array:
         return jax.nn.dot_product_attention(q, *(jnp.tile(x, (1, 1, G, 1)) for x in (k, v)))
