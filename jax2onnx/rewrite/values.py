@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -216,16 +217,18 @@ def broadcast(*shapes: Dims) -> Dims | None:
 def flat(value: ir.Value) -> Dims:
     """The shape of ``value`` as a matrix of its last axis."""
     *rows, last = dims(value)
-    if len(rows) == 1:
-        return rows[0], last
-    known = 1
-    names = []
-    for d in rows:
-        if isinstance(d, int):
-            known *= d
-        else:
-            names.append(d)
-    if not names:
-        return known, last
-    spelled = sorted(f"({n})" if not n.isidentifier() else n for n in names)
-    return "*".join([*([str(known)] if known != 1 else []), *spelled]), last
+    return multiplied(rows), last
+
+
+def multiplied(sizes: Sequence[int | str]) -> int | str:
+    """A product of sizes: spelled alike, wherever its factors are a number and names."""
+    if len(sizes) == 1:
+        return sizes[0]
+    parts: list[str] = []
+    for size in map(str, sizes):
+        split = size.split("*")
+        plain = all(p.isidentifier() or p.isdigit() for p in split)
+        parts += split if plain else [f"({size})"]
+    number = math.prod(int(p) for p in parts if p.isdigit())
+    names = sorted(p for p in parts if not p.isdigit())
+    return "*".join([str(number)] * (number != 1) + names) if names else number

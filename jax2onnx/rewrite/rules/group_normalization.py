@@ -8,7 +8,7 @@ GroupNormalization does it all (0.3 ms).
 Does not apply
 
 - to doubles, which are not computed with in double precision;
-- to images of unknown size, or with more than one axis of a batch;
+- to an unknown number of channels, or more than one axis of a batch;
 - to means along the last axes, as of Equinox's GroupNorm, which becomes a LayerNormalization.
 """
 
@@ -30,11 +30,12 @@ from jax2onnx.rewrite.normalisation import (
     products,
     variance,
 )
-from jax2onnx.rewrite.shapes import view
+from jax2onnx.rewrite.shapes import can_view, view
 from jax2onnx.rewrite.values import (
     dims,
     is_single,
     made_by,
+    multiplied,
     rank,
     the_input,
     without_ones,
@@ -74,14 +75,12 @@ def _replace(
         return False
     x, middle = the_input(differences[0]), the_input(differences[0], 1)
     axis, shape = kept[1], dims(grouped)
-    sizes = [d for d in shape[1:] if isinstance(d, int)]
-    split = made_by(grouped, "Reshape")
-    if len(sizes) != len(shape) - 1:
+    split, groups = made_by(grouped, "Reshape"), shape[axis]
+    each = 1 if x is grouped else shape[axis + 1]
+    if not isinstance(groups, int) or not isinstance(each, int):
         return False
-    groups = sizes[axis - 1]
     if x is not grouped:
-        size = math.prod(sizes[axis - 1 : axis + 1])
-        joint = (*shape[:axis], size, *shape[axis + 2 :])
+        joint = (*shape[:axis], groups * each, *shape[axis + 2 :])
         if split is None or split.inputs[0] is not x or dims(x) != joint or axis + 1 not in along:
             return False
     beside = tuple(d if a in (0, axis) else 1 for a, d in enumerate(dims(x)))
@@ -97,10 +96,16 @@ def _replace(
         if editor.prefer == "readable":
             return op.GroupNormalization(x, scale, bias, num_groups=groups, epsilon=added)
         one, zero = (editor.constant(np.full(groups, n), x.dtype) for n in (1, 0))
-        flat = view(editor, place, x, (dims(x)[0], groups, math.prod(sizes) // groups))
+        batch, _, *rest = dims(x)
+        flat = view(editor, place, x, (batch, groups, multiplied((each, *rest))))
         flat = op.InstanceNormalization(flat, one, zero, epsilon=added)
-        last = (*dims(scale), *(1 for _ in dims(x)[2:]))
+        last = (*dims(scale), *(1 for _ in rest))
         scale, bias = (view(editor, place, v, last) for v in (scale, bias))
-        return op.Add(op.Mul(view(editor, place, flat, dims(x)), scale), bias)
+        if can_view(flat, dims(x)):
+            flat = view(editor, place, flat, dims(x))
+        else:
+            shape = op.Shape(x, dtype=ir.DataType.INT64, shape=(rank(x),))
+            flat = op.Reshape(flat, shape, like=x)
+        return op.Add(op.Mul(flat, scale), bias)
 
     return per_channel(editor, product, differences[0], axis, normalise)

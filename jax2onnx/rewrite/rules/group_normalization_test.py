@@ -68,6 +68,18 @@ def test_fires_without_scale_or_bias(options: Any) -> None:
     assert operators(model) == ["Transpose", "GroupNormalization", "Transpose"]
 
 
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("module", [nnx.GroupNorm, nnx.InstanceNorm])
+def test_fires_for_images_of_any_size(module: Any, fast: bool) -> None:
+    groups = {"num_groups": 4} if module is nnx.GroupNorm else {}
+    norm = by_nnx(module, use_fast_variance=fast, **groups)
+    counts = operator_counts(assert_agrees(norm, X, specs=[("B", "H", "W", 8)]))
+    assert counts["InstanceNormalization"] == 1
+    assert sum(counts.values()) <= 10
+    model = assert_agrees(norm, X, specs=[("B", "H", "W", 8)], prefer="readable")
+    assert len(operators(model)) == 3
+
+
 def plain(x: Any) -> Any:
     mean = x.mean((1, 2), keepdims=True)
     return (x - mean) / jnp.sqrt(((x - mean) ** 2).mean((1, 2), keepdims=True) + 1e-3)

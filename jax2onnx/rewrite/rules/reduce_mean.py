@@ -6,7 +6,7 @@ loses and an Unsqueeze brings back (``keepdims=True``) are kept by the reduction
 Does not apply
 
 - where the sum is read by others too, which would reduce twice;
-- to a division by anything but the number of elements, or by a symbolic dimension;
+- to a division by anything but the number of elements, which may be a product of symbolic sizes;
 - to no elements, of which ONNX Runtime's mean is 0 and JAX's NaN;
 - to integers, whose mean ONNX truncates.
 """
@@ -20,17 +20,21 @@ import onnx_ir as ir
 
 from jax2onnx.rewrite.editor import Editor
 from jax2onnx.rewrite.values import (
+    VIEWS,
     attribute,
     axes,
     dims,
     is_float,
     made_by,
+    multiplied,
     only_user,
     scalar,
     the_input,
 )
 
 _REDUCTIONS = ("ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "ReduceProd")
+_WIDE = frozenset((ir.DataType.FLOAT, ir.DataType.DOUBLE))
+"""Types in which the number of elements is finite, whatever the sizes."""
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
@@ -52,11 +56,13 @@ def _mean(editor: Editor, node: ir.Node) -> bool:
     if node.op_type != "Div" or not along:
         return False
     sizes = [dims(source)[a] for a in along]
-    if not all(isinstance(s, int) for s in sizes):
-        return False
-    count = np.asarray(math.prod(int(s) for s in sizes), total.dtype.numpy())
+    known = [s for s in sizes if isinstance(s, int)]
     out = node.outputs[0]
-    if scalar(node.inputs[1]) != float(count) or not 0 < count < math.inf:
+    if len(known) == len(sizes):
+        count = np.asarray(math.prod(known), total.dtype.numpy())
+        if scalar(node.inputs[1]) != float(count) or not 0 < count < math.inf:
+            return False
+    elif total.dtype not in _WIDE or _size(node.inputs[1]) != multiplied((1, *sizes)):
         return False
     if dims(out) != dims(total):
         return False
@@ -65,6 +71,21 @@ def _mean(editor: Editor, node: ir.Node) -> bool:
     )
     editor.replace(out, mean)
     return True
+
+
+def _size(value: ir.Value | None) -> int | str | None:
+    """The product of sizes that ``value`` is computed as."""
+    number = scalar(value)
+    if number is not None:
+        return int(number) if number.is_integer() else None
+    node = made_by(value, "Cast", "Mul", "Shape", *VIEWS)
+    if node is None:
+        return None
+    if node.op_type == "Shape":
+        start = attribute(node, "start", 0)
+        return dims(the_input(node))[start] if attribute(node, "end") == start + 1 else None
+    sizes = [s for v in node.inputs[: 2 if node.op_type == "Mul" else 1] if (s := _size(v))]
+    return multiplied((1, *sizes)) if len(sizes) == 2 or node.op_type != "Mul" else None
 
 
 def _keep_axes(editor: Editor, node: ir.Node) -> bool:

@@ -67,8 +67,28 @@ def test_mean_of_nothing_is_no_number() -> None:
     assert_agrees(lambda x: x.mean(0), X[:0])
 
 
-def test_holds_back_along_a_symbolic_axis() -> None:
-    model = assert_agrees(lambda x: x.mean(0), X, specs=[("B", 3, 4)])
+@pytest.mark.parametrize("along", [0, (0, 1), (0, 2), (0, 1, 2), -1])
+def test_along_symbolic_axes(along: Any) -> None:
+    model = assert_agrees(lambda x: x.mean(along), X, specs=[("B", "L", "C")])
+    assert operators(model) == ["ReduceMean"]
+
+
+def test_along_an_axis_of_several_sizes() -> None:
+    model = assert_agrees(lambda x: x.reshape(-1, 4).mean(0), X, specs=[("B", "L", 4)])
+    assert operators(model) == ["Reshape", "ReduceMean"]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x.sum(0) / x.shape[1],
+        lambda x: x.sum((0, 1)) / x.shape[0],
+        lambda x: x.sum(0) / (x.shape[0] + 1),
+        lambda x: x.sum(0) / (2 * x.shape[0]),
+    ],
+)
+def test_holds_back_where_another_size_divides(function: Any) -> None:
+    model = assert_agrees(function, X, specs=[("B", "L", 4)])
     assert operator_counts(model)["ReduceMean"] == 0
 
 
