@@ -27,6 +27,10 @@ class SymbolicDimensionWarning(UserWarning):
     """A model asks whether two dimensions are equal, which JAX answers with no, unless proven."""
 
 
+class StateChangeWarning(UserWarning):
+    """A call of the model changes its state, and the graph has no output for that."""
+
+
 class UnsupportedPrimitiveError(Jax2OnnxError, NotImplementedError):
     """The traced function uses primitives for which there is no lowering.
 

@@ -234,7 +234,7 @@ class _Nnx:
 
     def merge(self) -> Any:
         """The module."""
-        return sys.modules["flax.nnx"].merge(self.graph, self.state)
+        return sys.modules["flax.nnx"].merge(self.graph, self.state, copy=True)
 
     def changes(self, module: Any) -> dict[int, Any]:
         """The arrays that a call has changed in ``module``, which was merged from this."""

@@ -20,11 +20,19 @@ from jax.extend import core
 
 from jax2onnx.errors import InputError, ModelError
 from jax2onnx.trace.border import FROM_NCHW, TO_NCHW, branching, images, permuted
-from jax2onnx.trace.callables import held, is_linen_module, linen_pair, parameterise, signature
+from jax2onnx.trace.callables import (
+    held,
+    is_linen_module,
+    linen_pair,
+    parameterise,
+    signature,
+    state_of,
+)
 from jax2onnx.trace.dimensions import CONCRETE, abstract, dimension_parser, explained, variables
 from jax2onnx.trace.paths import flatten_with_path, path_name
 from jax2onnx.trace.reach import constants, named
 from jax2onnx.trace.specs import Input, InputSpec, check_inputs, chosen_names, flatten_inputs
+from jax2onnx.trace.state import warn_of_changes, without_last
 
 # Errors name the user's line, not the one below that calls the user's function.
 source_info_util.register_exclusion(str(Path(__file__).parent))
@@ -97,15 +105,16 @@ def trace(
 
     def call(leaves: Any, arrays: Any, keywords: Any, flags: Sequence[str]) -> Any:
         def rebuilt(*args: Any, **keywords: Any) -> Any:
-            return model.rebuild(leaves)(*args, **keywords)
+            callable_ = model.rebuild(leaves)
+            return callable_(*args, **keywords), state_of(callable_, model.paths, leaves)
 
         positional = tree_util.tree_unflatten(tree, permuted(arrays, swapped, FROM_NCHW))
-        out = branching(rebuilt, flags)(*positional, **keywords)
+        out, state = branching(rebuilt, flags)(*positional, **keywords)
         results, out_tree = tree_util.tree_flatten(out)
         _check_results(results)
         made = _output_names(out, output_names, taken), list(map(np.shape, results))
         turned = images("outputs_as_nchw", outputs_as_nchw, *made)
-        return tree_util.tree_unflatten(out_tree, permuted(results, turned, TO_NCHW))
+        return tree_util.tree_unflatten(out_tree, permuted(results, turned, TO_NCHW)), state
 
     avals = (
         list(map(_abstract, model.leaves)),
@@ -113,9 +122,11 @@ def trace(
         {i.name: i.aval for i in extra},
     )
     with _noted([*flat, *extra]):
-        closed, out = _make_jaxpr(call, avals, [i.name for i in extra if i.dtype == bool])
+        flags = [i.name for i in extra if i.dtype == bool]
+        closed, (out, state) = _make_jaxpr(call, avals, flags)
     _refuse_tracers(closed.consts)
-    jaxpr = live(closed.jaxpr)
+    jaxpr = live(without_last(closed.jaxpr, len(state)))
+    warn_of_changes(model.paths, closed.jaxpr, jaxpr)
     reached = named(fn, constants(jaxpr, closed.consts), held)
     return Traced(
         jaxpr,

@@ -60,6 +60,15 @@ def parameterise(fn: Any) -> Parameterised:
     return _constant(fn) if hasattr(fn, "__wrapped__") and not abstract else tree
 
 
+def state_of(fn: Any, paths: Sequence[str], before: Sequence[Any]) -> list[Any]:
+    """What the arrays of a callable that may hold Flax NNX modules are after its call."""
+    if "flax.nnx" not in sys.modules or not paths:
+        return []
+    tree = parameterise(fn)
+    after = dict(zip(tree.paths, tree.leaves, strict=True))
+    return [after.get(path, leaf) for path, leaf in zip(paths, before, strict=True)]
+
+
 def held(obj: Any) -> Iterator[tuple[tuple[str, ...], Any]] | None:
     """The named arrays of a Flax module, which is no pytree; None for anything else."""
     if is_linen_module(obj):

@@ -109,6 +109,7 @@ def test_further_factors_stay() -> None:
         (lambda x, v: (x - M) / jnp.sqrt(v[:, None, None, None] + 1), (np.stack([X[0]] * 4), V)),
     ],
 )
+@pytest.mark.filterwarnings("ignore:calling the model changes its state")
 def test_holds_back(function: Any, arrays: Any) -> None:
     model = assert_agrees(function, *arrays, rtol=1e-4, atol=1e-4)
     assert operator_counts(model)["BatchNormalization"] == 0
