@@ -149,7 +149,7 @@ def to_onnx(
         UnsupportedPrimitiveError: lists every primitive that has no lowering.
         WriteError: the file cannot be written.
     """
-    if opset not in OPSETS:
+    if opset not in OPSETS or not isinstance(opset, int):
         raise InputError(f"opset={opset}: choose one of {OPSETS[0]} to {OPSETS[-1]}")
     if return_mode not in ("proto", "ir", "file"):
         raise InputError(f"return_mode={return_mode!r}: choose 'proto', 'ir' or 'file'")

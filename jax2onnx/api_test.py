@@ -167,6 +167,12 @@ class Moments(NamedTuple):
     rest: Any = Empty()
 
 
+def test_none_is_an_argument_without_arrays() -> None:
+    for inputs in ([None], [None, ("B", 8)]):
+        model = to_onnx(lambda a, b=1.0: jnp.float32(a is None) + b, inputs)
+        assert len(model.graph.input) == len(inputs) - 1
+
+
 def test_a_named_tuple_is_no_shape() -> None:
     model = to_onnx(lambda x, s: (x + s.mean, s), [("B", 8), Moments((8,))])
     assert [i.name for i in model.graph.input] == ["x", "s.mean"]
@@ -244,6 +250,8 @@ def test_the_file_is_written_and_its_path_returned(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"opset": 7}, "opset=7"),
+        ({"opset": 23.0}, "opset=23.0"),
+        ({"constraints": "B <= 3"}, "give a list"),
         ({"return_mode": "text"}, "return_mode='text'"),
         ({"prefer": "size"}, "prefer='size'"),
         ({"return_mode": "file"}, "go together"),

@@ -87,6 +87,8 @@ def trace(
     check_inputs(inputs)
     if not isinstance(input_params or {}, Mapping):
         raise InputError(f"input_params={input_params!r}: give a dictionary of keyword arguments")
+    if isinstance(constraints, str):
+        raise InputError(f"constraints={constraints!r}: give a list of them")
     model = parameterise(fn)
     parse = dimension_parser(constraints)
     keywords = dict(input_params or {})

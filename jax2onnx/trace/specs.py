@@ -87,7 +87,7 @@ def check_inputs(inputs: Any) -> None:
     """
     if isinstance(inputs, str | Mapping) or not isinstance(inputs, Sequence):
         raise InputError(f"inputs must be a list with one entry per argument, got {inputs!r}")
-    if inputs and all(map(_is_dim, inputs)):
+    if all(map(_is_dim, inputs)) and any(d is not None for d in inputs):
         raise InputError(
             f"inputs must be a list with one entry per argument; for one of shape {inputs!r}, "
             f"give [{inputs!r}]"
