@@ -51,22 +51,27 @@ def _conv(
         for (a, b), (before, after), dilation in zip(padding, amounts, lhs_dilation, strict=True)
     ]
     groups = feature_group_count * batch_group_count
-    if direct and batch_group_count == 1 and set(window_strides) == {1} and max(lhs_dilation) > 1:
-        reach = [(size - 1) * d for size, d in zip(window, rhs_dilation, strict=True)]
-        margins = [(r - a, r - b) for r, (a, b) in zip(reach, padding, strict=True)]
-        if _can_scatter(ctx, x, margins, lhs_dilation):
-            result = ctx.op.ConvTranspose(
-                x,
-                _scattered(ctx, rhs, dimension_numbers.rhs_spec, groups),
-                strides=list(lhs_dilation),
-                pads=[a for a, _ in margins] + [max(b, 0) for _, b in margins],
-                output_padding=[max(-b, 0) for _, b in margins],
-                dilations=list(rhs_dilation),
-                group=groups,
-                kernel_shape=list(window),
-                shape=shape,
-            )
-            return ctx.transpose(result, back)
+    shared: dict[str, Any] = {
+        "dilations": list(rhs_dilation),
+        "group": groups,
+        "kernel_shape": list(window),
+        "shape": shape,
+    }
+    reach = [(size - 1) * d for size, d in zip(window, rhs_dilation, strict=True)]
+    margins = [(r - a, r - b) for r, (a, b) in zip(reach, padding, strict=True)]
+    once = direct and batch_group_count == 1 and set(window_strides) == {1}
+    if once and _can_scatter(ctx, x, margins, lhs_dilation):
+        kernel = _scattered(ctx, ctx.cast(rhs, ctx.out_dtype), dimension_numbers.rhs_spec, groups)
+        ends = [max(b, 0) for _, b in margins]
+        result = ctx.op.ConvTranspose(
+            x,
+            kernel,
+            strides=list(lhs_dilation),
+            pads=[a for a, _ in margins] + ends,
+            output_padding=[end - b for end, (_, b) in zip(ends, margins, strict=True)],
+            **shared,
+        )
+        return ctx.transpose(result, back)
     x = pad(ctx, x, ctx.constant(0, x), config)
     if not direct:
 
@@ -79,10 +84,7 @@ def _conv(
         kernel,
         strides=list(window_strides),
         pads=[a for a, _ in amounts] + [b for _, b in amounts],
-        dilations=list(rhs_dilation),
-        group=groups,
-        kernel_shape=list(window),
-        shape=shape,
+        **shared,
     )
     return ctx.transpose(result, back)
 
@@ -92,7 +94,7 @@ def _can_scatter(ctx: Context, x: ir.Value, margins: Sequence[Any], strides: Seq
 
     At the end a margin may be missing (negative), as far as no window would have begun there.
     """
-    if not is_static([amount for pair in margins for amount in pair]):
+    if max(strides, default=1) == 1 or not is_static([end for pair in margins for end in pair]):
         return False
     if any(a < 0 or -b >= stride for (a, b), stride in zip(margins, strides, strict=True)):
         return False

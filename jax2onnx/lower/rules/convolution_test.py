@@ -192,3 +192,13 @@ def test_gradient_of_a_strided_convolution() -> None:
         return jax.grad(loss)(x)
 
     assert "ConvTranspose" in operators(assert_agrees(fn, X, atol=1e-3, rtol=1e-4))
+
+
+def test_transposed_with_sums_of_another_type() -> None:
+    def fn(x: jax.Array, w: jax.Array) -> jax.Array:
+        x, w = x.astype(jnp.bfloat16), w.astype(jnp.bfloat16)
+        return lax.conv_transpose(
+            x, w, (2, 2), "SAME", dimension_numbers=NHWC, preferred_element_type=np.float32
+        )
+
+    assert "ConvTranspose" in operators(assert_agrees(fn, X, W[:, :2, :, :4], atol=1e-3))
