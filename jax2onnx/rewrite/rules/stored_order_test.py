@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import jax
 import numpy as np
+import onnx
 import onnx_ir as ir
 from flax import nnx
 from jax import Array
@@ -55,3 +56,25 @@ def test_holds_back_for_tensors_in_files() -> None:
         return_mode="ir",
     )
     assert [n.op_type for n in model.graph] == ["Transpose", "Conv"]
+
+
+def test_kernel_is_stored_as_conv_transpose_reads_it() -> None:
+    module = nnx.ConvTranspose(8, 4, (3, 5), (2, 2), rngs=nnx.Rngs(0))
+    model = assert_agrees(module, IMAGE.reshape(2, 3, 8, 8), rtol=1e-4, atol=1e-5)
+    stored = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
+    expected = module.kernel[...][::-1, ::-1].transpose(2, 3, 0, 1)
+    np.testing.assert_array_equal(stored["kernel"], expected)
+    assert "Slice" not in operator_counts(model)
+
+
+def test_holds_back_where_a_slice_leaves_something_out() -> None:
+    class Rows(nnx.Module):
+        def __init__(self) -> None:
+            self.weight = nnx.Param(np.arange(64, dtype=np.float32).reshape(8, 8))
+
+        def __call__(self, x: Array) -> Array:
+            return x @ self.weight[...][5:1:-1]
+
+    model = assert_agrees(Rows(), IMAGE[0, 0, :, :4], rtol=1e-4)
+    assert "weight" in {i.name for i in model.graph.initializer}
+    assert operator_counts(model)["Slice"] == 2
