@@ -43,14 +43,14 @@ def _conv(
         return ctx.broadcast(ctx.constant(0, x), ctx.out_dims)
     x = _groups_as_features(ctx, x, batch_group_count)
     # Conv knows no dilation of its input, and no negative or symbolic padding: Pad and Slice do.
-    direct = ctx.out_dtype in _KERNELS and 1 <= len(window) <= 3
+    groups = feature_group_count * batch_group_count
+    direct = ctx.out_dtype in _KERNELS and 1 <= len(window) <= 3 and is_static((groups,))
     known = direct and is_static([amount for pair in padding for amount in pair])
     amounts = [(a, b) if known and min(a, b) >= 0 else (0, 0) for a, b in padding]
     config = [(0, 0, 0)] * 2 + [
         (a - before, b - after, dilation - 1)
         for (a, b), (before, after), dilation in zip(padding, amounts, lhs_dilation, strict=True)
     ]
-    groups = feature_group_count * batch_group_count
     shared: dict[str, Any] = {
         "dilations": list(rhs_dilation),
         "group": groups,

@@ -202,3 +202,10 @@ def test_transposed_with_sums_of_another_type() -> None:
         )
 
     assert "ConvTranspose" in operators(assert_agrees(fn, X, W[:, :2, :, :4], atol=1e-3))
+
+
+def test_a_kernel_for_each_element_of_a_symbolic_batch() -> None:
+    def fn(x: jax.Array, w: jax.Array) -> jax.Array:
+        return jax.vmap(lambda x, w: jnp.convolve(x, w, mode="same"))(x, w)
+
+    assert_agrees(fn, X[0, :, :, 0], W[:, 0, :, 0].repeat(3, 0), specs=[("B", 8), ("B", 4)])

@@ -47,9 +47,12 @@ def _via(function: Callable[..., Any]) -> Rule:
 
 
 def _log1p(x: Any) -> Any:
-    """Kahan's log1p: exact where 1 + x rounds to 1 (HP-15C Advanced Functions Handbook, 1982)."""
+    """Kahan's log1p: exact where 1 + x rounds to 1 (HP-15C Advanced Functions Handbook, 1982).
+
+    x is a factor, which keeps the sign of a zero: ONNX Runtime's Where does not.
+    """
     u = 1.0 + x
-    return jnp.where(u == 1.0, x, jnp.where(u == np.inf, u, lax.log(u) * (x / (u - 1.0))))
+    return x * jnp.where((u == 1.0) | (u == np.inf), 1.0, lax.log(u) / (u - 1.0))
 
 
 def _expm1(x: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from jax import lax
@@ -31,3 +33,9 @@ def test_in_single_precision(name: str, dtype: str) -> None:
 def test_quadrants_in_double_precision() -> None:
     y, x = np.meshgrid(_NUMBERS[::3], _NUMBERS[::3])
     assert_agrees(lax.atan2, y, x, double=True, rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_log1p_keeps_the_sign_of_zero(dtype: Any) -> None:
+    x = np.array([-0.0, 0.0, -1.0, -2.0, 1e-30, 3.0, np.inf], dtype)
+    assert_agrees(lambda x: (lax.log1p(x), 1 / lax.log1p(x)), x, double=dtype == np.float64)
