@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy import stats
 
 from tests.coverage.example import Arg, Example, f, i, of
@@ -57,7 +58,7 @@ def _of_distributions() -> Iterator[Example]:
             )
 
 
-_SIMPLEX = jnp.array([0.2, 0.5, 0.3])
+_SIMPLEX = np.array([0.2, 0.5, 0.3])
 EXAMPLES: list[Example] = [
     *_of_distributions(),
     *[
