@@ -182,6 +182,6 @@ def _operators(model: onnx.ModelProto) -> Iterator[str]:
 def _first_line(error: Exception) -> str:
     """What an error says first, without what changes from machine to machine."""
     text = " ".join(str(error).split())
-    text = re.sub(r"(?<!\w)/[^\s:]+:\d+(?: \([^)]*\))?|(?<!\w)/[^\s:]+", "...", text)
+    text = re.sub(r"(?<!\w)/[^\s:]+(?:(?::\d+)+(?: \([^)]*\))?)?", "...", text)
     text = re.sub(r"0x[0-9a-f]+", "...", text)
     return f"{type(error).__name__}: {text}"[:200]
