@@ -64,7 +64,10 @@ def state_of(fn: Any, paths: Sequence[str], before: Sequence[Any]) -> list[Any]:
     """What the arrays of a callable that may hold Flax NNX modules are after its call."""
     if "flax.nnx" not in sys.modules or not paths:
         return []
-    tree = parameterise(fn)
+    try:
+        tree = parameterise(fn)
+    except ValueError:  # an Equinox State is used up by a call, which gives a new one
+        return []
     after = dict(zip(tree.paths, tree.leaves, strict=True))
     return [after.get(path, leaf) for path, leaf in zip(paths, before, strict=True)]
 

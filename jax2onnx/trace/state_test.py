@@ -6,12 +6,15 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from flax import nnx
 
 from jax2onnx import StateChangeWarning, to_onnx
+from jax2onnx.testing import assert_agrees
 
 RNGS = nnx.Rngs(0)
 MODULES: dict[str, Callable[[], Any]] = {
@@ -99,3 +102,11 @@ def test_a_flag_that_chooses_evaluation_is_no_alarm() -> None:
             return jnp.tanh(self.dropout(x, deterministic=deterministic))
 
     to_onnx(Net(), [("B", 8)], {"deterministic": True})
+
+
+def test_a_state_of_equinox_that_the_call_uses_up() -> None:
+    key = jax.random.PRNGKey(0)
+    layer = eqx.nn.Linear(4, 3, key=key)
+    made = eqx.nn.make_with_state(eqx.nn.SpectralNorm)(layer, "weight", key=key)
+    called = functools.partial(lambda norm, state, x: norm(x, state)[0], *made)
+    assert_agrees(called, np.ones(4, np.float32))
