@@ -196,9 +196,11 @@ def _operands(
 
 def _with_tokens(ways: Sequence[tuple[Labelled, float]], tokens: Axis) -> Iterator[_Heads]:
     """Keys or values, the last source first."""
+    operand = ways[0][0].axes if ways else ()
     for found, scale in reversed(ways):
         axes = found.axes
-        if len(axes) == 4 and found.named and tokens in axes[1:3]:
+        # The other axis of the product is what a head has, not all heads side by side.
+        if len(axes) == 4 and found.named and tokens in axes[1:3] and axes[3] in operand[-2:]:
             by_token = axes[1] == tokens
             batch, heads, width = axes[0], axes[2 if by_token else 1], axes[3]
             yield _Heads(found, (batch, heads, tokens, width), by_token, scale)

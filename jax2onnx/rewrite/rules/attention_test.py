@@ -363,3 +363,9 @@ def test_holds_back_for_doubles() -> None:
     wide = [a.astype(np.float64) for a in (Q, K, V)]
     model = assert_agrees(by_head, *wide, double=True, rtol=1e-10)
     assert operator_counts(model)["Attention"] == 0
+
+
+def test_heads_of_tokens_in_two_axes_of_batches() -> None:
+    attention = nnx.MultiHeadAttention(4, 8, decode=False, use_bias=False, rngs=nnx.Rngs(0))
+    x = np.random.default_rng(0).standard_normal((3, 2, 5, 8), dtype=np.float32)
+    assert_agrees(jax.vmap(attention), x)
