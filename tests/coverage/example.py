@@ -97,7 +97,7 @@ class Example:
         variant: what sets it apart from other examples of the symbol.
         batch: with a symbolic batch, the leading axis of inputs is one (``leading``), or an axis is
             put in front of all and the callable is mapped over it (``mapped``).
-        tolerance: in place of that of the dtype, for f32 and f64.
+        tolerance: for f32 and f64, where it is wider than that of the dtype.
         skip: modes that the symbol has no meaning in, such as ``vmap`` without inputs.
     """
 

@@ -102,7 +102,7 @@ def verdict(example: Example, mode: Mode) -> Verdict:
         for number, (want, got) in enumerate(zip(case.wanted, found, strict=True)):
             tolerance = TOLERANCES.get(want.dtype.name)
             if tolerance is not None and example.tolerance is not None:
-                tolerance = example.tolerance[mode == "f64"]
+                tolerance = max(tolerance, example.tolerance[mode == "f64"])
             within(tolerance, f"output {number}", want, got)
     except (*_OF_JAX, *_OF_ONNX) as error:
         untraceable = _jax_refuses(case.fn, specs) if batched else None
