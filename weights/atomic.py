@@ -45,9 +45,8 @@ def atomic_file(path: Path, size: int = 0) -> Iterator[BinaryIO]:
                 stream.flush()
                 os.fsync(stream.fileno())
             partial.replace(path)
-        except BaseException:
+        finally:
             partial.unlink(missing_ok=True)
-            raise
 
 
 @contextmanager
@@ -64,14 +63,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             partial.mkdir()
             yield partial
             partial.rename(path)  # an empty folder of that name is replaced, a full one is not
-        except BaseException as error:
-            shutil.rmtree(partial, ignore_errors=True)
-            taken = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
-            if isinstance(error, OSError) and error.errno in taken:
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise WeightsError(
                     f"{path} exists already. Remove it, or choose another place."
                 ) from None
             raise
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextmanager

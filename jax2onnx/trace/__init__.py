@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -123,7 +123,7 @@ def trace(
         [i.aval for i in flat],
         {i.name: i.aval for i in extra},
     )
-    with _noted([*flat, *extra]):
+    with _Noted([*flat, *extra]):
         flags = [i.name for i in extra if i.dtype == bool]
         closed, (out, state) = _make_jaxpr(call, avals, flags)
     _refuse_tracers(closed.consts)
@@ -161,25 +161,31 @@ def _make_jaxpr(call: Any, avals: Sequence[Any], flags: Sequence[str]) -> tuple[
         return jax.make_jaxpr(partial(call, flags=flags), return_shape=True)(*avals)
 
 
-@contextmanager
-def _noted(inputs: Sequence[Input]) -> Iterator[None]:
-    """Adds to what the model raises what it was given."""
-    try:
-        yield
-    except Exception as error:
-        given = ", ".join(f"{i.name}: {i.dtype}{list(i.aval.shape)}" for i in inputs)
-        if type(error).__name__ == "ScopeCollectionNotFound":  # of Flax
+class _Noted:
+    """Adds to what the model raises what it was given, and what to do about two errors of Flax."""
+
+    def __init__(self, inputs: Sequence[Input]) -> None:
+        self._inputs = inputs
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, where: Any) -> None:
+        if error is None:
+            return
+        flax = sys.modules.get("flax.errors")
+        if flax is not None and isinstance(error, flax.ScopeCollectionNotFound):
             raise InputError(
                 f"{str(error).partition(' (http')[0]} Give all that the module's init returns, "
                 '{"params": {...}, ...}, and not one collection of it.'
             ) from error
+        given = ", ".join(f"{i.name}: {i.dtype}{list(i.aval.shape)}" for i in self._inputs)
         error.add_note(f"jax2onnx called fn with {given}.")
-        if type(error).__name__ == "TraceContextError":
+        if flax is not None and isinstance(error, flax.TraceContextError):
             error.add_note(
                 "A Flax NNX module that changes its state must be given itself, or by a bound "
                 "method, and not in a function around it; model.eval() stops most changes."
             )
-        raise
 
 
 def live(jaxpr: core.Jaxpr) -> core.Jaxpr:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -58,6 +59,16 @@ def permuted(items: Sequence[Any], positions: frozenset[int], axes: tuple[int, .
     ]
 
 
+def _raised_by_models() -> tuple[type[Exception], ...]:
+    """What a model raises where it cannot be traced: Python's errors, JAX's among them, or Flax's.
+
+    A dimension that cannot be decided is none of these: its own message says what to do.
+    """
+    python = (ArithmeticError, AssertionError, AttributeError, LookupError)
+    flax = sys.modules.get("flax.errors")
+    return (*python, RuntimeError, TypeError, ValueError, *([flax.FlaxError] if flax else []))
+
+
 def branching(fn: Callable[..., Any], flags: Sequence[str]) -> Callable[..., Any]:
     """``fn`` with boolean keyword arguments that it may use in a Python ``if``.
 
@@ -76,7 +87,7 @@ def branching(fn: Callable[..., Any], flags: Sequence[str]) -> Callable[..., Any
         def branch(value: bool) -> Any:
             try:
                 return branching(functools.partial(fn, **{name: value}), rest)(*args, **keywords)
-            except Exception as error:
+            except _raised_by_models() as error:
                 raise ModelError(
                     f"the graph has an input {name!r}, but the model cannot be traced with "
                     f"{name}={value}: {error}\nGive functools.partial(fn, {name}={not value}), "
