@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from exporters import binding
-from exporters.dinov3 import checkpoint as dinov3
-from exporters.dinov3.config import parse as parse_dinov3
-from exporters.gpt_oss.checkpoint import sources as gpt_oss_sources
-from exporters.gpt_oss.config import parse as parse_gpt_oss
-from exporters.gpt_oss.model import GptOss
-from weights.dtypes import BITS
-from weights.synthetic import plausible, write_checkpoint
+from exporters.artifact import bind as binding
+from exporters.families.dinov3 import checkpoint as dinov3
+from exporters.families.dinov3.config import parse as parse_dinov3
+from exporters.families.gpt_oss.checkpoint import sources as gpt_oss_sources
+from exporters.families.gpt_oss.config import parse as parse_gpt_oss
+from exporters.families.gpt_oss.model import GptOss
+from weights.files.dtypes import BITS
+from weights.synthetic.synthetic import plausible, write_checkpoint
 
 _CONFIGS = Path(__file__).parents[1] / "exporters"
 

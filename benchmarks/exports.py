@@ -1,4 +1,4 @@
-"""Requests to `exporters.build`, as the build makes them."""
+"""Requests to `exporters.drivers.build`, as the build makes them."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def export(
         "version": 1,
         "action": "export",
         "target": f"benchmarks:{family}",
-        "exporter": f"exporters.{family}.export:export",
+        "exporter": f"exporters.families.{family}.export:export",
         "options": {},
         "opset": 23,
         "weights": [entry],
         "output": "out/model.onnx",
     }
     (sandbox / "spec.json").write_text(json.dumps(request))
-    finished = run_ours(["-m", "exporters.build", "spec.json"], sandbox, environment)
+    finished = run_ours(["-m", "exporters.drivers.build", "spec.json"], sandbox, environment)
     return sandbox / "out" / "model.onnx", finished
 
 

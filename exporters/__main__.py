@@ -1,5 +1,5 @@
 """`python -m exporters`: the command line."""
 
-from exporters.cli import cli
+from exporters.cli.main import cli
 
 cli(prog_name="python -m exporters")

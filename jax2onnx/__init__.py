@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from jax2onnx.allclose import allclose
 from jax2onnx.api import to_onnx
+from jax2onnx.checks.allclose import allclose
+from jax2onnx.checks.report import Report, report
 from jax2onnx.errors import (
     InputError,
     Jax2OnnxError,
@@ -17,14 +18,13 @@ from jax2onnx.errors import (
     SymbolicDimensionError,
     SymbolicDimensionWarning,
     UnsupportedPrimitiveError,
+    UnsupportedTypeError,
     UnsupportedUseError,
+    WriteError,
 )
-from jax2onnx.function import onnx_function
-from jax2onnx.legalise import UnsupportedTypeError
 from jax2onnx.lower import Context, in_jax, register_lowering
-from jax2onnx.report import Report, report
+from jax2onnx.onnx_function import onnx_function
 from jax2onnx.trace import InputSpec
-from jax2onnx.write import WriteError
 
 __version__ = "0.1.0"
 

@@ -6,8 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from jax2onnx.checks.report import report
 from jax2onnx.errors import Jax2OnnxError
-from jax2onnx.report import report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

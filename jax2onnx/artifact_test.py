@@ -15,9 +15,9 @@ import pytest
 from jax import Array, lax
 
 from jax2onnx import onnx_function, to_onnx
-from jax2onnx.allclose import compare, packed
 from jax2onnx.api import OPSETS
-from jax2onnx.runtime import run
+from jax2onnx.checks.allclose import compare, packed
+from jax2onnx.checks.runtime import run
 
 RANDOM = np.random.default_rng(0)
 SQUARE = RANDOM.uniform(0.1, 2, (4, 4)).astype(np.float32)

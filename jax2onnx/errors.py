@@ -77,3 +77,11 @@ class LoweringError(Jax2OnnxError):
 
 class UnsupportedUseError(Jax2OnnxError, NotImplementedError):
     """A primitive is known, but not with these parameters or types."""
+
+
+class UnsupportedTypeError(Jax2OnnxError):
+    """Nodes of the model can run in no element type that the target has kernels for."""
+
+
+class WriteError(Jax2OnnxError):
+    """A model could not be written; the message names the file and says what to do."""

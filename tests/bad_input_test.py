@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 from safetensors.numpy import save_file
 
-from exporters.cli import cli
+from exporters.cli.main import cli
 from tests.commands import FIXTURES, change_config, change_tensors, copy_fixture
 
 TOKEN = "hf_neverTellThisToAnyone"
@@ -365,7 +365,7 @@ def test_a_manifest_of_a_stranger(
     file = tmp_path / "m.onnx"
     file.write_bytes(b"artifact")
     made = {
-        "exporter": "exporters.minilm.export:export",
+        "exporter": "exporters.families.minilm.export:export",
         "options": {},
         "artifact": {"sha256": hashlib.sha256(b"artifact").hexdigest()},
     }

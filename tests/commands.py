@@ -63,7 +63,7 @@ def change_config(folder: Path, changes: Mapping[str, Any]) -> None:
 def export_request(
     folder: Path, family: str, options: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """What the build would ask of `exporters.build`, for weights at `folder` below the sandbox."""
+    """Return the request that the build would send for weights at `folder` below the sandbox."""
     files = [
         {"name": file.name, "sha256": "0" * 64, "size": file.stat().st_size}
         for file in sorted(folder.iterdir())

@@ -36,7 +36,7 @@ def export(
     """The bytes of the artifact and of its manifest."""
     folder = copy_fixture(fixture, sandbox / "weights")
     (sandbox / "spec.json").write_text(json.dumps(export_request(folder, family)))
-    done = run(["-m", "exporters.build", "spec.json"], sandbox, environment, before)
+    done = run(["-m", "exporters.drivers.build", "spec.json"], sandbox, environment, before)
     assert done.returncode == 0, done.stderr
     out = sandbox / "out"
     return (out / "model.onnx").read_bytes(), (out / "model.manifest.json").read_bytes()

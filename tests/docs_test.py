@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import pytest
 
 from jax2onnx.lower import lower
-from jax2onnx.rewrite.editor import Editor
-from jax2onnx.rewrite.rules import STAGES
+from jax2onnx.rewrite.engine.editor import Editor
+from jax2onnx.rewrite.stages import STAGES
 from jax2onnx.trace import trace
 
 ROOT = Path(__file__).parents[1]

@@ -20,7 +20,7 @@ def build(sandbox: Path, exporter: str) -> tuple[int, str]:
     request = export_request(weights, "mine")
     request["exporter"] = f"tests.user_models:{exporter}"
     (sandbox / "spec.json").write_text(json.dumps(request))
-    done = run(["-m", "exporters.build", "spec.json"], sandbox)
+    done = run(["-m", "exporters.drivers.build", "spec.json"], sandbox)
     return done.returncode, done.stderr
 
 

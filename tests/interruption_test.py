@@ -21,7 +21,7 @@ def interrupted(descriptor):
     if not countdown:
         os.kill(os.getpid(), signal.SIGINT)
 os.fsync = interrupted
-from exporters.cli import cli
+from exporters.cli.main import cli
 cli()
 """
 

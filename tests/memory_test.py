@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from exporters.dinov3.checkpoint import tensors
-from exporters.dinov3.config import parse
+from exporters.families.dinov3.checkpoint import tensors
+from exporters.families.dinov3.config import parse
 from tests.commands import FIXTURES, REPOSITORY, export_request
 
 _ITEM_BYTES = 4  # all tensors are F32

@@ -3,12 +3,12 @@
 Only safetensors are ever read; a pickle never is.
 """
 
-from weights.checkpoint import Checkpoint
 from weights.errors import WeightsError
-from weights.header import TensorInfo
-from weights.pins import Pin, Pins
+from weights.files.checkpoint import Checkpoint
+from weights.files.header import TensorInfo
 from weights.progress import Progress
-from weights.synthetic import Integers, SyntheticTensor, Uniform, Values, write_checkpoint
+from weights.store.pins import Pin, Pins
+from weights.synthetic.synthetic import Integers, SyntheticTensor, Uniform, Values, write_checkpoint
 
 __all__ = [
     "Checkpoint",

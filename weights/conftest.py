@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from weights.errors import WeightsError
-from weights.web import Access, InterruptedTransferError
+from weights.net.web import Access, InterruptedTransferError
 
 CERTIFICATE = Path(__file__).with_name("loopback.pem")
 

@@ -8,14 +8,14 @@ import time
 from pathlib import Path
 
 from exporters import functions
-from exporters.artifact import Request, export
-from exporters.manifest import Weights
+from exporters.artifact.convert import Request, export
+from exporters.artifact.manifest import Weights
 from weights import Checkpoint
 
 
 def main(family: str, folder: str, output: str, options: str = "{}") -> None:
     """Imports are done, those of the family too; from here on it counts."""
-    exporter = f"exporters.{family}.export:export"
+    exporter = f"exporters.families.{family}.export:export"
     functions.find(exporter, "exporter")
     start = time.process_time()
     weights = Weights("benchmarks:weights", "Apache-2.0", "random numbers", ())

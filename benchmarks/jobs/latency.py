@@ -68,11 +68,14 @@ def jax_model(xs: list[Array], name: str, folder: str | None = None) -> Callable
         model = build(name)
         xs = [x.astype(np.int32) if x.dtype == np.int64 else x for x in xs]
     else:
-        from exporters import binding, functions
+        from exporters import functions
+        from exporters.artifact import bind as binding
         from weights import Checkpoint
 
         checkpoint = Checkpoint.open(Path(folder))
-        exportable = functions.find(f"exporters.{name}.export:export", "exporter")(checkpoint)
+        exportable = functions.find(f"exporters.families.{name}.export:export", "exporter")(
+            checkpoint
+        )
         model = binding.load(exportable.model, exportable.parameters, checkpoint)
     jit = nnx.jit if isinstance(model, nnx.Module) else eqx.filter_jit
     compiled = jit(lambda model, *xs: model(*xs))

@@ -1,12 +1,12 @@
-"""The MiniLM sentence encoder of `exporters.minilm`, with its published configuration."""
+"""The MiniLM sentence encoder of `exporters.families.minilm`, with its published configuration."""
 
 from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
 
-from exporters.minilm.config import MiniLMConfig
-from exporters.minilm.model import MiniLM
+from exporters.families.minilm.config import MiniLMConfig
+from exporters.families.minilm.model import MiniLM
 
 CONFIG = MiniLMConfig(
     hidden_size=384,

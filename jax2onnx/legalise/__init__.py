@@ -4,8 +4,8 @@ The kernels of a runtime are a table, made by asking the runtime (`tools/kernels
 `legalise` casts around what the table does not have; `lacking` says of any model what that is.
 """
 
-from jax2onnx.legalise._errors import Lack, UnsupportedTypeError
-from jax2onnx.legalise._lacking import lacking
-from jax2onnx.legalise._legalise import legalise
+from jax2onnx.legalise.casts import legalise
+from jax2onnx.legalise.lacking import lacking
+from jax2onnx.legalise.refusals import Lack
 
-__all__ = ["Lack", "UnsupportedTypeError", "lacking", "legalise"]
+__all__ = ["Lack", "lacking", "legalise"]

@@ -11,16 +11,17 @@ import numpy as np
 import onnx_ir as ir
 
 from jax2onnx.errors import InputError, UnsupportedPrimitiveError
+from jax2onnx.lower import plain_numbers as _plain_numbers  # noqa: F401  fills its table
 from jax2onnx.lower import rules as _rules  # noqa: F401  fills the registry
 from jax2onnx.lower.builder import Builder
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dims import Dimensions
 from jax2onnx.lower.dtypes import onnx_dtype
 from jax2onnx.lower.functions import Functions
-from jax2onnx.lower.physical import physical
+from jax2onnx.lower.plain_numbers.retrace import physical
 from jax2onnx.lower.registry import LOWERINGS, in_jax, register_lowering
 from jax2onnx.trace import Parameter, Traced
-from jax2onnx.trace.reach import identity
+from jax2onnx.trace.naming.reach import identity
 
 __all__ = ["Context", "in_jax", "lower", "register_lowering"]
 

@@ -23,9 +23,9 @@ from jax2onnx.lower.dtypes import INT64, onnx_dtype
 from jax2onnx.lower.fold import MAX_ELEMENTS
 from jax2onnx.lower.functions import Functions
 from jax2onnx.lower.jaxprs import source_line
-from jax2onnx.lower.physical import physical_jaxpr
+from jax2onnx.lower.plain_numbers.retrace import physical_jaxpr
 from jax2onnx.trace.dimensions import abstract, is_empty, is_static
-from jax2onnx.trace.reach import identity
+from jax2onnx.trace.naming.reach import identity
 
 _LARGE = 16
 """Elements above which a constant of a function is passed to it."""

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import onnx_ir as ir
 from jax.extend import core
 
-from jax2onnx.function import Mark
 from jax2onnx.lower.builder import Builder, attribute_key
 from jax2onnx.lower.dims import Dimensions
 from jax2onnx.lower.dtypes import INT64, onnx_dtype
+from jax2onnx.marks import Mark
 from jax2onnx.trace import live
-from jax2onnx.trace.modules import common, parent
+from jax2onnx.trace.naming.modules import common, parent
 
 if TYPE_CHECKING:
     from jax2onnx.lower.context import Context

@@ -15,7 +15,7 @@ from jax2onnx.lower.dtypes import onnx_dtype
 from jax2onnx.lower.jaxprs import call_site, source_line, unsupported_p
 from jax2onnx.lower.registry import Rule, rule_of
 from jax2onnx.trace.dimensions import is_empty
-from jax2onnx.trace.modules import ModuleTracker
+from jax2onnx.trace.naming.modules import ModuleTracker
 from jax2onnx.trace.undecided import UNDECIDED, concerns_dimension, undecided
 
 NO_OPERATOR = frozenset(("erfc", "expm1", "log1p", "reduce_window_max", "reduce_window_sum"))

@@ -13,11 +13,6 @@ from jax._src.core import InternalMutableArrayEffect
 from jax._src.state.discharge import discharge_state
 from jax.extend import core
 
-from jax2onnx import function
-
-# The wrapper of `@onnx_function` is not where the user calls it.
-source_info_util.register_exclusion(function.__file__)
-
 _OF_JAX = str(Path(jax.__file__).parent)
 
 unsupported_p = core.Primitive("unsupported")

@@ -15,10 +15,10 @@ from collections.abc import Collection, Sequence
 
 import onnx_ir as ir
 
-from jax2onnx.rewrite.editor import Editor, Preference
-from jax2onnx.rewrite.rules import STAGES, Entry, Rule
-from jax2onnx.rewrite.values import stands_for
-from jax2onnx.write._prune import prune
+from jax2onnx.graph.prune import prune
+from jax2onnx.rewrite.analyses.values import stands_for
+from jax2onnx.rewrite.engine.editor import Editor, Preference
+from jax2onnx.rewrite.stages import STAGES, Entry, Rule
 
 __all__ = ["Preference", "rewrite"]
 

@@ -16,30 +16,35 @@ from jax import Array
 from jax2onnx import onnx_function, to_onnx
 from jax2onnx.lower import lower
 from jax2onnx.rewrite import rewrite
-from jax2onnx.rewrite.rules import STAGES, Entry
-from jax2onnx.testing import assert_agrees
+from jax2onnx.rewrite.stages import STAGES, Entry
+from jax2onnx.testing.agreement import assert_agrees
 from jax2onnx.trace import trace
 
 ENTRIES = [entry for stage in STAGES for entry in stage]
 FOLDER = Path(__file__).parent / "rules"
 SHARED = "\n".join(
-    ast.get_docstring(ast.parse(f.read_text())) or "" for f in FOLDER.glob("*_test.py")
+    ast.get_docstring(ast.parse(f.read_text())) or "" for f in FOLDER.glob("*/*_test.py")
 )
 """What tests that belong to several rules say of them."""
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_rule_says_when_it_does_not_apply_and_has_a_test(entry: Entry) -> None:
-    documentation = ast.get_docstring(ast.parse((FOLDER / f"{entry.name}.py").read_text()))
+    documentation = ast.get_docstring(
+        ast.parse((FOLDER / f"{entry.name.replace('.', '/')}.py").read_text())
+    )
     assert documentation is not None
     assert "Does not apply" in documentation
-    assert (FOLDER / f"{entry.name}_test.py").exists() or f"`{entry.name}`" in SHARED
+    assert (
+        FOLDER / f"{entry.name.replace('.', '/')}_test.py"
+    ).exists() or f"`{entry.name.rpartition('.')[2]}`" in SHARED
     assert callable(entry.load())
 
 
 def test_every_rule_is_in_the_table() -> None:
-    files = {f.stem for f in FOLDER.glob("*.py") if not f.stem.endswith("_test")}
-    assert files - {"__init__"} == {entry.name for entry in ENTRIES}
+    files = {f for f in FOLDER.glob("*/*.py") if not f.stem.endswith("_test")}
+    names = {f"{f.parent.name}.{f.stem}" for f in files if f.stem != "__init__"}
+    assert names == {entry.name for entry in ENTRIES}
 
 
 def block(x: Array) -> Array:

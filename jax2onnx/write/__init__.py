@@ -5,8 +5,8 @@ left. No time, no path of the build machine, no object's id and no hash order ge
 give equal bytes.
 """
 
-from jax2onnx.write._atomic import WriteError, atomic_files
-from jax2onnx.write._finalise import finalise
-from jax2onnx.write._save import save, to_proto
+from jax2onnx.write.atomic import atomic_files
+from jax2onnx.write.finalising import finalise
+from jax2onnx.write.saving import save, to_proto
 
-__all__ = ["WriteError", "atomic_files", "finalise", "save", "to_proto"]
+__all__ = ["atomic_files", "finalise", "save", "to_proto"]

@@ -78,22 +78,22 @@ class OnnxExport(Subsystem):
         ),
     )
     driver = StrOption(
-        default="exporters.build",
+        default="exporters.drivers.build",
         advanced=True,
         help="The module that exports a model.",
     )
     parity_driver = StrOption(
-        default="exporters.parity",
+        default="exporters.drivers.parity",
         advanced=True,
         help="The module that runs a parity test.",
     )
     weights_driver = StrOption(
-        default="exporters.provide",
+        default="exporters.drivers.provide",
         advanced=True,
         help="The module that generates synthetic weights and downloads pinned ones.",
     )
     summary = StrOption(
-        default="exporters.summary",
+        default="exporters.artifact.summary",
         advanced=True,
         help=softwrap(
             """

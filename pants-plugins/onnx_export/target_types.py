@@ -30,9 +30,9 @@ class ExporterField(FunctionField):
     help = help_text(
         """
         The function that builds the model, as `package.module:function`. It is called as
-        `function(checkpoint, **options)` and returns an `exporters.exportable.Exportable`.
+        `function(checkpoint, **options)` and returns an `exporters.artifact.exportable.Exportable`.
 
-        Example: `exporter="exporters.gpt_oss.export:export"`
+        Example: `exporter="exporters.families.gpt_oss.export:export"`
         """
     )
 
@@ -139,7 +139,7 @@ class OnnxModelTarget(Target):
 
             onnx_model(
                 name="gpt_oss",
-                exporter="exporters.gpt_oss.export:export",
+                exporter="exporters.families.gpt_oss.export:export",
                 weights="weights:gpt_oss_tiny",
                 options={"batch": "B", "sequence": "T"},
                 opset=23,
@@ -180,9 +180,9 @@ class ReferenceField(FunctionField):
         """
         The function that knows what the model ought to compute, as `package.module:function`. It is
         called as `function(checkpoint, data, **options)` with the options of the model, and yields
-        `exporters.exportable.ParityCase` objects.
+        `exporters.artifact.exportable.ParityCase` objects.
 
-        Example: `reference="exporters.gpt_oss.parity:against_torch"`
+        Example: `reference="exporters.families.gpt_oss.parity:against_torch"`
         """
     )
 
@@ -268,7 +268,7 @@ class OnnxParityTestTarget(Target):
             onnx_parity_test(
                 name="gpt_oss_mxfp4_torch",
                 model=":gpt_oss",
-                reference="exporters.gpt_oss.parity:against_torch",
+                reference="exporters.families.gpt_oss.parity:against_torch",
                 data="weights:gpt_oss_reference",
                 atol=1e-4,
             )

@@ -32,8 +32,8 @@ HERE = Address("exporters", target_name="gpt_oss")
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        (ExporterField, "exporters.gpt_oss"),
-        (ExporterField, "exporters.gpt_oss:"),
+        (ExporterField, "exporters.families.gpt_oss"),
+        (ExporterField, "exporters.families.gpt_oss:"),
         (ExporterField, "exporters/gpt_oss.py:export"),
         (ExporterField, "a:b:c"),
         (OptionsField, ["a"]),

@@ -99,7 +99,7 @@ class GeneratorField(FunctionField):
         """
         The function that knows the checkpoint's layout, as `package.module:function`.
 
-        Example: `generator="exporters.gpt_oss.checkpoint:synthetic"`
+        Example: `generator="exporters.families.gpt_oss.checkpoint:synthetic"`
         """
     )
 
@@ -231,7 +231,7 @@ class SyntheticWeightsTarget(Target):
 
             synthetic_weights(
                 name="gpt_oss_1b",
-                generator="exporters.gpt_oss.checkpoint:synthetic",
+                generator="exporters.families.gpt_oss.checkpoint:synthetic",
                 config="gpt_oss_1b.json",
                 seed=7,
                 licence="Apache-2.0",

@@ -17,10 +17,10 @@ from flax.errors import FlaxError
 from jax import export, tree_util
 
 from jax2onnx import InputSpec, to_onnx
-from jax2onnx.allclose import packed
+from jax2onnx.checks.allclose import packed
+from jax2onnx.checks.runtime import run
 from jax2onnx.errors import Jax2OnnxError
-from jax2onnx.runtime import run
-from jax2onnx.trace.callables import parameterise
+from jax2onnx.trace.frameworks.callables import parameterise
 from tests.coverage.example import Example
 from tests.primitives.agreement import same_types, within
 from tests.primitives.judge import ERRORS, RUNTIME_ERRORS, load

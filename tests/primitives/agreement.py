@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jax2onnx.allclose import packed
+from jax2onnx.checks.allclose import packed
 from tests.primitives.cases import Array, Case
 from tests.primitives.factors import RESIDUALS, as_good_as_lapack
 from tests.primitives.tolerances import TOLERANCES, WIDER, DisagreementError

@@ -20,9 +20,9 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from jax2onnx import to_onnx
-from jax2onnx.allclose import packed
+from jax2onnx.checks.allclose import packed
+from jax2onnx.checks.runtime import input_types, run
 from jax2onnx.errors import Jax2OnnxError
-from jax2onnx.runtime import input_types, run
 from tests.primitives.agreement import agree
 from tests.primitives.cases import Array, Case
 from tests.primitives.tolerances import DisagreementError

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from jax2onnx.runtime import run
+from jax2onnx.checks.runtime import run
 from tests.primitives import document
 from tests.primitives.cases import Case, groups, sample
 from tests.primitives.judge import RUNTIME_ERRORS, Stage, judge, load

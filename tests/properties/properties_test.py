@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jax import lax
 
 from jax2onnx import InputSpec, SymbolicDimensionError, onnx_function, to_onnx
-from jax2onnx.runtime import run
+from jax2onnx.checks.runtime import run
 from tests.properties.programs import SYMBOLIC, Draw, Program, Row, Value, arrays_for, programs
 from tests.properties.table import ROWS
 

@@ -12,8 +12,8 @@ import pytest
 from jax import export
 
 from jax2onnx import InputSpec, to_onnx
-from jax2onnx.allclose import compare, packed
-from jax2onnx.runtime import run
+from jax2onnx.checks.allclose import compare, packed
+from jax2onnx.checks.runtime import run
 from tests.symbolic.cases import CASES
 
 SIZES = (1, 2, 3, 7)

@@ -30,9 +30,9 @@ import onnx_ir as ir
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-from jax2onnx.legalise import _kernels
-from jax2onnx.legalise._kernels import variables
-from jax2onnx.legalise._types import SHORT_NAMES
+from jax2onnx.legalise import kernels as _kernels
+from jax2onnx.legalise.element_types import SHORT_NAMES
+from jax2onnx.legalise.kernels import variables
 from tools.kernels.probes import PROBES, Body, Probe, TypeOf
 
 TABLE = Path(_kernels.__file__).with_name("ort_cpu.json")

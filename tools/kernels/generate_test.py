@@ -8,7 +8,7 @@ import sys
 
 import onnx_ir as ir
 
-from jax2onnx.legalise._kernels import KernelTable, load_table
+from jax2onnx.legalise.kernels import KernelTable, load_table
 from tools.kernels import generate
 
 I32, I64, F16, F32, BF16 = (

@@ -6,9 +6,10 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from jax2onnx.legalise import UnsupportedTypeError, legalise
-from jax2onnx.legalise._kernels import KernelTable, load_table, variables
-from jax2onnx.legalise._types import SHORT_NAMES
+from jax2onnx.errors import UnsupportedTypeError
+from jax2onnx.legalise import legalise
+from jax2onnx.legalise.element_types import SHORT_NAMES
+from jax2onnx.legalise.kernels import KernelTable, load_table, variables
 from jax2onnx.write import finalise
 from tools.kernels.generate import probe_model, runs
 from tools.kernels.probes import PROBES

@@ -1,4 +1,4 @@
-"""One file a family of primitives; importing them fills the registry."""
+"""Lowering rules by kind of primitive; importing this package fills the registry."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from jax2onnx.lower.rules import (  # noqa: F401
     fourier,
     indexing,
     linalg,
-    physical,
     random,
     reductions,
     shaping,

@@ -12,7 +12,7 @@ from jax import lax
 
 from jax2onnx import InputSpec, to_onnx
 from jax2onnx.errors import UnsupportedUseError
-from jax2onnx.testing import assert_agrees, operators
+from jax2onnx.testing.agreement import assert_agrees, operators
 
 FLOATS = np.array(
     [0, -0.0, 1, -1.5, np.pi, 1e-30, 1e30, np.inf, -np.inf, 65504, 6e-8, 3.4e38, 1.2e-38], "f4"

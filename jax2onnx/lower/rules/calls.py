@@ -13,9 +13,9 @@ from jax._src.debugging import debug_callback_p, debug_print_p
 from jax._src.lax import lax as lax_internal
 from jax.extend import core
 
-from jax2onnx.function import Mark
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.registry import Rule, register_lowering
+from jax2onnx.marks import Mark
 
 CALLS: dict[core.Primitive, str] = {
     custom_derivatives.custom_jvp_call_p: "call_jaxpr",

@@ -13,7 +13,7 @@ from jax import lax
 from jax._src.custom_derivatives import linear_call
 
 from jax2onnx import to_onnx
-from jax2onnx.testing import assert_agrees, operators
+from jax2onnx.testing.agreement import assert_agrees, operators
 
 X = np.linspace(-2, 2, 24, dtype=np.float32).reshape(3, 8)
 

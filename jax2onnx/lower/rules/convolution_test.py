@@ -11,7 +11,7 @@ import pytest
 from flax import nnx
 from jax import lax
 
-from jax2onnx.testing import assert_agrees, operators
+from jax2onnx.testing.agreement import assert_agrees, operators
 
 _RNG = np.random.default_rng(0)
 X = _RNG.standard_normal((2, 9, 8, 4), dtype=np.float32)

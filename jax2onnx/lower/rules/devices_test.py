@@ -11,7 +11,7 @@ from jax import lax
 from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 from jax2onnx import UnsupportedUseError, to_onnx
-from jax2onnx.testing import assert_agrees, operators
+from jax2onnx.testing.agreement import assert_agrees, operators
 
 X = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)
 MESH = Mesh(np.array(jax.devices()[:1]), ("d",))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jax2onnx.testing import assert_agrees, operators
+from jax2onnx.testing.agreement import assert_agrees, operators
 
 _EDGES = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 1e-30, -1e30], np.float32)
 _PAIRS = np.stack(np.meshgrid(_EDGES, _EDGES)).reshape(2, -1)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax2onnx.testing import assert_agrees
+from jax2onnx.testing.agreement import assert_agrees
 
 eqxi: Any = equinox.internal  # not all of it is typed
 X = np.arange(6, dtype=np.float32).reshape(2, 3)

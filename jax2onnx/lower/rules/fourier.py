@@ -18,7 +18,7 @@ from jax import lax
 from jax.extend import core
 
 from jax2onnx.lower.context import Context
-from jax2onnx.lower.physical import RULES, Pair, pack, unpack
+from jax2onnx.lower.plain_numbers.retrace import RULES, Pair, pack, unpack
 from jax2onnx.lower.registry import register_lowering
 
 dft_p = core.Primitive("dft")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jax2onnx import InputSpec
-from jax2onnx.testing import assert_agrees, operators
+from jax2onnx.testing.agreement import assert_agrees, operators
 
 LENGTHS = [1, 2, 3, 7, 16, 60, 1009]
 

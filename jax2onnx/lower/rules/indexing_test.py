@@ -12,7 +12,7 @@ import pytest
 from jax import lax
 
 from jax2onnx import InputSpec
-from jax2onnx.testing import assert_agrees, operators
+from jax2onnx.testing.agreement import assert_agrees, operators
 
 _RNG = np.random.default_rng(0)
 X = _RNG.standard_normal((5, 4, 3), dtype=np.float32)

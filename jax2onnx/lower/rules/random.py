@@ -12,8 +12,8 @@ import numpy as np
 from jax import lax
 from jax._src.random import core, philox2x32, philox4x32, prng, threefry2x32, threefry4x32
 
-from jax2onnx.function import Mark
 from jax2onnx.lower.registry import Decomposition, in_jax, register_lowering
+from jax2onnx.marks import Mark
 
 
 def _hash(primitive: Any, function: Callable[..., Any]) -> Decomposition:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jax2onnx import InputSpec
-from jax2onnx.testing import assert_agrees
+from jax2onnx.testing.agreement import assert_agrees
 
 SEED = np.int32(7)
 

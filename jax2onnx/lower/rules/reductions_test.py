@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jax2onnx.testing import assert_agrees, operators
+from jax2onnx.testing.agreement import assert_agrees, operators
 
 _RNG = np.random.default_rng(0)
 X = _RNG.integers(-100, 100, (3, 5, 4))

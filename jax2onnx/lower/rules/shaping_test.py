@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jax2onnx.testing import assert_agrees, operators
+from jax2onnx.testing.agreement import assert_agrees, operators
 
 X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 

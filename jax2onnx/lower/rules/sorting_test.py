@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jax2onnx.testing import assert_agrees
+from jax2onnx.testing.agreement import assert_agrees
 
 EDGES = np.array([[3, np.nan, -np.inf, 1, 1], [np.inf, 2, np.nan, -1, 0]], np.float32)
 KEYS = np.array([2, 0, 1, 0, 2, 1], np.int32)

@@ -11,7 +11,7 @@ import pytest
 from jax import lax
 from jax.scipy import special
 
-from jax2onnx.testing import assert_agrees
+from jax2onnx.testing.agreement import assert_agrees
 
 X = np.concatenate([np.linspace(-6, 6, 41), [0.5, 1, 2, 30, 100]])
 POSITIVE = np.array([0.05, 0.3, 1, 1.5, 2, 7.25, 20, 90])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jax2onnx.testing import assert_agrees
+from jax2onnx.testing.agreement import assert_agrees
 
 _SIZES = [0, 1e-300, 1e-9, 0.1, 0.3, 0.5, 0.66, 0.9, 1, 1.1, 1.57, 2.5, 3, 10, 20, 41, 700, 1e10]
 _NUMBERS = np.array([s * v for v in [*_SIZES, 1e200, np.inf] for s in (1, -1)] + [np.nan])

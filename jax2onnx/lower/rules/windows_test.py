@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jax2onnx.testing import assert_agrees
+from jax2onnx.testing.agreement import assert_agrees
 
 X = np.random.default_rng(0).standard_normal((2, 9, 8, 3), dtype=np.float32)
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jax2onnx.lower.rules.linalg.testing import DTYPES, assert_close, positive, random
-from jax2onnx.testing import assert_agrees, operators
+from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.testing.linalg import DTYPES, assert_close, positive, random
 
 REAL_AND_COMPLEX = ["float32", "complex128"]
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jax2onnx.lower.rules.linalg.testing import DTYPES, adjoint, assert_close, random
+from jax2onnx.testing.linalg import DTYPES, adjoint, assert_close, random
 
 
 def _is_unitary(q: Any) -> Any:

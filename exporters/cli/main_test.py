@@ -1,0 +1,146 @@
+"""The commands when all is well; `tests/bad_input_test.py` has what may go wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import onnx
+import onnxruntime as ort
+import pytest
+from click.testing import CliRunner
+
+from exporters.artifact.summary import ORT_FOLDER_OPTION
+from exporters.cli.main import cli
+from weights.store.pins import Pins
+from weights.store.store import Store
+
+FIXTURES = Path(__file__).parents[2] / "weights" / "fixtures"
+TINY = FIXTURES / "minilm_tiny"
+
+
+def command(*arguments: str | Path) -> str:
+    """The output of a command that must succeed."""
+    result = CliRunner().invoke(cli, [str(each) for each in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("artifact") / "minilm.onnx"
+    command("export", "minilm", TINY, "-o", file, "-O", "batch=2", "--licence", "Apache-2.0")
+    return file
+
+
+def test_export_by_reference(artifact: Path) -> None:
+    assert sorted(each.name for each in artifact.parent.iterdir()) == [
+        "minilm.manifest.json",
+        "minilm.onnx",
+    ]
+    options = ort.SessionOptions()
+    options.add_session_config_entry(ORT_FOLDER_OPTION, str(TINY))
+    session = ort.InferenceSession(artifact, options)
+    assert session.get_inputs()[0].shape == [2, "T"]
+    manifest = json.loads(artifact.with_suffix(".manifest.json").read_text())
+    assert manifest["options"] == {"batch": 2}
+    assert manifest["weights"][0]["licence"] == "Apache-2.0"
+    assert manifest["weights"][0]["source"] == "not stated"
+
+
+def test_the_summary_runs_as_it_is_printed(tmp_path: Path) -> None:
+    printed = command("export", "minilm", TINY, "-o", tmp_path / "m.onnx")
+    code = [line.strip() for line in printed.splitlines()]
+    snippet = "\n".join(code[code.index("import onnxruntime as ort") :])
+    names: dict[str, object] = {}
+    exec(snippet, names)  # noqa: S102  what a user would paste
+    assert isinstance(names["session"], ort.InferenceSession)
+
+
+def test_export_beside_the_weights(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(TINY, folder)
+    first = command("export", "minilm", folder, "-o", folder / "m.onnx")
+    assert "model.safetensors beside it" in first
+    assert "in place" not in first
+    assert ort.InferenceSession(folder / "m.onnx")
+    # The artifact and its manifest are no weights.
+    assert command("export", "minilm", folder, "-o", folder / "m.onnx") == first
+
+
+def test_verify_takes_what_the_manifest_says(artifact: Path) -> None:
+    assert "2 x 5 tokens: ok" in command("verify", artifact, TINY)
+
+
+def test_verify_against_stored_outputs(tmp_path: Path) -> None:
+    file = tmp_path / "m.onnx"
+    command("export", "minilm", TINY, "-o", file)
+    file.with_suffix(".manifest.json").unlink()
+    data = TINY / "reference.npz"
+    text = command(
+        "verify", file, TINY, "--exporter", "minilm", "--reference", "against_torch", "--data", data
+    )
+    assert "whole: ok" in text
+
+
+def test_inspect_an_artifact(artifact: Path) -> None:
+    text = command("inspect", artifact)
+    assert "input_ids  int64 [2, T]" in text
+    assert "model.safetensors expected beside it" in text
+    assert "Apache-2.0" in text
+    document = json.loads(command("inspect", artifact, "--json"))
+    manifest = json.loads(artifact.with_suffix(".manifest.json").read_text())
+    for key in ("artifact", "inputs", "outputs", "operators", "parameters", "opset"):
+        assert document[key] == manifest[key]
+
+
+def test_inspect_a_checkpoint() -> None:
+    text = command("inspect", FIXTURES / "gpt_oss_mxfp4")
+    assert "model    gpt_oss" in text
+    assert "41 (U8 97.9 kB, BF16 66.3 kB)" in text
+    document = json.loads(command("inspect", FIXTURES / "gpt_oss_mxfp4", "--json"))
+    assert document["shapes"]["model.norm.weight"] == {"dtype": "BF16", "shape": [64]}
+
+
+def test_pins_are_held(tmp_path: Path) -> None:
+    file = tmp_path / "pins.json"
+    assert "2 files, 102 kB" in command("pin", TINY, "-o", file)
+    assert command("pin", TINY) == file.read_text()
+    pins = Pins.read(file)
+    assert [pin.name for pin in pins.files] == ["config.json", "model.safetensors"]
+    command("export", "minilm", TINY, "--pins", file, "-o", tmp_path / "m.onnx")
+
+
+def test_weights_by_their_digest_file(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    file = tmp_path / "pins.json"
+    command("pin", TINY, "-o", file)
+    pins = Pins.read(file)
+    for pin in pins.files:
+        store.add(TINY / pin.name, pin)
+    output = tmp_path / "m.onnx"
+    text = command("export", "minilm", file, "--store", store.root, "-o", output)
+    assert f"in {store.root}/views/{pins.digest}/" in text
+
+
+@pytest.mark.parametrize("copy", [[], ["--copy"]])
+def test_materialize(artifact: Path, tmp_path: Path, copy: list[str]) -> None:
+    whole = tmp_path / "whole"
+    assert str(whole / "minilm.onnx") in command("materialize", artifact, TINY, whole, *copy)
+    assert sorted(each.name for each in whole.iterdir()) == [
+        "config.json",
+        "minilm.manifest.json",
+        "minilm.onnx",
+        "model.safetensors",
+    ]
+    assert ort.InferenceSession(whole / "minilm.onnx")
+    linked = (whole / "model.safetensors").stat().st_nlink > 1
+    assert linked == (not copy)
+    if copy:
+        onnx.checker.check_model(str(whole / "minilm.onnx"), full_check=True)
+
+
+def test_help_for_every_command() -> None:
+    for name in cli.commands:
+        assert "Usage:" in command(name, "--help")

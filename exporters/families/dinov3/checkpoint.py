@@ -1,0 +1,38 @@
+"""The published (hub) layout of a DINOv3 ViT checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from exporters.artifact.bind import parameters
+from exporters.artifact.exportable import TensorSource
+from exporters.families.dinov3.config import DINOv3Config, parse
+from exporters.families.dinov3.model import DINOv3ViT
+from weights.synthetic.synthetic import SyntheticTensor, Uniform, plausible
+
+MASK_TOKEN = "embeddings.mask_token"
+IGNORED = (MASK_TOKEN,)
+"""Stands for a hidden patch in training; at inference no patch is hidden."""
+
+
+def sources(config: DINOv3Config) -> dict[str, TensorSource]:
+    """Where each parameter of the model lies: under its own name."""
+    return {path: TensorSource(path) for path in parameters(DINOv3ViT(config))}
+
+
+def tensors(config: DINOv3Config, dtype: str = "F32") -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Every tensor of a checkpoint of this architecture: name -> (dtype, shape)."""
+    layout = {path: leaf.shape for path, leaf in parameters(DINOv3ViT(config)).items()}
+    layout[MASK_TOKEN] = (1, 1, config.hidden_size)
+    return {name: (dtype, shape) for name, shape in sorted(layout.items())}
+
+
+def synthetic(values: Mapping[str, Any]) -> dict[str, SyntheticTensor]:
+    """Random tensors for a config.json, such that no part of the model is without effect."""
+    return {
+        name: SyntheticTensor(dtype, shape, Uniform(0.1, mean=1.0))
+        if name.endswith("lambda1")
+        else plausible(name, dtype, shape)
+        for name, (dtype, shape) in tensors(parse(values)).items()
+    }

@@ -1,0 +1,96 @@
+"""What a DINOv3 ViT's config.json says; `configs/` holds those of the published variants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from exporters.model.config import ConfigReader
+
+# Training settings, and those of other ways to run the model (feature maps as a backbone).
+_IRRELEVANT = frozenset(
+    {
+        "apply_layernorm",
+        "attention_dropout",
+        "drop_path_rate",
+        "layerscale_value",
+        "out_features",
+        "out_indices",
+        "pos_embed_jitter",
+        "pos_embed_rescale",
+        "pos_embed_shift",
+        "reshape_hidden_states",
+        "stage_names",
+    }
+)
+
+
+@dataclass(frozen=True)
+class DINOv3Config:
+    """The architecture. Extents are in elements, `patch_size` and `image_size` (h, w) in pixels."""
+
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_channels: int
+    num_register_tokens: int
+    patch_size: tuple[int, int]
+    image_size: tuple[int, int]
+    layer_norm_eps: float
+    rope_theta: float
+    hidden_act: str
+    use_gated_mlp: bool
+    query_bias: bool
+    key_bias: bool
+    value_bias: bool
+    proj_bias: bool
+    mlp_bias: bool
+
+    @property
+    def head_size(self) -> int:
+        """Elements of one attention head."""
+        return self.hidden_size // self.num_attention_heads
+
+    @property
+    def prefix_tokens(self) -> int:
+        """Tokens before the patches: the class token and the registers."""
+        return 1 + self.num_register_tokens
+
+
+def parse(values: Mapping[str, Any], file: str = "config.json") -> DINOv3Config:
+    """Reads a config.json; `file` names it in errors.
+
+    Raises:
+        ExportError: a key is missing or unknown, or its value is not supported.
+    """
+    reader = ConfigReader(values, file)
+    reader.choice("model_type", ["dinov3_vit"])
+    config = DINOv3Config(
+        hidden_size=reader.integer("hidden_size"),
+        intermediate_size=reader.integer("intermediate_size"),
+        num_hidden_layers=reader.integer("num_hidden_layers"),
+        num_attention_heads=reader.integer("num_attention_heads"),
+        num_channels=reader.integer("num_channels"),
+        num_register_tokens=reader.integer("num_register_tokens", minimum=0),
+        patch_size=reader.pair("patch_size"),
+        image_size=reader.pair("image_size"),
+        layer_norm_eps=reader.positive("layer_norm_eps"),
+        rope_theta=reader.positive("rope_theta"),
+        hidden_act=reader.choice("hidden_act", ["gelu", "silu"]),
+        use_gated_mlp=reader.flag("use_gated_mlp"),
+        query_bias=reader.flag("query_bias"),
+        key_bias=reader.flag("key_bias"),
+        value_bias=reader.flag("value_bias"),
+        proj_bias=reader.flag("proj_bias"),
+        mlp_bias=reader.flag("mlp_bias"),
+    )
+    reader.finish(_IRRELEVANT)
+    if config.hidden_size % (4 * config.num_attention_heads):
+        reader.refuse(
+            "hidden_size",
+            f"must be a multiple of 4 x num_attention_heads ({config.num_attention_heads}): the "
+            "position embedding turns pairs of elements, half by row and half by column",
+        )
+    return config

@@ -1,0 +1,66 @@
+"""Exports a DINOv3 ViT: checkpoint -> abstract model, inputs, and where its parameters lie."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+
+from exporters.artifact.exportable import Exportable
+from exporters.errors import ExportError
+from exporters.families.dinov3.checkpoint import IGNORED, sources
+from exporters.families.dinov3.config import DINOv3Config, parse
+from exporters.families.dinov3.model import DINOv3ViT
+from exporters.model.extents import Extent, check_extent
+from exporters.model.layers import as_stored
+from jax2onnx import InputSpec
+from weights import Checkpoint
+
+
+def export(
+    checkpoint: Checkpoint,
+    *,
+    image_size: Extent | Sequence[Extent] | None = None,
+    batch: Extent = "B",
+) -> Exportable:
+    """The model of a checkpoint in the published (hub) layout.
+
+    `image_size`, in pixels, is an extent for both directions or [height, width]. An extent is a
+    multiple of the patch size or, to leave it open, written "16*h" with the patch size and a name;
+    the default is the checkpoint's own. `batch` is a name, which leaves it open, or a number.
+
+    Raises:
+        ExportError: the config is not understood, or an option does not fit the model.
+    """
+    config = parse(checkpoint.json(), str(checkpoint.folder / "config.json"))
+    parameters = sources(config)
+    height, width = _extents(config, image_size)
+    check_extent("batch", batch, taken=[str(side).partition("*")[2] for side in (height, width)])
+    shape = (batch, config.num_channels, height, width)
+    return Exportable(
+        model=as_stored(DINOv3ViT(config), parameters, checkpoint),
+        inputs=[InputSpec(shape, jnp.float32)],
+        parameters=parameters,
+        input_names=["pixel_values"],
+        output_names=["last_hidden_state", "pooler_output"],
+        ignored=IGNORED,
+    )
+
+
+def _extents(config: DINOv3Config, image_size: Any) -> tuple[Extent, Extent]:
+    given = config.image_size if image_size is None else image_size
+    extents = tuple(given) if isinstance(given, list | tuple) else (given, given)
+    if len(extents) != 2:
+        raise ExportError(f"image_size is {image_size!r}: give one extent, or [height, width].")
+    for extent, patch in zip(extents, config.patch_size, strict=True):
+        symbolic = isinstance(extent, str) and re.fullmatch(rf"{patch}\*[A-Za-z]\w*", extent)
+        whole = type(extent) is int and extent > 0 and extent % patch == 0
+        if not (symbolic or whole):
+            below = max(extent // patch, 1) * patch if type(extent) is int else 14 * patch
+            raise ExportError(
+                f"image_size is {given!r}, and {extent!r} is no multiple of the model's patch size "
+                f"{patch}: give one such as {below}, or '{patch}*h' to leave it open."
+            )
+    return extents

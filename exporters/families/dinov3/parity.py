@@ -1,0 +1,77 @@
+"""What the artifact of a DINOv3 ViT is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from exporters.artifact.bind import load
+from exporters.artifact.exportable import ParityCase
+from exporters.errors import ExportError
+from exporters.families.dinov3.export import export
+from exporters.model.extents import Extent
+from exporters.parity.references import stored_cases
+from weights import Checkpoint
+
+
+def against_jax(
+    checkpoint: Checkpoint, data: Path | None = None, **options: Any
+) -> Iterator[ParityCase]:
+    """The Equinox model itself on noise; sizes that the export leaves open take several values."""
+    exported = export(checkpoint, **options)
+    model = eqx.filter_jit(load(exported.model, exported.parameters, checkpoint))
+    noise = np.random.default_rng(0)
+    for shape in dict.fromkeys(_concrete(exported.inputs[0].shape, size) for size in (1, 3)):
+        pixels = noise.standard_normal(shape, np.float32)
+        outputs = (np.asarray(output) for output in model(pixels))
+        yield ParityCase(
+            " x ".join(map(str, shape)),
+            {"pixel_values": pixels},
+            dict(zip(exported.output_names, outputs, strict=True)),
+        )
+
+
+def against_torch(
+    checkpoint: Checkpoint, data: Path | None, **options: Any
+) -> Iterator[ParityCase]:
+    """What transformers computes for the image size of the export, by `make_dinov3.py`.
+
+    Raises:
+        ExportError: none of the stored images has that size.
+    """
+    exported = export(checkpoint, **options)
+    shape = exported.inputs[0].shape
+    cases = list(stored_cases(data, exported.input_names, exported.output_names))
+    fitting = [case for case in cases if _fits(case.inputs["pixel_values"].shape, shape)]
+    if not fitting:
+        found = " and ".join(str(case.inputs["pixel_values"].shape) for case in cases)
+        raise ExportError(
+            f"{data} holds images of shape {found}, and the model takes {tuple(shape)}: set the "
+            "target's image_size to a stored one."
+        )
+    yield from fitting
+
+
+def _concrete(shape: Sequence[Extent], size: int) -> tuple[int, ...]:
+    """Puts `size`, `size` + 1, ... in the place of the names in `shape`."""
+    names: dict[str, int] = {}
+
+    def extent(one: Extent) -> int:
+        if isinstance(one, int):
+            return one
+        factor, _, name = one.rpartition("*")
+        return int(factor or 1) * names.setdefault(name, size + len(names))
+
+    return tuple(map(extent, shape))
+
+
+def _fits(shape: Sequence[int], spec: Sequence[Extent]) -> bool:
+    """Whether an array of `shape` is one that `spec` lets through."""
+    return all(
+        have == want if isinstance(want, int) else have % int(want.rpartition("*")[0] or 1) == 0
+        for have, want in zip(shape, spec, strict=True)
+    )

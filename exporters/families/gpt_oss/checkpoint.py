@@ -1,0 +1,240 @@
+"""Where a GPT-OSS checkpoint keeps each parameter, in the three layouts that exist.
+
+- `mxfp4`: the published hub layout, experts packed as `*_blocks` and `*_scales`;
+- `dense`: the hub layout with experts unpacked to (experts, in, out);
+- `original`: the `original/` folder, experts packed, queries, keys and values fused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+import jax.numpy as jnp
+import numpy as np
+
+from exporters.artifact import bind as binding
+from exporters.artifact.exportable import TensorSource
+from exporters.errors import ExportError
+from exporters.families.gpt_oss.config import GptOssConfig, parse
+from exporters.families.gpt_oss.experts import ExpertFormat
+from exporters.families.gpt_oss.model import GptOss
+from exporters.families.gpt_oss.mxfp4 import BLOCK
+from exporters.model.layers import as_stored
+from weights import Checkpoint
+from weights.synthetic.synthetic import Integers, SyntheticTensor, plausible
+
+Layout = Literal["mxfp4", "dense", "original"]
+Model = TypeVar("Model", bound=GptOss)
+
+
+@dataclass(frozen=True)
+class _Names:
+    """A layout's tensor names, by path in the model or, in `layer`, by path in a block."""
+
+    experts: ExpertFormat
+    whole: Mapping[str, str]
+    prefix: str  # of a layer, by its number
+    layer: Mapping[str, str]
+    fused: Mapping[str, str] = field(default_factory=dict)  # by part: weight, bias
+
+
+_HUB_WHOLE = {
+    "embedding.weight": "model.embed_tokens.weight",
+    "norm.weight": "model.norm.weight",
+    "head.weight": "lm_head.weight",
+}
+
+_HUB_LAYER = {
+    "attention_norm.weight": "input_layernorm.weight",
+    "attention.q.weight": "self_attn.q_proj.weight",
+    "attention.q.bias": "self_attn.q_proj.bias",
+    "attention.k.weight": "self_attn.k_proj.weight",
+    "attention.k.bias": "self_attn.k_proj.bias",
+    "attention.v.weight": "self_attn.v_proj.weight",
+    "attention.v.bias": "self_attn.v_proj.bias",
+    "attention.o.weight": "self_attn.o_proj.weight",
+    "attention.o.bias": "self_attn.o_proj.bias",
+    "attention.sinks": "self_attn.sinks",
+    "mlp_norm.weight": "post_attention_layernorm.weight",
+    "mlp.router.weight": "mlp.router.weight",
+    "mlp.router.bias": "mlp.router.bias",
+    "mlp.gate_up.bias": "mlp.experts.gate_up_proj_bias",
+    "mlp.down.bias": "mlp.experts.down_proj_bias",
+}
+
+_NAMES: Mapping[Layout, _Names] = {
+    "mxfp4": _Names(
+        experts="mxfp4",
+        whole=_HUB_WHOLE,
+        prefix="model.layers.{}.",
+        layer={
+            **_HUB_LAYER,
+            "mlp.gate_up.blocks": "mlp.experts.gate_up_proj_blocks",
+            "mlp.gate_up.scales": "mlp.experts.gate_up_proj_scales",
+            "mlp.down.blocks": "mlp.experts.down_proj_blocks",
+            "mlp.down.scales": "mlp.experts.down_proj_scales",
+        },
+    ),
+    "dense": _Names(
+        experts="dense",
+        whole=_HUB_WHOLE,
+        prefix="model.layers.{}.",
+        layer={
+            **_HUB_LAYER,
+            "mlp.gate_up.weight": "mlp.experts.gate_up_proj",
+            "mlp.down.weight": "mlp.experts.down_proj",
+        },
+    ),
+    "original": _Names(
+        experts="mxfp4",
+        whole={
+            "embedding.weight": "embedding.weight",
+            "norm.weight": "norm.scale",
+            "head.weight": "unembedding.weight",
+        },
+        prefix="block.{}.",
+        layer={
+            "attention_norm.weight": "attn.norm.scale",
+            "attention.o.weight": "attn.out.weight",
+            "attention.o.bias": "attn.out.bias",
+            "attention.sinks": "attn.sinks",
+            "mlp_norm.weight": "mlp.norm.scale",
+            "mlp.router.weight": "mlp.gate.weight",
+            "mlp.router.bias": "mlp.gate.bias",
+            "mlp.gate_up.blocks": "mlp.mlp1_weight.blocks",
+            "mlp.gate_up.scales": "mlp.mlp1_weight.scales",
+            "mlp.gate_up.bias": "mlp.mlp1_bias",
+            "mlp.down.blocks": "mlp.mlp2_weight.blocks",
+            "mlp.down.scales": "mlp.mlp2_weight.scales",
+            "mlp.down.bias": "mlp.mlp2_bias",
+        },
+        fused={"weight": "attn.qkv.weight", "bias": "attn.qkv.bias"},
+    ),
+}
+
+_TELLING: Mapping[str, Layout] = {
+    "block.0.mlp.mlp1_weight.blocks": "original",
+    "model.layers.0.mlp.experts.gate_up_proj_blocks": "mxfp4",
+    "model.layers.0.mlp.experts.gate_up_proj": "dense",
+}
+"""Tensors that each layout has and no other."""
+
+
+def bind(
+    checkpoint: Checkpoint, kind: type[Model], dtype: str = "float32"
+) -> tuple[Model, dict[str, TensorSource]]:
+    """The abstract model that a checkpoint describes, and where its parameters lie.
+
+    Whether the two fit is for `exporters.artifact.bind.check` to say.
+
+    Args:
+        checkpoint: in any of the three layouts.
+        kind: with or without a cache.
+        dtype: what the model computes in: float32, float16 or bfloat16.
+
+    Raises:
+        ExportError: the config or the layout is not one of GPT-OSS.
+    """
+    if dtype not in ("float32", "float16", "bfloat16"):
+        raise ExportError(
+            f"dtype is {dtype!r}, but the model computes in float32, float16 or bfloat16: choose "
+            "one of these."
+        )
+    config = read_config(checkpoint)
+    layout = detect(checkpoint)
+    bound = sources(config, layout)
+    model = kind(config, _NAMES[layout].experts, jnp.dtype(dtype))
+    return as_stored(model, bound, checkpoint), bound
+
+
+def read_config(checkpoint: Checkpoint) -> GptOssConfig:
+    """What the checkpoint's config.json says.
+
+    Raises:
+        ExportError: it is missing something, or says what is not understood.
+    """
+    return parse(checkpoint.json(), str(checkpoint.folder / "config.json"))
+
+
+def detect(checkpoint: Checkpoint) -> Layout:
+    """The layout, from the names of the tensors.
+
+    Raises:
+        ExportError: it is none of the three.
+    """
+    for tensor, layout in _TELLING.items():
+        if tensor in checkpoint.tensors:
+            return layout
+    some = ", ".join(list(checkpoint.tensors)[:3])
+    raise ExportError(
+        f"{checkpoint.folder} holds no GPT-OSS layout: none of {', '.join(_TELLING)} is among its "
+        f"{len(checkpoint.tensors)} tensors ({some}, ...). Export a GPT-OSS checkpoint, or this "
+        "one with the exporter of its own family."
+    )
+
+
+def sources(config: GptOssConfig, layout: Layout) -> dict[str, TensorSource]:
+    """The tensor that each parameter of the model is bound to, by the parameter's path."""
+    names = _NAMES[layout]
+    bound = {path: TensorSource(tensor) for path, tensor in names.whole.items()}
+    for layer in range(config.layers):
+        prefix = names.prefix.format(layer)
+        for path, tensor in names.layer.items():
+            bound[f"layers.{layer}.{path}"] = TensorSource(prefix + tensor)
+        for part, tensor in names.fused.items():
+            for projection, rows in _fused_rows(config).items():
+                path = f"layers.{layer}.attention.{projection}.{part}"
+                bound[path] = TensorSource(prefix + tensor, rows)
+    return bound
+
+
+def tensors(config: GptOssConfig) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Dtype (as safetensors spells it) and shape of every tensor of the published layout, by name.
+
+    Raises:
+        ExportError: the experts' inputs are not made of whole MXFP4 blocks.
+    """
+    for key, extent in (("hidden_size", config.hidden), ("intermediate_size", config.intermediate)):
+        if extent % BLOCK:
+            raise ExportError(
+                f"{key} is {extent}, but the published layout packs experts in blocks of {BLOCK} "
+                "values: choose a multiple."
+            )
+    leaves = binding.parameters(GptOss(config, "mxfp4"))
+    return {
+        source.tensor: ("U8" if leaves[path].dtype == np.uint8 else "BF16", leaves[path].shape)
+        for path, source in sources(config, "mxfp4").items()
+    }
+
+
+def synthetic(values: Mapping[str, Any]) -> dict[str, SyntheticTensor]:
+    """Tensors of the published layout that make a model of the given config behave.
+
+    Activations keep their scale from layer to layer, routers send tokens to every expert, and
+    scales are such that a decoded matrix has a gain of one to two.
+    """
+    return {
+        name: SyntheticTensor(dtype, shape, _scales(BLOCK * shape[-1]))
+        if name.endswith("_scales")
+        else SyntheticTensor(dtype, shape, Integers(0, 256))
+        if name.endswith("_blocks")
+        else plausible(name, dtype, shape)
+        for name, (dtype, shape) in tensors(parse(values)).items()
+    }
+
+
+def _scales(inputs: int) -> Integers:
+    """Scales such that random codes, of root mean square 2.9, decode to about inputs**-0.5."""
+    exponent = -((8 * inputs).bit_length() // 2)
+    return Integers(127 + exponent, 127 + exponent + 2)
+
+
+def _fused_rows(config: GptOssConfig) -> dict[str, tuple[int, int]]:
+    queries, keys = config.heads * config.head_dim, config.kv_heads * config.head_dim
+    return {
+        "q": (0, queries),
+        "k": (queries, queries + keys),
+        "v": (queries + keys, queries + 2 * keys),
+    }

@@ -1,0 +1,153 @@
+"""The artifact on ONNX Runtime, weights read in place, against torch."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import onnx_ir as ir
+import onnxruntime as ort
+import pytest
+
+from exporters.artifact.bind import external
+from exporters.errors import ExportError
+from exporters.families.gpt_oss.export import export
+from exporters.parity.references import stored_cases
+from jax2onnx import to_onnx
+from jax2onnx.write import save
+from weights import Checkpoint
+
+FIXTURES = Path(__file__).parents[3] / "weights" / "fixtures"
+REFERENCE = FIXTURES / "gpt_oss_reference.npz"
+LAYOUTS = ("dense", "mxfp4", "original")
+PARTS = ("key", "value")
+
+
+def converted(layout: str, **options: Any) -> ir.Model:
+    checkpoint = Checkpoint.open(FIXTURES / f"gpt_oss_{layout}")
+    exported = export(checkpoint, **options)
+    model = to_onnx(
+        exported.model,
+        exported.inputs,
+        parameters=external(exported.parameters, checkpoint),
+        return_mode="ir",
+        input_names=exported.input_names,
+        output_names=exported.output_names,
+    )
+    assert isinstance(model, ir.Model)
+    return model
+
+
+def session(model: ir.Model, layout: str, file: Path) -> ort.InferenceSession:
+    save(model, file)
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", str(FIXTURES / f"gpt_oss_{layout}")
+    )
+    return ort.InferenceSession(str(file), options)
+
+
+def operators(graph: ir.Graph) -> Iterator[str]:
+    return (node.op_type for node in ir.traversal.RecursiveGraphIterator(graph))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_agrees_with_torch(layout: str, tmp_path: Path) -> None:
+    model = session(converted(layout), layout, tmp_path / "model.onnx")
+    assert [(each.name, each.type, each.shape) for each in model.get_inputs()] == [
+        ("input_ids", "tensor(int64)", ["B", "T"])
+    ]
+    assert [(each.name, each.type, each.shape) for each in model.get_outputs()] == [
+        ("logits", "tensor(float)", ["B", "T", 101])
+    ]
+    for case in stored_cases(REFERENCE, ["input_ids"], ["logits"]):
+        (logits,) = model.run(None, dict(case.inputs))
+        np.testing.assert_allclose(logits, case.outputs["logits"], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float16", 0.05), ("bfloat16", 0.3)])
+def test_computes_in_narrower_types(dtype: str, tolerance: float, tmp_path: Path) -> None:
+    model = session(converted("mxfp4", dtype=dtype), "mxfp4", tmp_path / "model.onnx")
+    for case in stored_cases(REFERENCE, ["input_ids"], ["logits"]):
+        (logits,) = model.run(None, dict(case.inputs))
+        np.testing.assert_allclose(logits, case.outputs["logits"], rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_parameter_points_into_the_checkpoint(layout: str) -> None:
+    """Under its path in the model, in the dtype and with the values that are stored."""
+    model = converted(layout)
+    exported = export(Checkpoint.open(FIXTURES / f"gpt_oss_{layout}"))
+    weights = {
+        name: value.const_value
+        for name, value in model.graph.initializers.items()
+        if isinstance(value.const_value, ir.ExternalTensor)
+    }
+    assert weights.keys() == exported.parameters.keys()
+    assert len(jax.tree.leaves(exported.model)) == len(weights)
+    checkpoint = Checkpoint.open(FIXTURES / f"gpt_oss_{layout}")
+    for path, source in exported.parameters.items():
+        stored = checkpoint.read(source.tensor)
+        expected = stored if source.rows is None else stored[slice(*source.rows)]
+        tensor = weights[path]
+        assert tensor is not None
+        assert (tensor.dtype, tuple(tensor.shape)) == (
+            ir.DataType.from_numpy(expected.dtype),
+            expected.shape,
+        )
+        with (checkpoint.folder / tensor.location).open("rb") as file:
+            file.seek(tensor.offset or 0)
+            assert file.read(tensor.length) == expected.tobytes()
+
+
+def test_experts_are_visited_by_one_loop_a_layer() -> None:
+    """However many experts there are, the artifact grows with the layers only."""
+    found = list(operators(converted("mxfp4").graph))
+    assert found.count("Loop") == 2
+    assert len(found) < 500
+
+
+def test_a_cache_continues_sequences(tmp_path: Path) -> None:
+    """One token after the other, from an empty cache, as torch has it of the whole sequence."""
+    model = session(converted("mxfp4", cache=True), "mxfp4", tmp_path / "model.onnx")
+    assert [(each.name, each.shape) for each in model.get_inputs()] == [
+        ("input_ids", ["B", "T"]),
+        *((f"past_key_values.{n}.{part}", ["B", 2, "P", 8]) for n in (0, 1) for part in PARTS),
+    ]
+    assert [(each.name, each.shape) for each in model.get_outputs()] == [
+        ("logits", ["B", "T", 101]),
+        *((f"present.{n}.{part}", ["B", 2, "T + P", 8]) for n in (0, 1) for part in PARTS),
+    ]
+    for case in stored_cases(REFERENCE, ["input_ids"], ["logits"]):
+        ids = case.inputs["input_ids"]
+        past = [np.zeros((len(ids), 2, 0, 8), np.float32)] * 4
+        for at in range(ids.shape[1]):
+            names = [each.name for each in model.get_inputs()]
+            inputs = dict(zip(names, [ids[:, at : at + 1], *past], strict=True))
+            logits, *past = model.run(None, inputs)
+            np.testing.assert_allclose(
+                logits[:, 0], case.outputs["logits"][:, at], rtol=0, atol=1e-5
+            )
+
+
+def test_extents_can_be_fixed(tmp_path: Path) -> None:
+    model = session(converted("mxfp4", batch=3, sequence=4), "mxfp4", tmp_path / "model.onnx")
+    (case, *_) = stored_cases(REFERENCE, ["input_ids"], ["logits"])
+    assert model.get_inputs()[0].shape == [3, 4]
+    (logits,) = model.run(None, dict(case.inputs))
+    np.testing.assert_allclose(logits, case.outputs["logits"], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("option", ["batch", "sequence"])
+@pytest.mark.parametrize("extent", [0, -1, 1.0, True, "two words"])
+def test_an_extent_that_is_none_is_refused(option: str, extent: Any) -> None:
+    with pytest.raises(ExportError, match=f"{option} is {extent!r}: give a positive number"):
+        converted("dense", **{option: extent})
+
+
+@pytest.mark.parametrize("options", [{"batch": "P"}, {"sequence": "P"}, {"sequence": "B"}])
+def test_the_name_of_another_dimension_is_refused(options: dict[str, str]) -> None:
+    with pytest.raises(ExportError, match="is the name of another dimension"):
+        converted("dense", **options)

@@ -1,0 +1,87 @@
+"""The JAX model against what torch and transformers computed for the fixtures."""
+
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from exporters.artifact import bind as binding
+from exporters.families.gpt_oss.checkpoint import bind
+from exporters.families.gpt_oss.model import GptOss
+from weights import Checkpoint
+
+FIXTURES = Path(__file__).parents[3] / "weights" / "fixtures"
+LAYOUTS = ("dense", "mxfp4", "original")
+CASES = ("short", "long")
+
+Array = np.ndarray[Any, Any]
+
+
+@pytest.fixture(scope="module")
+def torch() -> dict[str, Array]:
+    """What `make_gpt_oss.py` stored."""
+    with np.load(FIXTURES / "gpt_oss_reference.npz", allow_pickle=False) as stored:
+        return dict(stored)
+
+
+def load(layout: str, dtype: str = "float32") -> GptOss:
+    checkpoint = Checkpoint.open(FIXTURES / f"gpt_oss_{layout}")
+    model, bound = bind(checkpoint, GptOss, dtype)
+    return binding.load(model, bound, checkpoint)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_logits(layout: str, case: str, torch: dict[str, Array]) -> None:
+    logits = eqx.filter_jit(load(layout))(jnp.asarray(torch[f"{case}/input_ids"]))
+    assert logits.dtype == np.float32
+    np.testing.assert_allclose(logits, torch[f"{case}/logits"], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_layer(case: str, torch: dict[str, Array]) -> None:
+    states, _ = eqx.filter_jit(load("mxfp4").run)(jnp.asarray(torch[f"{case}/input_ids"]))
+    for index, state in enumerate(states):
+        expected = torch[f"{case}/hidden_states.{index}"]
+        np.testing.assert_allclose(state, expected, rtol=1e-5, atol=1e-5, err_msg=str(index))
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float16", 0.05), ("bfloat16", 0.3)])
+def test_narrow_arithmetic(dtype: str, tolerance: float, torch: dict[str, Array]) -> None:
+    """Logits stay f32 and near; how near depends on the dtype's precision alone."""
+    logits = eqx.filter_jit(load("mxfp4", dtype))(jnp.asarray(torch["long/input_ids"]))
+    assert logits.dtype == np.float32
+    np.testing.assert_allclose(logits, torch["long/logits"], rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_traces_without_weights_for_any_batch_and_length(layout: str) -> None:
+    model, _ = bind(Checkpoint.open(FIXTURES / f"gpt_oss_{layout}"), GptOss)
+    shape = jax.export.symbolic_shape("B, T")
+    ids = jax.eval_shape(lambda: jnp.zeros(shape, jnp.int32))
+    logits = eqx.filter_eval_shape(model, ids)
+    assert str(logits.shape) == "(B, T, 101)"
+    assert logits.dtype == np.float32
+
+
+def test_a_token_sees_none_ahead(torch: dict[str, Array]) -> None:
+    model = eqx.filter_jit(load("mxfp4"))
+    ids = torch["long/input_ids"]
+    np.testing.assert_allclose(
+        model(jnp.asarray(ids[:, :7])), torch["long/logits"][:, :7], rtol=0, atol=1e-5
+    )
+
+
+def test_a_sliding_layer_sees_its_window(torch: dict[str, Array]) -> None:
+    """Of the first layer, whose window is 5: a change moves the next four positions only."""
+    model = load("mxfp4")
+    first = eqx.filter_jit(lambda ids: model.run(ids)[0][1])
+    ids = np.asarray(jnp.asarray(torch["long/input_ids"]))
+    changed = ids.copy()
+    changed[:, 3] += 1
+    moved = np.abs(first(ids) - first(changed)).max(axis=(0, 2)) > 1e-6
+    assert moved.tolist() == [3 <= position < 8 for position in range(13)]

@@ -1,0 +1,39 @@
+"""The published layout of a BERT encoder's checkpoint, as sentence-transformers keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from exporters.artifact.exportable import TensorSource
+from exporters.families.minilm.config import MiniLMConfig
+
+# module of the model -> its name in the file
+_EMBEDDINGS: Mapping[str, str] = {
+    "embeddings.words": "embeddings.word_embeddings.weight",
+    "embeddings.positions": "embeddings.position_embeddings.weight",
+    "embeddings.types": "embeddings.token_type_embeddings.weight",
+    "embeddings.norm.weight": "embeddings.LayerNorm.weight",
+    "embeddings.norm.bias": "embeddings.LayerNorm.bias",
+}
+_LAYER: Mapping[str, str] = {
+    "attention.query": "attention.self.query",
+    "attention.key": "attention.self.key",
+    "attention.value": "attention.self.value",
+    "attention.output": "attention.output.dense",
+    "attention_norm": "attention.output.LayerNorm",
+    "up": "intermediate.dense",
+    "down": "output.dense",
+    "norm": "output.LayerNorm",
+}
+IGNORED = ("embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias")
+"""0, 1, 2, ..., which needs no tensor; and BERT's own pooling, in whose place the mean stands."""
+
+
+def sources(config: MiniLMConfig) -> dict[str, TensorSource]:
+    """Where each parameter of the model lies."""
+    names = dict(_EMBEDDINGS)
+    for n in range(config.num_hidden_layers):
+        for module, stored in _LAYER.items():
+            for kind in ("weight", "bias"):
+                names[f"layers.{n}.{module}.{kind}"] = f"encoder.layer.{n}.{stored}.{kind}"
+    return {path: TensorSource(name) for path, name in names.items()}

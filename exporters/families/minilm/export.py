@@ -1,0 +1,43 @@
+"""Exports MiniLM: checkpoint -> abstract model, inputs, and where its parameters lie."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from exporters.artifact.exportable import Exportable
+from exporters.errors import ExportError
+from exporters.families.minilm.checkpoint import IGNORED, sources
+from exporters.families.minilm.config import parse
+from exporters.families.minilm.model import MiniLM
+from exporters.model.extents import Extent, check_extent
+from exporters.model.layers import as_stored
+from jax2onnx import InputSpec
+from weights import Checkpoint
+
+
+def export(checkpoint: Checkpoint, *, batch: Extent = "B", tokens: Extent = "T") -> Exportable:
+    """The model of a checkpoint in the published layout.
+
+    `batch` and `tokens` are names, which leave them open, or numbers.
+
+    Raises:
+        ExportError: the config is not understood, or an option does not fit the model.
+    """
+    config = parse(checkpoint.json(), str(checkpoint.folder / "config.json"))
+    check_extent("batch", batch)
+    check_extent("tokens", tokens, taken=[batch])
+    if isinstance(tokens, int) and tokens > config.max_position_embeddings:
+        raise ExportError(
+            f"tokens is {tokens}, and the model has {config.max_position_embeddings} positions: "
+            "give a number up to that, or a name such as 'T'."
+        )
+    parameters = sources(config)
+    ids = InputSpec((batch, tokens), np.int64)
+    return Exportable(
+        model=as_stored(MiniLM(config), parameters, checkpoint),
+        inputs=[ids, ids, ids],
+        parameters=parameters,
+        input_names=["input_ids", "attention_mask", "token_type_ids"],
+        output_names=["sentence_embedding", "token_embeddings"],
+        ignored=IGNORED,
+    )

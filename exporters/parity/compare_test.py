@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import onnx_ir as ir
+import onnxruntime as ort
+import pytest
+
+from exporters.artifact.exportable import ParityCase
+from exporters.errors import ExportError
+from exporters.parity import compare
+from exporters.parity.compare import Tolerance
+
+TOLERANCE = Tolerance(1e-3, 1e-2)
+
+
+def scale(dtype: ir.DataType = ir.DataType.FLOAT, operator: str = "Add", outputs: int = 1) -> bytes:
+    """y = x + x, and so often once more as y_1, y_2, ..."""
+    kind = ir.TensorType(dtype)
+    x = ir.Value(name="x", type=kind, shape=ir.Shape(["N"]))
+    nodes = [ir.node(operator, [x, x] if operator == "Add" else [x]) for _ in range(outputs)]
+    for number, node in enumerate(nodes):
+        y = node.outputs[0]
+        y.name, y.type, y.shape = f"y_{number}" if number else "y", kind, ir.Shape(["N"])
+    results = [node.outputs[0] for node in nodes]
+    graph = ir.Graph([x], results, nodes=nodes, opset_imports={"": 21}, name="g")
+    message: bytes = ir.to_proto(ir.Model(graph, ir_version=10)).SerializeToString()
+    return message
+
+
+def case(expected: np.ndarray, **inputs: np.ndarray) -> ParityCase:
+    given = inputs or {"x": np.array([1.0, 2.0, 0.0], np.float32)}
+    return ParityCase("one", given, {"y": expected})
+
+
+def findings(*cases: ParityCase, model: bytes | None = None) -> tuple[list[str], str]:
+    lines: list[str] = []
+    session = compare.open_session(model or scale(), "cpu")
+    failed = compare.compare_all(session, cases, TOLERANCE, lines.append)
+    return [finding for each in failed for finding in each.findings], "\n".join(lines)
+
+
+def test_agreement_says_how_close() -> None:
+    failed, text = findings(case(np.array([2.001, 4, 0], np.float32)))
+    assert not failed
+    assert text == "  one: ok, y within 0.001"
+
+
+def test_disagreement_says_how_far_and_where() -> None:
+    failed, text = findings(case(np.array([2, 5, 0.01], np.float32)))
+    assert "\n".join(failed) == (
+        "y: 2 of 3 values differ by more than 0.001 + 0.01 * |expected|\n"
+        "  largest absolute error 1 at [1]: expected 5, the model gives 4\n"
+        "  largest relative error 1 at [2]: expected 0.00999999978, the model gives 0"
+    )
+    assert "  one: FAILED" in text
+
+
+@pytest.mark.parametrize(
+    ("expected", "finding"),
+    [
+        (np.array([2, 4, 0], np.float64), "expected float64[3], the model gives float32[3]"),
+        (np.array([[2, 4, 0]], np.float32), "expected float32[1, 3], the model gives float32[3]"),
+        (
+            np.array([2, np.nan, np.inf], np.float32),
+            "2 of 3 values of the reference are not finite, the first at [1]: nan",
+        ),
+    ],
+)
+def test_what_can_not_be_compared_fails(expected: np.ndarray, finding: str) -> None:
+    assert findings(case(expected))[0] == [f"y: {finding}"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_model_that_gives_no_number_fails(value: float) -> None:
+    given = np.array([1, value], np.float32)
+    failed, _ = findings(case(np.array([2, 0], np.float32), x=given))
+    assert failed == [f"y: 1 of 2 values of the model are not finite, the first at [1]: {value}"]
+
+
+def test_integers_must_be_equal() -> None:
+    given = np.array([10_000, 7], np.int64)
+    failed, _ = findings(
+        case(np.array([20_000, 15], np.int64), x=given), model=scale(ir.DataType.INT64)
+    )
+    assert failed == ["y: 1 of 2 values differ, the first at [1]: expected 15, the model gives 14"]
+
+
+def test_an_output_that_the_model_lacks_fails() -> None:
+    x = np.ones(1, np.float32)
+    failed, _ = findings(ParityCase("one", {"x": x}, {"y": x * 2, "z": x}))
+    assert failed == ["z: the model has no such output, only y"]
+
+
+def test_an_output_that_no_case_has_is_reported() -> None:
+    x = np.ones(1, np.float32)
+    whole, part = ParityCase("one", {"x": x}, {"y": x * 2}), ParityCase("two", {"x": x}, {})
+    assert "not held" not in findings(whole, part)[1]
+    model = scale(outputs=2)
+    assert "not held by this reference: y_1" in findings(whole, model=model)[1]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "problem"),
+    [
+        ({"x": np.ones(1, np.int32)}, "x is int32, but the model takes float32"),
+        ({"q": np.ones(1, np.float32)}, "x is missing; q is no input of it"),
+    ],
+)
+def test_unsuitable_inputs_are_named(inputs: dict[str, np.ndarray], problem: str) -> None:
+    with pytest.raises(ExportError, match=problem):
+        findings(ParityCase("one", inputs, {"y": np.ones(1, np.float32)}))
+
+
+def test_wrong_shapes_are_reported_as_onnx_runtime_says_it() -> None:
+    with pytest.raises(ExportError, match=r"ONNX Runtime fails on case one: .*x"):
+        findings(ParityCase("one", {"x": np.ones((1, 2), np.float32)}, {}))
+
+
+def test_a_test_without_cases_fails() -> None:
+    with pytest.raises(ExportError, match="holds nothing"):
+        findings()
+
+
+def test_bfloat16_goes_in_and_comes_out() -> None:
+    x = np.array([1.5, -3], ml_dtypes.bfloat16)
+    model = scale(ir.DataType.BFLOAT16, "Transpose")
+    assert findings(ParityCase("one", {"x": x}, {"y": x}), model=model)[0] == []
+    failed, _ = findings(ParityCase("one", {"x": x}, {"y": x * 2}), model=model)
+    assert "largest absolute error 3 at [1]: expected -6, the model gives -3" in failed[0]
+
+
+def test_weights_are_found_in_their_folder(tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "w.bin").write_bytes(np.array([0, 5], np.float32).tobytes())
+    tensor = ir.ExternalTensor("w.bin", 4, 4, ir.DataType.FLOAT, shape=ir.Shape([1]), name="w")
+    weight = ir.Value(name="w", const_value=tensor)
+    node = ir.node("Identity", [weight])
+    y = node.outputs[0]
+    y.name, y.type, y.shape = "y", ir.TensorType(ir.DataType.FLOAT), ir.Shape([1])
+    graph = ir.Graph([], [y], nodes=[node], initializers=[weight], opset_imports={"": 21}, name="g")
+    model = tmp_path / "model" / "m.onnx"
+    model.parent.mkdir()
+    model.write_bytes(ir.to_proto(ir.Model(graph, ir_version=10)).SerializeToString())
+    session = compare.open_session(model, "cpu", tmp_path / "weights")
+    expected = ParityCase("one", {}, {"y": np.array([5], np.float32)})
+    assert compare.compare_all(session, [expected], TOLERANCE, lambda _: None) == []
+    with pytest.raises(ExportError, match="does not load the model"):
+        compare.open_session(model, "cpu")
+
+
+def test_unknown_provider() -> None:
+    with pytest.raises(ExportError, match="no execution provider 'tpu'"):
+        compare.open_session(scale(), "tpu")
+
+
+def test_provider_that_the_build_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(ExportError, match=r"has no CUDA.*, only CPU.*`cuda` resolve"):
+        compare.open_session(scale(), "cuda")
+
+
+def test_a_silent_fallback_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    class FellBack:
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def get_providers(self) -> list[str]:
+            return ["CPUExecutionProvider"]
+
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(ort, "InferenceSession", FellBack)
+    with pytest.raises(ExportError, match="gave up CUDAExecutionProvider"):
+        compare.open_session(scale(), "cuda")

@@ -1,0 +1,147 @@
+"""``allclose``: does an ONNX model compute what the JAX callable computes?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax import tree_util
+
+from jax2onnx.checks import runtime
+from jax2onnx.errors import InputError
+from jax2onnx.trace.frameworks.callables import parameterise
+from jax2onnx.trace.inputs.border import TO_NCHW, images, permuted
+from jax2onnx.trace.inputs.specs import examples
+
+Array = np.ndarray[Any, Any]
+
+
+class Comparison(NamedTuple):
+    """Whether all outputs agree, and how far each is off; true where they agree."""
+
+    agree: bool
+    report: str
+
+    def __bool__(self) -> bool:
+        return self.agree
+
+    def __str__(self) -> str:
+        return self.report
+
+
+def allclose(
+    fn: Callable[..., Any] | tuple[Any, Any],
+    onnx_model_path: Any,
+    inputs: Sequence[Any],
+    input_params: Mapping[str, Any] | None = None,
+    rtol: float = 1e-4,
+    atol: float = 1e-5,
+    *,
+    enable_double_precision: bool = False,
+    inputs_as_nchw: Sequence[int | str] | None = (),
+    outputs_as_nchw: Sequence[int | str] | None = (),
+) -> Comparison:
+    """Runs ``fn`` in JAX and a model on ONNX Runtime's CPU provider, and compares all outputs.
+
+    The result is true where they agree, and says how far they are off; it can also be taken apart:
+    ``is_match, message = allclose(...)``.
+
+    Args:
+        fn: what was given to `to_onnx`.
+        onnx_model_path: path of an ``.onnx`` file, or an ``onnx.ModelProto``.
+        inputs: arrays, or pytrees of them, one for each positional argument, as ``fn`` takes them;
+            or shapes as for `to_onnx`, of which examples are drawn.
+        input_params: keyword arguments that are inputs of the graph.
+        rtol: tolerance relative to the expected value.
+        atol: absolute tolerance.
+        enable_double_precision: run JAX with 64-bit types.
+        inputs_as_nchw: what was given to `to_onnx`.
+        outputs_as_nchw: what was given to `to_onnx`.
+
+    Raises:
+        InputError: the number of inputs does not fit the model.
+    """
+    import onnxruntime
+
+    source = (
+        os.fspath(onnx_model_path)
+        if isinstance(onnx_model_path, str | os.PathLike)
+        else onnx_model_path.SerializeToString()
+    )
+    session = onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])
+    types = runtime.input_types(session)
+    with jax.enable_x64(enable_double_precision):
+        given = examples(inputs, enable_double_precision), dict(input_params or {})
+        arrays = list(map(packed, tree_util.tree_leaves(given)))
+        if len(arrays) != len(types):
+            raise InputError(
+                f"the model has {len(types)} inputs ({', '.join(types)}), got {len(arrays)}"
+            )
+        swapped = images("inputs_as_nchw", inputs_as_nchw or (), list(types), _shapes(arrays))
+        feeds = zip(types.items(), permuted(arrays, swapped, TO_NCHW), strict=True)
+        found = runtime.run(session, {n: x.astype(t, copy=False) for (n, t), x in feeds})
+        parameterised = parameterise(fn)
+        positional, keywords = tree_util.tree_map(
+            lambda x: x if isinstance(x, bool) else jax.numpy.asarray(x), given
+        )
+        callable_ = parameterised.rebuild(parameterised.leaves)
+        results = tree_util.tree_leaves(callable_(*positional, **keywords))
+        expected = [packed(jax.numpy.asarray(x)) for x in results]
+    turned = images("outputs_as_nchw", outputs_as_nchw or (), list(found), _shapes(expected))
+    expected = permuted(expected, turned, TO_NCHW)
+    return compare(list(found), expected, list(found.values()), rtol=rtol, atol=atol)
+
+
+def _shapes(arrays: Sequence[Array]) -> list[tuple[int, ...]]:
+    return [x.shape for x in arrays]
+
+
+def packed(array: Any) -> Array:
+    """An array as a graph takes it.
+
+    The parts of a complex one lie in a last axis of two, and a random key is the integers of it.
+    """
+    if hasattr(array, "dtype") and jax.numpy.issubdtype(array.dtype, jax.dtypes.prng_key):
+        array = jax.random.key_data(array)
+    held: Array = np.asarray(array)
+    return np.stack([held.real, held.imag], axis=-1) if held.dtype.kind == "c" else held
+
+
+def compare(
+    names: Sequence[str],
+    expected: Sequence[Array],
+    found: Sequence[Array],
+    *,
+    rtol: float,
+    atol: float,
+) -> Comparison:
+    """Compares outputs one by one: their number, dtype, shape and values (NaN equals NaN)."""
+    if len(expected) != len(found):
+        return Comparison(False, f"{len(found)} outputs, expected {len(expected)}")
+    lines, agree = [], True
+    for name, want, got in zip(names, expected, found, strict=True):
+        problem = _difference(want, got, rtol, atol)
+        agree &= problem is None
+        lines.append(f"{name}: {problem or 'equal within the tolerance'}")
+    return Comparison(agree, "\n".join(lines))
+
+
+def _difference(want: Array, got: Array, rtol: float, atol: float) -> str | None:
+    if want.shape != got.shape or want.dtype != got.dtype:
+        return f"{got.dtype}{list(got.shape)}, expected {want.dtype}{list(want.shape)}"
+    a, b = want.astype(np.float64), got.astype(np.float64)
+    exact = want.dtype.kind in "biu"
+    close = want == got if exact else np.isclose(b, a, rtol=rtol, atol=atol, equal_nan=True)
+    if close.all():
+        return None
+    with np.errstate(invalid="ignore"):
+        off = np.where(close, 0.0, np.nan_to_num(np.abs(a - b), nan=np.inf))
+    where = np.unravel_index(int(off.argmax()), off.shape)
+    index = ", ".join(str(int(i)) for i in where)
+    return (
+        f"{(~close).sum()} of {close.size} values differ, most at [{index}]: "
+        f"{got[where]}, expected {want[where]}"
+    )

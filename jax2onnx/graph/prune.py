@@ -1,0 +1,80 @@
+"""Leaving out what the model's outputs do not depend on."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from jax2onnx.graph.walk import bodies, nested_graphs, nested_nodes, subgraphs
+
+
+def prune(model: ir.Model) -> None:
+    """Drop what is dead from a topologically ordered model.
+
+    1. functions that nothing reachable from the main graph calls; those that stay are listed
+       callees first, in the order in which the main graph comes to need them;
+    2. nodes none of whose outputs are used, in the main graph, functions and subgraphs;
+    3. initializers that nothing uses.
+
+    The signature stays: inputs and outputs of the model and of functions are never dropped.
+    """
+    _drop_functions(model)
+    for body in bodies(model):
+        _drop_nodes(body)
+    # Dead nodes may have been the only callers of a function.
+    _drop_functions(model)
+    for graph in nested_graphs(model.graph):
+        _drop_initializers(graph)
+
+
+def _drop_functions(model: ir.Model) -> None:
+    functions = model.functions
+    if not functions:
+        return
+    reached: dict[ir.OperatorIdentifier, ir.Function] = {}
+
+    def visit(graph: ir.Graph) -> None:
+        for node in nested_nodes(graph):
+            key = node.op_identifier()
+            if key in functions and key not in reached:
+                visit(functions[key].graph)
+                reached[key] = functions[key]
+
+    visit(model.graph)
+    functions.clear()
+    functions.update(reached)
+
+
+def _drop_nodes(graph: ir.Graph) -> None:
+    dead: list[ir.Node] = []
+    for node in reversed(graph):
+        if any(value.is_graph_output() or value.uses() for value in node.outputs):
+            for inner in subgraphs(node):
+                _drop_nodes(inner)
+        else:
+            _release(node)
+            dead.append(node)
+    graph.remove(dead)
+
+
+def _release(node: ir.Node) -> None:
+    """Make `node` and all nodes inside it users of nothing, so that their inputs can die too."""
+    for inner in subgraphs(node):
+        for part in nested_nodes(inner):
+            _clear_inputs(part)
+    _clear_inputs(node)
+
+
+def _clear_inputs(node: ir.Node) -> None:
+    for index in range(len(node.inputs)):
+        node.replace_input_with(index, None)
+
+
+def _drop_initializers(graph: ir.Graph) -> None:
+    initializers = graph.initializers
+    unused = [
+        name
+        for name, value in initializers.items()
+        if not (value.uses() or value.is_graph_input() or value.is_graph_output())
+    ]
+    for name in unused:
+        del initializers[name]

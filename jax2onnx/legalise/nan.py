@@ -1,0 +1,63 @@
+"""NaN where the model has it and the runtime's kernel drops it.
+
+ONNX Runtime's ReduceMax and ReduceMin pass over NaN, which numpy, JAX and ONNX's own reference do
+not. Beside each a reduction of "is NaN" tells where the result is to be NaN. Rewriting comes first:
+what it makes of such a reduction (Softmax) needs no help.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from jax2onnx.graph.walk import bodies, nested_graphs
+
+_DROP_NAN = frozenset(("ReduceMax", "ReduceMin"))
+
+
+def keep_nan(model: ir.Model) -> None:
+    """Puts the guard around every reduction of floats that needs it, in place."""
+    for body in bodies(model):
+        for graph in nested_graphs(body):
+            for node in tuple(graph):
+                if node.op_type in _DROP_NAN and _may_be_nan(node.inputs[0]):
+                    _guard(graph, node)
+
+
+def _may_be_nan(value: ir.Value | None) -> bool:
+    if value is None or value.dtype is None or not value.dtype.is_floating_point():
+        return False
+    node = value.producer()
+    source = node.inputs[0] if node is not None and node.op_type == "Cast" else value
+    return source is None or source.dtype is None or source.dtype.is_floating_point()
+
+
+def _guard(graph: ir.Graph, node: ir.Node) -> None:
+    x, result = node.inputs[0], node.outputs[0]
+    assert x is not None
+    assert result.dtype is not None
+    options = list(node.attributes.values())
+    missing = ir.Node("", "IsNaN", [x])
+    some = ir.Node("", "ReduceMax", [missing.outputs[0], *node.inputs[1:]], options)
+    nan = ir.Node(
+        "",
+        "Constant",
+        [],
+        [ir.AttrTensor("value", ir.tensor(np.array(np.nan, result.dtype.numpy())))],
+    )
+    choice = ir.Node("", "Where", [some.outputs[0], nan.outputs[0], result])
+    kept = choice.outputs[0]
+    for new, dtype, shape in (
+        (missing, ir.DataType.BOOL, x.shape),
+        (some, ir.DataType.BOOL, result.shape),
+        (nan, result.dtype, ir.Shape(())),
+        (choice, result.dtype, result.shape),
+    ):
+        new.outputs[0].type, new.outputs[0].shape = ir.TensorType(dtype), shape
+        new.name = f"{node.name}/{new.op_type}"
+        new.metadata_props.update(node.metadata_props)
+        new.outputs[0].name = None if result.name is None else f"{result.name}.{new.op_type}"
+    result.replace_all_uses_with(kept, replace_graph_outputs=True)
+    choice.replace_input_with(2, result)  # it was a reader of the result too
+    kept.name, result.name = result.name, f"{result.name}.numbers"
+    graph.insert_after(node, [missing, some, nan, choice])

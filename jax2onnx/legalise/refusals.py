@@ -1,0 +1,98 @@
+"""Saying which nodes cannot run, in which types, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from jax2onnx.legalise.element_types import SHORT_NAMES
+from jax2onnx.legalise.kernels import KernelTable, Signature, variables
+
+_NAMES = {dtype: short for short, dtype in SHORT_NAMES.items()}
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A node that cannot run, and what the table says of its operator."""
+
+    node: ir.Node
+    signature: Signature | None
+
+
+@dataclass(frozen=True)
+class Lack:
+    """An operator that the runtime cannot run in some types.
+
+    Attributes:
+        call: operator and types, as ``Erf(f64) -> f64``.
+        node: name of the first such node.
+        count: how many there are.
+        remedy: what to do about it.
+    """
+
+    call: str
+    node: str
+    count: int
+    remedy: str
+
+    def __str__(self) -> str:
+        others = f" and {self.count - 1} more" if self.count > 1 else ""
+        return f"{self.call} at node {self.node!r}{others}: {self.remedy}"
+
+
+def lacks(refusals: Sequence[Refusal], table: KernelTable, opset: int) -> list[Lack]:
+    """Each operator with its types once, in the order of their first nodes."""
+    by_call: dict[str, list[Refusal]] = {}
+    for refusal in refusals:
+        by_call.setdefault(_call(refusal.node), []).append(refusal)
+    return [
+        Lack(call, str(found[0].node.name), len(found), _remedy(found[0], table, opset))
+        for call, found in by_call.items()
+    ]
+
+
+def describe(found: Sequence[Lack], runtime: str) -> str:
+    """The message of an `UnsupportedTypeError`."""
+    lines = [f"  {lack}" for lack in found[:_SHOWN]]
+    if len(found) > _SHOWN:
+        lines.append(f"  and {len(found) - _SHOWN} more")
+    return f"{runtime} cannot run {len(found)} kind(s) of node of this model:\n" + "\n".join(lines)
+
+
+def _call(node: ir.Node) -> str:
+    name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+    inputs = ", ".join("-" if v is None else _type(v.dtype) for v in node.inputs)
+    return f"{name}({inputs}) -> {', '.join(_type(v.dtype) for v in node.outputs)}"
+
+
+def _type(dtype: ir.DataType | None) -> str:
+    return "?" if dtype is None else _NAMES.get(dtype, dtype.name.lower())
+
+
+def _remedy(refusal: Refusal, table: KernelTable, opset: int) -> str:
+    """What to do about a node.
+
+    1. no such operator, in that operator set or at all;
+    2. it has no kernel in that operator set, but in an older one;
+    3. it has kernels for other types: the model can be written in one of them.
+    """
+    node, signature = refusal.node, refusal.signature
+    if signature is None or not signature.kernels:
+        for older in reversed(table.opsets):
+            known = table.signature(node.domain, table.variant(node), older)
+            if older != opset and known is not None and known.kernels:
+                return f"it runs in operator set {older}; pass opset={older}"
+        return "it has no such operator; write it with others, or as a function"
+    taken = {dtype for kernel in signature.kernels for dtype in kernel[_first(signature)]}
+    listed = ", ".join(short for short, dtype in SHORT_NAMES.items() if dtype in taken)
+    advice = f"it runs in {listed}; cast around it in the model"
+    if ir.DataType.DOUBLE in {value.dtype for value in node.outputs}:
+        advice += " or convert without enable_double_precision (f64 is never narrowed silently)"
+    return advice
+
+
+def _first(signature: Signature) -> str:
+    return variables(signature.inputs, signature.outputs)[0]

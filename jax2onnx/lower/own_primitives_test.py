@@ -1,0 +1,184 @@
+"""Primitives of the user's own: registered, decomposed in JAX, or missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import onnx_ir as ir
+import pytest
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+from jax2onnx import (
+    Context,
+    LoweringError,
+    SymbolicDimensionError,
+    UnsupportedPrimitiveError,
+    in_jax,
+    onnx_function,
+    register_lowering,
+    to_onnx,
+)
+from jax2onnx.lower.registry import LOWERINGS
+from jax2onnx.testing.agreement import assert_agrees, operators
+
+X = np.random.default_rng(0).standard_normal((4, 3), np.float32)
+
+
+@pytest.fixture(autouse=True)
+def registry() -> Iterator[None]:
+    """The dictionary of lowerings as it was, afterwards."""
+    before = dict(LOWERINGS)
+    yield
+    LOWERINGS.clear()
+    LOWERINGS.update(before)
+
+
+def primitive(name: str, compute: Callable[..., Any] = lambda x, **_: x) -> Any:
+    """An elementwise primitive that JAX runs, differentiates once, and maps."""
+    made = Primitive(name)
+    made.def_impl(compute)
+    made.def_abstract_eval(lambda x, **_: jax.core.ShapedArray(x.shape, x.dtype))
+    mlir.register_lowering(made, mlir.lower_fun(compute, multiple_results=False))
+    batching.primitive_batchers[made] = lambda args, dims, **params: (
+        made.bind(*args, **params),
+        dims[0],
+    )
+    ad.defjvp(made, lambda t, x, **params: t * made.bind(x, **params))
+    return made
+
+
+@pytest.fixture
+def scaled() -> Callable[..., Any]:
+    """x * factor, by a primitive with a rule of its own."""
+    scaled_p = primitive("scaled", lambda x, *, factor: x * factor)
+
+    @register_lowering(scaled_p)
+    def _(ctx: Context, x: ir.Value, *, factor: float) -> ir.Value:
+        return ctx.op.Mul(x, factor)
+
+    return lambda x, factor=3.0: scaled_p.bind(x, factor=factor)
+
+
+@pytest.fixture
+def cubed() -> Callable[..., Any]:
+    """x ** 3, by a primitive that is decomposed in JAX."""
+    cubed_p = primitive("cubed", lambda x: x * x * x)
+    register_lowering(cubed_p)(in_jax(lambda x: x * x * x))
+    bind: Callable[..., Any] = cubed_p.bind
+    return bind
+
+
+PLACES: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
+    "alone": lambda f: f,
+    "jit": lambda f: jax.jit(lambda x: f(x) + 1),
+    "vmap": lambda f: jax.vmap(lambda row: f(row) + row.sum()),
+    "grad": lambda f: jax.grad(lambda x: (f(x) * x).sum()),
+    "jvp": lambda f: lambda x: jax.jvp(f, (x,), (x,)),
+    "scan": lambda f: lambda x: jax.lax.scan(lambda c, row: (f(c) + row, None), x[0], x)[0],
+    "cond": lambda f: lambda x: jax.lax.cond(x.sum() > 0, f, jnp.sin, x),
+    "remat": lambda f: jax.checkpoint(lambda x: f(f(x))),
+}
+
+
+@pytest.mark.parametrize("name", ["scaled", "cubed"])
+@pytest.mark.parametrize("place", PLACES)
+def test_a_primitive_of_the_users(place: str, name: str, request: pytest.FixtureRequest) -> None:
+    function = request.getfixturevalue(name)
+    assert_agrees(PLACES[place](function), X, specs=[("B", 3)])
+
+
+def test_the_rule_decides_what_is_in_the_graph(scaled: Any, cubed: Any) -> None:
+    assert operators(assert_agrees(scaled, X)) == ["Mul"]
+    assert operators(assert_agrees(cubed, X)) == ["Mul", "Mul"]
+
+
+@pytest.mark.parametrize("name", ["scaled", "cubed"])
+def test_in_a_function(name: str, request: pytest.FixtureRequest) -> None:
+    function = request.getfixturevalue(name)
+
+    @onnx_function
+    def block(x: Any) -> Any:
+        return function(x) + x
+
+    model = assert_agrees(lambda x: block(block(x)), X, specs=[("B", 3)])
+    assert operators(model) == ["block", "block"]
+
+
+def test_a_decomposition_takes_complex_numbers_too(cubed: Any) -> None:
+    assert_agrees(lambda x: cubed(x + 1j * x), X, specs=[("B", 3)])
+
+
+def test_a_rule_may_read_symbolic_dimensions() -> None:
+    rows_p = primitive("rows", lambda x: x * x.shape[0])
+
+    @register_lowering(rows_p)
+    def _(ctx: Context, x: ir.Value) -> ir.Value:
+        return ctx.op.Mul(x, ctx.cast(ctx.dim_scalar(ctx.dims(x)[0]), x.dtype))
+
+    assert_agrees(rows_p.bind, X, specs=[("B", 3)])
+
+
+@pytest.mark.parametrize(
+    ("rule", "fault"),
+    [
+        (lambda ctx, x: ctx.op.IsNaN(x), r"gave BOOL\[4, 3\] for float32\[4,3\]"),
+        (lambda ctx, x: (x, x), r"gave 2 value\(s\) for 1 result"),
+        (lambda ctx, x: None, r"gave 0 value\(s\) for 1 result"),
+    ],
+)
+def test_a_rule_that_gives_something_else_is_at_fault(rule: Any, fault: str) -> None:
+    wrong_p = primitive("wrong")
+    register_lowering(wrong_p)(rule)
+    with pytest.raises(LoweringError, match=rf"of wrong at .*own_primitives_test\.py:.*{fault}"):
+        to_onnx(lambda x: wrong_p.bind(x), [(4, 3)])  # noqa: PLW0108  a line of the user's
+
+
+def test_a_dimension_that_a_decomposition_must_know_names_the_users_line() -> None:
+    counted_p = primitive("counted")
+    register_lowering(counted_p)(in_jax(lambda x: x * float(x.shape[0])))
+    with pytest.raises(SymbolicDimensionError, match=r"own_primitives_test\.py:\d+"):
+        to_onnx(lambda x: counted_p.bind(x), [("B", 3)])  # noqa: PLW0108  a line of the user's
+
+
+def test_all_that_is_missing_is_listed_at_once() -> None:
+    a, b, c, d, outer, inner, near = map(
+        primitive, ("in_main", "in_vmap", "in_scan", "in_block", "known", "in_rule", "erf_imv")
+    )
+    register_lowering(outer)(in_jax(inner.bind))
+
+    @onnx_function
+    def block(x: Any) -> Any:
+        return d.bind(x)
+
+    def fn(x: Any) -> Any:
+        x = jax.vmap(b.bind)(a.bind(x))
+        x, _ = jax.lax.scan(lambda carry, _: (c.bind(carry), None), x, jnp.arange(3))
+        x = jax.lax.cond(x.sum() > 0, outer.bind, block, x)
+        return near.bind(x) + a.bind(x + 1j * x).real
+
+    with pytest.raises(UnsupportedPrimitiveError) as caught:
+        to_onnx(fn, [("B", 3)])
+    names = [name for name, _ in caught.value.missing]
+    assert sorted(names) == [
+        *("erf_imv", "in_block", "in_main", "in_main of complex numbers or random keys"),
+        *("in_rule", "in_scan", "in_vmap"),
+    ]
+    message = str(caught.value)
+    assert message.startswith("no ONNX lowering for 7 primitive(s)")
+    assert all("own_primitives_test.py:" in where for _, where in caught.value.missing)
+    assert "there is one for erf_inv" in message
+    assert "register_lowering" in message
+    assert "docs/primitives.md" in message
+
+
+def test_what_no_model_can_do_says_why() -> None:
+    def fn(x: Any) -> Any:
+        return jax.pure_callback(np.sin, x, x)
+
+    with pytest.raises(UnsupportedPrimitiveError, match=r"pure_callback .* calls Python"):
+        to_onnx(fn, [(4, 3)])

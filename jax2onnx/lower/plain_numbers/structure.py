@@ -1,0 +1,77 @@
+"""Primitives that treat the parts of a pair, or the integers of a key, all alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax import lax
+from jax._src.ad_util import add_jaxvals_p, stop_gradient_p
+from jax._src.dispatch import device_put_p
+from jax._src.lax import lax as lax_internal
+from jax._src.lax import slicing
+from jax._src.lax import windowed_reductions as windowed
+
+from jax2onnx.lower.plain_numbers.retrace import Keys, Pair, rule
+
+
+def _alike(primitive: Any) -> Callable[..., Any]:
+    """A linear or structural primitive: applied to each part, or along the integers of keys."""
+
+    def apply(*operands: Any, **params: Any) -> Any:
+        if any(isinstance(x, Keys) for x in operands):
+            return _on_keys(primitive, operands, params)
+        parts = []
+        for i in range(2):
+            values = [x[i] if isinstance(x, Pair) else x for x in operands]
+            parts.append(primitive.bind(*values, **params))
+        if primitive.multiple_results:
+            return [Pair(re, im) for re, im in zip(*parts, strict=True)]
+        return Pair(*parts)
+
+    return apply
+
+
+def _on_keys(primitive: Any, operands: Any, params: Any) -> Any:
+    in_axes = [-1 if isinstance(x, Keys) else None for x in operands]
+    values = [x.data if isinstance(x, Keys) else x for x in operands]
+    along: Any = jax.vmap(lambda *xs: primitive.bind(*xs, **params), in_axes, -1)
+    results = along(*values)
+    impl = next(x.impl for x in operands if isinstance(x, Keys))
+    return [Keys(x, impl) for x in results] if primitive.multiple_results else Keys(results, impl)
+
+
+for _primitive in (
+    lax.add_p,
+    add_jaxvals_p,
+    lax.sub_p,
+    lax.neg_p,
+    stop_gradient_p,
+    device_put_p,
+    lax.optimization_barrier_p,
+    lax_internal.copy_p,
+    lax.broadcast_in_dim_p,
+    lax.concatenate_p,
+    lax.cumsum_p,
+    lax.dynamic_slice_p,
+    lax.dynamic_update_slice_p,
+    lax.gather_p,
+    lax.pad_p,
+    lax.reduce_sum_p,
+    windowed.reduce_window_sum_p,
+    lax.reshape_p,
+    lax.rev_p,
+    lax.scatter_add_p,
+    slicing.scatter_sub_p,
+    lax.scatter_p,
+    lax.select_n_p,
+    lax.slice_p,
+    lax.split_p,
+    lax.squeeze_p,
+    lax_internal.stack_p,
+    lax_internal.unstack_p,
+    lax.tile_p,
+    lax.transpose_p,
+):
+    rule(_primitive)(_alike(_primitive))

@@ -1,0 +1,198 @@
+"""Operators that do their work in any order of axes, and how to have it done in another.
+
+A layout of a value is the order in which its axes are to lie: axis ``i`` becomes what axis
+``layout[i]`` was, as for ``numpy.transpose``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+
+import onnx_ir as ir
+
+from jax2onnx.rewrite.analyses.shapes import constant_target
+from jax2onnx.rewrite.analyses.values import (
+    BROADCASTING,
+    UNARY,
+    VIEWS,
+    Dims,
+    attribute,
+    axes,
+    constant,
+    dims,
+    integers,
+    made_by,
+    rank,
+    the_input,
+)
+from jax2onnx.rewrite.engine.editor import Editor
+
+Layout = tuple[int, ...]
+Layouts = dict[ir.Value, Layout]
+
+_REDUCTIONS = frozenset(
+    f"Reduce{name}"
+    for name in (
+        "L1",
+        "L2",
+        "LogSum",
+        "LogSumExp",
+        "Max",
+        "Mean",
+        "Min",
+        "Prod",
+        "Sum",
+        "SumSquare",
+    )
+)
+_ALONG_AXIS = frozenset(("ArgMax", "ArgMin", "Concat", "Split"))
+_ALIKE = UNARY | BROADCASTING | {"Clip", "PRelu"}
+_BY_POSITION = frozenset(("Expand", "Pad", "Tile"))
+
+
+def permuted(shape: Dims, layout: Sequence[int]) -> Dims:
+    """``shape`` in the order of ``layout``."""
+    return tuple(shape[a] for a in layout)
+
+
+def moves(shape: Dims, layout: Sequence[int]) -> bool:
+    """Whether elements change their order: axes of size 1 may lie anywhere."""
+    real = [a for a in layout if shape[a] != 1]
+    return real != sorted(real)
+
+
+def aligned(value: ir.Value, size: int) -> Dims:
+    """The shape of ``value`` beside a tensor of ``size`` axes."""
+    return (1,) * (size - rank(value)) + dims(value)
+
+
+def operands(node: ir.Node) -> list[tuple[int, ir.Value]]:
+    """The inputs whose axes are those of the result, more or less, with their indices."""
+    several = node.op_type in _ALIKE or node.op_type == "Concat"
+    return [(i, v) for i, v in enumerate(node.inputs) if v is not None and (several or not i)]
+
+
+def spread(node: ir.Node, value: ir.Value, layout: Layout) -> Layouts | None:
+    """The layouts around ``node`` if ``value``, an operand or a result of it, has this one.
+
+    None where the operator cannot compute so, or it is open which layouts these are.
+    """
+    if node.domain != "" or not node.inputs:
+        return None
+    data, out = [v for _, v in operands(node)], node.outputs[0]
+    if not data or value not in (*data, *node.outputs):
+        return None
+    if node.op_type in _ALIKE:
+        full = rank(out) == len(layout)
+        return _all_alike(data, node, layout) if full else None
+    x = data[0]
+    if node.op_type in VIEWS:
+        return None if is_fixed(x) else _through_view(x, out, layout, up=value is out)
+    along = _axes(node)
+    if along is None:
+        return None
+    if rank(out) == rank(x):
+        return _all_alike(data, node, layout)
+    if value is not x:  # where the axes that it lost are to lie is open
+        return None
+    kept = [a for a in range(rank(x)) if a not in along]
+    return {x: layout, out: tuple(kept.index(a) for a in layout if a in kept)}
+
+
+def _all_alike(data: Sequence[ir.Value], node: ir.Node, layout: Layout) -> Layouts | None:
+    for v in data:
+        if rank(v) < len(layout) and moves(aligned(v, len(layout)), layout) and not is_fixed(v):
+            return None
+    return {v: layout for v in (*data, *node.outputs) if rank(v) == len(layout)}
+
+
+def is_fixed(value: ir.Value) -> bool:
+    """Whether ``value`` is a constant or a parameter, maybe of another type or shape."""
+    while (node := made_by(value, "Cast", *VIEWS)) is not None:
+        value = the_input(node)
+    return value.is_initializer() or constant(value) is not None
+
+
+def _axes(node: ir.Node) -> Layout | None:
+    """The axes along which an operator does not treat all elements alike, if known."""
+    if node.op_type in _ALONG_AXIS:
+        return (
+            attribute(node, "axis", 0)
+            % rank(node.outputs[0] if node.op_type == "Concat" else the_input(node)),
+        )
+    if node.op_type in _REDUCTIONS:
+        return axes(node)
+    if node.op_type == "Slice" and len(node.inputs) > 3:
+        return integers(node.inputs[3])
+    if node.op_type in _BY_POSITION and len(node.inputs) < 4:
+        numbers, size = integers(node.inputs[1]) or (), rank(the_input(node))
+        whole = len(numbers) in (size, 2 * size) and rank(node.outputs[0]) == size
+        return () if whole else None
+    return None
+
+
+def _through_view(x: ir.Value, out: ir.Value, layout: Layout, *, up: bool) -> Layouts | None:
+    found = regrouped(dims(out), dims(x), layout) if up else regrouped(dims(x), dims(out), layout)
+    if found is None:
+        return None
+    layouts = {x: found, out: layout} if up else {x: layout, out: found}
+    shapes = [permuted(dims(v), layouts[v]) for v in (x, out)]
+    return None if constant_target(*shapes) is None else layouts
+
+
+def regrouped(old: Dims, new: Dims, layout: Layout) -> Layout | None:
+    """The layout in which a reshape to ``new`` finds the elements of ``old`` in ``layout``.
+
+    Runs of axes that are split or merged have to stay together. An axis of size 1 goes along with
+    the one in front of it.
+    """
+    real, others = ([a for a, d in enumerate(shape) if d != 1] for shape in (old, new))
+    ends, other_ends = _sizes(permuted(old, real)), _sizes(permuted(new, others))
+    cuts = [
+        (0, 0),
+        *((i, other_ends.index(end)) for i, end in enumerate(ends) if end in other_ends),
+    ]
+    if 0 in old or cuts[-1] != (len(real), len(others)):
+        return None
+    starts = [*others, len(new)]
+    runs = [(real[i:k], range(starts[j], starts[m])) for (i, j), (k, m) in pairwise(cuts) if i < k]
+    order = [a for a in layout if old[a] != 1]
+    runs.sort(key=lambda run: order.index(run[0][0]))
+    if [a for run, _ in runs for a in run] != order:
+        return None
+    return (*range(starts[0]), *(a for _, run in runs for a in run))
+
+
+def _sizes(shape: Dims) -> list[tuple[int, tuple[str, ...]]]:
+    """The number of elements in the first 0, 1, 2... axes: a number times names."""
+
+    def times(size: tuple[int, tuple[str, ...]], d: int | str) -> tuple[int, tuple[str, ...]]:
+        number, names = size
+        return (number * d, names) if isinstance(d, int) else (number, tuple(sorted((*names, d))))
+
+    start: tuple[int, tuple[str, ...]] = (1, ())
+    return list(accumulate(shape, times, initial=start))
+
+
+def rearrange(editor: Editor, node: ir.Node, layouts: Layouts) -> None:
+    """Lets ``node`` compute its outputs in their layouts from operands that have theirs."""
+    x, out = the_input(node), node.outputs[0]
+    layout = layouts[x] if x in layouts else layouts[out]
+    if node.op_type in VIEWS:
+        target = constant_target(*(permuted(dims(v), layouts[v]) for v in (x, out)))
+        node.op_type = "Reshape"
+        node.replace_input_with(1, editor.constant(target))
+    elif node.op_type in _ALONG_AXIS:
+        axis = layout.index(attribute(node, "axis", 0) % len(layout))
+        node.attributes["axis"] = ir.AttrInt64("axis", axis)
+    elif node.op_type in _BY_POSITION:
+        numbers = integers(node.inputs[1]) or ()
+        rows = [numbers[i : i + len(layout)] for i in range(0, len(numbers), len(layout))]
+        node.replace_input_with(1, editor.constant([row[a] for row in rows for a in layout]))
+    elif node.op_type not in _ALIKE:
+        index = 3 if node.op_type == "Slice" else 1
+        along = integers(node.inputs[index]) or ()
+        node.replace_input_with(
+            index, editor.constant([layout.index(a % len(layout)) for a in along])
+        )

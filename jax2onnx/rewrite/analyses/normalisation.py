@@ -1,0 +1,238 @@
+"""What LayerNormalization and RMSNormalization have in common.
+
+Both divide by the square root of a mean square plus epsilon and may scale the result. Libraries
+differ in the spelling: 1 / sqrt(v) as a factor or sqrt(v) as a divisor; the factor scaled before or
+after it meets x; the variance as the mean of squares of what is centred, or as the mean of squares
+less the square of the mean; clipped at 0; with its axes kept or put back at any point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx_ir as ir
+
+from jax2onnx.rewrite.analyses.shapes import view
+from jax2onnx.rewrite.analyses.values import (
+    axes,
+    dims,
+    kept,
+    made_by,
+    only_user,
+    rank,
+    scalar,
+    the_input,
+    without_ones,
+)
+from jax2onnx.rewrite.engine.editor import Editor, Operators
+from jax2onnx.rewrite.engine.pattern import is_number
+
+
+@dataclass
+class Product:
+    """What a reciprocal square root is multiplied with, up to some node.
+
+    Attributes:
+        root: the last of the multiplications.
+        inverse: the root or its reciprocal, as the first multiplication reads it.
+        factors: what they multiply with.
+
+    """
+
+    root: ir.Node
+    inverse: ir.Value
+    factors: list[ir.Value] = field(default_factory=list)
+
+
+def products(sqrt: ir.Node) -> list[Product]:
+    """The products of 1 / ``sqrt`` with its next factor, and with one more; the others stay."""
+    value, user = _reader(sqrt.outputs[0])
+    if user is None:
+        return []
+    inverse = user.op_type == "Div" and is_number(user.inputs[0], 1.0)
+    if inverse or user.op_type == "Reciprocal":
+        found = _next([], user, None)
+    elif user.op_type == "Div" and user.inputs[1] is value:
+        found = [Product(user, value, [the_input(user)])]
+    else:
+        return []
+    found += [p for first in found for p in _next(first.factors, first.root, first.inverse)]
+    return [product for product in found if len(product.factors) <= 2]
+
+
+def _reader(value: ir.Value) -> tuple[ir.Value, ir.Node | None]:
+    """The one node that reads ``value``, and as what: with axes of size 1 put in or not."""
+    source, user = without_ones(value), only_user(value)
+    while user is not None and user.op_type in ("Reshape", "Unsqueeze"):
+        value = user.outputs[0]
+        user = only_user(value) if without_ones(value) is source else None
+    return value, user
+
+
+def _next(factors: Sequence[ir.Value], node: ir.Node, inverse: ir.Value | None) -> list[Product]:
+    """The multiplication that alone reads ``node``, its operand split once if that is a product."""
+    value, user = _reader(node.outputs[0])
+    if user is None or user.op_type != "Mul":
+        return []
+    other = the_input(user, 1 if user.inputs[0] is value else 0)
+    inverse = inverse or value
+    found = [Product(user, inverse, [*factors, other])]
+    inner = made_by(other, "Mul")
+    if inner is not None:
+        found.append(Product(user, inverse, [*factors, the_input(inner), the_input(inner, 1)]))
+    return found
+
+
+def mean(value: ir.Value | None) -> tuple[ir.Value, tuple[int, ...]] | None:
+    """The x and the axes such that ``value`` is the mean of x along them, kept or not."""
+    if value is None:
+        return None
+    reduction = made_by(without_ones(value), "ReduceMean")
+    if reduction is None:
+        return None
+    along = axes(reduction)
+    return None if along is None else (the_input(reduction), along)
+
+
+def squared(value: ir.Value | None) -> ir.Value | None:
+    """The x such that ``value`` is x * x or x ** 2."""
+    node = made_by(value, "Mul", "Pow")
+    if node is None:
+        return None
+    if node.op_type == "Mul":
+        return node.inputs[0] if node.inputs[0] is node.inputs[1] else None
+    return node.inputs[0] if is_number(node.inputs[1], 2.0) else None
+
+
+def mean_square(value: ir.Value) -> tuple[ir.Value, tuple[int, ...]] | None:
+    """The x and the axes such that ``value`` is the mean of x * x."""
+    found = mean(value)
+    x = None if found is None else squared(found[0])
+    return None if found is None or x is None else (x, found[1])
+
+
+def variance(value: ir.Value) -> tuple[ir.Value, tuple[int, ...]] | None:
+    """The x and the axes such that ``value`` is its variance."""
+    clipped = made_by(value, "Max")
+    if clipped is not None:
+        others = [v for v in clipped.inputs if scalar(v) != 0.0]
+        if len(others) != 1 or others[0] is None:
+            return None
+        value = without_ones(others[0])
+    squares = mean_square(value)
+    if squares is not None:
+        centred, along = squares
+        x = uncentred(centred, along)
+        return None if x is None else (x, along)
+    difference = made_by(value, "Sub")
+    if difference is None:
+        return None
+    squares = mean_square(the_input(difference))
+    square = made_by(difference.inputs[1], "Mul")
+    if squares is None or square is None or square.inputs[0] is not square.inputs[1]:
+        return None
+    return squares if mean(square.inputs[0]) == squares else None
+
+
+def uncentred(value: ir.Value, along: Sequence[int]) -> ir.Value | None:
+    """The x such that ``value`` is x less its mean."""
+    difference = made_by(value, "Sub")
+    if difference is None:
+        return None
+    x = the_input(difference)
+    mean_of_x = the_input(difference, 1)
+    return x if mean(mean_of_x) == (x, tuple(along)) and kept(mean_of_x, x, along) else None
+
+
+def is_last(along: Sequence[int], x: ir.Value) -> bool:
+    """Whether these axes are the last ones of x."""
+    return tuple(along) == tuple(range(rank(x) - len(along), rank(x)))
+
+
+def epsilon(sqrt: ir.Node) -> tuple[ir.Value, float] | None:
+    """What stands under the root, and the constant that is added to it (0 if there is none)."""
+    under = without_ones(the_input(sqrt))
+    node = made_by(under, "Add")
+    if node is None:
+        return under, 0.0
+    for value, other in (node.inputs, reversed(node.inputs)):
+        number = scalar(other)
+        if number is not None and value is not None:
+            return without_ones(value), number
+    return None
+
+
+def channel(value: ir.Value, x: ir.Value) -> int | None:
+    """The one axis of x along which ``value`` varies; not the first, that of the batch."""
+    aligned = (1,) * (rank(x) - rank(value)) + dims(value)
+    varying = [axis for axis, d in enumerate(aligned) if d != 1]
+    if len(aligned) != rank(x) or len(varying) != 1 or 0 in varying:
+        return None
+    return varying[0] if dims(x)[varying[0]] == aligned[varying[0]] else None
+
+
+def per_channel(
+    editor: Editor,
+    product: Product,
+    difference: ir.Node,
+    axis: int,
+    normalise: Callable[[Operators, ir.Node, ir.Value, ir.Value, ir.Value], ir.Value],
+) -> bool:
+    """Replaces ``product``, of ``difference`` and perhaps a scale, and the bias added to it.
+
+    Args:
+        editor: of the graph.
+        product: the product.
+        difference: x less its mean.
+        axis: that of the channels.
+        normalise: gets the operators, their place, x with the channels first, scale and bias.
+    """
+    x, root, bias = the_input(difference), product.root, None
+    size, out = dims(x)[axis], root.outputs[0]
+    scales: list[ir.Value | None] = [f for f in product.factors if f.producer() is not difference]
+    user = only_user(out)
+    if user is not None and user.op_type == "Add":
+        bias = the_input(user, 1 if user.inputs[0] is out else 0)
+        bias = bias if channel(bias, x) == axis else None
+        root = root if bias is None else user
+    out = root.outputs[0]
+    if not isinstance(size, int) or x.dtype is None or dims(out) != dims(x):
+        return False
+    if any(v is not None and channel(v, x) != axis for v in scales):
+        return False
+    numbers = (np.full(size, n, x.dtype.numpy()) for n in (1, 0))
+    vectors = [
+        editor.constant(number) if v is None else view(editor, root, v, (size,))
+        for v, number in zip((*(*scales, None)[:1], bias), numbers, strict=True)
+    ]
+    op, order = editor.before(root), [0, axis, *(a for a in range(1, rank(x)) if a != axis)]
+    if axis != 1:
+        x = op.Transpose(x, perm=order, shape=tuple(dims(x)[a] for a in order))
+    result = normalise(op, root, x, vectors[0], vectors[1])
+    if axis != 1:
+        result = op.Transpose(result, perm=[order.index(a) for a in range(rank(x))], like=out)
+    editor.replace(out, result)
+    return True
+
+
+def affine(
+    editor: Editor, place: ir.Node, value: ir.Value, x: ir.Value, along: Sequence[int]
+) -> ir.Value | None:
+    """``value`` in the shape of the normalised axes of x, if that is all it varies along."""
+    wanted = dims(x)[along[0] :]
+    source = without_ones(value)
+    if (1,) * (rank(x) - rank(value)) + dims(value) != (1,) * along[0] + wanted:
+        return None
+    for candidate in (value, source):
+        if dims(candidate) == wanted:
+            return candidate
+    if len(wanted) == rank(source) == 1 or dims(value)[-len(wanted) :] != wanted:
+        return None
+    leading = rank(value) - len(wanted)
+    if any(d != 1 for d in dims(value)[:leading]):
+        return None
+    return editor.before(place).Squeeze(  # type: ignore[no-any-return]
+        value, list(range(leading)), like=value, shape=wanted
+    )

@@ -1,0 +1,251 @@
+"""Recurrent cells: reading one in the body of a Scan, and putting an operator in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx_ir as ir
+
+from jax2onnx.rewrite.analyses.values import (
+    attribute,
+    dims,
+    filled,
+    made_by,
+    permutation,
+    rank,
+    the_input,
+    without_ones,
+)
+from jax2onnx.rewrite.engine.editor import Editor, Operators
+
+
+@dataclass(frozen=True)
+class Part:
+    """A weight, or the piece of it that is output ``piece`` of a Split of its last axis."""
+
+    value: ir.Value
+    split: ir.Node | None = None
+    piece: int = 0
+
+    @property
+    def width(self) -> int | str:
+        """The size of its last axis."""
+        return dims(self.value if self.split is None else self.split.outputs[0])[-1]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """``x @ w + h @ r + b`` for the step's input x and its hidden state h.
+
+    b may be a sum of two, the second of which is added to ``h @ r`` first; None is zero.
+    """
+
+    w: tuple[Part, ...] = ()
+    r: tuple[Part, ...] = ()
+    b: tuple[Part | None, ...] = ()
+
+    def __add__(self, other: Linear) -> Linear:
+        return Linear(self.w + other.w, self.r + other.r, self.b + other.b)
+
+
+class Cell:
+    """A Scan over one sequence, as a recurrent operator would run it.
+
+    Attributes:
+        carried: what the body is given of the step before, the hidden state first.
+        results: what it makes of them, in the same order.
+        x: what it is given of the sequence.
+    """
+
+    def __init__(self, scan: ir.Node, body: ir.Graph, hidden: int) -> None:
+        self.scan = scan
+        self._body = body
+        count = len(body.inputs) - 1
+        self._order = [hidden, *(i for i in range(count) if i != hidden)]
+        self.carried = [body.inputs[i] for i in self._order]
+        self.results = [_itself(body.outputs[i]) for i in self._order]
+        self.x = body.inputs[count]
+        self._reverse = 1 in attribute(scan, "scan_input_directions", (0,))
+
+    @staticmethod
+    def of(scan: ir.Node, states: int, hidden: int = 0) -> Cell | None:
+        """The Scan as a cell of so many states, or None where no operator can stand for it.
+
+        All are single-precision floats, the states of one size, with a batch or without one; what
+        is stacked is the hidden state.
+        """
+        body = attribute(scan, "body")
+        if attribute(scan, "num_scan_inputs") != 1 or len(body.inputs) != states + 1:
+            return None
+        cell = Cell(scan, body, hidden)
+        if any(_itself(v) is not cell.results[0] for v in body.outputs[states:]):
+            return None
+        reverse = attribute(scan, "scan_input_directions", (0,))
+        if body.outputs[states:] and set(reverse) != {
+            *attribute(scan, "scan_output_directions", (0,))
+        }:
+            return None
+        fits = (
+            len({dims(v) for v in cell.carried}) == 1
+            and rank(cell.carried[0]) == rank(cell.x) in (1, 2)
+            and all(v.dtype == ir.DataType.FLOAT for v in body.inputs)
+            and 0 not in (*dims(the_input(scan, states)), *dims(cell.carried[0]))
+        )
+        return cell if fits else None
+
+    def linear(self, value: ir.Value) -> Linear | None:
+        """``value`` as a linear function of the step's input and hidden state."""
+        last, value = dims(value)[-1:], without_ones(value)
+        if value.graph is not self._body:
+            return Linear(b=(Part(value),)) if rank(value) == 1 and dims(value) == last else None
+        node = made_by(value, "Add", "MatMul", "Split")
+        if node is None:
+            return None
+        if node.op_type == "Add":
+            left, right = self.linear(the_input(node)), self.linear(the_input(node, 1))
+            return None if left is None or right is None else left + right
+        if node.op_type == "MatMul":
+            return self._product(without_ones(the_input(node)), the_input(node, 1))
+        return self._piece(node, value)
+
+    def _product(self, operand: ir.Value, weight: ir.Value) -> Linear | None:
+        if weight.graph is self._body or rank(weight) != 2:
+            return None
+        part = (Part(weight),)
+        if operand is self.x:
+            return Linear(w=part)
+        return Linear(r=part) if operand is self.carried[0] else None
+
+    def _piece(self, node: ir.Node, value: ir.Value) -> Linear | None:
+        whole = the_input(node)
+        equal = len({dims(v) for v in node.outputs}) == 1 and len(node.inputs) == 2
+        if not equal or attribute(node, "axis", 0) % rank(whole) != rank(whole) - 1:
+            return None
+        found = self.linear(whole)
+        if found is None:
+            return None
+        given = [p for p in (*found.w, *found.r, *found.b) if p]
+        if any(p.split or p.width != dims(whole)[-1] for p in given):
+            return None
+        at = node.outputs.index(value)
+        w, r = (
+            tuple(replace(p, split=node, piece=at) for p in parts) for parts in (found.w, found.r)
+        )
+        return Linear(w, r, tuple(p and replace(p, split=node, piece=at) for p in found.b))
+
+    def become(
+        self,
+        editor: Editor,
+        operator: str,
+        gates: Sequence[Linear | None],
+        **attributes: int,
+    ) -> bool:
+        """Puts ``operator`` in the place of the loop.
+
+        Args:
+            editor: of the graph.
+            operator: LSTM, GRU or RNN.
+            gates: what each gate is computed from, in the operator's order.
+            attributes: of the operator, beside the size and the direction.
+
+        Returns:
+            False, and the graph as it was, where a gate is not linear or weights do not fit.
+        """
+        linear = [gate for gate in gates if gate is not None]
+        if len(linear) < len(gates):
+            return False
+        size = dims(self.carried[0])[-1]
+        if any(len(g.w) != 1 or len(g.r) != 1 or len(g.b) > 2 for g in linear):
+            return False
+        if any(p and p.width != size for g in linear for p in (*g.w, *g.r, *g.b)):
+            return False
+        op, scan = editor.before(self.scan), self.scan
+        inner = [0] if rank(self.carried[0]) == 2 else [0, 1]  # no batch: one of 1
+        x = the_input(scan, len(self.carried))
+        time = dims(x)[0]
+        batch = dims(x)[1] if len(inner) == 1 else 1
+        if len(inner) == 2:
+            x = op.Unsqueeze(x, [1], shape=(time, 1, dims(x)[1]))
+        state = (1, batch, size)
+        starts = [
+            None if filled(v) == 0 else op.Unsqueeze(v, inner, shape=state)
+            for v in (the_input(scan, i) for i in self._order)
+        ]
+        weights, biased = _Weights(op, size), any(gate.b for gate in linear)
+        zero = Part(editor.constant(np.zeros(size, np.float32)))
+        biases = [[part or zero for part in (*gate.b, None, None)[:2]] for gate in linear]
+        sequence, *finals = getattr(op, operator)(
+            x,
+            weights.together([gate.w[0] for gate in linear]),
+            weights.together([gate.r[0] for gate in linear]),
+            weights.together([b[side] for side in (0, 1) for b in biases]) if biased else None,
+            None,
+            *starts,
+            hidden_size=size,
+            direction="reverse" if self._reverse else None,
+            shapes=((time, 1, batch, size), *(state for _ in starts)),
+            **attributes,
+        )
+        for i, final in zip(self._order, finals, strict=True):
+            old = scan.outputs[i]
+            editor.replace(old, op.Squeeze(final, inner, like=old))
+        for old in scan.outputs[len(finals) :]:
+            editor.replace(old, op.Squeeze(sequence, [i + 1 for i in inner], like=old))
+        _let_go(self._body)
+        assert scan.graph is not None
+        scan.graph.remove(scan, safe=True)
+        for part in (p for gate in linear for p in (*gate.w, *gate.r)):
+            if (maker := part.value.producer()) is not None:
+                editor.erase(maker)
+        return True
+
+
+def _let_go(body: ir.Graph) -> None:
+    """Empties a body, whose nodes then read nothing any more."""
+    for node in body:
+        for i in range(len(node.inputs)):
+            node.replace_input_with(i, None)
+        body.remove(node)
+
+
+class _Weights:
+    """Weights of gates put together as recurrent operators take them: (1, gates * size, ...)."""
+
+    def __init__(self, op: Operators, size: int | str) -> None:
+        self._op = op
+        self._size = size
+        self._pieces: dict[tuple[ir.Value, ir.Node], Sequence[ir.Value]] = {}
+
+    def together(self, parts: Sequence[Part]) -> ir.Value:
+        rows = [self._rows(part) for part in parts]
+        rest = dims(rows[0])[1:]
+        count = len(rows) * self._size
+        whole = self._op.Concat(*rows, axis=0, shape=(count, *rest))
+        return self._op.Unsqueeze(whole, [0], shape=(1, count, *rest))  # type: ignore[no-any-return]
+
+    def _rows(self, part: Part) -> ir.Value:
+        """A gate's weight, (size, inputs)."""
+        if part.split is None:
+            return self._transposed(part.value)
+        key = part.value, part.split
+        if key not in self._pieces:
+            whole = self._transposed(part.value)
+            shape = (self._size, *dims(whole)[1:])
+            shapes = [shape for _ in part.split.outputs]
+            self._pieces[key] = self._op.Split(whole, part.split.inputs[1], axis=0, shapes=shapes)
+        return self._pieces[key][part.piece]
+
+    def _transposed(self, value: ir.Value) -> ir.Value:
+        if rank(value) == 1:
+            return value
+        if permutation(value) == (1, 0):
+            return the_input(value.producer())  # type: ignore[arg-type]
+        return self._op.Transpose(value, perm=(1, 0), shape=dims(value)[::-1])  # type: ignore[no-any-return]
+
+
+def _itself(value: ir.Value) -> ir.Value:
+    """What an Identity passes on."""
+    node = made_by(value, "Identity")
+    return value if node is None else the_input(node)

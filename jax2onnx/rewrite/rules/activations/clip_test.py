@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.testing.rewriting import PLACES, operator_counts
+
+X = np.linspace(-5, 5, 24, dtype=np.float32).reshape(3, 8)
+
+
+@pytest.mark.parametrize("specs", [[("B", 8)], [(3, 8)]])
+@pytest.mark.parametrize(
+    "function",
+    [
+        jax.nn.relu6,
+        nnx.relu6,
+        nn.hard_tanh,
+        jax.vmap(jax.nn.relu6),
+        lambda x: jnp.clip(x, -1, 2),
+        lambda x: jnp.maximum(jnp.minimum(x, 2), -1),
+        lambda x: jax.lax.clamp(-1.0, x, 2.0),
+    ],
+)
+def test_fires(function: Any, specs: Any) -> None:
+    model = assert_agrees(function, X, specs=specs)
+    assert operators(model) == ["Clip"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_fires_inside(place: Any) -> None:
+    model = assert_agrees(place(jax.nn.relu6), X)
+    assert operator_counts(model)["Clip"] == 1
+
+
+def test_special_values() -> None:
+    special = np.array([np.nan, np.inf, -np.inf, 0, -0.0, 1e30, -1e30, -80], np.float32)
+    assert operators(assert_agrees(jax.nn.relu6, special)) == ["Clip"]
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float16, 1e-3), (jnp.bfloat16, 2e-2)])
+def test_half_precision(dtype: Any, tolerance: float) -> None:
+    model = assert_agrees(jax.nn.relu6, X.astype(dtype), rtol=tolerance, atol=tolerance)
+    assert operator_counts(model)["Clip"] == 1
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda x: jnp.clip(x, 2, 1), lambda x: jnp.clip(x, jnp.arange(8.0), 9), jax.nn.relu],
+)
+def test_holds_back(function: Any) -> None:
+    assert operator_counts(assert_agrees(function, X))["Clip"] == 0
+
+
+def test_fires_for_doubles() -> None:
+    model = assert_agrees(jax.nn.relu6, X.astype(np.float64), double=True, rtol=1e-12, atol=0)
+    assert operator_counts(model)["Clip"] == 1
+
+
+def test_holds_back_for_integers() -> None:
+    model = assert_agrees(lambda x: jnp.clip(x, 0, 2), np.arange(-3, 5, dtype=np.int32))
+    assert operator_counts(model)["Clip"] == 0

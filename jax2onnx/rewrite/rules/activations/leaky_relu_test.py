@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.testing.rewriting import PLACES, operator_counts
+
+X = np.linspace(-5, 5, 24, dtype=np.float32).reshape(3, 8)
+
+
+@pytest.mark.parametrize("specs", [[("B", 8)], [(3, 8)]])
+@pytest.mark.parametrize(
+    "function",
+    [
+        jax.nn.leaky_relu,
+        nnx.leaky_relu,
+        nn.leaky_relu,
+        jax.vmap(jax.nn.leaky_relu),
+        lambda x: jax.nn.leaky_relu(x, 0.2),
+        lambda x: jnp.where(x > 0, x, x * 0.3),
+    ],
+)
+def test_fires(function: Any, specs: Any) -> None:
+    model = assert_agrees(function, X, specs=specs)
+    assert operators(model) == ["LeakyRelu"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_fires_inside(place: Any) -> None:
+    model = assert_agrees(place(jax.nn.leaky_relu), X)
+    assert operator_counts(model)["LeakyRelu"] == 1
+
+
+def test_special_values() -> None:
+    special = np.array([np.nan, np.inf, -np.inf, 0, -0.0, 1e30, -1e30, -80], np.float32)
+    assert operators(assert_agrees(jax.nn.leaky_relu, special)) == ["LeakyRelu"]
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float16, 1e-3), (jnp.bfloat16, 2e-2)])
+def test_half_precision(dtype: Any, tolerance: float) -> None:
+    model = assert_agrees(jax.nn.leaky_relu, X.astype(dtype), rtol=tolerance, atol=tolerance)
+    assert operator_counts(model)["LeakyRelu"] == 1
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: jnp.where(x > 1, x, 0.1 * x),
+        lambda x: jnp.where(x >= 0, 0.1 * x, x),
+        lambda x: jnp.where(x >= 0, x, 0.1 * (x - 1)),
+    ],
+)
+def test_holds_back(function: Any) -> None:
+    assert operator_counts(assert_agrees(function, X))["LeakyRelu"] == 0
+
+
+def test_holds_back_for_doubles() -> None:
+    model = assert_agrees(jax.nn.leaky_relu, X.astype(np.float64), double=True, rtol=1e-12, atol=0)
+    assert operator_counts(model)["LeakyRelu"] == 0

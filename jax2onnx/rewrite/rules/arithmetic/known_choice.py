@@ -1,0 +1,31 @@
+"""Where of a constant condition is the side that it chooses; Where(c, true, false) is c.
+
+``jnp.var`` guards its division with one: Where(n > 0, variance, nan), and ``jnp.tril`` of a mask
+chooses true.
+
+Does not apply where the chosen side has another shape than the result.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from jax2onnx.rewrite.analyses.values import constant, dims, filled, the_input
+from jax2onnx.rewrite.engine.editor import Editor
+
+
+def apply(editor: Editor, node: ir.Node) -> bool:
+    """Puts the chosen side in the place of a Where."""
+    chosen, condition = the_input(node), constant(node.inputs[0])
+    if condition is not None and (condition.all() or not condition.any()):
+        chosen = the_input(node, 1 if condition.all() else 2)
+    elif node.outputs[0].dtype != ir.DataType.BOOL or _sides(node) != (1.0, 0.0):
+        return False
+    if dims(chosen) != dims(node.outputs[0]):
+        return False
+    editor.replace(node.outputs[0], chosen)
+    return True
+
+
+def _sides(node: ir.Node) -> tuple[float | None, float | None]:
+    return filled(node.inputs[1]), filled(node.inputs[2])

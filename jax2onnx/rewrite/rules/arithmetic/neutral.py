@@ -1,0 +1,42 @@
+"""x + 0, x - 0, x * 1, x / 1, x and True, x or False are x.
+
+Libraries write them for what is switched off: Flax's RMSNorm subtracts a mean of zeros, and JAX's
+attention starts from a mask that hides nothing.
+
+Does not apply where the constant gives the result another shape (a mask is expanded to that), or to
+parameters of the model, whatever their value.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from jax2onnx.rewrite.analyses.values import dims, filled, made_by, the_input
+from jax2onnx.rewrite.engine.editor import Editor
+
+_NEUTRAL = {"Add": 0.0, "Sub": 0.0, "Mul": 1.0, "Div": 1.0, "And": 1.0, "Or": 0.0}
+_ORDERED = frozenset(("Sub", "Div"))
+
+
+def apply(editor: Editor, node: ir.Node) -> bool:
+    """Puts the operand that counts in the place of the node."""
+    out, neutral = node.outputs[0], _NEUTRAL[node.op_type]
+    for kept in (0,) if node.op_type in _ORDERED else (0, 1):
+        if filled(node.inputs[1 - kept]) == neutral:
+            x, other = the_input(node, kept), the_input(node, 1 - kept)
+            if dims(x) == dims(out):
+                editor.replace(out, x)
+                return True
+            if out.dtype == ir.DataType.BOOL and (shape := _shape(editor, other)) is not None:
+                editor.replace(out, editor.before(node).Expand(x, shape, like=out))
+                return True
+    return False
+
+
+def _shape(editor: Editor, value: ir.Value) -> ir.Value | None:
+    """The shape of ``value`` as it was expanded to, or as a constant."""
+    expanded = made_by(value, "Expand")
+    if expanded is not None:
+        return expanded.inputs[1]
+    known = all(isinstance(d, int) for d in dims(value))
+    return editor.constant(list(dims(value))) if known else None

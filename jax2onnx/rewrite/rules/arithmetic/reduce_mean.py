@@ -1,0 +1,101 @@
+"""ReduceMean: a sum along axes divided by the number of elements summed.
+
+JAX has no mean: ``jnp.mean`` traces to a sum and a division by a constant. The axes that a sum
+loses and an Unsqueeze brings back (``keepdims=True``) are kept by the reduction itself.
+
+Does not apply
+
+- where the sum is read by others too, which would reduce twice;
+- to a division by anything but the number of elements, which may be a product of symbolic sizes;
+- to no elements, of which ONNX Runtime's mean is 0 and JAX's NaN;
+- to integers, whose mean ONNX truncates.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import onnx_ir as ir
+
+from jax2onnx.rewrite.analyses.values import (
+    VIEWS,
+    attribute,
+    axes,
+    dims,
+    is_float,
+    made_by,
+    multiplied,
+    only_user,
+    scalar,
+    the_input,
+)
+from jax2onnx.rewrite.engine.editor import Editor
+
+_REDUCTIONS = ("ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "ReduceProd")
+_WIDE = frozenset((ir.DataType.FLOAT, ir.DataType.DOUBLE))
+"""Types in which the number of elements is finite, whatever the sizes."""
+
+
+def apply(editor: Editor, node: ir.Node) -> bool:
+    """Makes a mean of a Div, or a reduction that keeps its axes of an Unsqueeze."""
+    return _keep_axes(editor, node) if node.op_type == "Unsqueeze" else _mean(editor, node)
+
+
+def _mean(editor: Editor, node: ir.Node) -> bool:
+    total = the_input(node)
+    reduction = made_by(total, "ReduceSum")
+    if (
+        reduction is None
+        or only_user(total) is not node
+        or not is_float(total)
+        or total.dtype is None
+    ):
+        return False
+    source, along = the_input(reduction), axes(reduction)
+    if node.op_type != "Div" or not along:
+        return False
+    sizes = [dims(source)[a] for a in along]
+    known = [s for s in sizes if isinstance(s, int)]
+    out = node.outputs[0]
+    if len(known) == len(sizes):
+        count = np.asarray(math.prod(known), total.dtype.numpy())
+        if scalar(node.inputs[1]) != float(count) or not 0 < count < math.inf:
+            return False
+    elif total.dtype not in _WIDE or _size(node.inputs[1]) != multiplied((1, *sizes)):
+        return False
+    if dims(out) != dims(total):
+        return False
+    mean = editor.before(node).ReduceMean(
+        source, reduction.inputs[1], keepdims=attribute(reduction, "keepdims", 1), like=out
+    )
+    editor.replace(out, mean)
+    return True
+
+
+def _size(value: ir.Value | None) -> int | str | None:
+    """The product of sizes that ``value`` is computed as."""
+    number = scalar(value)
+    if number is not None:
+        return int(number) if number.is_integer() else None
+    node = made_by(value, "Cast", "Mul", "Shape", *VIEWS)
+    if node is None:
+        return None
+    if node.op_type == "Shape":
+        start = attribute(node, "start", 0)
+        return dims(the_input(node))[start] if attribute(node, "end") == start + 1 else None
+    sizes = [s for v in node.inputs[: 2 if node.op_type == "Mul" else 1] if (s := _size(v))]
+    return multiplied((1, *sizes)) if len(sizes) == 2 or node.op_type != "Mul" else None
+
+
+def _keep_axes(editor: Editor, node: ir.Node) -> bool:
+    reduced = the_input(node)
+    reduction = made_by(reduced, *_REDUCTIONS)
+    if reduction is None or only_user(reduced) is not node or attribute(reduction, "keepdims", 1):
+        return False
+    if axes(node) != axes(reduction):
+        return False
+    out = node.outputs[0]
+    operator = getattr(editor.before(node), reduction.op_type)
+    editor.replace(out, operator(the_input(reduction), reduction.inputs[1], keepdims=1, like=out))
+    return True

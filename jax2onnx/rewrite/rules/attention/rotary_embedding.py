@@ -1,0 +1,297 @@
+"""RotaryEmbedding (opset 23): pairs of elements turned by an angle of their position.
+
+The pairs are the halves (i, i + d/2) of the last axis of x, or neighbours (2i, 2i + 1). Applies to
+(a cos - b sin, b cos + a sin) put together again, where a and b are the first and the second ones,
+with tables of d/2; and to x cos + (-b, a) sin, with tables of d that are alike for both of a pair.
+x is (batch, heads, tokens, d) or (batch, tokens, heads, d), and may differ in its tables from one
+item of the batch to the next. The operator is given x as (batch, tokens, heads * d) wherever x is a
+view or a transpose of that: so it costs no transpose itself, and a product with a weight can feed
+it directly.
+
+Does not apply
+
+- below opset 23, where the decomposition stays;
+- to doubles;
+- where cos and sin also vary along the heads, or it is not known that a pair has the same ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from jax2onnx.rewrite.analyses.shapes import size, vector, view
+from jax2onnx.rewrite.analyses.values import (
+    UNARY,
+    Dims,
+    attribute,
+    constant,
+    dims,
+    integers,
+    is_single,
+    made_by,
+    only_user,
+    permutation,
+    rank,
+    scalar,
+    the_input,
+    users,
+    without_ones,
+)
+from jax2onnx.rewrite.engine.editor import Editor, Operators
+from jax2onnx.rewrite.engine.pattern import Var, op
+
+_a, _b, _cos, _sin = Var("a"), Var("b"), Var("cos"), Var("sin")
+_FIRST = op.Sub(op.Mul(_a, _cos), op.Mul(_b, _sin))
+_SECOND = op.Add(op.Mul(_b, _cos), op.Mul(_a, _sin))
+
+HEADS_FIRST = (0, 2, 1, 3)
+"""Between (batch, tokens, heads, d) and (batch, heads, tokens, d), either way."""
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where x has its tokens and its heads."""
+
+    tokens: int
+    heads: int
+
+
+_LAYOUTS = (_Layout(tokens=2, heads=1), _Layout(tokens=1, heads=2))
+
+
+@dataclass(frozen=True)
+class _Turned:
+    """A rotation: its result, what is turned by which tables of d/2, and how pairs lie."""
+
+    out: ir.Value
+    x: ir.Value
+    tables: tuple[ir.Value, ir.Value]
+    interleaved: bool
+
+
+def apply(editor: Editor, node: ir.Node) -> bool:
+    """Makes a RotaryEmbedding around the Concat that puts the turned pairs together."""
+    for found in _turned(editor, node):
+        x, out = found.x, found.out
+        if rank(x) != 4 or not is_single(x) or dims(x) != dims(out) or out.producer() is None:
+            continue
+        place = out.producer()
+        assert place is not None
+        for layout in _LAYOUTS:
+            tables = [_table(editor, place, t, x, layout) for t in found.tables]
+            if None not in tables and len({rank(t) for t in tables if t is not None}) == 1:
+                flat = rank(tables[0] or x) == 2
+                tables.append(_positions(editor, place, x, layout) if flat else None)
+                new = _rotate(editor, place, x, layout, tables, int(found.interleaved) or None)
+                editor.replace(out, new)
+                return True
+    return False
+
+
+def _turned(editor: Editor, node: ir.Node) -> Iterator[_Turned]:
+    """The ways to read a Concat as the end of a rotation, or as the (-b, a) of one."""
+    joined = _joined(node)
+    if joined is None:
+        return
+    out, first, second, interleaved = joined
+    for partial in _FIRST.match(first, {}):
+        for found in _SECOND.match(second, partial):
+            x = _whole(found["a"], found["b"], interleaved)
+            if x is not None:
+                yield _Turned(out, x, (found["cos"], found["sin"]), interleaved)
+    x = _negated(first, second, interleaved)
+    user = only_user(out)
+    total = None if user is None else only_user(user.outputs[0])
+    if x is None or total is None:
+        return
+    for found in op.Add(op.Mul(Var("x"), _cos), op.Mul(Var("turned"), _sin)).match(
+        total.outputs[0], {"x": x, "turned": out}
+    ):
+        tables = [_of_pairs(editor, total, found[name], interleaved) for name in ("cos", "sin")]
+        if tables[0] is not None and tables[1] is not None:
+            yield _Turned(total.outputs[0], x, (tables[0], tables[1]), interleaved)
+
+
+def _negated(first: ir.Value, second: ir.Value, interleaved: bool) -> ir.Value | None:
+    """The x such that ``first`` is -b and ``second`` a, permuted alike or not at all."""
+    perm = permutation(first)
+    if perm is not None and perm == permutation(second) and perm[-1] == len(perm) - 1:
+        first, second = (the_input(v.producer()) for v in (first, second))  # type: ignore[arg-type]
+    else:
+        perm = None
+    negative = made_by(first, "Neg")
+    x = None if negative is None else _whole(second, the_input(negative), interleaved)
+    if x is None or perm is None:
+        return x
+    return next((v for u in users(x) if permutation(v := u.outputs[0]) == perm), None)
+
+
+def _joined(node: ir.Node) -> tuple[ir.Value, ir.Value, ir.Value, bool] | None:
+    """What the first and second elements of all pairs are put together to, and whether in turns."""
+    out = node.outputs[0]
+    if len(node.inputs) != 2 or attribute(node, "axis") not in (-1, rank(out) - 1):
+        return None
+    first, second = the_input(node), the_input(node, 1)
+    if rank(out) == 4:
+        return out, first, second, False
+    user = only_user(out)
+    if rank(out) != 5 or user is None or user.op_type != "Reshape" or dims(out)[-1] != 2:
+        return None
+    if dims(user.outputs[0])[:-1] != dims(out)[:3]:
+        return None
+    return user.outputs[0], without_ones(first), without_ones(second), True
+
+
+def _whole(a: ir.Value, b: ir.Value, interleaved: bool) -> ir.Value | None:
+    """The x such that ``a`` and ``b`` are the first and second elements of the pairs in it."""
+    if dims(a) != dims(b):
+        return None
+    split = made_by(a, "Split")
+    if split is not None and split.outputs == (a, b) and not interleaved:
+        x = the_input(split)
+        return x if attribute(split, "axis", 0) in (-1, rank(x) - 1) else None
+    first, second = _every_other(a), _every_other(b)
+    if not interleaved or first is None or second is None or first[0] is not second[0]:
+        return None
+    return first[0] if (first[1], second[1]) == (0, 1) else None
+
+
+def _every_other(value: ir.Value) -> tuple[ir.Value, int] | None:
+    """The x and the start such that ``value`` is every second element of its last axis."""
+    node = made_by(value, "Gather", "Slice")
+    if node is None:
+        return None
+    x = the_input(node)
+    last, width = rank(x) - 1, dims(x)[-1]
+    if not isinstance(width, int):
+        return None
+    if node.op_type == "Gather":
+        indices = integers(node.inputs[1])
+        along = attribute(node, "axis", 0) % rank(x) == last
+    else:
+        starts, ends, over, steps = ((integers(v) or ()) for v in (*node.inputs[1:], None)[:4])
+        along = len(starts) == len(steps) == 1 and over in ((-1,), (last,))
+        indices = tuple(range(width)[slice(*starts, *ends, *steps)]) if along else None
+    start = indices[0] if indices else None
+    if not along or start is None or indices != tuple(range(start, width, 2)):
+        return None
+    return x, start
+
+
+def _of_pairs(
+    editor: Editor, place: ir.Node, table: ir.Value, interleaved: bool
+) -> ir.Value | None:
+    """The half of a table that stands for each pair once, if both elements have the same."""
+    width, array = dims(table)[-1], constant(table)
+    if not isinstance(width, int) or width % 2:
+        return None
+    if array is not None:
+        pairs = array.reshape(*array.shape[:-1], *((-1, 2) if interleaved else (2, width // 2)))
+        axis = -1 if interleaved else -2
+        one, other = pairs.take(0, axis), pairs.take(1, axis)
+        return editor.constant(one) if (one == other).all() else None
+    if interleaved or not _is_doubled(table):
+        return None
+    half = (*dims(table)[:-1], width // 2)
+    cut = editor.before(place).Slice
+    return editor.shared(
+        ("half", table, place.graph),
+        lambda: cut(table, [0], [width // 2], [-1], like=table, shape=half),
+    )
+
+
+def _is_doubled(table: ir.Value) -> bool:
+    """Whether the halves of the last axis are computed from the same value."""
+    while (node := made_by(table, *UNARY, "Mul", "Div", "Unsqueeze")) is not None:
+        if node.op_type in ("Mul", "Div") and scalar(node.inputs[1]) is None:
+            return False
+        if node.op_type == "Unsqueeze" and dims(table)[-1] != dims(the_input(node))[-1]:
+            return False
+        table = the_input(node)
+    node = made_by(table, "Concat", "Tile")
+    if node is None:
+        return False
+    if node.op_type == "Tile":
+        return integers(node.inputs[1]) == (1,) * (rank(table) - 1) + (2,)
+    last = attribute(node, "axis", 0) in (-1, rank(table) - 1)
+    return last and len(node.inputs) == 2 and node.inputs[0] is node.inputs[1]
+
+
+def _table(
+    editor: Editor, place: ir.Node, table: ir.Value, x: ir.Value, layout: _Layout
+) -> ir.Value | None:
+    """``table`` as (tokens, d/2), or (batch, tokens, d/2) where it varies along the batch."""
+    whole = dims(x)
+    half = whole[3] // 2 if isinstance(whole[3], int) else None
+    if half is None or half * 2 != whole[3]:
+        return None
+    tokens = whole[layout.tokens]
+    aligned = (1,) * (4 - rank(table)) + dims(table)
+    for batch in (1, whole[0]):
+        broadcast = [batch, 1, 1, half]
+        broadcast[layout.tokens] = tokens
+        if list(aligned) == broadcast:
+            shape = (tokens, half) if batch == 1 else (batch, tokens, half)
+            source = without_ones(table)
+            return source if dims(source) == shape else view(editor, place, table, shape)
+    return None
+
+
+def _positions(editor: Editor, place: ir.Node, x: ir.Value, layout: _Layout) -> ir.Value:
+    """0, 1, 2... for each item of the batch: (batch, tokens)."""
+    batch, tokens = dims(x)[0], dims(x)[layout.tokens]
+    if isinstance(batch, int) and isinstance(tokens, int):
+        return editor.constant(np.broadcast_to(np.arange(tokens), (batch, tokens)))
+    sizes = [size(editor, place, x, 0), size(editor, place, x, layout.tokens)]
+
+    def make(op: Operators) -> ir.Value:
+        return _grid(editor, op, place, sizes, (batch, tokens))
+
+    if all(map(editor.is_early, sizes)):
+        return editor.shared(("positions", *sizes), lambda: make(editor.at_start))
+    return make(editor.before(place))
+
+
+def _grid(
+    editor: Editor, op: Operators, place: ir.Node, sizes: list[ir.Value], shape: Dims
+) -> ir.Value:
+    """0, 1, 2... in each row."""
+    if isinstance(shape[1], int):
+        row = editor.constant(np.arange(shape[1]))
+    else:
+        zero, one = editor.constant(np.int64(0)), editor.constant(np.int64(1))
+        row = op.Range(zero, op.Squeeze(sizes[1], [0], shape=()), one, shape=shape[1:])
+    return op.Expand(row, vector(editor, place, sizes), shape=shape)  # type: ignore[no-any-return]
+
+
+def _rotate(
+    editor: Editor,
+    place: ir.Node,
+    x: ir.Value,
+    layout: _Layout,
+    tables: list[ir.Value | None],
+    interleaved: int | None,
+) -> ir.Value:
+    op = editor.before(place)
+    batch, tokens = dims(x)[0], dims(x)[layout.tokens]
+    heads, width = dims(x)[layout.heads], dims(x)[3]
+    by_token = x if layout.heads == 2 else None
+    if permutation(x) == HEADS_FIRST and layout.heads == 1:
+        by_token = made_by(x, "Transpose").inputs[0]  # type: ignore[union-attr]
+    if by_token is None or not isinstance(heads, int) or not isinstance(width, int):
+        if layout.heads == 2:
+            x = op.Transpose(x, perm=HEADS_FIRST, shape=(batch, heads, tokens, width))
+        turned = op.RotaryEmbedding(x, *tables, interleaved=interleaved)
+        if layout.heads == 2:
+            turned = op.Transpose(turned, perm=HEADS_FIRST, shape=(batch, tokens, heads, width))
+        return turned  # type: ignore[no-any-return]
+    flat = view(editor, place, by_token, (batch, tokens, heads * width))
+    turned = op.RotaryEmbedding(flat, *tables, num_heads=heads, interleaved=interleaved)
+    turned = view(editor, place, turned, dims(by_token), sizes=x)
+    if layout.heads == 1:
+        turned = op.Transpose(turned, perm=HEADS_FIRST, shape=dims(x))
+    return turned  # type: ignore[no-any-return]

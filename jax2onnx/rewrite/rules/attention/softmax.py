@@ -1,0 +1,125 @@
+"""Softmax and LogSoftmax along one axis.
+
+Applies to exp(x - max) / sum(exp(x - max)) and to (x - max) - log(sum(exp(x - max))), the maximum
+taken along the same axis; what ``jax.nn.softmax`` makes of it, max(-inf, maximum), is seen through.
+
+Does not apply
+
+- to several axes at once, or where numerator and denominator differ (``where=``);
+- where nothing is subtracted before exp: it overflows where Softmax does not.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from jax2onnx.rewrite.analyses.values import (
+    Dims,
+    axes,
+    dims,
+    kept,
+    made_by,
+    permutation,
+    rank,
+    scalar,
+    the_input,
+    users,
+    without_ones,
+)
+from jax2onnx.rewrite.engine.editor import Editor
+
+
+def apply(editor: Editor, node: ir.Node) -> bool:
+    """Makes a Softmax or LogSoftmax of the expression around an Exp."""
+    shifted = the_input(node)
+    found = _shifted(shifted)
+    if found is None:
+        return False
+    x, axis = found
+    powers = node.outputs[0]
+    for reduction in users(powers):
+        if reduction.op_type != "ReduceSum" or axes(reduction) != (axis,):
+            continue
+        for reader in _readers(reduction.outputs[0]):
+            if (
+                reader.op_type == "Div"
+                and reader.inputs[0] is powers
+                and kept(the_input(reader, 1), x, (axis,))
+            ):
+                return _replace(editor, reader, "Softmax", x, axis)
+            if reader.op_type == "Log":
+                for difference in _readers(reader.outputs[0]):
+                    if (
+                        difference.op_type == "Sub"
+                        and difference.inputs[0] is shifted
+                        and kept(the_input(difference, 1), x, (axis,))
+                    ):
+                        return _replace(editor, difference, "LogSoftmax", x, axis)
+    return False
+
+
+def _readers(value: ir.Value) -> list[ir.Node]:
+    """What reads ``value``, or ``value`` with axes of size 1 put in."""
+    found = []
+    for user in users(value):
+        if user.op_type in ("Reshape", "Unsqueeze"):
+            found += [u for u in users(user.outputs[0]) if without_ones(user.outputs[0]) is value]
+        else:
+            found.append(user)
+    return found
+
+
+def _shifted(value: ir.Value) -> tuple[ir.Value, int] | None:
+    """The x and the axis such that ``value`` is x minus its maximum along it."""
+    difference = made_by(value, "Sub")
+    if difference is None:
+        return None
+    x, peak = the_input(difference), without_ones(the_input(difference, 1))
+    perm = permutation(peak)
+    if perm is not None:
+        peak = the_input(peak.producer())  # type: ignore[arg-type]
+    bounded = made_by(peak, "Max")
+    if bounded is not None:
+        others = [v for v in bounded.inputs if scalar(v) != float("-inf")]
+        if len(others) != 1 or others[0] is None:
+            return None
+        peak = without_ones(others[0])
+    reduction = made_by(peak, "ReduceMax")
+    along = None if reduction is None else axes(reduction)
+    if reduction is None or along is None or len(along) != 1:
+        return None
+    axis = _same_axis(the_input(reduction), along[0], x, perm)
+    if axis is None:
+        return None
+    kept = tuple(1 if i == axis else d for i, d in enumerate(dims(x)))
+    # Where the axis is the first one, broadcasting puts it back.
+    peaks = dims(the_input(difference, 1))
+    aligned = (1,) * (len(kept) - len(peaks)) + peaks
+    return (x, axis) if aligned == kept else None
+
+
+def _same_axis(reduced: ir.Value, axis: int, x: ir.Value, perm: Dims | None) -> int | None:
+    """The axis of x that is ``axis`` of ``reduced``, if they differ in axes of size 1 at most.
+
+    Or x is a transpose of that; ``perm`` is what the other axes were permuted by.
+    """
+    order = permutation(x)
+    if perm is not None:
+        if order is None or the_input(x.producer()) is not reduced:  # type: ignore[arg-type]
+            return None
+        same = perm == tuple(a - (a > axis) for a in order if a != axis)
+        return order.index(axis) if same else None
+    if reduced is x:
+        return axis
+    last = axis == rank(reduced) - 1 and without_ones(reduced) is without_ones(x)
+    return rank(x) - 1 if last and rank(x) and dims(x)[-1] == dims(reduced)[-1] else None
+
+
+def _replace(editor: Editor, root: ir.Node, op_type: str, x: ir.Value, axis: int) -> bool:
+    out = root.outputs[0]
+    if dims(out) != dims(x):
+        return False
+    last = axis == len(dims(x)) - 1
+    operator = getattr(editor.before(root), op_type)
+    editor.replace(out, operator(x, axis=-1 if last else axis, like=out))
+    return True

@@ -1,0 +1,28 @@
+"""A Gather of the constant indices n, n + 1... is a Slice.
+
+Does not apply to indices that are no run upwards, or negative.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from jax2onnx.rewrite.analyses.values import attribute, constant, rank, the_input
+from jax2onnx.rewrite.engine.editor import Editor
+
+
+def apply(editor: Editor, node: ir.Node) -> bool:
+    """Makes a Slice of a Gather."""
+    axis = attribute(node, "axis", 0) % rank(the_input(node))
+    indices = constant(node.inputs[1])
+    if indices is None or indices.ndim != 1 or not indices.size:
+        return False
+    first = int(indices[0])
+    if first < 0 or any(int(i) != first + n for n, i in enumerate(indices)):
+        return False
+    out = node.outputs[0]
+    cut = editor.before(node).Slice(
+        the_input(node), [first], [first + len(indices)], [axis], like=out
+    )
+    editor.replace(out, cut)
+    return True

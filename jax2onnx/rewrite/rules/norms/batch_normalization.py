@@ -1,0 +1,55 @@
+"""BatchNormalization: x less a mean, divided by a standard deviation, both of each channel.
+
+Applies to the batch norms of Flax and Equinox in inference, whose statistics are parameters, with
+the channels on any axis (64 x 56 x 56: 0.03 ms against 0.07 decomposed; channels last 0.10 against
+0.19). Behind a convolution ONNX Runtime folds it into the weights.
+
+Does not apply
+
+- to statistics of x itself, or of a single channel;
+- to doubles, whose epsilon the operator would round.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnx_ir as ir
+
+from jax2onnx.rewrite.analyses.normalisation import Product, channel, epsilon, per_channel, products
+from jax2onnx.rewrite.analyses.shapes import view
+from jax2onnx.rewrite.analyses.values import (
+    dims,
+    is_single,
+    made_by,
+    the_input,
+    without_ones,
+)
+from jax2onnx.rewrite.engine.editor import Editor, Operators
+
+
+def apply(editor: Editor, node: ir.Node) -> bool:
+    """Makes a BatchNormalization of the expression around a Sqrt."""
+    under = epsilon(node)
+    if under is None or without_ones(under[0]).producer() is not None:
+        return False
+    # The scale, where there is one, is in the largest product.
+    return any(_replace(editor, product, *under) for product in reversed(products(node)))
+
+
+def _replace(editor: Editor, product: Product, variance: ir.Value, added: float) -> bool:
+    differences = [d for f in product.factors if (d := made_by(f, "Sub")) is not None]
+    if len(differences) != 1:
+        return False
+    x, mean = the_input(differences[0]), the_input(differences[0], 1)
+    axis = channel(product.inverse, x)
+    if axis is None or channel(mean, x) != axis or not is_single(x):
+        return False
+
+    def normalise(
+        op: Operators, place: ir.Node, x: ir.Value, scale: ir.Value, bias: ir.Value
+    ) -> Any:
+        statistics = (view(editor, place, v, dims(scale)) for v in (mean, variance))
+        return op.BatchNormalization(x, scale, bias, *statistics, epsilon=added)
+
+    return per_channel(editor, product, differences[0], axis, normalise)

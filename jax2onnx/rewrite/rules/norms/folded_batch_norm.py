@@ -1,0 +1,58 @@
+"""A convolution with weights into which the BatchNormalization behind it is multiplied.
+
+Only where it is asked for (``fold_batch_norm=True``): the weights are no longer the model's, and
+ONNX Runtime does the same when it loads a model. Other runtimes may not.
+
+Does not apply
+
+- to weights that lie in a file, that are read by others too, or that are inputs of a function;
+- where others read the convolution's result.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from jax2onnx.rewrite.analyses.values import Array, attribute, made_by, only_user, the_input
+from jax2onnx.rewrite.engine.editor import Editor
+
+
+def apply(editor: Editor, node: ir.Node) -> bool:
+    """Puts a Conv in the place of a Conv and a BatchNormalization."""
+    conv = made_by(node.inputs[0], "Conv")
+    if conv is None or only_user(conv.outputs[0]) is not node:
+        return False
+    weight, *rest = conv.inputs[1:]
+    given = [_stored(v) for v in (weight, *rest, *node.inputs[1:])]
+    arrays = [array.astype(np.float64) for array in given if array is not None]
+    if weight is None or len(arrays) != len(given) or only_user(weight) is not conv:
+        return False
+    kernel, *added, scale, bias, mean, variance = arrays
+    factor = scale / np.sqrt(variance + attribute(node, "epsilon", 1e-5))
+    bias += (sum(added) - mean) * factor
+    kernel *= factor.reshape(-1, *(1 for _ in kernel.shape[1:]))
+    out = node.outputs[0]
+    assert weight.dtype is not None
+    shift = next((v for v in (*rest, node.inputs[2]) if v is not None and only_user(v)), None)
+    if shift is None:
+        shift = editor.constant(bias, weight.dtype)
+    else:
+        _store(shift, bias)
+    _store(weight, kernel)
+    attributes = {name: attribute(conv, name) for name in conv.attributes}
+    folded = editor.before(node).Conv(the_input(conv), weight, shift, like=out, **attributes)
+    editor.replace(out, folded)
+    return True
+
+
+def _stored(value: ir.Value | None) -> Array | None:
+    """The parameter or constant that an initializer of the model holds."""
+    tensor = None if value is None else value.const_value
+    return tensor.numpy() if type(tensor) is ir.Tensor else None
+
+
+def _store(value: ir.Value, array: Array) -> None:
+    old = value.const_value
+    assert old is not None
+    value.const_value = ir.Tensor(array.astype(old.dtype.numpy()), dtype=old.dtype, name=old.name)

@@ -1,0 +1,99 @@
+"""LayerNormalization: x less its mean, divided by its standard deviation, scaled and shifted.
+
+Applies to what equinox, Flax (with fast variance and without) and ``jnp.mean`` and ``jnp.var`` by
+hand trace to, along one or several trailing axes. A factor and a summand that vary along these axes
+alone become scale and bias; any other stays where it is.
+
+Does not apply
+
+- to doubles: LayerNormalization computes mean and variance in float32;
+- along axes that are not the last ones, or of unknown size where there is no scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from jax2onnx.rewrite.analyses.normalisation import (
+    Product,
+    affine,
+    epsilon,
+    is_last,
+    products,
+    uncentred,
+    variance,
+)
+from jax2onnx.rewrite.analyses.values import (
+    Dims,
+    constant,
+    dims,
+    is_single,
+    kept,
+    only_user,
+    rank,
+    the_input,
+)
+from jax2onnx.rewrite.engine.editor import Editor
+
+
+def apply(editor: Editor, node: ir.Node) -> bool:
+    """Makes a LayerNormalization of the expression around a Sqrt."""
+    under = epsilon(node)
+    if under is None:
+        return False
+    found = variance(under[0])
+    if found is None or not is_single(found[0]) or not is_last(found[1], found[0]):
+        return False
+    x, along = found
+    # The scale, where there is one, is in the largest product.
+    largest_first = reversed(products(node))
+    return any(_replace(editor, product, x, along, under[1]) for product in largest_first)
+
+
+def _replace(
+    editor: Editor, product: Product, x: ir.Value, along: Sequence[int], added: float
+) -> bool:
+    centred = [v for v in product.factors if uncentred(v, along) is x]
+    if len(centred) != 1 or not kept(product.inverse, x, along):
+        return False
+    root = product.root
+    scales = [v for v in product.factors if v is not centred[0]]
+    scale = affine(editor, root, scales[0], x, along) if scales else None
+    if (scales and scale is None) or dims(root.outputs[0]) != dims(x):
+        return False
+    shape = dims(x)[along[0] :]
+    if scale is None:
+        scale = _ones(editor, x, shape)
+        if scale is None:
+            return False
+    root, bias = _bias(editor, root, x, along)
+    out = root.outputs[0]
+    normalised = editor.before(root).LayerNormalization(
+        x, scale, bias, axis=along[0] - rank(x), epsilon=added, like=out
+    )
+    editor.replace(out, normalised)
+    return True
+
+
+def _ones(editor: Editor, x: ir.Value, shape: Dims) -> ir.Value | None:
+    if not all(isinstance(d, int) for d in shape) or x.dtype is None:
+        return None
+    return editor.constant(np.ones(shape, x.dtype.numpy()))
+
+
+def _bias(
+    editor: Editor, root: ir.Node, x: ir.Value, along: Sequence[int]
+) -> tuple[ir.Node, ir.Value | None]:
+    """The addition that follows ``root``, and what it adds, if that can be a bias."""
+    value = root.outputs[0]
+    user = only_user(value)
+    if user is None or user.op_type != "Add" or dims(user.outputs[0]) != dims(x):
+        return root, None
+    other = the_input(user, 1 if user.inputs[0] is value else 0)
+    if constant(other) is not None and dims(other) == ():
+        return root, None
+    bias = affine(editor, user, other, x, along)
+    return (root, None) if bias is None else (user, bias)

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from jax import Array, lax
+
+from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.testing.rewriting import PLACES, operator_counts
+
+X = np.random.default_rng(0).standard_normal((3, 4, 8), np.float32) + 1
+SCALE = np.linspace(0.5, 2, 8, dtype=np.float32)
+BIAS = np.linspace(-1, 1, 8, dtype=np.float32)
+
+
+def linen(module: nn.Module) -> tuple[nn.Module, Any]:
+    variables = module.init(jax.random.key(0), X)
+    values = iter((BIAS, SCALE) if len(jax.tree.leaves(variables)) == 2 else (SCALE,))
+    return module, jax.tree.map(lambda _: next(values), variables)
+
+
+def equinox(**options: Any) -> Any:
+    module = eqx.nn.LayerNorm(8, **options)
+    if module.weight is not None:
+        module = eqx.tree_at(lambda m: m.weight, module, jnp.asarray(SCALE))
+    return jax.vmap(jax.vmap(module))
+
+
+def flax(**options: Any) -> nnx.Module:
+    module = nnx.LayerNorm(8, rngs=nnx.Rngs(0), **options)
+    if module.scale is not None:
+        module.scale[...] = jnp.asarray(SCALE)
+    return module
+
+
+def by_variance(x: Array) -> Any:
+    deviation = jnp.sqrt(jnp.var(x, axis=-1, keepdims=True) + 1e-5)
+    return (x - jnp.mean(x, axis=-1, keepdims=True)) / deviation * SCALE + BIAS
+
+
+def by_squares(x: Array) -> Any:
+    centred = x - x.mean(-1, keepdims=True)
+    return SCALE * (centred * lax.rsqrt((centred**2).mean(-1, keepdims=True) + 1e-5)) + BIAS
+
+
+def scaled_first(x: Array) -> Any:
+    centred = x - x.mean(-1, keepdims=True)
+    inverse = 1 / jnp.sqrt(jnp.mean(jnp.square(centred), -1, keepdims=True) + 1e-5)
+    return centred * SCALE * inverse
+
+
+def axes_put_back_late(x: Array) -> Array:
+    centred = x - x.mean(-1)[..., None]
+    return centred * lax.rsqrt(jnp.mean(centred * centred, -1) + 1e-5)[..., None]
+
+
+def two_axes(x: Array) -> Any:
+    centred = x - x.mean((-1, -2), keepdims=True)
+    table = np.outer(np.arange(1.0, 5.0), SCALE).astype(np.float32)
+    return centred * lax.rsqrt((centred**2).mean((-1, -2), keepdims=True) + 1e-5) * table
+
+
+@pytest.mark.parametrize("specs", [[("B", 4, 8)], [(3, 4, 8)]])
+@pytest.mark.parametrize(
+    "function",
+    [
+        equinox(),
+        equinox(use_bias=False),
+        flax(),
+        flax(use_fast_variance=False),
+        flax(use_bias=False),
+        flax(use_scale=False, use_bias=False),
+        linen(nn.LayerNorm()),
+        linen(nn.LayerNorm(use_bias=False)),
+        by_variance,
+        by_squares,
+        scaled_first,
+        axes_put_back_late,
+        two_axes,
+        jax.nn.standardize,
+    ],
+)
+def test_fires(function: Any, specs: Any) -> None:
+    model = assert_agrees(function, X, specs=specs)
+    assert operators(model) == ["LayerNormalization"]
+
+
+def test_scale_is_still_the_parameter() -> None:
+    model = assert_agrees(flax(), X)
+    assert list(model.graph.node[0].input) == ["x", "scale", "bias"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_fires_inside(place: Any) -> None:
+    model = assert_agrees(place(by_squares), X)
+    assert operator_counts(model)["LayerNormalization"] == 1
+
+
+def test_without_scale_inside_a_function() -> None:
+    model = assert_agrees(PLACES[0](axes_put_back_late), X)
+    assert operator_counts(model)["LayerNormalization"] == 1
+
+
+def test_factor_that_differs_from_row_to_row_stays() -> None:
+    def adaptive(x: Array, shift: Array) -> Array:
+        return jax.nn.standardize(x) * shift[:, None] + shift[:, None]
+
+    model = assert_agrees(adaptive, X, X[:, 0])
+    assert [n for n in operators(model) if n != "Unsqueeze"] == ["LayerNormalization", "Mul", "Add"]
+
+
+def test_further_factors_stay() -> None:
+    def scaled_twice(x: Array) -> Array:
+        centred = x - x.mean(-1, keepdims=True)
+        return centred * SCALE * lax.rsqrt(x.var(-1, keepdims=True) + 1e-5) * (SCALE + 1)
+
+    model = assert_agrees(scaled_twice, X)
+    assert operators(model) == ["LayerNormalization", "Mul"]
+
+
+def test_statistics_that_are_results_too() -> None:
+    def both(x: Array) -> tuple[Array, Array]:
+        mean = x.mean(-1, keepdims=True)
+        centred = x - mean
+        return centred * lax.rsqrt((centred**2).mean(-1, keepdims=True) + 1e-5), mean
+
+    model = assert_agrees(both, X)
+    assert sorted(operators(model)) == ["LayerNormalization", "ReduceMean"]
+
+
+def first_axis(x: Array) -> Array:
+    centred = x - x.mean(0, keepdims=True)
+    return centred * lax.rsqrt((centred**2).mean(0, keepdims=True) + 1e-5)
+
+
+def variance_of_another(x: Array) -> Array:
+    return (x - x.mean(-1, keepdims=True)) * lax.rsqrt((2 * x).var(-1, keepdims=True) + 1e-5)
+
+
+def unbiased(x: Array) -> Array:
+    return (x - x.mean(-1, keepdims=True)) / jnp.sqrt(x.var(-1, keepdims=True, ddof=1) + 1e-5)
+
+
+@pytest.mark.parametrize("function", [first_axis, variance_of_another, unbiased])
+def test_holds_back(function: Any) -> None:
+    model = assert_agrees(function, X)
+    assert operator_counts(model)["LayerNormalization"] == 0
+
+
+def test_holds_back_for_doubles() -> None:
+    model = assert_agrees(by_squares, X.astype(np.float64), double=True, rtol=1e-10, atol=1e-12)
+    assert operator_counts(model)["LayerNormalization"] == 0

@@ -1,0 +1,28 @@
+"""GlobalAveragePool: the mean of all but the first two axes, where a readable graph is preferred.
+
+ReduceMean is the faster operator (64 x 56 x 56: 0.03 ms against 0.05).
+
+Does not apply to tensors of fewer than four axes, whose last is rather one of features, and to
+doubles, which ONNX Runtime's GlobalAveragePool does not take.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from jax2onnx.rewrite.analyses.values import attribute, axes, dims, is_single, rank, the_input
+from jax2onnx.rewrite.engine.editor import Editor
+
+
+def apply(editor: Editor, node: ir.Node) -> bool:
+    """Puts GlobalAveragePool in the place of a ReduceMean."""
+    x, out = the_input(node), node.outputs[0]
+    along = tuple(range(2, rank(x)))
+    if rank(x) < 4 or axes(node) != along or not is_single(x):
+        return False
+    op = editor.before(node)
+    pooled = op.GlobalAveragePool(x, shape=(*dims(x)[:2], *(1 for _ in along)))
+    if not attribute(node, "keepdims", 1):
+        pooled = op.Squeeze(pooled, list(along), like=out)
+    editor.replace(out, pooled)
+    return True

@@ -1,0 +1,119 @@
+"""Gemm: a matrix product with a transposed matrix, or with a bias.
+
+Parameters of linear layers are mostly stored (out, in), so that x W^T is a Transpose and a MatMul.
+ONNX Runtime computes Gemm(transB=1) from the matrix as it lies in the file; the Transpose it would
+carry out at load time, on a copy of every weight. A tensor of more axes is seen as a matrix of its
+last one: two views, which copy nothing.
+
+Applies
+
+- to MatMul(x, Transpose(W)), with the bias that is added to it, if any;
+- to MatMul(x, W) + bias where x is a matrix.
+
+Does not apply
+
+- to integers, for which there is no Gemm;
+- to products that are read by others before the bias is added: these stay without it;
+- to a matrix of unknown inner size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from jax2onnx.rewrite.analyses.shapes import view
+from jax2onnx.rewrite.analyses.values import (
+    Dims,
+    dims,
+    flat,
+    is_float,
+    only_user,
+    permutation,
+    rank,
+    the_input,
+    without_ones,
+)
+from jax2onnx.rewrite.engine.editor import Editor
+
+
+@dataclass(frozen=True)
+class _Bias:
+    """The addition of a vector to a product.
+
+    Attributes:
+        node: the Add.
+        value: the vector.
+
+    """
+
+    node: ir.Node
+    value: ir.Value
+
+
+def apply(editor: Editor, node: ir.Node) -> bool:
+    """Makes a Gemm of a MatMul."""
+    x, matrix, out = the_input(node), the_input(node, 1), node.outputs[0]
+    if rank(matrix) != 2 or rank(x) < 2 or not is_float(out):
+        return False
+    transposed = permutation(matrix) == (1, 0)
+    bias = _bias(out)
+    if not transposed and (rank(x) != 2 or bias is None):
+        return False
+    if not isinstance(dims(x)[-1], int):
+        return False
+    if transposed:
+        matrix = the_input(matrix.producer())  # type: ignore[arg-type]
+    root = node if bias is None else bias.node
+    result = root.outputs[0]
+    product = _gemm(editor, node, root, x, matrix, bias, transposed, dims(out))
+    if dims(product) != dims(result):
+        product = view(editor, root, product, dims(result), sizes=x)
+    editor.replace(result, product)
+    return True
+
+
+def _bias(product: ir.Value) -> _Bias | None:
+    """The vector that is added to ``product`` and nothing but it, axes of size 1 put in or not."""
+    value, user = product, only_user(product)
+    while user is not None and user.op_type in ("Squeeze", "Unsqueeze", "Reshape"):
+        value = user.outputs[0]
+        if without_ones(value) is not without_ones(product) or not rank(value):
+            return None
+        user = only_user(value)
+    if user is None or user.op_type != "Add" or user.domain != "":
+        return None
+    other = the_input(user, 1 if user.inputs[0] is value else 0)
+    vector = without_ones(other)
+    columns = dims(product)[-1]
+    if dims(vector) != (columns,) or dims(user.outputs[0]) != dims(value):
+        return None
+    if dims(value)[-1] != columns or dims(other)[-1] != columns:
+        return None
+    return _Bias(user, vector)
+
+
+def _gemm(
+    editor: Editor,
+    node: ir.Node,
+    place: ir.Node,
+    x: ir.Value,
+    matrix: ir.Value,
+    bias: _Bias | None,
+    transposed: bool,
+    shape: Dims,
+) -> ir.Value:
+    rows, inner = flat(x)
+    if rank(x) != 2:  # one view serves all products that read x
+        tensor = x
+        x = editor.shared(
+            ("matrix", x, node.graph), lambda: view(editor, node, tensor, (rows, inner))
+        )
+    return editor.before(place).Gemm(  # type: ignore[no-any-return]
+        x,
+        matrix,
+        None if bias is None else bias.value,
+        transB=int(transposed) or None,
+        shape=(rows, shape[-1]),
+    )

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import onnx
+import pytest
+from flax import nnx
+from jax import Array, lax
+
+from jax2onnx import to_onnx
+from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.testing.rewriting import PLACES, operator_counts
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((2, 3, 8), np.float32)
+ROWS = X[0]
+
+
+class Linear(eqx.Module):
+    """A layer that holds its weight (out, in)."""
+
+    weight: Any
+    bias: Any
+
+    def __init__(self, dtype: Any = np.float32, bias: bool = True) -> None:
+        self.weight = jnp.asarray(RNG.standard_normal((5, 8)), dtype)
+        self.bias = jnp.linspace(-1, 1, 5, dtype=dtype) if bias else None
+
+    def __call__(self, x: Array) -> Array:
+        last = (x.ndim - 1,)
+        y = lax.dot_general(x, self.weight.astype(x.dtype), ((last, (1,)), ((), ())))
+        return y if self.bias is None else y + self.bias.astype(x.dtype)
+
+
+class Several(eqx.Module):
+    """Layers that read one input."""
+
+    layers: list[Linear]
+
+    def __call__(self, x: Array) -> list[Array]:
+        return [layer(x) for layer in self.layers]
+
+
+def inputs(model: onnx.ModelProto) -> list[list[str]]:
+    return [list(n.input) for n in model.graph.node if n.op_type == "Gemm"]
+
+
+@pytest.mark.parametrize("specs", [[(3, 8)], [("B", 8)]])
+@pytest.mark.parametrize("bias", [True, False])
+def test_matrix(bias: bool, specs: Any) -> None:
+    model = assert_agrees(Linear(bias=bias), ROWS, specs=specs)
+    assert operators(model) == ["Gemm"]
+    assert inputs(model) == [["x", "weight", "bias"] if bias else ["x", "weight"]]
+
+
+@pytest.mark.parametrize("specs", [[(2, 3, 8)], [("B", 3, 8)], [(2, "T", 8)]])
+def test_more_axes_are_seen_as_one(specs: Any) -> None:
+    model = assert_agrees(Linear(), X, specs=specs)
+    assert operators(model) == ["Reshape", "Gemm", "Reshape"]
+
+
+def test_two_symbolic_axes_take_a_shape_that_is_computed_once() -> None:
+    model = assert_agrees(Several([Linear(), Linear()]), X, specs=[("B", "T", 8)])
+    counts = operator_counts(model)
+    assert (counts["Gemm"], counts["Shape"], counts["Concat"]) == (2, 2, 1)
+
+
+def test_products_of_one_tensor_share_its_view() -> None:
+    model = assert_agrees(Several([Linear() for _ in range(3)]), X, specs=[("B", 3, 8)])
+    assert operator_counts(model) == {"Gemm": 3, "Reshape": 4}
+
+
+def test_module_of_equinox_on_one_vector() -> None:
+    model = assert_agrees(eqx.nn.Linear(8, 5, key=jax.random.key(0)), X[0, 0])
+    assert operators(model) == ["Unsqueeze", "Gemm", "Squeeze"]
+    assert inputs(model)[0][1:] == ["weight", "bias"]
+
+
+def test_module_of_flax_on_a_matrix() -> None:
+    module = nnx.Linear(8, 5, rngs=nnx.Rngs(0))
+    assert module.bias is not None
+    module.bias[...] = jnp.arange(5.0)
+    model = assert_agrees(module, ROWS, specs=[("B", 8)])
+    assert operators(model) == ["Gemm"]
+
+
+def test_narrow_weights_are_cast_in_front() -> None:
+    model = assert_agrees(Linear(jnp.bfloat16), ROWS, rtol=1e-4, atol=1e-4)
+    assert sorted(operators(model)) == ["Cast", "Cast", "Gemm"]
+
+
+def test_names_of_module_outputs_stay() -> None:
+    class Model(eqx.Module):
+        first: Linear
+
+        def __call__(self, x: Array) -> Array:
+            return jnp.tanh(self.first(x))
+
+    model = to_onnx(Model(Linear()), [("B", 3, 8)])
+    (reshape,) = [n for n in model.graph.node if "first/output" in n.output]
+    assert reshape.op_type == "Reshape"
+    assert [n.name for n in model.graph.node if n.op_type == "Gemm"] == ["first/Gemm"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_fires_inside(place: Any) -> None:
+    layer = Linear()
+
+    class Model(eqx.Module):
+        weight: Array
+
+        def __call__(self, x: Array) -> Array:
+            def apply(x: Array, weight: Array) -> Array:
+                bound: Linear = eqx.tree_at(lambda m: m.weight, layer, weight)
+                return bound(x)
+
+            result: Array = place(apply)(x, self.weight)
+            return result
+
+    model = assert_agrees(Model(layer.weight), X)
+    assert operator_counts(model)["Gemm"] == 1
+
+
+def test_computed_matrix() -> None:
+    model = assert_agrees(lambda x, y: x @ jnp.tanh(y).T, X, ROWS)
+    assert operators(model) == ["Tanh", "Reshape", "Gemm", "Reshape"]
+
+
+def product_and_sum(x: Array) -> tuple[Array, Array]:
+    product = x @ jnp.ones((8, 5))
+    return product, product + jnp.arange(5.0)
+
+
+def sum_of_columns(x: Array) -> Array:
+    return x @ jnp.ones((8, 5)) + jnp.arange(3.0)[:, None]
+
+
+def integers(x: Array) -> Array:
+    return x.astype(jnp.int32) @ jnp.ones((8, 5), jnp.int32) + jnp.arange(5)
+
+
+def batches(x: Array) -> Array:
+    return x[None] @ jnp.ones((2, 8, 5)) + jnp.arange(5.0)
+
+
+@pytest.mark.parametrize("function", [product_and_sum, sum_of_columns, integers, batches])
+def test_holds_back(function: Any) -> None:
+    model = assert_agrees(function, ROWS)
+    assert operator_counts(model)["Gemm"] == 0
+
+
+def test_product_that_others_read_has_no_bias() -> None:
+    class Twice(eqx.Module):
+        layer: Linear
+
+        def __call__(self, x: Array) -> Array:
+            product = self.layer(x)
+            return (product + jnp.arange(5.0)) * product
+
+    model = assert_agrees(Twice(Linear(bias=False)), ROWS)
+    assert operators(model) == ["Gemm", "Add", "Mul"]

@@ -1,0 +1,33 @@
+"""An Expand in front of an elementwise operator, which broadcasts its operands by itself.
+
+One that changes no size is dropped whoever reads it.
+
+Does not apply where the operator's result would have another shape without it.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from jax2onnx.rewrite.analyses.values import BROADCASTING, broadcast, dims, the_input, users
+from jax2onnx.rewrite.engine.editor import Editor
+
+
+def apply(editor: Editor, node: ir.Node) -> bool:
+    """Lets elementwise operators read what was expanded."""
+    x, out = the_input(node), node.outputs[0]
+    if dims(x) == dims(out):
+        editor.replace(out, x)
+        return True
+    changed = False
+    for user in list(users(out)):
+        if user.op_type in BROADCASTING and user.domain == "":
+            operands = [x if v is out else v for v in user.inputs]
+            shape = broadcast(*(dims(v) for v in operands if v is not None))
+            if shape == dims(user.outputs[0]):
+                for index, v in enumerate(user.inputs):
+                    if v is out:
+                        user.replace_input_with(index, x)
+                changed = True
+    editor.erase(node)
+    return changed

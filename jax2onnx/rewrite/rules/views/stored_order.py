@@ -1,0 +1,42 @@
+"""A parameter that is only read permuted or reversed is stored so.
+
+Convolutions of JAX have their kernels as (height, width, in, out), Conv wants (out, in, height,
+width), and ConvTranspose (in, out, height, width) with the last two reversed.
+
+Does not apply
+
+- to what lies in a file: it stays there as it is;
+- inside functions, whose weights are inputs;
+- to parameters that are read in another order too, and to the matrices that Gemm transposes itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from jax2onnx.rewrite.analyses.values import integers, only_user, permutation, the_input
+from jax2onnx.rewrite.engine.editor import Editor
+
+_FIRST = np.iinfo(np.int64).min
+
+
+def apply(editor: Editor, node: ir.Node) -> bool:
+    """Takes the parameter that a Transpose or a Slice reads in its order."""
+    value, perm = the_input(node), permutation(node.outputs[0])
+    tensor = value.const_value
+    if type(tensor) is not ir.Tensor or only_user(value) is not node:
+        return False
+    if perm is not None:
+        array = tensor.numpy().transpose(perm)
+    else:
+        if len(node.inputs) != 5:
+            return False
+        starts, ends, axes, steps = map(integers, node.inputs[1:])
+        if not axes or {*(starts or ()), *(steps or ())} != {-1} or {*(ends or ())} != {_FIRST}:
+            return False
+        array = np.flip(tensor.numpy(), axes)
+    value.const_value = ir.Tensor(array, dtype=tensor.dtype, name=tensor.name)
+    value.shape = node.outputs[0].shape
+    editor.replace(node.outputs[0], value)
+    return True

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+import onnx
+import onnx_ir as ir
+from flax import nnx
+from jax import Array
+
+from jax2onnx import onnx_function, to_onnx
+from jax2onnx.testing.agreement import assert_agrees
+from jax2onnx.testing.rewriting import operator_counts
+
+IMAGE = np.random.default_rng(0).standard_normal((2, 3, 8, 8), np.float32)
+
+
+class Model(nnx.Module):
+    def __init__(self) -> None:
+        self.conv = nnx.Conv(3, 4, (3, 5), rngs=nnx.Rngs(0))
+
+    def __call__(self, x: Array) -> Array:
+        return self.conv(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+
+
+def test_kernel_is_stored_as_conv_reads_it() -> None:
+    model = assert_agrees(Model(), IMAGE, rtol=1e-4, atol=1e-5)
+    assert set(operator_counts(model)) == {"Conv"}
+    shapes = {i.name: tuple(i.dims) for i in model.graph.initializer}
+    assert shapes == {"conv.kernel": (4, 3, 3, 5), "conv.bias": (4,)}
+
+
+def test_holds_back_where_the_kernel_is_read_in_its_own_order_too() -> None:
+    module = Model()
+
+    def both(x: Array) -> tuple[Array, Array]:
+        return module(x), module.conv.kernel[...].sum(0)
+
+    model = assert_agrees(both, IMAGE, rtol=1e-4, atol=1e-5)
+    assert operator_counts(model)["Transpose"] == 1
+
+
+def test_holds_back_inside_functions() -> None:
+    model = assert_agrees(onnx_function(Model().__call__), IMAGE, rtol=1e-4, atol=1e-5)
+    assert operator_counts(model)["Transpose"] == 1
+
+
+def test_holds_back_for_tensors_in_files() -> None:
+    kernel = ir.ExternalTensor(
+        "weights", 0, 720, ir.DataType.FLOAT, shape=ir.Shape((3, 5, 3, 4)), name="conv.kernel"
+    )
+    bias = ir.Tensor(np.zeros(4, np.float32), name="conv.bias")
+    model = to_onnx(
+        nnx.eval_shape(Model),
+        [jax.ShapeDtypeStruct(IMAGE.shape, IMAGE.dtype)],
+        parameters={"conv.kernel": kernel, "conv.bias": bias},
+        return_mode="ir",
+    )
+    assert [n.op_type for n in model.graph] == ["Transpose", "Conv"]
+
+
+def test_kernel_is_stored_as_conv_transpose_reads_it() -> None:
+    module = nnx.ConvTranspose(8, 4, (3, 5), (2, 2), rngs=nnx.Rngs(0))
+    model = assert_agrees(module, IMAGE.reshape(2, 3, 8, 8), rtol=1e-4, atol=1e-5)
+    stored = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
+    expected = module.kernel[...][::-1, ::-1].transpose(2, 3, 0, 1)
+    np.testing.assert_array_equal(stored["kernel"], expected)
+    assert "Slice" not in operator_counts(model)
+
+
+def test_holds_back_where_a_slice_leaves_something_out() -> None:
+    class Rows(nnx.Module):
+        def __init__(self) -> None:
+            self.weight = nnx.Param(np.arange(64, dtype=np.float32).reshape(8, 8))
+
+        def __call__(self, x: Array) -> Any:
+            return x @ self.weight[...][5:1:-1]
+
+    model = assert_agrees(Rows(), IMAGE[0, 0, :, :4], rtol=1e-4)
+    assert "weight" in {i.name for i in model.graph.initializer}
+    assert operator_counts(model)["Slice"] == 2

@@ -1,0 +1,64 @@
+"""A permutation of what was permuted is one permutation, or none.
+
+A Transpose that moves nothing but axes of size 1 is a view; one of a value that axes of size 1 were
+put into is made before that, where it may meet another.
+
+Does not apply to a permutation that others read too: both would stay.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from jax2onnx.rewrite.analyses.shapes import view
+from jax2onnx.rewrite.analyses.values import (
+    dims,
+    only_user,
+    permutation,
+    rank,
+    the_input,
+    without_ones,
+)
+from jax2onnx.rewrite.engine.editor import Editor
+
+
+def apply(editor: Editor, node: ir.Node) -> bool:
+    """Merges a Transpose with the Transpose or view that it reads."""
+    out, x = node.outputs[0], the_input(node)
+    perm = permutation(out)
+    assert perm is not None
+    moved = [p for p in perm if dims(x)[p] != 1]
+    if moved == sorted(moved):
+        editor.replace(out, view(editor, node, x, dims(out), sizes=x))
+        return True
+    inner = permutation(x)
+    if inner is not None:
+        source = the_input(x.producer())  # type: ignore[arg-type]
+        both = [inner[p] for p in perm]
+        if both == sorted(both):
+            editor.replace(out, source)
+            return True
+        if only_user(x) is node:
+            editor.replace(out, editor.before(node).Transpose(source, perm=both, like=out))
+            return True
+        return False
+    return _before_view(editor, node, x, perm)
+
+
+def _before_view(editor: Editor, node: ir.Node, x: ir.Value, perm: tuple[int, ...]) -> bool:
+    """Permutes what ``x`` was before axes of size 1 were put in or taken out."""
+    source, out = without_ones(x), node.outputs[0]
+    if source is x:
+        return False
+    real = [a for a, d in enumerate(dims(x)) if d != 1]
+    places = [a for a, d in enumerate(dims(source)) if d != 1]
+    order = list(range(rank(source)))
+    for place, axis in zip(places, (p for p in perm if p in real), strict=True):
+        order[place] = places[real.index(axis)]
+    permuted = editor.before(node).Transpose(
+        source, perm=order, shape=tuple(dims(source)[a] for a in order)
+    )
+    if only_user(x) is node:
+        editor.keep_tap(x, source)
+    editor.replace(out, view(editor, node, permuted, dims(out), sizes=x))
+    return True

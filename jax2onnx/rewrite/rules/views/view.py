@@ -1,0 +1,67 @@
+"""A reshape of what was reshaped is one reshape, or none.
+
+Axes of size 1 that are taken out behind a permutation of what was reshaped are not put in.
+
+Does not apply where the shape of the second would have to be computed, and that of the first not:
+what it was reshaped from has other axes to copy sizes from.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from jax2onnx.rewrite.analyses.shapes import can_view, computed_view, view
+from jax2onnx.rewrite.analyses.values import (
+    axes,
+    constant,
+    dims,
+    made_by,
+    only_user,
+    permutation,
+    rank,
+    the_input,
+    without_ones,
+)
+from jax2onnx.rewrite.engine.editor import Editor
+
+
+def apply(editor: Editor, node: ir.Node) -> bool:
+    """Lets a Reshape, Squeeze or Unsqueeze read what was reshaped to its input."""
+    out, x = node.outputs[0], the_input(node)
+    if dims(out) == dims(x):
+        editor.replace(out, x)
+        return True
+    inner = made_by(x, "Reshape", "Squeeze", "Unsqueeze")
+    if inner is None:
+        return node.op_type == "Squeeze" and _before_permutation(editor, node, x)
+    source, alone = the_input(inner), only_user(x) is node
+    if can_view(source, dims(out)):
+        merged = view(editor, node, x, dims(out))
+    elif alone and constant(inner.inputs[1]) is None and _names(out) <= _names(x):
+        merged = computed_view(editor, node, source, dims(out), sizes=x)
+    else:
+        return False
+    if alone:
+        editor.keep_tap(x, source)
+    editor.replace(out, merged)
+    return True
+
+
+def _names(value: ir.Value) -> set[str]:
+    return {d for d in dims(value) if isinstance(d, str)}
+
+
+def _before_permutation(editor: Editor, node: ir.Node, x: ir.Value) -> bool:
+    """Takes axes out of what was reshaped, then permuted by what ``node`` alone reads."""
+    taken, order, out = axes(node), permutation(x), node.outputs[0]
+    if order is None or taken is None or only_user(x) is not node:
+        return False
+    reshaped = the_input(x.producer())  # type: ignore[arg-type]
+    if made_by(reshaped, "Reshape") is None or without_ones(reshaped) is not reshaped:
+        return False
+    gone = {order[a] for a in taken}
+    kept = [a for a in range(rank(reshaped)) if a not in gone]
+    source = view(editor, node, reshaped, tuple(dims(reshaped)[a] for a in kept))
+    turned = [kept.index(a) for a in order if a not in gone]
+    editor.replace(out, editor.before(node).Transpose(source, perm=turned, like=out))
+    return True

@@ -1,0 +1,105 @@
+"""A reshape after elementwise operators, where another reshape or permutation follows them.
+
+Moved behind, it meets that one, and the two become one or none: between the products of an MLP on a
+tensor of several axes no reshape is left. Softmax and the like along the last axis count as
+elementwise where the reshape keeps that axis.
+
+Does not apply
+
+- where something else follows, which would gain nothing; a permutation counts if the reshape does
+  no more than put in or take out axes of size 1;
+- where others read the reshaped value;
+- where an operator has other operands of many elements, unless the reshape puts in axes of size 1,
+  which the others can do without as well.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from jax2onnx.rewrite.analyses.shapes import ones_between, view
+from jax2onnx.rewrite.analyses.values import (
+    BROADCASTING,
+    UNARY,
+    VIEWS,
+    Dims,
+    attribute,
+    dims,
+    only_user,
+    rank,
+    the_input,
+)
+from jax2onnx.rewrite.engine.editor import Editor
+
+_LAST_AXIS = frozenset(("LogSoftmax", "Softmax"))
+
+
+def apply(editor: Editor, node: ir.Node) -> bool:
+    """Moves a view behind the elementwise operators that follow it."""
+    x, seen = the_input(node), node.outputs[0]
+    chain: list[ir.Node] = []
+    value = seen
+    while True:
+        user = only_user(value)
+        if user is None or user.graph is not node.graph or not _passes(user, value, x, seen):
+            break
+        chain.append(user)
+        value = user.outputs[0]
+    if not chain or user is None:
+        return False
+    same = [d for d in dims(x) if d != 1] == [d for d in dims(seen) if d != 1]
+    if user.op_type not in VIEWS and not (user.op_type == "Transpose" and same):
+        return False
+    before, moved = seen, x
+    editor.keep_tap(seen, x)
+    for step in chain:
+        before, moved = step.outputs[0], _repeated(editor, step, before, moved, seen)
+        editor.keep_tap(step.outputs[0], moved)
+    editor.replace(value, view(editor, chain[-1], moved, dims(value), sizes=seen))
+    return True
+
+
+def _passes(user: ir.Node, value: ir.Value, x: ir.Value, seen: ir.Value) -> bool:
+    """Whether ``user`` gives the same elements whatever the shape of ``value``."""
+    if user.domain != "" or dims(user.outputs[0]) != dims(value):
+        return False
+    if user.op_type in UNARY:
+        return True
+    if user.op_type in _LAST_AXIS:
+        last = attribute(user, "axis", -1) in (-1, rank(value) - 1)
+        return last and bool(dims(x)) and dims(x)[-1] == dims(seen)[-1]
+    others = [v for v in user.inputs if v is not None and v is not value]
+    return user.op_type in BROADCASTING and None not in [_beside(v, x, seen) for v in others]
+
+
+def _beside(other: ir.Value, x: ir.Value, seen: ir.Value) -> Dims | None:
+    """The shape beside ``x`` of what stands beside ``seen``."""
+    if all(d == 1 for d in dims(other)) and rank(other) <= rank(x):
+        return dims(other)
+    missing = rank(seen) - rank(other)
+    put_in = ones_between(dims(x), dims(seen))
+    if put_in is None or missing < 0:
+        return None
+    shape = [d for a, d in enumerate((1,) * missing + dims(other)) if a not in put_in]
+    return tuple(shape[sum(a < missing for a in range(rank(seen)) if a not in put_in) :])
+
+
+def _repeated(
+    editor: Editor, step: ir.Node, before: ir.Value, x: ir.Value, seen: ir.Value
+) -> ir.Value:
+    """What ``step`` makes of ``x`` where it reads ``before`` now, which is like ``seen``."""
+    attributes = {name: attribute(step, name) for name in step.attributes}
+    if step.op_type in _LAST_AXIS:
+        attributes["axis"] = -1
+    operands = [x if v is before else _viewed_beside(editor, step, v, x, seen) for v in step.inputs]
+    operator = getattr(editor.before(step), step.op_type)
+    return operator(  # type: ignore[no-any-return]
+        *operands, dtype=step.outputs[0].dtype, shape=dims(x), **attributes
+    )
+
+
+def _viewed_beside(
+    editor: Editor, step: ir.Node, other: ir.Value | None, x: ir.Value, seen: ir.Value
+) -> ir.Value | None:
+    shape = None if other is None else _beside(other, x, seen)
+    return other if other is None or shape is None else view(editor, step, other, shape)

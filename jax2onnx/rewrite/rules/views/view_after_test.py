@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import Array, lax
+
+from jax2onnx import to_onnx
+from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.testing.rewriting import PLACES, operator_counts
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((2, 3, 8), np.float32)
+UP, DOWN = (RNG.standard_normal(shape, np.float32) for shape in ((16, 8), (8, 16)))
+
+
+def linear(x: Array, weight: Any) -> Array:
+    return lax.dot_general(x, weight, (((x.ndim - 1,), (1,)), ((), ())))
+
+
+class Mlp(eqx.Module):
+    """Two layers on a tensor of three axes."""
+
+    up: Any
+    down: Any
+
+    def __call__(self, x: Array) -> Array:
+        return linear(jax.nn.gelu(2 * linear(x, self.up)), self.down)
+
+
+@pytest.mark.parametrize("specs", [[("B", 3, 8)], [("B", "T", 8)], [(2, 3, 8)]])
+def test_fires_between_products(specs: Any) -> None:
+    model = assert_agrees(Mlp(UP, DOWN), X, specs=specs, atol=1e-4)
+    assert [n for n in operators(model) if n not in ("Shape", "Concat")] == [
+        *("Reshape", "Gemm", "Mul", "Gelu", "Gemm", "Reshape"),
+    ]
+
+
+class Layer(eqx.Module):
+    weight: Any
+
+    def __call__(self, x: Array) -> Array:
+        return linear(x, self.weight)
+
+
+def test_outputs_of_modules_keep_their_names() -> None:
+    class Model(eqx.Module):
+        up: Layer
+        down: Layer
+
+        def __call__(self, x: Array) -> Array:
+            return jnp.tanh(self.down(jax.nn.gelu(self.up(x))))
+
+    model = to_onnx(Model(Layer(UP), Layer(DOWN)), [("B", 3, 8)])
+    made = {name for node in model.graph.node for name in node.output}
+    assert {"up/output", "down/output"} <= made
+
+
+def through_ones(x: Array) -> Array:
+    wide = jnp.expand_dims(x, 1)
+    return jax.nn.softmax(wide * 3, axis=-1).transpose(0, 2, 1, 3).squeeze(2)
+
+
+@pytest.mark.parametrize("specs", [[("B", 3, 8)], [(2, 3, 8)]])
+def test_fires_through_softmax(specs: Any) -> None:
+    model = assert_agrees(through_ones, X, specs=specs)
+    assert operators(model) == ["Mul", "Softmax"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_fires_inside(place: Any) -> None:
+    model = assert_agrees(place(through_ones), X)
+    counts = operator_counts(model)
+    assert counts["Transpose"] == 0
+
+
+def nothing_follows(x: Array) -> Array:
+    return jnp.sin(x.reshape(2, 24))
+
+
+def other_axis(x: Array) -> Array:
+    return jax.nn.softmax(x.reshape(2, 24), axis=-1).reshape(48)
+
+
+def other_operand(x: Array) -> Array:
+    return (x.reshape(2, 24) * np.arange(24, dtype=np.float32)).reshape(48)
+
+
+def read_by_others(x: Array) -> tuple[Array, Array]:
+    y = x.reshape(2, 24)
+    return jnp.sin(y).reshape(48), jnp.cos(y)
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (nothing_follows, ["Reshape", "Sin"]),
+        (other_axis, ["Reshape", "Softmax", "Reshape"]),
+        (other_operand, ["Reshape", "Mul", "Reshape"]),
+        (read_by_others, ["Reshape", "Sin", "Reshape", "Cos"]),
+    ],
+)
+def test_holds_back(function: Any, expected: list[str]) -> None:
+    model = assert_agrees(function, X)
+    assert sorted(operators(model)) == sorted(expected)
+
+
+def test_a_value_of_one_element_is_taken_for_no_operand_beside_it() -> None:
+    assert_agrees(lambda x: x[-1], np.arange(6, dtype=np.float32).reshape(3, 2), specs=[("T", 2)])
+
+
+def test_a_scalar_may_stand_beside_a_value_that_was_one() -> None:
+    def step(total: Array, x: Array) -> tuple[Array, None]:
+        one, other = total.reshape(1), x.reshape(1)
+        return (one * other + 2 * one).reshape(()), None
+
+    assert_agrees(lambda x: jax.lax.scan(step, x[0], x)[0], X.reshape(-1), specs=[("T",)])

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import Array, lax
+
+from jax2onnx import to_onnx
+from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.testing.rewriting import PLACES, operator_counts
+
+X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+WEIGHT = np.random.default_rng(0).standard_normal((6, 4), np.float32)
+
+
+class Heads(eqx.Module):
+    """A projection that is split into heads at once: two reshapes of one product."""
+
+    weight: Any
+
+    def __call__(self, x: Array) -> Array:
+        y = lax.dot_general(x, self.weight, (((2,), (1,)), ((), ())))
+        return y.reshape(*x.shape[:2], 2, 3)
+
+
+@pytest.mark.parametrize("specs", [[("B", 3, 4)], [(2, 3, 4)]])
+def test_fires(specs: Any) -> None:
+    model = assert_agrees(Heads(WEIGHT), X, specs=specs)
+    assert operators(model) == ["Reshape", "Gemm", "Reshape"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_fires_inside(place: Any) -> None:
+    class Model(eqx.Module):
+        weight: Any
+
+        def __call__(self, x: Array) -> Array:
+            result: Array = place(lambda x, weight: Heads(weight)(x))(x, self.weight)
+            return result
+
+    model = assert_agrees(Model(WEIGHT), X)
+    counts = operator_counts(model)
+    assert (counts["Gemm"], counts["Reshape"]) == (1, 2)
+
+
+@pytest.mark.parametrize("specs", [[("B", "T", 4)], [(2, 3, 4)]])
+def test_axis_that_comes_and_goes_around_a_permutation(specs: Any) -> None:
+    def function(x: Array) -> Array:
+        return x.reshape(*x.shape[:2], 2, 1, 2).transpose(0, 2, 1, 3, 4).squeeze(3)
+
+    assert operators(assert_agrees(function, X, specs=specs)) == ["Reshape", "Transpose"]
+
+
+def test_two_computed_shapes_become_one() -> None:
+    model = assert_agrees(Heads(WEIGHT), X, specs=[("B", "T", 4)])
+    counts = operator_counts(model)
+    assert (counts["Reshape"], counts["Concat"]) == (2, 1)
+
+
+def test_output_of_a_module_keeps_its_name() -> None:
+    class Model(eqx.Module):
+        heads: Heads
+
+        def __call__(self, x: Array) -> Array:
+            return jnp.tanh(self.heads(x))
+
+    model = to_onnx(Model(Heads(WEIGHT)), [("B", 3, 4)])
+    (node,) = [n for n in model.graph.node if "heads/output" in n.output]
+    assert node.op_type == "Gemm"
+
+
+def twice(x: Array) -> tuple[Array, Array]:
+    y = x.reshape(-1, 4)
+    return jnp.sin(y), y.reshape(x.shape[0], x.shape[1], 2, 2)
+
+
+def test_holds_back_where_only_the_second_shape_would_have_to_be_computed() -> None:
+    model = assert_agrees(twice, X, specs=[("B", "T", 4)])
+    assert operator_counts(model)["Reshape"] == 2

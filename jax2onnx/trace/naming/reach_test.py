@@ -1,0 +1,140 @@
+"""Arrays that a callable reaches by itself: each way of holding one, and the name that it gets."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from jax2onnx import onnx_function
+from jax2onnx.testing.agreement import assert_agrees, operators
+
+X = np.linspace(-2, 2, 24, dtype=np.float32).reshape(3, 8)
+KEY = jax.random.key(0)
+
+TABLE = jax.random.normal(KEY, (8, 8))
+HOST = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
+DOUBLES = np.linspace(0, 1, 64).reshape(8, 8)
+EQX = eqx.nn.Linear(8, 8, key=KEY)
+NNX = nnx.Linear(8, 8, rngs=nnx.Rngs(0))
+LINEN = nn.Dense(8)
+VARIABLES = LINEN.init(KEY, X)
+
+
+def project(x: jax.Array) -> jax.Array:
+    return x @ TABLE
+
+
+class Policy:
+    """An object of no framework."""
+
+    def __init__(self) -> None:
+        self.layers: list[Any] = [EQX, {"scale": TABLE}]
+
+    shift = np.linspace(0, 1, 8, dtype=np.float32)
+
+    def act(self, x: jax.Array) -> Any:
+        linear, rest = self.layers
+        return jax.vmap(linear)(x) @ rest["scale"] + self.shift
+
+
+def enclosed() -> Callable[[jax.Array], Any]:
+    encoder, scale = EQX, TABLE
+
+    def fn(x: jax.Array) -> Any:
+        return jax.vmap(encoder)(x) @ scale
+
+    return fn
+
+
+def looped(x: jax.Array) -> Any:
+    return jax.lax.scan(lambda c, _: (jnp.tanh(c @ TABLE), None), x, None, length=3)[0]
+
+
+REACHED: dict[str, Any] = {
+    "vmap of an Equinox module": (jax.vmap(EQX), {"weight", "bias"}),
+    "filter_vmap of one": (eqx.filter_vmap(EQX), {"weight", "bias"}),
+    "filter_jit of one": (eqx.filter_jit(eqx.filter_vmap(EQX)), {"weight", "bias"}),
+    "a lambda around one": (lambda x: jax.vmap(EQX)(x) + 1, {"weight", "bias"}),
+    "its method": (jax.vmap(EQX.__call__), {"weight", "bias"}),
+    "a lambda around an NNX module": (lambda x: NNX(x) + 1, {"kernel", "bias"}),
+    "its bound method": (NNX.__call__, {"kernel", "bias"}),
+    "vmap of it": (jax.vmap(NNX), {"kernel", "bias"}),
+    "Linen's apply": (lambda x: LINEN.apply(VARIABLES, x), {"params.kernel", "params.bias"}),
+    "a bound Linen method": (LINEN.bind(VARIABLES).__call__, {"params.kernel", "params.bias"}),
+    "two modules": (lambda x: NNX(jax.vmap(EQX)(x)), {"NNX.kernel", "NNX.bias"}),
+    "a closure": (enclosed(), {"encoder.weight", "scale"}),
+    "a global": (project, {"TABLE"}),
+    "a global of a callee": (lambda x: project(x) + 1, {"TABLE"}),
+    "numpy's array": (lambda x: x @ HOST, {"HOST"}),
+    "a partial": (functools.partial(lambda w, x: x @ w, TABLE), {"w"}),
+    "a partial of keywords": (functools.partial(lambda x, w: x @ w, w=TABLE), {"w"}),
+    "a lambda around a partial": (lambda x: functools.partial(project)(x) + 1, {"TABLE"}),
+    "an object": (Policy().act, {"layers.0.weight", "layers.1.scale", "shift"}),
+    "numpy's doubles": (lambda x: x @ DOUBLES, {"DOUBLES"}),
+    "under jit": (jax.jit(project), {"TABLE"}),
+    "in a loop": (looped, {"TABLE"}),
+}
+
+
+@pytest.mark.parametrize("how", REACHED)
+def test_an_array_keeps_the_name_of_its_path(how: str) -> None:
+    fn, names = REACHED[how]
+    model = assert_agrees(fn, X)
+    assert names <= {i.name for i in model.graph.initializer}
+
+
+def test_a_list_keeps_its_name() -> None:
+    tables = [TABLE, TABLE + 1]
+    model = assert_agrees(lambda x: x @ tables[0] @ tables[1], X)
+    assert {i.name for i in model.graph.initializer} == {"tables.0", "tables.1"}
+
+
+def test_a_captured_matrix_is_a_parameter_of_gemm() -> None:
+    assert operators(assert_agrees(jax.vmap(EQX), X, specs=[("B", 8)])) == ["Gemm"]
+
+
+def test_names_that_clash_are_numbered() -> None:
+    model = assert_agrees(project, X, input_names=["TABLE"])
+    assert {i.name for i in model.graph.initializer} == {"TABLE_1"}
+
+
+def test_an_index_stays_a_constant() -> None:
+    order = np.array([2, 0, 1])
+    model = assert_agrees(lambda x: x[order], X)
+    assert "order" not in {i.name for i in model.graph.initializer}
+
+
+def test_a_function_is_handed_what_it_captures() -> None:
+    @onnx_function
+    def mix(x: jax.Array) -> jax.Array:
+        return jnp.tanh(x @ TABLE)
+
+    model = assert_agrees(lambda x: mix(mix(x)), X)
+    assert operators(model) == ["mix", "mix"]
+    assert list(model.functions[0].input)[1:] == ["TABLE"]
+    assert [i.name for i in model.graph.initializer] == ["TABLE"]
+
+
+def test_a_function_in_a_function_is_handed_what_it_captures() -> None:
+    @onnx_function
+    def inner(x: jax.Array) -> jax.Array:
+        return jnp.tanh(jax.jit(project)(x))
+
+    @onnx_function
+    def outer(x: jax.Array) -> jax.Array:
+        return inner(inner(x)) + 1
+
+    model = assert_agrees(outer, X)
+    assert {f.name: list(f.input)[1:] for f in model.functions} == {
+        "inner": ["TABLE"],
+        "outer": ["TABLE"],
+    }

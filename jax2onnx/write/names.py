@@ -1,0 +1,110 @@
+"""Names: unique, printable, the same on every run, and as telling as lowering made them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import onnx_ir as ir
+
+from jax2onnx.graph.walk import bodies, nested_graphs, subgraphs
+
+# What onnx_ir calls a value or a node that nobody named. The numbers have gaps after pruning.
+_AUTOMATIC_VALUE = re.compile(r"val_\d+")
+_AUTOMATIC_NODE = re.compile(r"node_\w+_\d+")
+
+
+def name(model: ir.Model) -> None:
+    """Name every value, node and subgraph.
+
+    The main graph with all its subgraphs is one scope, and so is each function with its own.
+    Within a scope:
+
+    1. inputs, then outputs, then initializers keep their names before anything else may;
+    2. a value or node that has a printable name of its own keeps it, the first one where two agree
+       (the second gets a number: `x_1`);
+    3. a node without one is called after its operator, and a value after its node.
+    """
+    if not model.graph.name:
+        model.graph.name = "main"
+    for body in bodies(model):
+        _Scope(body).assign()
+
+
+class _Scope:
+    """The names of one scope; values, nodes and subgraphs have separate ones."""
+
+    def __init__(self, body: ir.Graph) -> None:
+        self._body = body
+        self._graphs = list(nested_graphs(body))
+        self._named: set[ir.Value] = set()
+        self._values = _Names(value.name for value in self._all_values())
+        self._nodes = _Names(node.name for graph in self._graphs for node in graph)
+        self._bodies = _Names(graph.name for graph in self._graphs)
+
+    def _all_values(self) -> Iterable[ir.Value]:
+        for graph in self._graphs:
+            yield from graph.inputs
+            yield from graph.initializers.values()
+            for node in graph:
+                yield from node.outputs
+
+    def assign(self) -> None:
+        for value in self._body.inputs:
+            self._name_value(value, "input")
+        for value in self._body.outputs:
+            self._name_value(value, "output", automatic=_AUTOMATIC_VALUE)
+        for graph in self._graphs:
+            for value in tuple(graph.initializers.values()):
+                self._name_value(value, "constant")
+        self._name_graph(self._body)
+
+    def _name_graph(self, graph: ir.Graph) -> None:
+        for value in graph.inputs:
+            self._name_value(value, "input")
+        for node in graph:
+            own = None if _AUTOMATIC_NODE.fullmatch(node.name or "") else node.name
+            node.name = self._nodes.claim(own, node.op_type)
+            for value in node.outputs:
+                if value.name != "":  # an optional output that is left out
+                    self._name_value(value, node.name, automatic=_AUTOMATIC_VALUE)
+            for inner in subgraphs(node):
+                inner.name = self._bodies.claim(inner.name, f"{node.name}_body")
+                self._name_graph(inner)
+
+    def _name_value(
+        self, value: ir.Value, otherwise: str, automatic: re.Pattern[str] | None = None
+    ) -> None:
+        if value in self._named:
+            return
+        self._named.add(value)
+        own = value.name
+        if automatic and own and automatic.fullmatch(own):
+            own = None
+        value.name = self._values.claim(own, otherwise)
+
+
+class _Names:
+    """Gives out names, each once, and never one that something still to come bears already."""
+
+    def __init__(self, present: Iterable[str | None]) -> None:
+        self._present = {name for name in present if name}
+        self._claimed: set[str] = set()
+        self._next: dict[str, int] = {}
+
+    def claim(self, own: str | None, otherwise: str) -> str:
+        """`own` if it is printable and free, else a numbered variant of it or of `otherwise`."""
+        if own and own not in self._claimed and own.isprintable():
+            self._claimed.add(own)
+            return own
+        base = own or otherwise
+        if not base.isprintable():
+            base = "".join(c if c.isprintable() else "_" for c in base)
+        number = self._next.get(base, 0)
+        fresh = f"{base}_{number}" if number else base
+        while fresh in self._present or fresh in self._claimed:
+            number += 1
+            fresh = f"{base}_{number}"
+        self._next[base] = number + 1
+        self._claimed.add(fresh)
+        return fresh

@@ -1,0 +1,81 @@
+"""Tensors by reference: initializers whose bytes lie in a file that is not the model's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import onnx_ir as ir
+
+from jax2onnx.errors import WriteError
+from jax2onnx.graph.walk import nested_graphs
+
+
+def references(model: ir.Model) -> Iterator[tuple[ir.Value, ir.ExternalTensor]]:
+    """The initializers, of the main graph and its subgraphs, that are references."""
+    for graph in nested_graphs(model.graph):
+        for value in graph.initializers.values():
+            if isinstance(value.const_value, ir.ExternalTensor):
+                yield value, value.const_value
+
+
+def file_of(tensor: ir.ExternalTensor, folder: Path) -> Path:
+    """Where the bytes lie now: under the tensor's own base folder, else beside the model."""
+    return Path(tensor.base_dir or folder) / tensor.location
+
+
+def check_references(model: ir.Model, folder: Path) -> None:
+    """Check what neither the serialiser nor `onnx.checker` does, for a model to lie in `folder`.
+
+    1. each location is a relative path with forward slashes and without `..`, since runtimes refuse
+       the others and an artifact must not know the machine that built it;
+    2. the file exists;
+    3. length is what type and shape need;
+    4. offset + length lies within the file.
+
+    Raises:
+        WriteError: names the tensor, the file and the first of these that fails.
+    """
+    sizes: dict[Path, int] = {}
+    for value, tensor in references(model):
+        location = str(tensor.location)
+        if not _is_portable(location):
+            raise WriteError(
+                f"tensor {value.name!r} refers to {location!r}; an ONNX model may refer only to a "
+                "relative path below its own folder. Give the file name as location and the "
+                "folder as base_dir."
+            )
+        path = file_of(tensor, folder)
+        if path not in sizes:
+            if not path.is_file():
+                raise WriteError(
+                    f"tensor {value.name!r} refers to {path}, which does not exist. "
+                    "Put the file there, or give its folder as the tensor's base_dir."
+                )
+            sizes[path] = path.stat().st_size
+        offset = tensor.offset or 0
+        length = tensor.nbytes if tensor.length is None else tensor.length
+        if length != tensor.nbytes:
+            raise WriteError(
+                f"tensor {value.name!r} takes {tensor.nbytes} bytes as {tensor.dtype.name}"
+                f"{list(tensor.shape)}, but its reference to {path} gives {length}. "
+                "Correct the reference's type, shape or length."
+            )
+        if offset < 0 or offset + length > sizes[path]:
+            raise WriteError(
+                f"tensor {value.name!r} lies at bytes {offset} to {offset + length} of {path}, "
+                f"which has {sizes[path]}. The file is truncated or not the one that was meant; "
+                "fetch it again."
+            )
+
+
+def _is_portable(location: str) -> bool:
+    path = PurePosixPath(location)
+    return (
+        bool(path.parts)
+        and "\\" not in location
+        and ".." not in path.parts
+        and not path.is_absolute()
+        and not PureWindowsPath(location).anchor
+        and path.as_posix() == location
+    )

@@ -1,0 +1,223 @@
+"""Downloading pinned files into a store: resumed where they broke off, checked as they stream."""
+
+import hashlib
+import http.client
+import re
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from weights.errors import WeightsError
+from weights.files.atomic import check_room, explained
+from weights.net.hub import HubPath
+from weights.net.web import Access, InterruptedTransferError, broken, open_url, shown
+from weights.progress import Advance, silent
+from weights.store.pins import Pin
+from weights.store.store import Store
+
+_BUFFER = 1 << 20
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+
+
+def download(url: str, pin: Pin, store: Store, access: Access, progress: Advance = silent) -> Path:
+    """Bring the file at ``url`` into ``store`` and return where it lies there.
+
+    Args:
+        url: ``https://...``, ``file:///...`` or ``hf://org/repo@revision/name``.
+        pin: the size and digest that the content must have.
+        store: holds the file at the end, and what has come so far if the connection breaks.
+        access: the hub, the token, and how patient to be.
+        progress: told of the bytes as they come.
+
+    Raises:
+        WeightsError: the file cannot be had or is not what is pinned; the message names the URL.
+    """
+    if url.startswith("file:"):
+        return store.add(_local_path(url), pin, progress)
+    address = HubPath.parse(url).resolve(access) if url.startswith("hf:") else url
+    with store.receiving(pin) as stream:
+        if stream is None:
+            progress(pin.size)
+            return store.path(pin)
+        partial = _Partial(stream, pin, store.partial(pin), progress)
+        try:
+            with _explained_kept(partial, address):
+                _complete(partial, address, access)
+        except _UnusableError as error:
+            store.discard(pin)
+            raise WeightsError(str(error)) from None
+        return store.keep(pin, stream)
+
+
+class _UnusableError(Exception):
+    """What has come is worth nothing and must not stay; the message is complete."""
+
+
+class _Partial:
+    """A partial file and the digest of what is in it."""
+
+    def __init__(self, stream: BinaryIO, pin: Pin, path: Path, progress: Advance) -> None:
+        self.pin = pin
+        self.path = path
+        self.size = 0
+        self._stream = stream
+        self._progress = progress
+        self._digest = hashlib.sha256()
+        while chunk := stream.read(_BUFFER):
+            self._count(chunk)
+        self.inherited = self.size > 0
+
+    @property
+    def is_right(self) -> bool:
+        return self.size == self.pin.size and self._digest.hexdigest() == self.pin.sha256
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def append(self, chunk: bytes) -> None:
+        try:
+            with explained(self.path):
+                view = memoryview(chunk)
+                while view:
+                    view = view[self._stream.write(view) :]
+        except WeightsError as error:
+            raise _UnusableError(str(error)) from None
+        self._count(chunk)
+
+    def restart(self) -> None:
+        """Forget what has come so far."""
+        self._progress(-self.size)
+        self._stream.seek(0)
+        self._stream.truncate()
+        self._digest = hashlib.sha256()
+        self.size = 0
+        self.inherited = False
+
+    def _count(self, chunk: bytes) -> None:
+        self._digest.update(chunk)
+        self.size += len(chunk)
+        self._progress(len(chunk))
+
+
+@contextmanager
+def _explained_kept(partial: _Partial, url: str) -> Iterator[None]:
+    """Say that another run continues where this one gave up."""
+    try:
+        yield
+    except InterruptedTransferError as error:
+        kept = f" {partial.size:,} of {partial.pin.size:,} bytes are kept:" if partial.size else ""
+        raise WeightsError(
+            f"{error}, and did so repeatedly.{kept} run again to "
+            f"{'continue' if kept else 'try again'}; check the network and HTTPS_PROXY."
+        ) from None
+    except WeightsError as error:
+        if shown(url) in str(error):
+            raise
+        raise WeightsError(f"{shown(url)}: {error}") from None
+
+
+def _complete(partial: _Partial, url: str, access: Access) -> None:
+    """Fill ``partial`` up, in as many attempts as progress is made in."""
+    failures = 0
+    while not partial.is_right:
+        if partial.size >= partial.pin.size:
+            _refuse_or_restart(partial, url)
+        before = partial.size
+        try:
+            _receive(partial, url, access)
+        except InterruptedTransferError:
+            failures = 1 if partial.size > before else failures + 1
+            if failures >= access.attempts:
+                raise
+            time.sleep(access.pause * 2 ** (failures - 1))
+        else:
+            if not partial.is_right:
+                _refuse_or_restart(partial, url)
+
+
+def _refuse_or_restart(partial: _Partial, url: str) -> None:
+    """The whole file has come and is wrong: perhaps what an earlier run had left was."""
+    if not partial.inherited:
+        raise _UnusableError(
+            f"{shown(url)} has sha256 {partial.sha256}; {partial.pin.sha256} is pinned for "
+            f"{partial.pin.name}. The file has changed at its source, or the pin is wrong: compare "
+            "them, and pin again only what you trust."
+        )
+    partial.restart()
+
+
+def _receive(partial: _Partial, url: str, access: Access) -> None:
+    """One request: what is missing of the file, or all of it where the server cannot continue."""
+    headers = {"Range": f"bytes={partial.size}-"} if partial.size else {}
+    with open_url(url, access, headers) as response:
+        _check_answer(partial, response, url)
+        _check_room(partial)
+        while True:
+            try:
+                chunk = response.read(_BUFFER)
+            except (OSError, http.client.HTTPException) as error:
+                raise broken(error, url) from None
+            if not chunk:
+                break
+            if partial.size + len(chunk) > partial.pin.size:
+                raise _UnusableError(_wrong_size(partial, url, "more"))
+            partial.append(chunk)
+    if partial.size < partial.pin.size:
+        raise InterruptedTransferError(
+            f"{shown(url)}: the transfer ended after {partial.size:,} of {partial.pin.size:,} bytes"
+        )
+
+
+def _check_answer(partial: _Partial, response: http.client.HTTPResponse, url: str) -> None:
+    """Refuse what is not the file before it is read; begin anew where the server does."""
+    begin, total = 0, response.headers.get("Content-Length", "")
+    if response.status == http.HTTPStatus.PARTIAL_CONTENT:
+        match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        begin, total = (int(match[1]), match[2]) if match else (-1, "")
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise WeightsError(
+            f"{shown(url)} is sent compressed, though that was not asked for. Try another source."
+        )
+    page = response.headers.get_content_type() in ("text/html", "application/xhtml+xml")
+    if page and not partial.pin.name.endswith((".html", ".htm")):
+        raise _UnusableError(
+            f"{shown(url)} answers with a web page, perhaps a login page, not with the file. "
+            "Check the URL; if it needs a login, set HF_TOKEN or fetch the file by hand."
+        )
+    if total.isdecimal() and int(total) != partial.pin.size:
+        raise _UnusableError(_wrong_size(partial, url, f"{int(total):,}"))
+    if begin not in (0, partial.size):
+        raise _UnusableError(
+            f"{shown(url)} continues at byte {begin}, not at {partial.size} as it was asked to. "
+            "Run again to begin anew."
+        )
+    if begin != partial.size:
+        partial.restart()
+
+
+def _check_room(partial: _Partial) -> None:
+    """Refuse a download that the disk cannot hold."""
+    try:
+        check_room(partial.path.parent, partial.pin.size - partial.size)
+    except WeightsError as error:
+        raise _UnusableError(str(error)) from None
+
+
+def _wrong_size(partial: _Partial, url: str, found: str) -> str:
+    return (
+        f"{shown(url)} has {found} bytes; {partial.pin.size:,} are pinned for {partial.pin.name}. "
+        "The file has changed at its source, or the pin is wrong: compare them, and pin again only "
+        "what you trust."
+    )
+
+
+def _local_path(url: str) -> Path:
+    parts = urllib.parse.urlsplit(url)
+    if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+        raise WeightsError(f"{shown(url)} is not a file of this machine. Use file:///folder/name.")
+    return Path(urllib.request.url2pathname(parts.path))

@@ -1,0 +1,67 @@
+"""Coming by pinned files, wherever they are."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from weights.errors import WeightsError
+from weights.net.download import download
+from weights.net.web import Access
+from weights.progress import Advance, silent
+from weights.store.pins import Pin, Pins
+from weights.store.store import Store
+
+
+def fetch(
+    pins: Pins,
+    store: Store,
+    access: Access,
+    *,
+    folders: Sequence[Path] = (),
+    progress: Advance = silent,
+) -> Path:
+    """Bring every pinned file into ``store`` and return its view: a folder that holds them by name.
+
+    A file is looked for in the store, then in ``folders``, then at the pins' origin.
+
+    Args:
+        pins: what is wanted.
+        store: where it goes; what it holds already is neither fetched nor read again.
+        access: the hub, the token, and how patient to be.
+        folders: content-addressed folders: files named by their sha256, there or in ``sha256/``.
+            A store is one, and so is the ``blobs`` folder of a hub's cache.
+        progress: told of the bytes as they come; `Pins.size` in all.
+
+    Raises:
+        WeightsError: a file is nowhere, or is not what is pinned.
+    """
+    for pin in pins.files:
+        if store.find(pin) is not None:
+            progress(pin.size)
+        elif found := _in_folders(pin, folders):
+            store.add(found, pin, progress)
+        elif pins.origin is not None:
+            download(
+                f"{pins.origin.rstrip('/')}/{_as_url(pin, pins)}", pin, store, access, progress
+            )
+        else:
+            places = "".join(f", nor in {folder}" for folder in folders)
+            raise WeightsError(
+                f"{pin.name} (sha256 {pin.sha256}) is not in the store of weights"
+                f"{places}, and its pins name no origin to fetch it from. Give them an origin, or "
+                "name a folder that holds it under its sha256."
+            )
+    return store.view(pins)
+
+
+def _as_url(pin: Pin, pins: Pins) -> str:
+    # The path of an hf:// URL is quoted when it is resolved.
+    return pin.name if (pins.origin or "").startswith("hf:") else quote(pin.name)
+
+
+def _in_folders(pin: Pin, folders: Sequence[Path]) -> Path | None:
+    for folder in folders:
+        for file in (folder / "sha256" / pin.sha256, folder / pin.sha256):
+            if file.is_file():
+                return file
+    return None

@@ -1,0 +1,166 @@
+"""Model hubs that speak the protocol of huggingface.co: paths, listings, pins.
+
+``hf://org/repo@revision/name`` is ``<endpoint>/org/repo/resolve/revision/name``. The revision is a
+commit, a branch or a tag; what is pinned is always the commit.
+"""
+
+import fnmatch
+import hashlib
+import http.client
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urljoin
+
+from weights.errors import WeightsError
+from weights.files.strict_json import MAX_BYTES, parse, parse_object
+from weights.net.web import Access, InterruptedTransferError, broken, open_url, shown
+from weights.progress import Advance, silent
+from weights.store.pins import Pin, Pins
+
+PINNED = ("*.safetensors", "*.json")
+"""What `pin_hub` pins: the weights, and the JSON files that describe them."""
+
+_PATH = re.compile(
+    r"hf://(?P<org>[\w][\w.-]*)/(?P<repo>[\w][\w.-]*)"
+    r"(?:@(?P<revision>[\w][\w.%-]*))?(?:/(?P<path>[^?#\s]+))?/?",
+    re.ASCII,
+)
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
+
+
+@dataclass(frozen=True, slots=True)
+class HubPath:
+    """A repository of a hub at a revision, and a folder or file in it (or "")."""
+
+    repository: str
+    revision: str
+    path: str
+
+    @classmethod
+    def parse(cls, url: str) -> "HubPath":
+        """Take ``hf://org/repo[@revision][/path]`` apart; the revision defaults to ``main``.
+
+        Raises:
+            WeightsError: the URL is not of that form.
+        """
+        match = _PATH.fullmatch(url)
+        path = (match["path"] or "").rstrip("/") if match else ""
+        if match is None or {"", ".", ".."} & set(path.split("/") if path else []):
+            raise WeightsError(
+                f"{shown(url)} is not of the form hf://org/repo@revision or "
+                "hf://org/repo@revision/folder. Correct it."
+            )
+        repository = f"{match['org']}/{match['repo']}"
+        return cls(repository, match["revision"] or "main", path)
+
+    def resolve(self, access: Access) -> str:
+        """The URL under which the hub serves the file."""
+        return f"{access.endpoint}/{self.repository}/resolve/{self.revision}/{quote(self.path)}"
+
+    def api(self, access: Access, kind: str, revision: str) -> str:
+        """The URL of the hub's interface: ``kind`` is ``revision`` or ``tree``."""
+        return f"{access.endpoint}/api/models/{self.repository}/{kind}/{revision}"
+
+
+def pin_hub(
+    url: str,
+    access: Access,
+    include: Sequence[str] = PINNED,
+    progress: Advance = silent,
+) -> Pins:
+    """Pin the files of a hub's repository, or of one folder of it, at the commit of its revision.
+
+    Large files are not fetched: the hub's listing has their digests. Small ones are fetched and
+    hashed.
+
+    Args:
+        url: ``hf://org/repo[@revision][/folder]``.
+        access: the hub and the token.
+        include: patterns of file names; files in subfolders are never included.
+        progress: told of the bytes of the small files.
+
+    Raises:
+        WeightsError: no such repository, revision or folder, or nothing in it to pin.
+    """
+    where = HubPath.parse(url)
+    commit = _commit(where, access)
+    folder = f"/{where.path}" if where.path else ""
+    origin = f"hf://{where.repository}@{commit}{folder}"
+    pins = []
+    for entry in _listing(where, commit, access):
+        name = entry["path"].rpartition("/")[2]
+        if entry["type"] == "file" and any(fnmatch.fnmatchcase(name, p) for p in include):
+            pins.append(_pin(name, entry, origin, access, progress))
+    if not any(pin.name.endswith(".safetensors") for pin in pins):
+        raise WeightsError(
+            f"{url} holds no safetensors among {', '.join(include)}. Only safetensors are read: "
+            "choose a repository, revision or folder that has them."
+        )
+    return Pins(tuple(pins), origin)
+
+
+def _commit(where: HubPath, access: Access) -> str:
+    url = where.api(access, "revision", where.revision)
+    answer = parse_object(_get(url, access)[0], shown(url), "Check HF_ENDPOINT.")
+    commit = answer.get("sha")
+    if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+        raise WeightsError(f"{shown(url)} names no commit. Check HF_ENDPOINT: is it a model hub?")
+    return commit
+
+
+def _listing(where: HubPath, commit: str, access: Access) -> Iterator[dict[str, Any]]:
+    """Entries of the folder, from as many pages as the hub makes of them."""
+    url = where.api(access, "tree", commit) + (f"/{quote(where.path)}" if where.path else "")
+    seen = set()
+    while url not in seen:
+        seen.add(url)
+        raw, following = _get(url, access)
+        entries = parse(raw, shown(url), "Check HF_ENDPOINT.")
+        if not isinstance(entries, list):
+            raise WeightsError(f"{shown(url)} is no listing. Check HF_ENDPOINT: is it a model hub?")
+        for entry in entries:
+            if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
+                raise WeightsError(f"{shown(url)}: malformed listing. Check HF_ENDPOINT.")
+            yield {"type": None, **entry}
+        if following is None:
+            return
+        url = urljoin(url, following)
+    raise WeightsError(f"{shown(url)}: the listing goes round in a circle. Check HF_ENDPOINT.")
+
+
+def _pin(name: str, entry: dict[str, Any], origin: str, access: Access, progress: Advance) -> Pin:
+    lfs = entry.get("lfs")
+    if isinstance(lfs, dict):
+        return Pin(name, str(lfs.get("oid")), int(lfs.get("size", -1)))
+    url = HubPath.parse(f"{origin}/{name}").resolve(access)
+    raw, _ = _get(url, access)
+    progress(len(raw))
+    return Pin(name, hashlib.sha256(raw).hexdigest(), len(raw))
+
+
+def _get(url: str, access: Access) -> tuple[bytes, str | None]:
+    """Fetch something small; also the URL of the next page, if the server names one."""
+    for attempt in range(access.attempts):
+        try:
+            with open_url(url, access) as response:
+                raw = response.read(MAX_BYTES + 1)
+                length = response.headers.get("Content-Length", "")
+                if length.isdecimal() and len(raw) < min(int(length), MAX_BYTES):
+                    raise InterruptedTransferError(f"{shown(url)}: the answer ended early")
+                match = _NEXT.search(response.headers.get("Link", ""))
+                break
+        except (OSError, http.client.HTTPException) as error:
+            problem = broken(error, url)
+        except InterruptedTransferError as error:
+            problem = error
+        if attempt + 1 < access.attempts:
+            time.sleep(access.pause * 2**attempt)
+    else:
+        raise WeightsError(f"{problem}, and did so repeatedly. Check the network and HTTPS_PROXY.")
+    if len(raw) > MAX_BYTES:
+        raise WeightsError(f"{shown(url)} is larger than {MAX_BYTES:,} bytes. Check HF_ENDPOINT.")
+    return raw, match[1] if match else None

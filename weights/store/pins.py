@@ -1,0 +1,217 @@
+"""Digest files: which bytes a checkpoint consists of, and where they come from.
+
+A digest file is JSON, sorted, one file a line, so that a change of weights reads well in a review::
+
+    {
+      "origin": "hf://openai/gpt-oss-20b@d666cf3b67006cf8227666739edf25164aaffdeb",
+      "files": [
+        {"name": "config.json", "sha256": "1c1e04ef...", "size": 1806},
+        {"name": "model.safetensors", "sha256": "82da31ce...", "size": 13761264768}
+      ]
+    }
+
+``origin`` is a URL to which ``/name`` is added, or absent when the bytes are only known by digest.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from weights.errors import WeightsError
+from weights.files.atomic import atomic_file, explained
+from weights.files.checkpoint import check_inside, is_plain_name
+from weights.files.strict_json import read_object
+from weights.progress import Advance, silent
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_ORIGIN = re.compile(r"(https|http|hf|file)://[^\s?#]+")
+_PIN = {"name": str, "sha256": str, "size": int}
+_BUFFER = 1 << 22
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pin:
+    """One file by its content.
+
+    Attributes:
+        name: a plain file name.
+        sha256: 64 lower-case hexadecimal digits.
+        size: in bytes.
+    """
+
+    name: str
+    sha256: str
+    size: int
+
+    def __post_init__(self) -> None:
+        if not is_plain_name(self.name):
+            raise WeightsError(
+                f"{self.name!r} cannot be pinned: a pin needs a plain file name, without '/', '\\' "
+                "or '..'."
+            )
+        if not _SHA256.fullmatch(self.sha256):
+            raise WeightsError(
+                f"the pin of {self.name}: sha256 {self.sha256!r} is not 64 lower-case hexadecimal "
+                "digits. Take it from `sha256sum`."
+            )
+        if self.size < 0:
+            raise WeightsError(
+                f"the pin of {self.name}: size {self.size!r} is not a number of bytes. "
+                "Take it from `wc -c`."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """The files of one checkpoint, sorted by name, and the URL they lie under (or None)."""
+
+    files: tuple[Pin, ...]
+    origin: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "files", tuple(sorted(self.files)))
+        names = [pin.name for pin in self.files]
+        if not names:
+            raise WeightsError("no file is pinned. Pin at least one safetensors file.")
+        for name, after in pairwise(names):
+            if name == after:
+                raise WeightsError(f"{name} is pinned twice. Keep one of the two pins.")
+        if self.origin is not None and not _ORIGIN.fullmatch(self.origin):
+            raise WeightsError(
+                "an origin must be an https://, file:// or hf:// URL without a query. "
+                "Credentials never belong in a pin: the token is taken from HF_TOKEN."
+            )
+        if self.origin is not None and "@" in self.origin.split("/")[2]:
+            raise WeightsError(
+                "an origin must not hold a user name or password. Remove them: the token is taken "
+                "from HF_TOKEN."
+            )
+
+    @property
+    def size(self) -> int:
+        """Of all files together, in bytes."""
+        return sum(pin.size for pin in self.files)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of names, digests and sizes: equal for equal files, whatever their origin."""
+        lines = [f"{pin.sha256} {pin.size} {pin.name}\n" for pin in self.files]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    @classmethod
+    def read(cls, file: Path) -> "Pins":
+        """Read a digest file.
+
+        Raises:
+            WeightsError: the file is missing or malformed, with the field at fault.
+        """
+        members = read_object(file, "Write it with `python -m exporters pin`.")
+        try:
+            return cls._from_json(members)
+        except WeightsError as error:
+            raise WeightsError(f"{file}: {error}") from None
+
+    @classmethod
+    def _from_json(cls, members: dict[str, Any]) -> "Pins":
+        if unknown := sorted(members.keys() - {"origin", "files"}):
+            raise WeightsError(f"unknown field {unknown[0]!r}. Known are origin and files.")
+        files = members.get("files")
+        if not isinstance(files, list):
+            raise WeightsError("files must be a list of objects with name, sha256 and size.")
+        for entry in files:
+            if not isinstance(entry, dict) or _types_of(entry) != _PIN:
+                raise WeightsError(
+                    "every entry of files must hold exactly a name, a sha256 and a size in bytes, "
+                    f"not {entry!r}."
+                )
+        origin = members.get("origin")
+        if origin is not None and not isinstance(origin, str):
+            raise WeightsError("origin must be a string.")
+        return cls(tuple(Pin(**entry) for entry in files), origin)
+
+    def dumps(self) -> str:
+        """The digest file as text: the same for the same pins, one line a file."""
+        entries = [
+            json.dumps({"name": pin.name, "sha256": pin.sha256, "size": pin.size})
+            for pin in self.files
+        ]
+        origin = "" if self.origin is None else f'  "origin": {json.dumps(self.origin)},\n'
+        return f'{{\n{origin}  "files": [\n    ' + ",\n    ".join(entries) + "\n  ]\n}\n"
+
+    def write(self, file: Path) -> None:
+        """Write the digest file, atomically."""
+        with atomic_file(file) as stream:
+            stream.write(self.dumps().encode())
+
+    def verify(self, folder: Path, progress: Advance = silent) -> None:
+        """Check that every pinned file lies in ``folder`` with its size and digest.
+
+        Raises:
+            WeightsError: naming every file that is missing or differs, expected and found.
+        """
+        wrong = []
+        for pin in self.files:
+            try:
+                check_file(check_inside(folder, pin.name), pin, progress)
+            except WeightsError as error:
+                wrong.append(str(error))
+        if wrong:
+            raise WeightsError("\n".join(wrong))
+
+
+def _types_of(entry: dict[str, Any]) -> dict[str, type]:
+    return {field: type(value) for field, value in entry.items()}
+
+
+def pin_folder(folder: Path, names: Iterable[str], progress: Advance = silent) -> Pins:
+    """Pin files of a folder by reading them.
+
+    Raises:
+        WeightsError: a file is missing or cannot be read.
+    """
+    pins = []
+    for name in names:
+        file = check_inside(folder, name)
+        sha256, size = hash_file(file, progress)
+        pins.append(Pin(name, sha256, size))
+    return Pins(tuple(pins))
+
+
+def hash_file(file: Path, progress: Advance = silent) -> tuple[str, int]:
+    """Return a file's SHA-256 in hexadecimal and its size in bytes."""
+    if not file.is_file():
+        state = "is not a regular file" if file.exists() else "does not exist"
+        raise WeightsError(f"{file} {state}. Fetch it, or correct the path.")
+    digest = hashlib.sha256()
+    size = 0
+    buffer = memoryview(bytearray(_BUFFER))
+    with explained(file), file.open("rb", buffering=0) as stream:
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
+        while count := stream.readinto(buffer):
+            digest.update(buffer[:count])
+            size += count
+            progress(count)
+    return digest.hexdigest(), size
+
+
+def check_file(file: Path, pin: Pin, progress: Advance = silent) -> None:
+    """Check one file against its pin; the size first, because it costs nothing.
+
+    Raises:
+        WeightsError: the file is missing or differs, with what was expected and found.
+    """
+    remedy = (
+        "Fetch it again; if it was meant to change, write the pins again and review the change."
+    )
+    if file.is_file() and (size := file.stat().st_size) != pin.size:
+        raise WeightsError(f"{file} has {size} bytes; {pin.size} are pinned. {remedy}")
+    sha256, _ = hash_file(file, progress)
+    if sha256 != pin.sha256:
+        raise WeightsError(f"{file} has sha256 {sha256}; {pin.sha256} is pinned. {remedy}")
