@@ -61,7 +61,7 @@ def test_another_process_writes_the_same(tmp_path: Path, hash_seed: str) -> None
         "import os, sys; os.umask(0o077)\n"
         "from pathlib import Path\n"
         "from weights.synthetic.synthetic_test import CONFIG, TENSORS\n"
-        "from weights.synthetic import write_checkpoint\n"
+        "from weights import write_checkpoint\n"
         "shuffled = {name: TENSORS[name] for name in sorted(set(TENSORS), key=hash)}\n"
         "write_checkpoint(Path(sys.argv[1]), CONFIG, shuffled, 7)\n"
     )
