@@ -1,4 +1,4 @@
-"""Measures, and prints what docs/performance.md quotes.
+"""Measures, and prints what docs/guides/performance.md quotes.
 
 ./pants export --resolve=tests
 dist/export/python/virtualenvs/tests/3.11*/bin/python -m benchmarks [FIGURE...]

@@ -123,7 +123,7 @@ def test_a_conversion_loads_no_framework_and_no_runtime(installed: Path, tmp_pat
 
 
 def test_the_quickstart_runs(installed: Path, tmp_path: Path) -> None:
-    page = (REPOSITORY / "docs" / "quickstart.md").read_text()
+    page = (REPOSITORY / "docs" / "guides" / "quickstart.md").read_text()
     blocks = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert len(blocks) > 2
     assert 'to_onnx(model, [("B", 30)], return_mode="file", output_path=' in blocks[0]

@@ -182,7 +182,7 @@ def test_what_was_converted_lacks_nothing(double: bool) -> None:
 def test_the_guide_to_deployment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    guide = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text()
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "deployment.md").read_text()
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     for code in re.findall(r"```python\n(.*?)```", guide, re.DOTALL):

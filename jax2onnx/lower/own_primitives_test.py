@@ -173,7 +173,7 @@ def test_all_that_is_missing_is_listed_at_once() -> None:
     assert all("own_primitives_test.py:" in where for _, where in caught.value.missing)
     assert "there is one for erf_inv" in message
     assert "register_lowering" in message
-    assert "docs/primitives.md" in message
+    assert "docs/guides/primitives.md" in message
 
 
 def test_what_no_model_can_do_says_why() -> None:
