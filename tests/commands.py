@@ -79,7 +79,7 @@ def export_request(
         "version": 1,
         "action": "export",
         "target": f"exporters:{family}",
-        "exporter": f"exporters.{family}.export:export",
+        "exporter": f"exporters.families.{family}.export:export",
         "options": dict(options or {}),
         "opset": 23,
         "weights": [weights],

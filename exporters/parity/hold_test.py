@@ -27,11 +27,11 @@ def exported(
     """The artifact of a family's small checkpoint, and its test against JAX."""
     family = request.param
     checkpoint = Checkpoint.open(FIXTURES / FAMILIES[family])
-    exporter = f"exporters.{family}.export:export"
+    exporter = f"exporters.families.{family}.export:export"
     artifact = tmp_path_factory.mktemp(family) / "model.onnx"
     weights = Weights("weights:w", "MIT", "made up", [])
     export(Request(f"exporters:{family}", exporter, {}, 23, checkpoint, weights), artifact)
-    reference = f"exporters.{family}.parity:against_jax"
+    reference = f"exporters.families.{family}.parity:against_jax"
     return parity.Test(
         f"exporters:{family}", artifact, exporter, {}, reference, None, "cpu", 1e-4, 1e-4
     ), checkpoint
