@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 
 class Jax2OnnxError(Exception):
@@ -38,10 +39,15 @@ class UnsupportedPrimitiveError(Jax2OnnxError, NotImplementedError):
         missing: ``(primitive name, user's source line)`` of each, in the order of the trace.
     """
 
-    def __init__(self, missing: Sequence[tuple[str, str]], known: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        missing: Sequence[tuple[str, str]],
+        known: Sequence[str] = (),
+        reasons: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.missing = tuple(missing)
         lines = "\n".join(
-            f"  {name}  at {where}{_remark(name, known)}" for name, where in self.missing
+            f"  {name}  at {where}{_remark(name, known, reasons)}" for name, where in self.missing
         )
         count = len(dict(self.missing))
         super().__init__(
@@ -62,13 +68,19 @@ _REASONS = (
 )  # fmt: skip
 
 
-def _remark(name: str, known: Sequence[str]) -> str:
+def _remark(name: str, known: Sequence[str], reasons: Mapping[str, str]) -> str:
     """Why a primitive has no lowering, or which of a similar name has one."""
-    reason = next((text for pattern, text in _REASONS if re.search(pattern, name)), None)
+    reason = reasons.get(name) or next(
+        (text for pattern, text in _REASONS if re.search(pattern, name)), None
+    )
     near = difflib.get_close_matches(name, known, 1, 0.75)
     if reason is None and near:
         reason = f"there is one for {near[0]}"
     return f" ({reason})" if reason else ""
+
+
+class JaxVersionError(Jax2OnnxError, NotImplementedError):
+    """The installed release of JAX lacks something that this conversion needs of its internals."""
 
 
 class LoweringError(Jax2OnnxError):

@@ -19,7 +19,7 @@ from typing import Any, TypeVar, overload
 import jax
 import numpy as np
 from jax import tree_util
-from jax._src import source_info_util
+from jax.extend import source_info_util
 
 from jax2onnx.errors import InputError
 from jax2onnx.marks import Mark, Variant

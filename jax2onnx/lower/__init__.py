@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import onnx_ir as ir
 
+from jax2onnx import jax_internals
 from jax2onnx.errors import InputError, UnsupportedPrimitiveError
 from jax2onnx.lower import plain_numbers as _plain_numbers  # noqa: F401  fills its table
 from jax2onnx.lower import rules as _rules  # noqa: F401  fills the registry
@@ -69,7 +70,8 @@ def lower(
     ctx.parameters |= {v: p.path for v, p in zip(operands, traced.parameters, strict=False)}
     results = ctx.lower_jaxpr(traced.jaxpr, traced.consts, operands)
     if calls.missing:
-        raise UnsupportedPrimitiveError(list(calls.missing), [p.name for p in LOWERINGS])
+        known = [p.name for p in LOWERINGS]
+        raise UnsupportedPrimitiveError(list(calls.missing), known, jax_internals.moved())
     outputs = ctx.as_outputs(results, traced.output_names)
     _name_module_outputs(ctx, outputs)
     used = _bind(parameters, everything, tensors or {})

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import onnx_ir as ir
-from jax._src.export.shape_poly import _DimExpr, _DimFactor
 
 from jax2onnx.errors import SymbolicDimensionError
+from jax2onnx.jax_internals import DimExpr, DimFactor
 from jax2onnx.lower.builder import Builder
 from jax2onnx.lower.dtypes import INT64
 
@@ -43,7 +43,7 @@ class Dimensions:
                 if not isinstance(dim, int):
                     self._add_source(value, axis, dim)
 
-    def _add_source(self, value: ir.Value, axis: int, dim: _DimExpr) -> None:
+    def _add_source(self, value: ir.Value, axis: int, dim: DimExpr) -> None:
         variables = sorted(dim._get_vars())
         if len(variables) != 1:
             self._shared.append((value, axis, dim))
@@ -67,7 +67,7 @@ class Dimensions:
     def _emit(self, op_type: str, *inputs: ir.Value, **attributes: Any) -> ir.Value:
         return self._builder.emit(op_type, inputs, attributes, dtypes=(INT64,), dims=((1,),))[0]
 
-    def _expression(self, dim: _DimExpr) -> ir.Value:
+    def _expression(self, dim: DimExpr) -> ir.Value:
         terms = []
         for term, coefficient in dim._sorted_terms:
             factors = [self._factor(f) for f, power in term._factors for _ in range(power)]
@@ -82,18 +82,18 @@ class Dimensions:
             total = self._emit("Add", total, term_value)
         return total
 
-    def _factor(self, factor: _DimFactor) -> ir.Value:
+    def _factor(self, factor: DimFactor) -> ir.Value:
         if factor.var is not None:
             return self.variable(factor.var)
         left, right = (self.value(_plain(operand)) for operand in factor.operands)
         match factor.operation:
-            case _DimFactor.MAX:
+            case DimFactor.MAX:
                 return self._emit("Max", left, right)
-            case _DimFactor.MIN:
+            case DimFactor.MIN:
                 return self._emit("Min", left, right)
         # ONNX's integer Mod has the sign of the divisor, as Python's has.
         remainder = self._emit("Mod", left, right)
-        if factor.operation == _DimFactor.MOD:
+        if factor.operation == DimFactor.MOD:
             return remainder
         return self._emit("Div", self._emit("Sub", left, remainder), right)
 
@@ -134,16 +134,16 @@ class Dimensions:
 
 
 def _plain(dim: Any) -> Any:
-    constant = _DimExpr._to_constant(dim)
+    constant = DimExpr._to_constant(dim)
     return dim if constant is None else int(constant)
 
 
-def _linear(dim: _DimExpr, name: str) -> tuple[int, Any] | None:
+def _linear(dim: DimExpr, name: str) -> tuple[int, Any] | None:
     """``(scale, rest)`` of a dimension that is ``scale * name + rest``."""
     for term, coefficient in dim._sorted_terms:
         if term.to_var() == name and coefficient > 0:
             scale = int(coefficient)
-            rest = _plain(dim - scale * _DimExpr._from_var(name, dim.scope))
+            rest = _plain(dim - scale * DimExpr._from_var(name, dim.scope))
             if isinstance(rest, int) or name not in rest._get_vars():
                 return scale, rest
     return None

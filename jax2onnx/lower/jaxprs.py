@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from jax._src import source_info_util
-from jax._src.core import InternalMutableArrayEffect
-from jax._src.state.discharge import discharge_state
-from jax.extend import core
+from jax.extend import core, source_info_util
+
+from jax2onnx.jax_internals import InternalMutableArrayEffect, discharge_state
 
 _OF_JAX = str(Path(jax.__file__).parent)
 
@@ -28,7 +27,8 @@ def without_references(closed: core.ClosedJaxpr) -> core.ClosedJaxpr:
     """The same computation on values, where it writes to arrays of its own (`jax.new_ref`)."""
     if not any(isinstance(e, InternalMutableArrayEffect) for e in closed.jaxpr.effects):
         return closed
-    return discharge_state(closed)
+    discharged: core.ClosedJaxpr = discharge_state(closed)
+    return discharged
 
 
 def source_line(eqn: core.JaxprEqn) -> str:

@@ -17,9 +17,9 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 from jax import export
-from jax._src.export import shape_poly
 
 from jax2onnx.errors import InputError, ModelError, SymbolicDimensionWarning
+from jax2onnx.jax_internals import DIMENSIONS_FILE, BoundsPrecision, bounds_decision
 from jax2onnx.trace.undecided import UNDECIDED, concerns_dimension, undecided
 
 Dim: TypeAlias = Any
@@ -72,7 +72,7 @@ class _Scope(export.SymbolicScope):
     def _check_same_scope(self, other: Any, *args: Any, **kwargs: Any) -> None:
         super()._check_same_scope(other, *args, **kwargs)
         frame, compared = sys._getframe(1), None
-        while frame.f_code.co_filename == shape_poly.__file__ and frame.f_back is not None:
+        while frame.f_code.co_filename == DIMENSIONS_FILE and frame.f_back is not None:
             if frame.f_code.co_name == "__eq__":
                 compared = frame.f_locals["self"], frame.f_locals["other"]
             frame = frame.f_back
@@ -91,7 +91,7 @@ class _Scope(export.SymbolicScope):
 
 def _differ(left: Dim, right: Dim) -> bool:
     """Whether two dimensions are known to be different, or known to be equal."""
-    low, high = shape_poly._bounds_decision(left - right, shape_poly.BoundsPrecision.BEST)
+    low, high = bounds_decision(left - right, BoundsPrecision.BEST)
     return bool(low > 0 or high < 0 or low == high)
 
 

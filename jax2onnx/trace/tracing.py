@@ -13,10 +13,9 @@ from typing import Any
 import jax
 import numpy as np
 from jax import tree_util
-from jax._src import source_info_util
-from jax._src.interpreters import partial_eval
-from jax._src.pjit import jit_p
-from jax.extend import core
+from jax.extend import core, source_info_util
+from jax.extend.core import primitives
+from jax.interpreters import partial_eval
 
 from jax2onnx.errors import InputError, ModelError
 from jax2onnx.marks import Mark
@@ -198,7 +197,7 @@ def live(jaxpr: core.Jaxpr) -> core.Jaxpr:
         if not any(used) and not eqn.effects:
             continue
         rule = partial_eval.dce_rules.get(eqn.primitive)
-        if eqn.primitive is jit_p and Mark.parse(eqn.params["name"]):
+        if eqn.primitive is primitives.jit_p and Mark.parse(eqn.params["name"]):
             used = [True] * len(used)
             rule = rule if any(map(_is_key, eqn.invars)) else None  # which it may not use
         live = rule(used, eqn)[1] if rule else eqn

@@ -8,9 +8,9 @@ from typing import Any
 
 import jax
 from jax import export
-from jax._src.export.shape_poly import UnexpectedDimVar, _DimExpr
 
 from jax2onnx.errors import Jax2OnnxError, SymbolicDimensionError
+from jax2onnx.jax_internals import DimExpr, UnexpectedDimVar
 
 UNDECIDED = (
     *(jax.errors.InconclusiveDimensionOperation, UnexpectedDimVar),
@@ -96,9 +96,9 @@ def _deciding(left: str, sign: str, right: str) -> tuple[str, str]:
     terms = [(t, k) for t, k in difference._sorted_terms if not t.is_constant]
     added = tuple((t, k) for t, k in terms if k > 0)
     if added:
-        side = _DimExpr(added, scope)
+        side = DimExpr(added, scope)
         rest = side - difference + strict
         return f"{side} >= {rest}", f"{side} <= {rest - 1}"
-    side = _DimExpr(tuple((t, -k) for t, k in terms), scope)
+    side = DimExpr(tuple((t, -k) for t, k in terms), scope)
     rest = side + difference - strict
     return f"{side} <= {rest}", f"{side} >= {rest + 1}"

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax._src import pjit
+from jax.extend.core import primitives
 
 from jax2onnx.lower.plain_numbers.retrace import evaluate, rule
 from jax2onnx.lower.rules.calls import CALLS, closed
@@ -19,7 +19,7 @@ def _function(closed: Any) -> Callable[..., list[Any]]:
     return lambda *operands: evaluate(closed.jaxpr, closed.consts, operands)
 
 
-@rule(pjit.jit_p)
+@rule(primitives.jit_p)
 def _jit(*operands: Any, jaxpr: Any, name: str, **_: Any) -> list[Any]:
     function = _function(jaxpr)
     if Mark.parse(name) is None:

@@ -4,35 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from jax._src.random import core, prng
+from jax.extend.core import primitives
 
+from jax2onnx import jax_internals
 from jax2onnx.lower.plain_numbers.retrace import Keys, rule
 
-rule(prng.random_wrap_p)(lambda data, *, impl: Keys(data, impl))
-rule(prng.random_unwrap_p)(lambda keys: keys.data)
-rule(core.random_clone_p)(lambda keys: keys)
+rule(jax_internals.random_wrap_p)(lambda data, *, impl: Keys(data, impl))
+rule(jax_internals.random_unwrap_p)(lambda keys: keys.data)
+rule(jax_internals.random_clone_p)(lambda keys: keys)
 
 
-@rule(prng.random_seed_p)
+@rule(primitives.random_seed_p)
 def _seed(seeds: Any, *, impl: Any) -> Keys:
-    return Keys(prng.random_seed_impl_base(seeds, impl=impl), impl)
+    return Keys(jax_internals.random_seed(seeds, impl=impl), impl)
 
 
-@rule(prng.random_split_p)
+@rule(primitives.random_split_p)
 def _split(keys: Keys, *, shape: Any) -> Keys:
-    return Keys(
-        prng.random_split_impl_base(keys.impl, keys.data, keys.ndim, shape=shape), keys.impl
-    )
+    return Keys(jax_internals.random_split(keys.impl, keys.data, keys.ndim, shape=shape), keys.impl)
 
 
-@rule(prng.random_fold_in_p)
+@rule(primitives.random_fold_in_p)
 def _fold_in(keys: Keys, numbers: Any) -> Keys:
     shape = keys.data.shape[: keys.ndim]
-    return Keys(prng.random_fold_in_impl_base(keys.impl, keys.data, numbers, shape), keys.impl)
+    return Keys(jax_internals.random_fold_in(keys.impl, keys.data, numbers, shape), keys.impl)
 
 
-@rule(prng.random_bits_p)
+@rule(primitives.random_bits_p)
 def _bits(keys: Keys, *, bit_width: int, shape: Any) -> Any:
-    return prng.random_bits_impl_base(
+    return jax_internals.random_bits(
         keys.impl, keys.data, keys.ndim, bit_width=bit_width, shape=shape
     )

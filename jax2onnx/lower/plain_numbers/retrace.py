@@ -17,8 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import tree_util
-from jax._src import source_info_util
-from jax.extend import core
+from jax.extend import core, source_info_util
 
 from jax2onnx.errors import ModelError
 from jax2onnx.lower.jaxprs import nested_jaxprs, source_line, unsupported_p, without_references

@@ -7,11 +7,7 @@ from typing import Any
 
 import jax
 from jax import lax
-from jax._src.ad_util import add_jaxvals_p, stop_gradient_p
-from jax._src.dispatch import device_put_p
-from jax._src.lax import lax as lax_internal
-from jax._src.lax import slicing
-from jax._src.lax import windowed_reductions as windowed
+from jax.extend.core import primitives
 
 from jax2onnx.lower.plain_numbers.retrace import Keys, Pair, rule
 
@@ -44,13 +40,13 @@ def _on_keys(primitive: Any, operands: Any, params: Any) -> Any:
 
 for _primitive in (
     lax.add_p,
-    add_jaxvals_p,
+    primitives.add_jaxvals_p,
     lax.sub_p,
     lax.neg_p,
-    stop_gradient_p,
-    device_put_p,
+    lax.stop_gradient_p,
+    lax.device_put_p,
     lax.optimization_barrier_p,
-    lax_internal.copy_p,
+    lax.copy_p,
     lax.broadcast_in_dim_p,
     lax.concatenate_p,
     lax.cumsum_p,
@@ -59,18 +55,18 @@ for _primitive in (
     lax.gather_p,
     lax.pad_p,
     lax.reduce_sum_p,
-    windowed.reduce_window_sum_p,
+    lax.reduce_window_sum_p,
     lax.reshape_p,
     lax.rev_p,
     lax.scatter_add_p,
-    slicing.scatter_sub_p,
+    lax.scatter_sub_p,
     lax.scatter_p,
     lax.select_n_p,
     lax.slice_p,
     lax.split_p,
     lax.squeeze_p,
-    lax_internal.stack_p,
-    lax_internal.unstack_p,
+    lax.stack_p,
+    lax.unstack_p,
     lax.tile_p,
     lax.transpose_p,
 ):

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import onnx_ir as ir
 from jax import lax
-from jax._src.lax import lax as lax_internal
 
+from jax2onnx import jax_internals
 from jax2onnx.errors import UnsupportedUseError
 from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
@@ -70,7 +70,7 @@ def _mulhi(ctx: Context, x: ir.Value, y: ir.Value) -> Results:
     dtype = ctx.avals_out[0].dtype
     width = 8 * dtype.itemsize
     if width == 64:
-        return ctx.lower_function(lax_internal._mulhi_impl, (x, y))
+        return ctx.lower_function(jax_internals.mulhi, (x, y))
     wide = np.dtype(f"{dtype.kind}{dtype.itemsize * 2}")
     product = ctx.cast(ctx.op.Mul(ctx.cast(x, wide), ctx.cast(y, wide)), _unsigned(wide))
     return ctx.cast(ctx.op.BitShift(product, width, direction="RIGHT"), dtype)
@@ -209,7 +209,7 @@ def _bits_to_half(bits: Any) -> Any:
     return jnp.where((bits & np.uint32(0x8000)) != 0, -size, size).astype(np.float16)
 
 
-@register_lowering(lax_internal.bitcast_convert_type_p)
+@register_lowering(lax.bitcast_convert_type_p)
 def _bitcast(ctx: Context, x: ir.Value, *, new_dtype: Any) -> ir.Value:
     """The same bits as another type: BitCast where the operator set has it (from 26 on)."""
     (old,), new = ctx.avals_in, np.dtype(new_dtype)

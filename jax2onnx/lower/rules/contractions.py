@@ -15,9 +15,8 @@ from typing import Any
 
 import onnx_ir as ir
 from jax import lax
-from jax._src.lax import lax as lax_internal
-from jax._src.lax.scaled_dot import _scaled_dot_impl, scaled_dot_p
 
+from jax2onnx import jax_internals
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.trace.dimensions import is_empty
@@ -101,16 +100,16 @@ def _product(dims: Sequence[Any]) -> Any:
     return math.prod(dims)
 
 
-@register_lowering(lax_internal.ragged_dot_general_p)
+@register_lowering(jax_internals.ragged_dot_general_p)
 @in_jax
 def _ragged_dot_general(lhs: Any, rhs: Any, group_sizes: Any, **params: Any) -> Any:
     """JAX's own decomposition: each group's rows on a matrix of their own, then summed."""
     wanted = ("ragged_dot_dimension_numbers", "precision", "preferred_element_type", "group_offset")
     chosen = {name: params[name] for name in wanted if name in params}
-    return lax_internal._ragged_dot_general_impl(lhs, rhs, group_sizes, **chosen)
+    return jax_internals.ragged_dot_general(lhs, rhs, group_sizes, **chosen)
 
 
-@register_lowering(scaled_dot_p)
+@register_lowering(jax_internals.scaled_dot_p)
 @in_jax
 def _scaled_dot(*operands: Any, **params: Any) -> Any:
-    return _scaled_dot_impl(*operands, **params)
+    return jax_internals.scaled_dot(*operands, **params)

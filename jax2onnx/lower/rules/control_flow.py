@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 from jax import lax
-from jax._src.lax.control_flow.conditionals import platform_index_p
 
+from jax2onnx import jax_internals
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import BOOL, INT32, INT64
 from jax2onnx.lower.jaxprs import branch_on_cpu
@@ -38,7 +38,7 @@ def _fresh(ctx: Context, name: str, values: Sequence[ir.Value]) -> list[ir.Value
     ]
 
 
-@register_lowering(platform_index_p)
+@register_lowering(jax_internals.platform_index_p)
 def _platform_index(ctx: Context, *, platforms: Sequence[Any]) -> ir.Value:
     """The branch that JAX takes on the CPU."""
     return ctx.builder.constant(np.int32(branch_on_cpu(platforms)))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from jax._src.custom_derivatives import linear_call
+from jax.custom_derivatives import linear_call
 
 from jax2onnx import to_onnx
 from jax2onnx.testing.agreement import assert_agrees, operators

@@ -9,12 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import onnx_ir as ir
 from jax import lax
-from jax._src.ad_checkpoint import name_p
-from jax._src.ad_util import add_jaxvals_p, stop_gradient_p
-from jax._src.dispatch import device_put_p
-from jax._src.lax import lax as lax_internal
-from jax._src.xla_metadata import xla_metadata_value_p
+from jax.extend.core import primitives
 
+from jax2onnx import jax_internals
 from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import BOOL
@@ -52,7 +49,7 @@ def by_type(boolean: str, other: str) -> Rule:
 
 _ONE_OPERATOR: dict[Any, Rule] = {
     lax.abs_p: elementwise("Abs"),
-    add_jaxvals_p: by_type("Or", "Add"),
+    primitives.add_jaxvals_p: by_type("Or", "Add"),
     lax.add_p: by_type("Or", "Add"),
     lax.and_p: by_type("And", "BitwiseAnd"),
     lax.ceil_p: elementwise("Ceil"),
@@ -83,12 +80,12 @@ for _primitive, _rule in _ONE_OPERATOR.items():
 
 
 @register_lowering(
-    stop_gradient_p,
-    lax_internal.copy_p,
+    lax.stop_gradient_p,
+    lax.copy_p,
     lax.optimization_barrier_p,
-    device_put_p,
-    name_p,
-    xla_metadata_value_p,
+    lax.device_put_p,
+    primitives.name_p,
+    jax_internals.xla_metadata_value_p,
 )
 def _identity(ctx: Context, *operands: ir.Value, **_: Any) -> tuple[ir.Value, ...]:
     return operands
@@ -124,7 +121,7 @@ register_lowering(lax.div_p)(_division("Div"))
 register_lowering(lax.rem_p)(_division("Mod", fmod=1))
 
 
-@register_lowering(lax_internal.tie_p)
+@register_lowering(jax_internals.tie_p)
 def _tie(ctx: Context, _: ir.Value, y: ir.Value) -> ir.Value:
     return y
 
@@ -278,6 +275,6 @@ def _in_total_order(compare: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return function
 
 
-register_lowering(lax_internal.eq_to_p)(in_jax(_in_total_order(lax.eq)))
-register_lowering(lax_internal.le_to_p)(in_jax(_in_total_order(lax.le)))
-register_lowering(lax_internal.lt_to_p)(in_jax(_in_total_order(lax.lt)))
+register_lowering(lax.eq_to_p)(in_jax(_in_total_order(lax.eq)))
+register_lowering(lax.le_to_p)(in_jax(_in_total_order(lax.le)))
+register_lowering(lax.lt_to_p)(in_jax(_in_total_order(lax.lt)))

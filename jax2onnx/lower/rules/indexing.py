@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 from jax import lax
-from jax._src.lax import slicing
 
 from jax2onnx.lower.builder import Dims, element_type
 from jax2onnx.lower.context import Context
@@ -437,7 +436,7 @@ register_lowering(lax.scatter_max_p)(scatter("max"))
 register_lowering(lax.scatter_min_p)(scatter("min"))
 
 
-@register_lowering(slicing.scatter_sub_p)
+@register_lowering(lax.scatter_sub_p)
 def _scatter_sub(
     ctx: Context, operand: ir.Value, indices: ir.Value, updates: ir.Value, **params: Any
 ) -> Results:

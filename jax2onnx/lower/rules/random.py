@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax._src.random import core, philox2x32, philox4x32, prng, threefry2x32, threefry4x32
+from jax.extend.core import primitives
 
+from jax2onnx import jax_internals
 from jax2onnx.lower.registry import Decomposition, in_jax, register_lowering
 from jax2onnx.marks import Mark
 
@@ -27,19 +28,19 @@ def _hash(primitive: Any, function: Callable[..., Any]) -> Decomposition:
 
 
 def _threefry(key1: Any, key2: Any, x1: Any, x2: Any) -> Any:
-    return threefry2x32._threefry2x32_lowering(key1, key2, x1, x2, use_rolled_loops=False)
+    return jax_internals.threefry2x32(key1, key2, x1, x2, use_rolled_loops=False)
 
 
 for _primitive, _function in (
-    (threefry2x32.threefry2x32_p, _threefry),
-    (threefry4x32.threefry4x32_p, threefry4x32._threefry4x32_lowering),
-    (philox2x32.philox2x32_p, philox2x32._philox2x32_lowering),
-    (philox4x32.philox4x32_p, philox4x32._philox4x32_lowering),
+    (primitives.threefry2x32_p, _threefry),
+    (jax_internals.threefry4x32_p, jax_internals.threefry4x32),
+    (jax_internals.philox2x32_p, jax_internals.philox2x32),
+    (jax_internals.philox4x32_p, jax_internals.philox4x32),
 ):
     register_lowering(_primitive)(_hash(_primitive, _function))
 
 
-@register_lowering(prng.iota_2x32_shape_p)
+@register_lowering(jax_internals.iota_2x32_shape_p)
 @in_jax
 def _iota_2x32_shape(*, shape: Any) -> Any:
     """The row-major number of each element, as its high and its low 32 bits."""
@@ -47,10 +48,10 @@ def _iota_2x32_shape(*, shape: Any) -> Any:
     return jnp.zeros_like(low), low
 
 
-@register_lowering(core.random_gamma_p)
+@register_lowering(primitives.random_gamma_p)
 @in_jax
 def _gamma(key: Any, a: Any, *, log_space: bool) -> Any:
-    return core._gamma_impl(key, a, log_space=log_space)
+    return jax_internals.random_gamma(key, a, log_space=log_space)
 
 
 # -- XLA's generator -----------------------------------------------------------------------------
@@ -90,7 +91,7 @@ def _philox_bits(state: Sequence[Any], shape: Any, dtype: Any) -> tuple[Any, Any
     size, words = math.prod(shape), 2 if dtype.itemsize == 8 else 4
     blocks = (size + words - 1) // words
     counter = _advanced([*state[2:], *state[:2]], lax.iota(np.uint32, blocks))
-    drawn = philox4x32.philox4x32_p.bind(*state[:2], *counter)
+    drawn = jax_internals.philox4x32_p.bind(*state[:2], *counter)
     if words == 2:
         drawn = [_wide(*drawn[:2]), _wide(*drawn[2:])]
     return blocks, jnp.stack(drawn, axis=1).reshape(-1)[:size].reshape(shape)
@@ -105,7 +106,7 @@ def _threefry_bits(state: Sequence[Any], shape: Any, dtype: Any) -> tuple[Any, A
         half[axis] = (half[axis] + 1) // 2
     pairs = math.prod(half)
     counter = _advanced(state[2:], lax.iota(np.uint32, pairs))
-    drawn = [x.reshape(half) for x in threefry2x32.threefry2x32_p.bind(*state[:2], *counter)]
+    drawn = [x.reshape(half) for x in primitives.threefry2x32_p.bind(*state[:2], *counter)]
     if dtype.itemsize == 8:
         return pairs, _wide(*drawn).reshape(shape)
     half[axis] *= 2

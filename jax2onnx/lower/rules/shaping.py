@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 from jax import lax
-from jax._src.export.shape_poly import dim_as_value_p
-from jax._src.lax import lax as lax_internal
 
+from jax2onnx import jax_internals
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import INT64
 from jax2onnx.lower.registry import register_lowering
@@ -58,7 +57,7 @@ def _concatenate(ctx: Context, *operands: ir.Value, dimension: int) -> ir.Value:
     return ctx.op.Concat(*operands, axis=dimension, shape=ctx.out_dims)
 
 
-@register_lowering(lax_internal.stack_p)
+@register_lowering(lax.stack_p)
 def _stack(ctx: Context, *operands: ir.Value, axis: int) -> ir.Value:
     dims = ctx.out_dims
     slot = (*dims[:axis], 1, *dims[axis + 1 :])
@@ -66,7 +65,7 @@ def _stack(ctx: Context, *operands: ir.Value, axis: int) -> ir.Value:
     return slots[0] if len(slots) == 1 else ctx.op.Concat(*slots, axis=axis, shape=dims)
 
 
-@register_lowering(lax_internal.unstack_p)
+@register_lowering(lax.unstack_p)
 def _unstack(ctx: Context, x: ir.Value, *, axis: int, **_: Any) -> Sequence[ir.Value]:
     dims = ctx.dims(x)
     slot = (*dims[:axis], 1, *dims[axis + 1 :])
@@ -209,13 +208,13 @@ def _iota(
     return ctx.broadcast(ctx.reshape(numbers, tuple(aligned)), ctx.out_dims)
 
 
-@register_lowering(lax_internal.empty_p, lax_internal.empty2_p)
+@register_lowering(jax_internals.empty_p, jax_internals.empty2_p)
 def _empty(ctx: Context, **_: Any) -> ir.Value:
     """Zeros, as on the CPU."""
     return ctx.broadcast(ctx.constant(0, ctx.out_dtype), ctx.out_dims)
 
 
-@register_lowering(dim_as_value_p)
+@register_lowering(jax_internals.dim_as_value_p)
 def _dim_as_value(ctx: Context, *, dim: Any) -> ir.Value:
     return ctx.cast(ctx.dim_scalar(dim), ctx.out_dtype)
 

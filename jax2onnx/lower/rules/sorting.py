@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 import onnx_ir as ir
 from jax import lax
-from jax._src.lax import ann
 
 from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
@@ -57,7 +56,7 @@ def _top_k(ctx: Context, x: ir.Value, *, k: int, axis: int) -> Sequence[ir.Value
     return values, ctx.cast(indices, ctx.avals_out[1].dtype)
 
 
-@register_lowering(ann.approx_top_k_p)
+@register_lowering(lax.approx_top_k_p)
 @unsigned_in_order
 def _approx_top_k(
     ctx: Context, x: ir.Value, *, reduction_dimension: int, is_max_k: bool, **_: Any

@@ -12,8 +12,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax._src.lax import special
 
+from jax2onnx import jax_internals
 from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.lower.rules.transcendental import doubled, polynomial
 
@@ -242,15 +242,15 @@ def bessel_i1e(x: Any) -> Any:
     return (jnp.sign(x) * jnp.where(size <= 25, near, far)).astype(x.dtype)
 
 
-register_lowering(special.lgamma_p)(in_jax(lambda x, **_: widened(lgamma)(x)))
-register_lowering(special.digamma_p)(in_jax(lambda x, **_: widened(digamma)(x)))
-register_lowering(special.zeta_p)(in_jax(lambda x, q, **_: widened(zeta)(x, q)))
-register_lowering(special.polygamma_p)(in_jax(lambda m, x, **_: widened(polygamma)(m, x)))
-register_lowering(special.igamma_p)(_of_jax(special.igamma_impl))
-register_lowering(special.igammac_p)(_of_jax(special.igammac_impl))
-register_lowering(special.igamma_grad_a_p)(_of_jax(special.igamma_grad_a_impl))
-register_lowering(special.regularized_incomplete_beta_p)(
-    _of_jax(special.regularized_incomplete_beta_impl)
+register_lowering(lax.lgamma_p)(in_jax(lambda x, **_: widened(lgamma)(x)))
+register_lowering(lax.digamma_p)(in_jax(lambda x, **_: widened(digamma)(x)))
+register_lowering(lax.zeta_p)(in_jax(lambda x, q, **_: widened(zeta)(x, q)))
+register_lowering(lax.polygamma_p)(in_jax(lambda m, x, **_: widened(polygamma)(m, x)))
+register_lowering(lax.igamma_p)(_of_jax(jax_internals.igamma))
+register_lowering(lax.igammac_p)(_of_jax(jax_internals.igammac))
+register_lowering(lax.igamma_grad_a_p)(_of_jax(jax_internals.igamma_grad_a))
+register_lowering(lax.regularized_incomplete_beta_p)(
+    _of_jax(jax_internals.regularized_incomplete_beta)
 )
-register_lowering(special.bessel_i0e_p)(in_jax(lambda x, **_: special.bessel_i0e_impl(x)))
-register_lowering(special.bessel_i1e_p)(in_jax(lambda x, **_: widened(bessel_i1e)(x)))
+register_lowering(lax.bessel_i0e_p)(in_jax(lambda x, **_: jax_internals.bessel_i0e(x)))
+register_lowering(lax.bessel_i1e_p)(in_jax(lambda x, **_: widened(bessel_i1e)(x)))

@@ -15,7 +15,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax._src.lax import windowed_reductions as windowed
 
 from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.trace.dimensions import is_static
@@ -118,12 +117,12 @@ def _pooling(combine: Callable[[Any, Any], Any], init: Callable[[Any], Any]) -> 
     return in_jax(function)
 
 
-register_lowering(windowed.reduce_window_sum_p)(_pooling(lax.add, lambda _: 0))
-register_lowering(windowed.reduce_window_max_p)(_pooling(lax.max, lambda d: bound(d, -1)))
-register_lowering(windowed.reduce_window_min_p)(_pooling(lax.min, lambda d: bound(d, 1)))
+register_lowering(lax.reduce_window_sum_p)(_pooling(lax.add, lambda _: 0))
+register_lowering(lax.reduce_window_max_p)(_pooling(lax.max, lambda d: bound(d, -1)))
+register_lowering(lax.reduce_window_min_p)(_pooling(lax.min, lambda d: bound(d, 1)))
 
 
-@register_lowering(windowed.reduce_window_p)
+@register_lowering(lax.reduce_window_p)
 @in_jax
 def _reduce_window(*operands: Any, jaxpr: Any, consts: Any, **params: Any) -> Any:
     """Any monoid; each window starts from the initial values, and leaves out what is padding."""
@@ -185,7 +184,7 @@ def _unselected(select_prim: Any, dtype: Any) -> Any:
     return bound(dtype, -1 if select_prim is lax.ge_p else 1)
 
 
-@register_lowering(windowed.select_and_gather_add_p)
+@register_lowering(lax.select_and_gather_add_p)
 @in_jax
 def _select_and_gather_add(tangents: Any, operand: Any, *, select_prim: Any, **params: Any) -> Any:
     """The tangent at the element that each window selects."""
@@ -193,7 +192,7 @@ def _select_and_gather_add(tangents: Any, operand: Any, *, select_prim: Any, **p
     return reduce_windows((operand, tangents), inits, _select(select_prim), **params)[1]
 
 
-@register_lowering(windowed.select_and_scatter_add_p)
+@register_lowering(lax.select_and_scatter_add_p)
 @in_jax
 def _select_and_scatter_add(
     source: Any,

@@ -7,8 +7,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax._src.lax import linalg
+from jax.lax import linalg
 
+from jax2onnx import jax_internals
 from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.lower.rules.linalg.matrices import (
     adjoint,
@@ -58,4 +59,4 @@ def cholesky_update(r: Any, w: Any) -> Any:
 
 register_lowering(linalg.cholesky_p)(in_jax(widened(cholesky)))
 register_lowering(linalg.cholesky_update_p)(in_jax(widened(cholesky_update)))
-register_lowering(linalg.symmetric_product_p)(in_jax(widened(linalg._symmetric_product_jax_fn)))
+register_lowering(linalg.symmetric_product_p)(in_jax(widened(jax_internals.symmetric_product)))

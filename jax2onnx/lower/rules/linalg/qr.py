@@ -7,8 +7,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax._src.lax import linalg
+from jax.lax import linalg
 
+from jax2onnx import jax_internals
 from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.lower.rules.linalg.lu import exchanged, take
 from jax2onnx.lower.rules.linalg.matrices import (
@@ -102,8 +103,8 @@ def householder_product(a: Any, taus: Any) -> Any:
     return multiply(a, taus, jnp.broadcast_to(jnp.eye(height, width, dtype=a.dtype), a.shape))
 
 
-register_lowering(linalg.geqrf_p)(in_jax(geqrf))
-register_lowering(linalg.geqp3_p)(in_jax(geqp3))
+register_lowering(jax_internals.geqrf_p)(in_jax(geqrf))
+register_lowering(jax_internals.geqp3_p)(in_jax(geqp3))
 register_lowering(linalg.ormqr_p)(in_jax(ormqr))
 register_lowering(linalg.householder_product_p)(in_jax(householder_product))
-register_lowering(linalg.qr_p)(in_jax(linalg._qr_lowering))
+register_lowering(linalg.qr_p)(in_jax(jax_internals.qr))

@@ -11,8 +11,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax._src.lax import linalg
+from jax.lax import linalg
 
+from jax2onnx import jax_internals
 from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.lower.rules.linalg.jacobi import (
     SWEEPS,
@@ -47,7 +48,7 @@ def svd(
     """Descending singular values, and with ``compute_uv`` U and V^H."""
     height, width = a.shape[-2:]
     if 0 in (height, width):
-        return linalg._empty_svd(a, full_matrices=full_matrices, compute_uv=compute_uv)
+        return jax_internals.empty_svd(a, full_matrices=full_matrices, compute_uv=compute_uv)
     first, last = subset_by_index or (0, min(height, width))
     if height < width:
         values, u, v = _tall(adjoint(a), full_matrices, compute_uv)

@@ -6,9 +6,9 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
-from jax._src.lax import linalg
-from jax._src.lax.control_flow import solves
+from jax.lax import linalg
 
+from jax2onnx import jax_internals
 from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.lower.rules.linalg.matrices import diagonal, row_indices, rows_of, transpose
 from jax2onnx.lower.rules.special import widened
@@ -54,4 +54,4 @@ def triangular_solve(
 
 
 register_lowering(linalg.triangular_solve_p)(in_jax(widened(triangular_solve)))
-register_lowering(solves.linear_solve_p)(in_jax(solves._custom_linear_solve_impl))
+register_lowering(lax.linear_solve_p)(in_jax(jax_internals.custom_linear_solve))

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax._src.lax import linalg
+from jax.lax import linalg
 
 from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.lower.rules.linalg.matrices import magnitude, rows_of

@@ -1,0 +1,81 @@
+"""A release of JAX that lacks every private name, made by hiding them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import jax
+import pytest
+
+from jax2onnx import jax_internals
+
+_HIDE = """
+import importlib, json, types
+import jax, numpy as np
+import jax.numpy as jnp
+
+real = importlib.import_module
+importlib.import_module = lambda name, package=None: (
+    types.ModuleType(name) if name.startswith("jax._src.") else real(name, package)
+)
+import jax2onnx
+importlib.import_module = real
+from jax2onnx import jax_internals
+from jax._src.lax.lax import tie_p
+
+def told(fn, *specs):
+    try:
+        jax2onnx.to_onnx(fn, list(specs))
+    except jax2onnx.Jax2OnnxError as error:
+        return f"{type(error).__name__}: {error}"
+    return "converted"
+
+"""
+
+
+@pytest.fixture(scope="module")
+def without_private_names() -> dict[str, str]:
+    """What is converted, and what is said instead."""
+    program = f"""{_HIDE}
+key = jax.ShapeDtypeStruct((4,), np.uint32)
+print(json.dumps(dict(
+    missing=str(len(jax_internals.missing)),
+    layer=told(lambda x, w: jnp.tanh(x @ w), (2, 3), (3, 4)),
+    function=told(jax.scipy.special.gammainc, (3,), (3,)),
+    primitive=told(lambda x: tie_p.bind(x, jnp.exp(x)), (3,)),
+    symbolic=told(lambda x: x.reshape(-1), ("B", 3)),
+    remainder=told(lambda x: x[: x.shape[0] % 2], ("B",)),
+)))
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert run.returncode == 0, run.stderr.decode()
+    shown: dict[str, str] = json.loads(run.stdout)
+    return shown
+
+
+def test_the_installed_release_lacks_only_names_that_are_known_to_have_gone() -> None:
+    assert set(jax_internals.missing) <= {"_mulhi_impl", "shard_alike_p"}
+
+
+def test_what_needs_no_private_name_converts(without_private_names: dict[str, str]) -> None:
+    assert int(without_private_names["missing"]) > 60
+    assert without_private_names["layer"] == "converted"
+    assert without_private_names["symbolic"] == "converted"
+
+
+@pytest.mark.parametrize(
+    ("needed", "said"),
+    [
+        ("function", "JaxVersionError: JAX {} has no jax._src.lax.special.igamma_impl"),
+        ("primitive", "(JAX {} does not have it in jax._src.lax.lax; jax2onnx was tested"),
+        ("remainder", "JaxVersionError: JAX {} has no jax._src.export.shape_poly._DimFactor"),
+    ],
+)
+def test_a_missing_name_is_told_when_it_is_needed(
+    without_private_names: dict[str, str], needed: str, said: str
+) -> None:
+    message = without_private_names[needed]
+    assert said.format(jax.__version__) in message
+    assert f"tested with JAX {jax_internals.TESTED[0]} to {jax_internals.TESTED[1]}" in message
