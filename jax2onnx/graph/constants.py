@@ -1,17 +1,65 @@
-"""Constants: the initializers that are no parameters of the model."""
+"""Constants: tensors that the conversion made, as opposed to parameters of the model."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Container
+from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 
 from jax2onnx.graph.walk import bodies, nested_graphs
 
-# Lowering names parameters by their path in the model, and constants like this.
-_CONSTANT_NAME = re.compile(r"constant_\d+")
-
 _SMALL = 1024
+"""Bytes up to which constants are merged, and cast in the file instead of at run time."""
+
+
+class Constant(ir.Tensor[np.ndarray[Any, Any]]):
+    """A tensor whose value the graph may depend on: a literal of the model's code, a shape, axes.
+
+    Parameters are tensors of any other class. Their names are the model's, their values may lie in
+    files, and neither merging nor rewriting reads them.
+    """
+
+
+def new_constant(graph: ir.Graph, tensor: Constant) -> ir.Value:
+    """Add an initializer to a graph.
+
+    Args:
+        graph: A main graph or a branch; functions have no initializers.
+        tensor: The data.
+
+    Returns:
+        The initializer's value, of the tensor's type and shape, under a name that is free.
+    """
+    name = free_name(graph.initializers, len(graph.initializers))
+    value = ir.val(name, const_value=tensor)
+    graph.register_initializer(value)
+    return value
+
+
+def free_name(taken: Container[str], number: int) -> str:
+    """Return ``constant_<number>``, or the next such name that is not taken."""
+    while (name := f"constant_{number}") in taken:
+        number += 1
+    return name
+
+
+def constant_tensor(value: ir.Value) -> ir.TensorProtocol | None:
+    """Return the tensor of a value that is a constant; None for parameters and all other values."""
+    tensor = value.const_value
+    if tensor is not None:
+        return tensor if isinstance(tensor, Constant) else None
+    node = value.producer()
+    if node is None or node.op_type != "Constant" or node.domain != "":
+        return None
+    return node.attributes.get_tensor("value")
+
+
+def small_constant(value: ir.Value) -> ir.TensorProtocol | None:
+    """Return the tensor of a constant of at most 1 KiB; None for all other values."""
+    tensor = constant_tensor(value)
+    return None if tensor is None or tensor.nbytes > _SMALL else tensor
 
 
 def merge_constants(model: ir.Model) -> None:
@@ -26,24 +74,11 @@ def merge_constants(model: ir.Model) -> None:
             _merge(graph)
 
 
-def constant_tensor(value: ir.Value) -> ir.TensorProtocol | None:
-    """The tensor of a value that is a constant, and small; None for parameters and all else."""
-    tensor: ir.TensorProtocol | None = None
-    producer = value.producer()
-    if value.is_initializer():
-        tensor = value.const_value if _CONSTANT_NAME.fullmatch(value.name or "") else None
-    elif producer is not None and producer.op_type == "Constant":
-        tensor = producer.attributes.get_tensor("value")
-    if tensor is None or tensor.nbytes > _SMALL or isinstance(tensor, ir.ExternalTensor):
-        return None
-    return tensor
-
-
 def _merge(graph: ir.Graph) -> None:
     kept: dict[tuple[ir.DataType, tuple[int, ...], bytes], ir.Value] = {}
     made = (node.outputs[0] for node in graph if node.op_type == "Constant")
     for value in (*graph.initializers.values(), *made):
-        tensor = constant_tensor(value)
+        tensor = small_constant(value)
         if tensor is None or value.is_graph_output() or value.is_graph_input():
             continue
         if tensor.dtype.is_string():

@@ -7,7 +7,7 @@ import itertools
 import onnx_ir as ir
 
 from jax2onnx.errors import UnsupportedTypeError
-from jax2onnx.graph.constants import constant_tensor
+from jax2onnx.graph.constants import Constant, new_constant, small_constant
 from jax2onnx.graph.order import order
 from jax2onnx.graph.walk import bodies, subgraphs
 from jax2onnx.legalise.kernels import Bindings, KernelTable, Signature, load_table
@@ -160,13 +160,13 @@ class _Legaliser:
     def _cast_once(self, value: ir.Value, dtype: ir.DataType) -> ir.Value:
         """A small constant of the wider type for a small constant, else a Cast node's output."""
         graph = _home(value)
-        tensor = constant_tensor(value)
+        tensor = small_constant(value)
         if tensor is None:
             node = _cast(value, dtype, self._current[graph])
         else:
-            wide = ir.tensor(tensor.numpy().astype(dtype.numpy()), dtype=dtype)
+            wide = Constant(tensor.numpy().astype(dtype.numpy()), dtype=dtype)
             if value.is_initializer():
-                return _initializer(graph, wide)
+                return new_constant(graph, wide)
             node = ir.Node("", "Constant", (), [ir.AttrTensor("value", wide)])
             node.outputs[0].type, node.outputs[0].shape = ir.TensorType(dtype), value.shape
         graph.insert_before(self._current[graph], node)
@@ -211,16 +211,6 @@ def _cast(value: ir.Value, dtype: ir.DataType, neighbour: ir.Node) -> ir.Node:
     output.type, output.shape = ir.TensorType(dtype), value.shape
     output.name = _suffixed(value.name, dtype)
     return node
-
-
-def _initializer(graph: ir.Graph, tensor: ir.TensorProtocol) -> ir.Value:
-    """A new constant of a graph, named as lowering would."""
-    number = len(graph.initializers)
-    while (name := f"constant_{number}") in graph.initializers:
-        number += 1
-    value = ir.val(name, const_value=tensor)
-    graph.register_initializer(value)
-    return value
 
 
 def _suffixed(name: str | None, dtype: ir.DataType) -> str | None:

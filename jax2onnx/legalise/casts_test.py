@@ -14,6 +14,7 @@ import onnxruntime as ort
 import pytest
 
 from jax2onnx.errors import InputError, UnsupportedTypeError
+from jax2onnx.graph.constants import Constant
 from jax2onnx.legalise import legalise
 from jax2onnx.legalise.element_types import SHORT_NAMES
 from jax2onnx.write import finalise, to_proto
@@ -210,7 +211,7 @@ def test_bfloat16_is_rounded_once(op_type: str, expected: Callable[[Array], Arra
 
 def test_no_cast_where_there_is_a_kernel() -> None:
     weight = constant("embedding", np.ones((4, 2), BFLOAT16))
-    indices = constant("constant_0", np.array([1, 2]))
+    indices = constant("indices", np.array([1, 2]))
     gather = op("Gather", weight, indices)
     wide = op("Cast", gather.outputs[0], dtype=FLOAT, to=int(FLOAT))
     product = op("Mul", wide.outputs[0], wide.outputs[0])
@@ -242,7 +243,8 @@ def test_a_rounding_stays_and_a_lossless_pair_of_casts_goes() -> None:
 
 
 def test_small_constants_are_widened_in_the_file() -> None:
-    x, half = ir.val("x", BF16, (2,)), constant("constant_0", np.array(0.5, BFLOAT16))
+    x = ir.val("x", BF16, (2,))
+    half = ir.val("half", const_value=Constant(np.array(0.5, BFLOAT16)))
     product = op("Mul", x, half)
     proto = legalised(model([product], product.outputs, [half], [x]))
     assert [node.op_type for node in proto.graph.node] == ["Cast", "Mul", "Cast"]
@@ -275,7 +277,7 @@ def loop(body_op: str, captured: ir.Value, start: ir.Value) -> ir.Node:
     graph = ir.Graph(
         [step, go, carry], [keep.outputs[0], body.outputs[0]], nodes=[keep, body], name="body"
     )
-    times = constant("constant_9", np.array(3))
+    times = constant("times", np.array(3))
     return op("Loop", times, None, start, dtype=BF16, body=graph)
 
 

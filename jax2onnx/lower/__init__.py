@@ -12,6 +12,7 @@ import onnx_ir as ir
 
 from jax2onnx import jax_internals
 from jax2onnx.errors import InputError, UnsupportedPrimitiveError
+from jax2onnx.graph.constants import free_name
 from jax2onnx.lower import plain_numbers as _plain_numbers  # noqa: F401  fills its table
 from jax2onnx.lower import rules as _rules  # noqa: F401  fills the registry
 from jax2onnx.lower.builder import Builder
@@ -75,6 +76,7 @@ def lower(
     outputs = ctx.as_outputs(results, traced.output_names)
     _name_module_outputs(ctx, outputs)
     used = _bind(parameters, everything, tensors or {})
+    _name_constants(builder.initializers, {p.path for p in everything})
     functions = calls.functions
     graph = ir.Graph(
         inputs,
@@ -85,6 +87,13 @@ def lower(
         name=name,
     )
     return ir.Model(graph, ir_version=10, functions=functions)
+
+
+def _name_constants(constants: Sequence[ir.Value], taken: set[str]) -> None:
+    """Name constants such that each can be an initializer beside parameters of any name."""
+    for number, value in enumerate(constants):
+        value.name = free_name(taken, number)
+        taken.add(value.name)
 
 
 def _stored(parameter: Parameter) -> Any:

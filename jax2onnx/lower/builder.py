@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from jax2onnx.graph.constants import Constant
 from jax2onnx.lower.dtypes import BOOL, INT64, onnx_dtype, tensor_type
 from jax2onnx.lower.fold import fold, fold_cast
 
@@ -35,7 +36,7 @@ class Builder:
         opset: version of the default operator set.
         parent: the builder of the graph around this branch; None for a main graph or a function.
         nodes: what has been built, in topological order.
-        initializers: constants of a main graph.
+        initializers: constants of a main graph, which are named when the graph is made.
         location: prefix of the names of the nodes that come next.
         site: the line of the model that they come from, where that is to be told.
         held: the values that arrays of the model are, by the arrays' identity.
@@ -99,13 +100,13 @@ class Builder:
         root = self._root
         value = root._constants.get(key)
         if value is None:
-            tensor = ir.Tensor(array, dtype=onnx_dtype(array.dtype))
+            tensor = Constant(array, dtype=onnx_dtype(array.dtype))
             if root._function:
                 node = ir.Node("", "Constant", (), [ir.AttrTensor("value", tensor)])
                 root.nodes.append(node)
                 value = node.outputs[0]
             else:
-                value = ir.Value(name=f"constant_{len(root.initializers)}", const_value=tensor)
+                value = ir.Value(const_value=tensor)
                 root.initializers.append(value)
             self.set_type(value, tensor.dtype, array.shape)
             root._constants[key] = value

@@ -11,6 +11,7 @@ import onnxruntime as ort
 import pytest
 
 import jax2onnx
+from jax2onnx.graph.constants import Constant
 from jax2onnx.write import finalise, to_proto
 from jax2onnx.write.versions import ir_version
 
@@ -264,16 +265,16 @@ def test_finalising_twice_changes_nothing() -> None:
 
 def test_equal_constants_become_one_and_equal_parameters_stay() -> None:
     x = value("x")
-    initializers = [
-        constant(name, [1, 2]) for name in ("a.bias", "b.bias", "constant_0", "constant_1")
-    ]
+    initializers = [constant(name, [1, 2]) for name in ("a.bias", "constant_1", "c", "d")]
+    for made in initializers[2:]:
+        made.const_value = Constant(np.array([1, 2], np.float32))
     total = x
     nodes = []
     for initializer in initializers:
         nodes.append(op("Add", total, initializer))
         total = nodes[-1].outputs[0]
     proto = finished(model([x], [total], nodes, initializers))
-    assert [tensor.name for tensor in proto.graph.initializer] == ["a.bias", "b.bias", "constant_0"]
+    assert [tensor.name for tensor in proto.graph.initializer] == ["a.bias", "constant_1", "c"]
     np.testing.assert_array_equal(run(proto, x=np.zeros(2, np.float32))[0], [4, 8])
 
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import onnx_ir as ir
 
+from jax2onnx.graph.constants import Constant, constant_tensor
+
 Array: TypeAlias = np.ndarray[Any, Any]
 Dims: TypeAlias = tuple[int | str, ...]
 
@@ -88,17 +90,13 @@ def constant(value: ir.Value | None) -> Array | None:
 
     A parameter may lie in a file, and the graph must not depend on what its value happens to be.
     """
-    if value is None:
-        return None
-    tensor = value.const_value
-    if tensor is None:
-        node = made_by(value, "Constant")
-        if node is None or "value" not in node.attributes:
-            return None
-        tensor = node.attributes["value"].as_tensor()
-    if type(tensor) is not ir.Tensor or tensor.name:
-        return None
-    return tensor.numpy()
+    tensor = None if value is None else constant_tensor(value)
+    return None if tensor is None else tensor.numpy()
+
+
+def is_held(value: ir.Value) -> bool:
+    """Whether ``value`` is a parameter or constant that lies in memory, not in a file."""
+    return type(value.const_value) in (ir.Tensor, Constant)
 
 
 def scalar(value: ir.Value | None) -> float | None:

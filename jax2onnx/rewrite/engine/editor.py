@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import onnx_ir as ir
 
+from jax2onnx.graph.constants import Constant, new_constant
 from jax2onnx.rewrite.analyses.values import Array, Dims, constant, exists
 
 Preference: TypeAlias = Literal["speed", "readable"]
@@ -164,21 +165,32 @@ class Editor:
         return self._constants
 
     def _new_constant(self, array: Array) -> ir.Value:
-        tensor = ir.Tensor(array)
-        if self._function:
-            node = ir.Node("", "Constant", (), [ir.AttrTensor("value", tensor)])
-            self._insert_at_start(node)
-            value = node.outputs[0]
-        else:
-            names = self.body.initializers
-            number = len(names)
-            while f"constant_{number}" in names:
-                number += 1
-            value = ir.Value(name=f"constant_{number}", const_value=tensor)
+        tensor = Constant(array)
+        if not self._function:
+            return new_constant(self.body, tensor)
+        node = ir.Node("", "Constant", (), [ir.AttrTensor("value", tensor)])
+        self._insert_at_start(node)
+        value = node.outputs[0]
         value.type = ir.TensorType(tensor.dtype)
         value.shape = ir.Shape(array.shape)
-        if not self._function:
-            self.body.register_initializer(value)
+        return value
+
+    def hold(self, value: ir.Value, array: Array) -> ir.Value:
+        """Return an initializer that holds ``array`` instead of what ``value`` holds.
+
+        Args:
+            value: An initializer that is held in memory, and that nobody else reads.
+            array: The new data, of any shape and type.
+
+        Returns:
+            ``value`` itself, under its name in the model, or a constant where it is one.
+        """
+        tensor = value.const_value
+        assert tensor is not None
+        if isinstance(tensor, Constant):
+            return self.constant(array)
+        held = value.const_value = ir.Tensor(array, name=tensor.name)
+        value.type, value.shape = ir.TensorType(held.dtype), held.shape
         return value
 
     def shared(self, key: object, make: Callable[[], ir.Value]) -> ir.Value:

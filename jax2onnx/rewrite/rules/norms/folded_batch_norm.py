@@ -14,7 +14,14 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from jax2onnx.rewrite.analyses.values import Array, attribute, made_by, only_user, the_input
+from jax2onnx.rewrite.analyses.values import (
+    Array,
+    attribute,
+    is_held,
+    made_by,
+    only_user,
+    the_input,
+)
 from jax2onnx.rewrite.engine.editor import Editor
 
 
@@ -38,8 +45,8 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     if shift is None:
         shift = editor.constant(bias, weight.dtype)
     else:
-        _store(shift, bias)
-    _store(weight, kernel)
+        shift = editor.hold(shift, bias.astype(weight.dtype.numpy()))
+    weight = editor.hold(weight, kernel.astype(weight.dtype.numpy()))
     attributes = {name: attribute(conv, name) for name in conv.attributes}
     folded = editor.before(node).Conv(the_input(conv), weight, shift, like=out, **attributes)
     editor.replace(out, folded)
@@ -48,11 +55,6 @@ def apply(editor: Editor, node: ir.Node) -> bool:
 
 def _stored(value: ir.Value | None) -> Array | None:
     """The parameter or constant that an initializer of the model holds."""
-    tensor = None if value is None else value.const_value
-    return tensor.numpy() if type(tensor) is ir.Tensor else None
-
-
-def _store(value: ir.Value, array: Array) -> None:
-    old = value.const_value
-    assert old is not None
-    value.const_value = ir.Tensor(array.astype(old.dtype.numpy()), dtype=old.dtype, name=old.name)
+    if value is None or value.const_value is None or not is_held(value):
+        return None
+    return value.const_value.numpy()

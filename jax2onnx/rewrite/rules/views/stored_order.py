@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from jax2onnx.rewrite.analyses.values import integers, only_user, permutation, the_input
+from jax2onnx.rewrite.analyses.values import integers, is_held, only_user, permutation, the_input
 from jax2onnx.rewrite.engine.editor import Editor
 
 _FIRST = np.iinfo(np.int64).min
@@ -25,7 +25,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     """Takes the parameter that a Transpose or a Slice reads in its order."""
     value, perm = the_input(node), permutation(node.outputs[0])
     tensor = value.const_value
-    if type(tensor) is not ir.Tensor or only_user(value) is not node:
+    if not is_held(value) or tensor is None or only_user(value) is not node:
         return False
     if perm is not None:
         array = tensor.numpy().transpose(perm)
@@ -36,7 +36,5 @@ def apply(editor: Editor, node: ir.Node) -> bool:
         if not axes or {*(starts or ()), *(steps or ())} != {-1} or {*(ends or ())} != {_FIRST}:
             return False
         array = np.flip(tensor.numpy(), axes)
-    value.const_value = ir.Tensor(array, dtype=tensor.dtype, name=tensor.name)
-    value.shape = node.outputs[0].shape
-    editor.replace(node.outputs[0], value)
+    editor.replace(node.outputs[0], editor.hold(value, array))
     return True
