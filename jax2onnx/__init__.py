@@ -2,29 +2,38 @@
 
 >>> import jax2onnx
 >>> model = jax2onnx.to_onnx(fn, [("B", 30)])
+
+Importing this package imports neither JAX nor ONNX: each name is loaded when it is first used.
+Public are the names in ``__all__``, and the modules `jax2onnx.errors`, `jax2onnx.files`,
+`jax2onnx.models`, `jax2onnx.checks.comparison` and `jax2onnx.checks.runtime`.
 """
 
 from __future__ import annotations
 
-from jax2onnx.api import to_onnx
-from jax2onnx.checks.allclose import allclose
-from jax2onnx.checks.report import Report, report
-from jax2onnx.errors import (
-    InputError,
-    Jax2OnnxError,
-    LoweringError,
-    ModelError,
-    StateChangeWarning,
-    SymbolicDimensionError,
-    SymbolicDimensionWarning,
-    UnsupportedPrimitiveError,
-    UnsupportedTypeError,
-    UnsupportedUseError,
-    WriteError,
-)
-from jax2onnx.lower import Context, in_jax, register_lowering
-from jax2onnx.onnx_function import onnx_function
-from jax2onnx.trace import InputSpec
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # What type checkers and editors see; `_MODULES` says the same at run time.
+    from jax2onnx.api import to_onnx
+    from jax2onnx.checks.allclose import allclose
+    from jax2onnx.checks.report import Report, report
+    from jax2onnx.decorator import onnx_function
+    from jax2onnx.errors import (
+        InputError,
+        Jax2OnnxError,
+        LoweringError,
+        ModelError,
+        StateChangeWarning,
+        SymbolicDimensionError,
+        SymbolicDimensionWarning,
+        UnsupportedPrimitiveError,
+        UnsupportedTypeError,
+        UnsupportedUseError,
+        WriteError,
+    )
+    from jax2onnx.lower import Context, in_jax, register_lowering
+    from jax2onnx.trace import InputSpec
+    from jax2onnx.write import save
 
 __version__ = "0.1.0"
 
@@ -48,5 +57,34 @@ __all__ = [
     "onnx_function",
     "register_lowering",
     "report",
+    "save",
     "to_onnx",
 ]
+
+_MODULES = {
+    "Context": "lower",
+    "InputSpec": "trace",
+    "Report": "checks.report",
+    "allclose": "checks.allclose",
+    "in_jax": "lower",
+    "onnx_function": "decorator",
+    "register_lowering": "lower",
+    "report": "checks.report",
+    "save": "write",
+    "to_onnx": "api",
+}
+"""The module of each public name; all other names are exceptions and warnings, of `errors`."""
+
+if not TYPE_CHECKING:  # Else type checkers would take any name for one of this package.
+
+    def __getattr__(name: str) -> object:
+        """Load a public name when it is first used."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = importlib.import_module(f"{__name__}.{_MODULES.get(name, 'errors')}")
+        value = globals()[name] = getattr(module, name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

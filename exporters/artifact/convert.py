@@ -17,9 +17,8 @@ from exporters.artifact.exportable import Exportable
 from exporters.artifact.manifest import WEIGHTS_DIGEST, Weights, manifest, to_json
 from exporters.drivers import hermetic
 from exporters.errors import ExportError
-from jax2onnx import to_onnx
-from jax2onnx.errors import Jax2OnnxError, WriteError
-from jax2onnx.write import atomic_files, save
+from jax2onnx import Jax2OnnxError, WriteError, save, to_onnx
+from jax2onnx.files import atomic_files, explain
 from weights import Checkpoint
 from weights.files.atomic import explained
 
@@ -81,8 +80,9 @@ def export(request: Request, output: Path) -> dict[str, Any]:
             )
             with atomic_files([manifest_path(staged)]) as [file]:
                 file.write(to_json(document).encode())
-        except WriteError as error:
-            message = str(error).replace(str(staged.parent), str(output.parent))
+        except (WriteError, OSError) as error:
+            message = explain(error) if isinstance(error, OSError) else str(error)
+            message = message.replace(str(staged.parent), str(output.parent))
             raise ExportError(f"{request.target}: {message}") from error
         # In this order, so that there is never an artifact without its manifest.
         manifest_path(staged).replace(manifest_path(output))

@@ -11,6 +11,7 @@ import numpy as np
 from jax import tree_util
 
 from jax2onnx.checks import runtime
+from jax2onnx.checks.comparison import Tolerance, difference
 from jax2onnx.errors import InputError
 from jax2onnx.trace.frameworks.callables import parameterise
 from jax2onnx.trace.inputs.border import TO_NCHW, images, permuted
@@ -118,30 +119,20 @@ def compare(
     rtol: float,
     atol: float,
 ) -> Comparison:
-    """Compares outputs one by one: their number, dtype, shape and values (NaN equals NaN)."""
+    """Compare outputs one by one: their number, and each one's dtype, shape and values.
+
+    Args:
+        names: the name of each output.
+        expected: the arrays that the reference computed.
+        found: the arrays that the model computed.
+        rtol: tolerance relative to the expected value.
+        atol: absolute tolerance.
+    """
     if len(expected) != len(found):
         return Comparison(False, f"{len(found)} outputs, expected {len(expected)}")
     lines, agree = [], True
     for name, want, got in zip(names, expected, found, strict=True):
-        problem = _difference(want, got, rtol, atol)
+        problem = difference(want, got, Tolerance(atol, rtol))
         agree &= problem is None
         lines.append(f"{name}: {problem or 'equal within the tolerance'}")
     return Comparison(agree, "\n".join(lines))
-
-
-def _difference(want: Array, got: Array, rtol: float, atol: float) -> str | None:
-    if want.shape != got.shape or want.dtype != got.dtype:
-        return f"{got.dtype}{list(got.shape)}, expected {want.dtype}{list(want.shape)}"
-    a, b = want.astype(np.float64), got.astype(np.float64)
-    exact = want.dtype.kind in "biu"
-    close = want == got if exact else np.isclose(b, a, rtol=rtol, atol=atol, equal_nan=True)
-    if close.all():
-        return None
-    with np.errstate(invalid="ignore"):
-        off = np.where(close, 0.0, np.nan_to_num(np.abs(a - b), nan=np.inf))
-    where = np.unravel_index(int(off.argmax()), off.shape)
-    index = ", ".join(str(int(i)) for i in where)
-    return (
-        f"{(~close).sum()} of {close.size} values differ, most at [{index}]: "
-        f"{got[where]}, expected {want[where]}"
-    )

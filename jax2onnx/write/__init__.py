@@ -5,8 +5,7 @@ left. No time, no path of the build machine, no object's id and no hash order ge
 give equal bytes.
 """
 
-from jax2onnx.write.atomic import atomic_files
 from jax2onnx.write.finalising import finalise
 from jax2onnx.write.saving import save, to_proto
 
-__all__ = ["atomic_files", "finalise", "save", "to_proto"]
+__all__ = ["finalise", "save", "to_proto"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from jax2onnx import __version__
 from jax2onnx.graph.walk import bodies, nested_graphs
 
 PRODUCER = "jax2onnx"
@@ -15,10 +16,8 @@ def clean_metadata(model: ir.Model) -> None:
     That is the doc strings of graphs, nodes, values and tensors: tools put stack traces with the
     build machine's paths there. Those of the model and of functions are the author's, and stay.
     """
-    import jax2onnx  # which imports this module, and is only now there in full
-
     model.producer_name = PRODUCER
-    model.producer_version = jax2onnx.__version__
+    model.producer_version = __version__
     for body in bodies(model):
         for graph in nested_graphs(body):
             graph.doc_string = None

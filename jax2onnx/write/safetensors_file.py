@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 import onnx_ir as ir
 
+from jax2onnx.files import TensorEntry, safetensors_header
 from jax2onnx.write.encode import write_tensor
 
 _DTYPES = {
@@ -31,33 +31,26 @@ _DTYPES = {
 
 
 class TensorFile:
-    """A safetensors file to be: fixes where each tensor will lie before any byte is written.
+    """A safetensors file to be, in which the place of each tensor is fixed before any is written.
 
-    Tensors are laid as the safetensors library lays them: widest elements first, then by name,
-    without gaps, so that each is aligned to its element. Types that the format does not have are
-    stored as bytes.
+    The order is that of the safetensors library: widest elements first, then by name, without gaps,
+    so that each tensor is aligned to its element. A type that the format does not have is stored as
+    bytes.
     """
 
     def __init__(self, tensors: Mapping[str, ir.TensorProtocol]) -> None:
         self._tensors = dict(
             sorted(tensors.items(), key=lambda item: (-item[1].dtype.bitwidth, item[0]))
         )
-        header: dict[str, object] = {"__metadata__": {"format": "onnx"}}
-        self._offsets: dict[str, int] = {}
-        position = 0
-        for name, tensor in self._tensors.items():
-            header[name] = _entry(tensor, position)
-            self._offsets[name] = position
-            position += tensor.nbytes
-        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-        self._header = text + b" " * (-len(text) % 8)
+        entries = {name: _entry(tensor) for name, tensor in self._tensors.items()}
+        self._header = safetensors_header(entries, {"format": "onnx"})
 
     def reference(self, name: str, location: str) -> ir.ExternalTensor:
-        """The tensor of that name, as a reference into the file, which will be at `location`."""
+        """Return a reference to a tensor in this file, which will lie at ``location``."""
         tensor = self._tensors[name]
         return ir.ExternalTensor(
             location,
-            8 + len(self._header) + self._offsets[name],
+            self._header.offsets[name],
             tensor.nbytes,
             tensor.dtype,
             shape=ir.Shape(tensor.shape.numpy()),
@@ -65,16 +58,19 @@ class TensorFile:
         )
 
     def write(self, file: BinaryIO, folder: Path) -> None:
-        """Write header and tensors, one at a time."""
-        file.write(len(self._header).to_bytes(8, "little"))
-        file.write(self._header)
+        """Write the header and the tensors, one at a time.
+
+        Args:
+            file: the stream to write to.
+            folder: holds the files of references that have no base folder of their own.
+        """
+        file.write(self._header.raw)
         for tensor in self._tensors.values():
             write_tensor(tensor, file, folder)
 
 
-def _entry(tensor: ir.TensorProtocol, position: int) -> dict[str, object]:
-    offsets = [position, position + tensor.nbytes]
+def _entry(tensor: ir.TensorProtocol) -> TensorEntry:
     dtype = _DTYPES.get(tensor.dtype)
     if dtype is None:
-        return {"dtype": "U8", "shape": [tensor.nbytes], "data_offsets": offsets}
-    return {"dtype": dtype, "shape": list(tensor.shape.numpy()), "data_offsets": offsets}
+        return TensorEntry("U8", [tensor.nbytes], tensor.nbytes)
+    return TensorEntry(dtype, tensor.shape.numpy(), tensor.nbytes)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import onnx
 import onnx_ir as ir
 
 from jax2onnx.errors import WriteError
+from jax2onnx.files import atomic_files, explain
 from jax2onnx.graph.walk import nested_graphs
-from jax2onnx.write.atomic import atomic_files
 from jax2onnx.write.encode import PROTOBUF_LIMIT, Part, encode, replaced, size, write_parts
 from jax2onnx.write.references import check_references, references
 from jax2onnx.write.safetensors_file import TensorFile
@@ -65,7 +68,7 @@ def save(
     if external_data is None or external_data is False:
         parts = encode(model, embed_references=external_data is False)
         _check_size(parts, path)
-        with atomic_files([path]) as [file]:
+        with _files([path]) as [file]:
             write_parts(parts, file, folder)
         return
     name = f"{path.name}.safetensors" if external_data is True else external_data
@@ -75,9 +78,19 @@ def save(
     with replaced({value: tensors.reference(str(value.name), name) for value in moved}):
         parts = encode(model)
     _check_size(parts, path)
-    with atomic_files([folder / name, path]) as [tensor_file, file]:
+    with _files([folder / name, path]) as [tensor_file, file]:
         tensors.write(tensor_file, folder)
         write_parts(parts, file, folder)
+
+
+@contextlib.contextmanager
+def _files(paths: Sequence[Path]) -> Iterator[list[BinaryIO]]:
+    """Open files as `atomic_files` does, and explain a failure to the user."""
+    try:
+        with atomic_files(paths) as streams:
+            yield streams
+    except OSError as error:
+        raise WriteError(explain(error)) from error
 
 
 def _embedded_bytes(model: ir.Model) -> int:

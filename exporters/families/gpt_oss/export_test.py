@@ -14,8 +14,7 @@ from exporters.artifact.bind import external
 from exporters.errors import ExportError
 from exporters.families.gpt_oss.export import export
 from exporters.parity.references import stored_cases
-from jax2onnx import to_onnx
-from jax2onnx.write import save
+from jax2onnx import save, to_onnx
 from weights import Checkpoint
 
 FIXTURES = Path(__file__).parents[3] / "weights" / "fixtures"

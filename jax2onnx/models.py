@@ -1,0 +1,117 @@
+"""The parameters of a JAX model by their paths, and the values that its modules compute.
+
+This module is public. A path is the name that a parameter bears in the ONNX model
+(``layers.1.attention.q.weight``). The module that computes a value is told from the parameters that
+it consumes; the ONNX model names the same value ``<module>/output``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar, cast
+
+import jax
+import numpy as np
+from jax.extend import core
+from jax.extend.core.primitives import jit_p
+
+from jax2onnx.lower.rules.calls import CALLS, closed
+from jax2onnx.trace import InputSpec, Traced, trace
+from jax2onnx.trace.frameworks.callables import parameterise
+from jax2onnx.trace.naming.modules import ModuleTracker
+
+__all__ = ["OUTPUT_SUFFIX", "Leaf", "module_outputs", "parameters", "with_parameters"]
+
+OUTPUT_SUFFIX = "/output"
+"""End of the name of a value that a module computes, in the ONNX model."""
+
+Leaf: TypeAlias = "jax.Array | np.ndarray[Any, Any] | jax.ShapeDtypeStruct"
+"""A parameter: an array, or its shape and dtype alone."""
+
+Model = TypeVar("Model", bound=Callable[..., Any])
+Array = np.ndarray[Any, Any]
+
+
+def parameters(model: Callable[..., Any]) -> dict[str, Leaf]:
+    """Return the parameters of a model, concrete or abstract, by their paths.
+
+    Args:
+        model: an Equinox or Flax NNX module, a bound Flax Linen module, a bound method or a
+            ``functools.partial`` of one of these, or any pytree that can be called.
+    """
+    split = parameterise(model)
+    return dict(zip(split.paths, split.leaves, strict=True))
+
+
+def with_parameters(model: Model, values: Mapping[str, Leaf]) -> Model:
+    """Return the model with other parameters.
+
+    Args:
+        model: a model as `parameters` takes it.
+        values: the value of every parameter, by its path.
+
+    Raises:
+        KeyError: ``values`` lacks a parameter of the model.
+    """
+    split = parameterise(model)
+    return cast("Model", split.rebuild([values[path] for path in split.paths]))
+
+
+def module_outputs(model: Callable[..., Any], inputs: Sequence[Array]) -> dict[str, Array]:
+    """Run a model in JAX, one equation after the other, and return what each module computes.
+
+    Args:
+        model: a model as `parameters` takes it, without abstract parameters.
+        inputs: one array for each positional argument.
+
+    Returns:
+        For each module that has parameters of its own, the last value that it computes with them;
+        by the module's path, in the order of the computation.
+    """
+    traced = trace(model, [InputSpec(array.shape, array.dtype) for array in inputs])
+    evaluator = _Evaluator()
+    evaluator.run(traced, inputs)
+    return evaluator.outputs
+
+
+class _Evaluator:
+    """Evaluates a jaxpr equation by equation, and keeps what each module computes."""
+
+    def __init__(self) -> None:
+        self.outputs: dict[str, Array] = {}
+
+    def run(self, traced: Traced, inputs: Sequence[Array]) -> None:
+        operands = [jax.numpy.asarray(p.value) for p in traced.parameters]
+        operands += [
+            jax.numpy.asarray(array, spec.aval.dtype)
+            for array, spec in zip(inputs, traced.inputs, strict=True)
+        ]
+        paths = [p.path for p in traced.parameters] + [""] * len(inputs)
+        self._evaluate(core.ClosedJaxpr(traced.jaxpr, traced.consts), operands, paths)
+
+    def _evaluate(
+        self, jaxpr: core.ClosedJaxpr, operands: Sequence[Any], paths: Sequence[str]
+    ) -> list[Any]:
+        inner = jaxpr.jaxpr
+        environment: dict[core.Var, Any] = dict(zip(inner.constvars, jaxpr.consts, strict=True))
+        environment |= zip(inner.invars, operands, strict=True)
+        tracker = ModuleTracker((v, p) for v, p in zip(inner.invars, paths, strict=True) if p)
+
+        def read(variable: core.Var | core.Literal) -> Any:
+            return variable.val if isinstance(variable, core.Literal) else environment[variable]
+
+        for eqn in inner.eqns:
+            module, consumes = tracker.enter(eqn)
+            values = [read(variable) for variable in eqn.invars]
+            results = self._apply(eqn, values, tracker.paths(eqn.invars))
+            environment |= zip(eqn.outvars, results, strict=True)
+            if consumes:
+                self.outputs[module] = np.asarray(results[-1])
+        return [read(variable) for variable in inner.outvars]
+
+    def _apply(self, eqn: core.JaxprEqn, values: list[Any], paths: Sequence[str]) -> list[Any]:
+        param = "jaxpr" if eqn.primitive is jit_p else CALLS.get(eqn.primitive)
+        if param is not None:
+            return self._evaluate(closed(eqn.params[param]), values, paths)
+        result = eqn.primitive.bind(*values, **eqn.primitive.get_bind_params(eqn.params))
+        return list(result) if eqn.primitive.multiple_results else [result]

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import ast
+import inspect
+import pickle  # noqa: TID251  public names must survive it
+import subprocess
+import sys
+
+import pytest
+
+import jax2onnx
+
+
+def test_type_checkers_see_what_is_loaded_at_run_time() -> None:
+    tree = ast.parse(inspect.getsource(jax2onnx))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    stated = {
+        alias.name: node.module
+        for node in imports
+        for alias in node.names
+        if (node.module or "").startswith("jax2onnx.")
+    }
+    loaded = {
+        name: f"jax2onnx.{jax2onnx._MODULES.get(name, 'errors')}" for name in jax2onnx.__all__
+    }
+    assert stated == loaded
+
+
+@pytest.mark.parametrize("name", jax2onnx.__all__)
+def test_public_name(name: str) -> None:
+    value = getattr(jax2onnx, name)
+    assert callable(value)
+    assert value.__name__ == name
+    assert value.__module__.startswith("jax2onnx.")
+    assert value is getattr(jax2onnx, name)
+    assert pickle.loads(pickle.dumps(value)) is value  # noqa: S301  these are our own bytes
+    assert name in dir(jax2onnx)
+
+
+def test_an_unknown_name_is_an_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'to_onyx'"):
+        getattr(jax2onnx, "to_onyx")  # noqa: B009  type checkers know that it is none
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_names_are_right_whatever_was_imported_before() -> None:
+    for first in ("checks.allclose", "checks.report", "decorator", "api", "lower", "trace"):
+        code = (
+            f"import jax2onnx.{first}; from jax2onnx import *; import jax2onnx as j;"
+            "print(sum(type(getattr(j, n)).__name__ == 'module' for n in j.__all__))"
+        )
+        assert run(code) == "0"
+
+
+@pytest.mark.parametrize("module", ["jax2onnx", "jax2onnx.errors", "jax2onnx.files"])
+def test_import_costs_neither_jax_nor_onnx(module: str) -> None:
+    third_party = "sorted({m.split('.')[0] for m in sys.modules} - sys.stdlib_module_names)"
+    before = run(f"import sys; print({third_party})")
+    after = run(f"import sys, {module}; print({third_party})")
+    assert set(ast.literal_eval(after)) - set(ast.literal_eval(before)) == {"jax2onnx"}
