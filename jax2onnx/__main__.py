@@ -1,4 +1,4 @@
-"""``python -m jax2onnx MODEL``: what an ONNX model consists of, and what a runtime lacks for it."""
+"""``python -m jax2onnx MODEL``: report what an ONNX model holds and what a runtime lacks for it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,27 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from jax2onnx import __version__
 from jax2onnx.checks.report import report
 from jax2onnx.errors import Jax2OnnxError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the report; 0 if nothing is known that keeps the model from running, else 1."""
+    """Print the report of a model.
+
+    Args:
+        arguments: The command line; ``sys.argv`` by default.
+
+    Returns:
+        0 if the runtime has a kernel for each node, as far as is known, and 1 otherwise.
+    """
     parser = argparse.ArgumentParser(prog="python -m jax2onnx")
-    parser.description = "Tells what an ONNX model consists of, and what a runtime lacks for it."
+    parser.description = "Report what an ONNX model holds and what a runtime lacks for it."
     parser.add_argument("model", help="an .onnx file")
-    parser.add_argument("--target", default="cpu", help="the runtime: cpu is ONNX Runtime's CPU")
+    parser.add_argument(
+        "--target", default="cpu", help="the runtime; cpu is ONNX Runtime's CPU provider"
+    )
+    parser.add_argument("--version", action="version", version=f"jax2onnx {__version__}")
     options = parser.parse_args(arguments)
     try:
         found = report(options.model, options.target)

@@ -53,7 +53,9 @@ GUIDE = ROOT / "docs" / "contributing" / "rewrites.md"
 
 @pytest.mark.parametrize(("block", "name"), [(0, "elu"), (1, "hard_swish")])
 def test_rule_of_the_guide_is_the_rule_of_the_repository(block: int, name: str) -> None:
-    assert (ROOT / f"jax2onnx/rewrite/rules/activations/{name}.py").read_text() == blocks(GUIDE)[block][0]
+    assert (ROOT / f"jax2onnx/rewrite/rules/activations/{name}.py").read_text() == blocks(GUIDE)[
+        block
+    ][0]
 
 
 def test_table_lists_every_rule_in_the_order_in_which_they_are_tried() -> None:

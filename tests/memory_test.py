@@ -43,7 +43,11 @@ def peak_memory(sandbox: Path) -> float:
     environment = {"PATH": os.defpath, "PYTHONPATH": str(REPOSITORY)}
     child = os.posix_spawn(
         "/bin/sh",
-        ["sh", "-c", f'cd "{sandbox}" && exec "{sys.executable}" -m exporters.drivers.build spec.json'],
+        [
+            "sh",
+            "-c",
+            f'cd "{sandbox}" && exec "{sys.executable}" -m exporters.drivers.build spec.json',
+        ],
         environment,
     )
     _, status, usage = os.wait4(child, 0)

@@ -1,4 +1,7 @@
-"""The wheel of the converter: what is in it, what it asks for; the quickstart runs on it."""
+"""The wheel of the converter: its content and metadata are right, and the quickstart runs on it.
+
+``python -m tools.wheel_check`` does more, with a package index: it installs the wheel with pip.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import REPOSITORY
+from tools import wheel_check
 
 _EXTRA = "onnxruntime"
 _DISTRIBUTIONS = {"google": "protobuf", "onnx_ir": "onnx-ir"}
@@ -23,15 +27,15 @@ _DISTRIBUTIONS = {"google": "protobuf", "onnx_ir": "onnx-ir"}
 
 @pytest.fixture(scope="module")
 def wheel() -> Path:
-    """What `./pants package jax2onnx:wheel` makes; Pants puts it at the root of the sandbox."""
+    """Return the wheel of ``./pants package //:wheel``, which Pants lays at the sandbox's root."""
     found = [*REPOSITORY.glob("jax2onnx-*.whl"), *(REPOSITORY / "dist").glob("jax2onnx-*.whl")]
-    assert found, "there is no wheel: ./pants package jax2onnx:wheel"
+    assert found, "there is no wheel: ./pants package //:wheel"
     return found[0]
 
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the content of the wheel, which is all that an installation of it is."""
+    """Return a folder with the content of the wheel, as pip would install it."""
     folder = tmp_path_factory.mktemp("installed")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder)
@@ -45,7 +49,7 @@ def metadata(installed: Path) -> Message:
 
 
 def run(installed: Path, code: str, folder: Path) -> str:
-    """What `code` prints where the wheel is installed and this repository is not."""
+    """Return the output of ``code`` where the wheel is installed and this repository is not."""
     done = subprocess.run(
         [sys.executable, "-P", "-c", code],
         cwd=folder,
@@ -60,7 +64,7 @@ def run(installed: Path, code: str, folder: Path) -> str:
 
 
 def imported(file: Path) -> set[str]:
-    """The packages that a source file imports, wherever in it."""
+    """Return the packages that a source file imports, at whatever place in it."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
@@ -77,7 +81,9 @@ def test_it_asks_for_what_it_imports_and_no_more(installed: Path, metadata: Mess
     required = {re.split(r"[<>=!;\[ ]", line)[0] for line in asked if "extra ==" not in line}
     assert required == {_DISTRIBUTIONS.get(name, name) for name in third_party} - {_EXTRA}
     assert required == {"jax", "numpy", "onnx", "onnx-ir", "protobuf"}
-    assert [line for line in asked if line.startswith(_EXTRA) and 'extra == "allclose"' in line]
+    assert [line for line in asked if line.startswith(_EXTRA) and 'extra == "runtime"' in line]
+    extras = set(metadata.get_all("Provides-Extra", []))
+    assert extras == {"allclose", "dev", "docs", "equinox", "flax", "runtime"}
 
 
 def test_it_holds_the_package_its_data_and_no_tests(installed: Path, metadata: Message) -> None:
@@ -86,17 +92,17 @@ def test_it_holds_the_package_its_data_and_no_tests(installed: Path, metadata: M
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in files)
     rules = {f"jax2onnx/{file.relative_to(REPOSITORY / 'jax2onnx')}" for file in rule_files()}
     assert rules <= files
-    assert not [name for name in files if re.search(r"_test\.py$|/(testing|generate)\.py$", name)]
+    assert not [name for name in files if re.search(r"_test\.py$|/testing\b", name)]
     assert {name.partition("/")[0] for name in files if name.endswith(".py")} == {"jax2onnx"}
     assert "# jax2onnx" in str(metadata.get_payload())
 
 
 def rule_files() -> list[Path]:
-    """Of lowerings and rewrites: what is loaded by name, which no tool sees."""
+    """Return the modules of lowering and rewriting that are imported by name."""
     return [
         file
         for kind in ("lower", "rewrite")
-        for file in (REPOSITORY / "jax2onnx" / kind / "rules").glob("*.py")
+        for file in (REPOSITORY / "jax2onnx" / kind / "rules").rglob("*.py")
         if not file.name.endswith("_test.py")
     ]
 
@@ -106,6 +112,47 @@ def test_its_version_is_the_packages(installed: Path, metadata: Message, tmp_pat
     version, file = run(installed, code, tmp_path).split()
     assert version == metadata["Version"]
     assert Path(file).is_relative_to(installed)
+
+
+def test_strangers_find_what_they_look_for_in_the_metadata(metadata: Message) -> None:
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["Keywords"]
+    names = {line.partition(",")[0] for line in metadata.get_all("Project-URL", [])}
+    assert names == {"Changelog", "Documentation", "Issues", "Source"}
+    classifiers = metadata.get_all("Classifier", [])
+    assert not [c for c in classifiers if c.startswith("License")]  # it has an expression
+    for version in wheel_check.VERSIONS:
+        assert f"Programming Language :: Python :: {version}" in classifiers
+
+
+def test_no_link_of_its_readme_is_relative(metadata: Message) -> None:
+    readme = str(metadata.get_payload())
+    assert readme == (REPOSITORY / "jax2onnx" / "README.md").read_text()
+    assert not re.findall(r"\]\((?!https://)", readme)
+
+
+def test_the_first_command_of_the_quickstart_installs_extras_that_exist(metadata: Message) -> None:
+    extras = set(wheel_check.extras().split(","))
+    assert extras <= set(metadata.get_all("Provides-Extra", []))
+
+
+def test_a_wheel_with_another_file_or_with_placeholders_is_refused(
+    wheel: Path, tmp_path: Path
+) -> None:
+    files = wheel_check.contents(wheel)
+    wheel_check.compare(files, dict(files))
+    with pytest.raises(wheel_check.WheelError, match=r"differ in jax2onnx/api\.py"):
+        wheel_check.compare(files, {n: c for n, c in files.items() if n != "jax2onnx/api.py"})
+    for host, refused in ("https://jax2onnx.example/", True), ("https://host.org/", False):
+        path = tmp_path / "w.whl"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("w.dist-info/METADATA", f"Project-URL: Source, {host}source\n")
+        if refused:
+            with pytest.raises(wheel_check.WheelError, match="placeholders"):
+                wheel_check.refuse_placeholders(path)
+        else:
+            wheel_check.refuse_placeholders(path)
 
 
 def test_every_file_is_dated_alike(wheel: Path) -> None:
@@ -122,10 +169,19 @@ def test_a_conversion_loads_no_framework_and_no_runtime(installed: Path, tmp_pat
     assert not loaded & {"equinox", "exporters", "flax", "onnxruntime", "onnxscript", "torch"}
 
 
+def test_the_command_tells_which_implementation_is_installed(
+    installed: Path, metadata: Message, tmp_path: Path
+) -> None:
+    code = (
+        "import runpy, sys; sys.argv[1:] = ['--version'];"
+        "runpy.run_module('jax2onnx', run_name='__main__', alter_sys=True)"
+    )
+    said = run(installed, code, tmp_path)
+    assert said == f"jax2onnx {metadata['Version']}\n"
+
+
 def test_the_quickstart_runs(installed: Path, tmp_path: Path) -> None:
-    page = (REPOSITORY / "docs" / "guides" / "quickstart.md").read_text()
-    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    assert len(blocks) > 2
-    assert 'to_onnx(model, [("B", 30)], return_mode="file", output_path=' in blocks[0]
-    run(installed, "\n".join(blocks), tmp_path)
+    program = wheel_check.quickstart()
+    assert 'to_onnx(model, [("B", 30)], return_mode="file", output_path=' in program
+    run(installed, program, tmp_path)
     assert (tmp_path / "mlp.onnx").is_file()
