@@ -53,9 +53,9 @@ class UnsupportedPrimitiveError(Jax2OnnxError, NotImplementedError):
         super().__init__(
             f"no ONNX lowering for {count} primitive(s) of this function:\n{lines}\n"
             "Write them with other functions of JAX, or register a rule, which takes five lines "
-            "(docs/guides/primitives.md): jax2onnx.register_lowering(primitive)(rule), where the rule "
-            "adds ONNX operators, or is jax2onnx.in_jax(function) of a function that computes the "
-            "same in JAX."
+            "(docs/guides/primitives.md): jax2onnx.register_lowering(primitive)(rule), where the "
+            "rule adds ONNX operators, or is jax2onnx.in_jax(function) of a function that computes "
+            "the same in JAX."
         )
 
 
