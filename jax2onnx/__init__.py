@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # What type checkers and editors see; `_MODULES` says the sam
     from jax2onnx.errors import (
         InputError,
         Jax2OnnxError,
+        JaxVersionError,
         LoweringError,
         ModelError,
         StateChangeWarning,
@@ -42,6 +43,7 @@ __all__ = [
     "InputError",
     "InputSpec",
     "Jax2OnnxError",
+    "JaxVersionError",
     "LoweringError",
     "ModelError",
     "Report",

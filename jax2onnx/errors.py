@@ -1,4 +1,7 @@
-"""Errors that users of ``jax2onnx`` can act on: each says what was wrong, where, and what to do."""
+"""The exceptions and warnings of ``jax2onnx``.
+
+A message says what is wrong, where it is, and what to do about it. This module is public.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,24 @@ import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+__all__ = [
+    "InputError",
+    "Jax2OnnxError",
+    "JaxVersionError",
+    "LoweringError",
+    "ModelError",
+    "StateChangeWarning",
+    "SymbolicDimensionError",
+    "SymbolicDimensionWarning",
+    "UnsupportedPrimitiveError",
+    "UnsupportedTypeError",
+    "UnsupportedUseError",
+    "WriteError",
+]
+
 
 class Jax2OnnxError(Exception):
-    """Base class of every error that this package raises for its user's input."""
+    """Base class of the errors that this package raises because of its user's input."""
 
 
 class InputError(Jax2OnnxError, ValueError):
@@ -17,26 +35,31 @@ class InputError(Jax2OnnxError, ValueError):
 
 
 class ModelError(Jax2OnnxError):
-    """The model cannot be traced as it stands."""
+    """JAX cannot trace the model."""
 
 
 class SymbolicDimensionError(ModelError):
-    """A dimension that was given as a name cannot be kept symbolic."""
+    """The model needs the value of a dimension that was given as a name."""
 
 
 class SymbolicDimensionWarning(UserWarning):
-    """A model asks whether two dimensions are equal, which JAX answers with no, unless proven."""
+    """The model compares two symbolic dimensions, which JAX takes for different unless proven."""
 
 
 class StateChangeWarning(UserWarning):
-    """A call of the model changes its state, and the graph has no output for that."""
+    """A call of the model changes its state, and the graph has no output for the new state."""
 
 
 class UnsupportedPrimitiveError(Jax2OnnxError, NotImplementedError):
-    """The traced function uses primitives for which there is no lowering.
+    """The traced function uses primitives that have no lowering.
+
+    Args:
+        missing: the name of each such primitive, and the line of the user's code that calls it.
+        known: the names of the primitives that have a lowering.
+        reasons: why a primitive has none, by its name.
 
     Attributes:
-        missing: ``(primitive name, user's source line)`` of each, in the order of the trace.
+        missing: ``(name, line)`` of each such primitive, in the order of the trace.
     """
 
     def __init__(
@@ -52,30 +75,31 @@ class UnsupportedPrimitiveError(Jax2OnnxError, NotImplementedError):
         count = len(dict(self.missing))
         super().__init__(
             f"no ONNX lowering for {count} primitive(s) of this function:\n{lines}\n"
-            "Write them with other functions of JAX, or register a rule, which takes five lines "
-            "(docs/guides/primitives.md): jax2onnx.register_lowering(primitive)(rule), where the "
-            "rule adds ONNX operators, or is jax2onnx.in_jax(function) of a function that computes "
-            "the same in JAX."
+            "Write the model with other functions of JAX, or register a lowering rule, which takes "
+            "five lines (docs/guides/primitives.md): jax2onnx.register_lowering(primitive)(rule). "
+            "The rule adds ONNX operators, or is jax2onnx.in_jax(function), where the function "
+            "computes the same with other primitives."
         )
 
 
 _REASONS = (
-    (r"callback|debug_print", "it calls Python, which a model cannot"),
+    (r"callback|debug_print", "It calls Python, and an ONNX model cannot."),
     (r"all_gather|all_to_all|psum|pmax|pmin|ppermute|psend|precv|reduce_scatter|axis_index",
-     "it is for several devices, a model for one"),
-    (r"rng_uniform", "it has no key: take jax.random.uniform"),
-    (r"ffi_call|custom_partitioning|pallas_call", "its code is native: give the same in JAX"),
+     "It communicates between devices, and an ONNX model runs on one."),
+    (r"rng_uniform", "It takes no random key; use jax.random.uniform."),
+    (r"ffi_call|custom_partitioning|pallas_call",
+     "It runs native code; use an implementation in JAX."),
 )  # fmt: skip
 
 
 def _remark(name: str, known: Sequence[str], reasons: Mapping[str, str]) -> str:
-    """Why a primitive has no lowering, or which of a similar name has one."""
+    """Return why a primitive has no lowering, or which one of a similar name has a lowering."""
     reason = reasons.get(name) or next(
         (text for pattern, text in _REASONS if re.search(pattern, name)), None
     )
     near = difflib.get_close_matches(name, known, 1, 0.75)
     if reason is None and near:
-        reason = f"there is one for {near[0]}"
+        reason = f"Did you mean {near[0]}?"
     return f" ({reason})" if reason else ""
 
 
@@ -84,16 +108,16 @@ class JaxVersionError(Jax2OnnxError, NotImplementedError):
 
 
 class LoweringError(Jax2OnnxError):
-    """A lowering rule gave something else than the type that JAX expects."""
+    """The result of a lowering rule does not have the type that JAX expects."""
 
 
 class UnsupportedUseError(Jax2OnnxError, NotImplementedError):
-    """A primitive is known, but not with these parameters or types."""
+    """A primitive has a lowering, but not for these parameters or types."""
 
 
 class UnsupportedTypeError(Jax2OnnxError):
-    """Nodes of the model can run in no element type that the target has kernels for."""
+    """The target has no kernel for the element types of some nodes of the model."""
 
 
 class WriteError(Jax2OnnxError):
-    """A model could not be written; the message names the file and says what to do."""
+    """A model could not be written; the message names the file."""

@@ -1,7 +1,9 @@
-"""ONNX Runtime on numpy arrays of every numeric type; imported only when something is run.
+"""ONNX Runtime on numpy arrays of every numeric type.
 
-Its own Python API takes and gives arrays of the types that numpy itself has. Those of ml_dtypes
-(bfloat16, the 8-bit floats, 4-bit integers) go in and come out as bytes.
+ONNX Runtime's own Python API takes and gives arrays of numpy's own types. Arrays of the types of
+ml_dtypes (bfloat16, the 8-bit floats, the 4-bit integers) go in and come out as bytes here.
+
+This module is public. It imports ONNX Runtime only when a model is run.
 """
 
 from __future__ import annotations
@@ -18,26 +20,32 @@ import onnx_ir as ir
 if TYPE_CHECKING:
     import onnxruntime as ort
 
+__all__ = ["input_types", "run"]
+
 Array = np.ndarray[Any, Any]
 
 _FOREIGN = 2
-"""`dtype.isbuiltin` of types that numpy was taught by another package."""
+"""Value of ``dtype.isbuiltin`` for types that another package registered with numpy."""
 
 
 def input_types(session: ort.InferenceSession) -> dict[str, np.dtype[Any]]:
-    """The dtype that each input of the model must have, in their order."""
+    """Return the dtype that each input of the model must have, by name, in their order.
+
+    Args:
+        session: a model that was loaded on any execution provider.
+    """
     return {each.name: _element_type(each.type).numpy() for each in session.get_inputs()}
 
 
 def run(session: ort.InferenceSession, feeds: Mapping[str, Array]) -> dict[str, Array]:
-    """All outputs of the model, by name, in their order.
+    """Run a model and return all of its outputs, by name, in their order.
 
     Args:
-        session: a model on any provider.
-        feeds: each input, in its dtype of `input_types`.
+        session: a model that was loaded on any execution provider.
+        feeds: the array of each input, by name, of the dtype that `input_types` gives.
 
     Raises:
-        Exception: of ONNX Runtime's own kind, which have no base class, when the model fails.
+        Exception: the model fails. ONNX Runtime's exceptions have no common base class.
     """
     names = [each.name for each in session.get_outputs()]
     given = {name: _to_ort(array) for name, array in feeds.items()}
@@ -46,7 +54,7 @@ def run(session: ort.InferenceSession, feeds: Mapping[str, Array]) -> dict[str, 
 
 
 def _element_type(spelled: str) -> ir.DataType:
-    """For ONNX Runtime's "tensor(float)", FLOAT."""
+    """Return FLOAT for ONNX Runtime's ``"tensor(float)"``, and so on."""
     return ir.DataType[spelled.removeprefix("tensor(").removesuffix(")").upper()]
 
 
@@ -57,7 +65,7 @@ def _to_ort(array: Array) -> ort.OrtValue:
         return ort.OrtValue.ortvalue_from_numpy(array)
     kind = ir.DataType.from_numpy(array.dtype)
     raw = np.asarray(array, order="C")
-    if kind.bitwidth < 8:  # packed, in a buffer whose shape tells that of the tensor
+    if kind.bitwidth < 8:  # Packed, in a buffer whose shape is that of the tensor.
         packed = np.frombuffer(ir.tensor(array).tobytes(), np.uint8)
         raw = np.zeros(array.shape, np.uint8)
         raw.flat[: packed.size] = packed

@@ -171,7 +171,7 @@ def test_all_that_is_missing_is_listed_at_once() -> None:
     message = str(caught.value)
     assert message.startswith("no ONNX lowering for 7 primitive(s)")
     assert all("own_primitives_test.py:" in where for _, where in caught.value.missing)
-    assert "there is one for erf_inv" in message
+    assert "Did you mean erf_inv?" in message
     assert "register_lowering" in message
     assert "docs/guides/primitives.md" in message
 

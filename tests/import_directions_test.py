@@ -1,0 +1,227 @@
+"""The imports of the repository go one way.
+
+An import counts wherever it stands, in a function and under ``TYPE_CHECKING`` too: a module that
+names a type of another one cannot be read without it. Only the root of ``jax2onnx`` is read
+otherwise, since it loads its public names when they are used: an import of such a name counts as an
+import of the module that defines it.
+
+The rules stand in the constants below. The checker is our own and not import-linter's, whose
+contracts can state the layers and the absence of cycles, but not which names of a module are
+public; it would also add six packages to a lock file.
+"""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+PACKAGES: dict[str, tuple[str, ...]] = {
+    "jax2onnx": (),
+    "weights": ("jax2onnx",),
+    "exporters": ("jax2onnx", "weights"),
+    "onnx_export": (),
+    "ruff_backend": (),
+}
+"""The packages that have rules, and which packages of this repository each of them may import."""
+
+FOLDERS = dict.fromkeys(("onnx_export", "ruff_backend"), "pants-plugins")
+"""The folder that a package lies in, where it is not the root of the repository."""
+
+OTHERS = ("benchmarks", "examples", "tests", "tools")
+"""The other packages of the repository: those above may import none of them."""
+
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("__init__", "errors", "files", "marks"),
+    ("jax_internals",),
+    ("graph",),
+    ("trace",),
+    ("lower",),
+    ("rewrite",),
+    ("legalise",),
+    ("write",),
+    ("api", "decorator", "models"),
+    ("checks",),
+    ("__main__", "testing"),
+)
+"""The modules and folders of ``jax2onnx``: each may import itself and those of lines above it."""
+
+PUBLIC_MODULES = (
+    "jax2onnx",
+    "jax2onnx.checks.comparison",
+    "jax2onnx.checks.runtime",
+    "jax2onnx.errors",
+    "jax2onnx.files",
+    "jax2onnx.models",
+)
+"""All that packages other than ``jax2onnx`` itself may import of it: the names in ``__all__``."""
+
+PRIVATE_JAX = ("jax._src", "jaxlib")
+"""Modules of JAX that may change in any release: ``jax2onnx.jax_internals`` alone imports them."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported name.
+
+    Attributes:
+        importer: the module that holds the statement.
+        line: the number of its line.
+        module: the module that is imported or that the name is taken from.
+        name: the name, where it is no module itself.
+    """
+
+    importer: str
+    line: int
+    module: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        what = f"{self.name} of {self.module}" if self.name else self.module
+        return f"{self.importer}:{self.line} imports {what}"
+
+
+def modules_of(package: str) -> dict[str, Path]:
+    """Return the files of a package by module, tests included; a package's own is its name."""
+    base = ROOT / FOLDERS.get(package, "")
+    found = {}
+    for file in sorted((base / package).rglob("*.py")):
+        parts = file.relative_to(base).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+FILES = {name: file for package in PACKAGES for name, file in modules_of(package).items()}
+
+
+def imports_of(module: str, file: Path) -> Iterator[Import]:
+    """Yield the imports of a file, each name of a ``from`` statement by itself."""
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(module, node.lineno, alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}:{node.lineno}: ruff bans relative imports"
+            for alias in node.names:
+                yield resolved(Import(module, node.lineno, str(node.module), alias.name))
+
+
+def resolved(found: Import) -> Import:
+    """Return the import of the module that really is imported."""
+    inner = f"{found.module}.{found.name}"
+    if inner in FILES:
+        return Import(found.importer, found.line, inner)
+    return found
+
+
+def constant(module: str, name: str) -> Any:
+    """Return the value of a literal that a module assigns to a name."""
+    for node in ast.parse(FILES[module].read_bytes()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return ast.literal_eval(node.value)
+    raise LookupError(f"{module} assigns nothing to {name}")
+
+
+IMPORTS = [found for name, file in FILES.items() for found in imports_of(name, file)]
+
+
+LAZY = constant("jax2onnx", "_MODULES")
+EXPORTED = {module: constant(module, "__all__") for module in PUBLIC_MODULES}
+
+
+def defining_module(found: Import) -> str:
+    """Return the module that defines an imported name, if it is a lazy name of ``jax2onnx``."""
+    if found.module == "jax2onnx" and found.name in EXPORTED["jax2onnx"]:
+        return f"jax2onnx.{LAZY.get(found.name, 'errors')}"
+    return found.module
+
+
+def is_test(module: str) -> bool:
+    """Return whether a module is a test, or shared by tests alone."""
+    return module.endswith(("_test", ".conftest"))
+
+
+def listed(found: Iterable[Import]) -> list[str]:
+    return [str(each) for each in found]
+
+
+def test_every_package_is_found() -> None:
+    assert {name.partition(".")[0] for name in FILES} == set(PACKAGES)
+    assert len(IMPORTS) > 1000
+
+
+def test_packages_import_only_the_packages_below_them() -> None:
+    ours = {*PACKAGES, *OTHERS}
+    wrong = [
+        found
+        for found in IMPORTS
+        if (package := found.module.partition(".")[0]) in ours
+        and package not in (own := found.importer.partition(".")[0], *PACKAGES[own])
+    ]
+    assert listed(wrong) == []
+
+
+def test_rooms_import_only_the_rooms_before_them() -> None:
+    height = {unit: number for number, units in enumerate(LAYERS) for unit in units}
+
+    def unit_of(module: str) -> str:
+        return [*module.split("."), "__init__"][1]
+
+    wrong = [
+        found
+        for found in IMPORTS
+        if found.module.partition(".")[0] == "jax2onnx"
+        and found.importer.partition(".")[0] == "jax2onnx"
+        and found.importer != "jax2onnx"
+        and not is_test(found.importer)
+        and (own := unit_of(found.importer)) != (other := unit_of(defining_module(found)))
+        and height[other] >= height[own]
+    ]
+    assert listed(wrong) == []
+
+
+@pytest.mark.parametrize("package", sorted({*PACKAGES} - {"exporters", "jax2onnx"}))
+def test_no_modules_import_each_other(package: str) -> None:
+    graph: dict[str, set[str]] = {}
+    for found in IMPORTS:
+        target = defining_module(found)
+        if (
+            found.importer.partition(".")[0] == package
+            and found.importer != "jax2onnx"
+            and target in FILES
+            and not is_test(found.importer)
+        ):
+            graph.setdefault(found.importer, set()).add(target)
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(" -> ".join(reversed(error.args[1])))
+
+
+def test_private_modules_are_imported_in_their_own_package_alone() -> None:
+    def is_foreign(found: Import) -> bool:
+        parts = found.module.split(".")
+        private = [i for i, part in enumerate(parts) if part[0] == "_" and part[1] != "_"]
+        return bool(private) and not f"{found.importer}.".startswith(
+            ".".join(parts[: private[0]]) + "."
+        )
+
+    wrong = [found for found in IMPORTS if found.module in FILES and is_foreign(found)]
+    assert listed(wrong) == []
+
+
+def test_one_module_imports_what_is_private_to_jax() -> None:
+    wrong = [
+        found
+        for found in IMPORTS
+        if f"{found.module}.{found.name}.".startswith(tuple(f"{name}." for name in PRIVATE_JAX))
+        and found.importer != "jax2onnx.jax_internals"
+    ]
+    assert listed(wrong) == []
