@@ -1,4 +1,4 @@
-"""The pages of the documentation: their code runs and prints what they show."""
+"""The documents: their code runs and prints what they show, and their links lead somewhere."""
 
 from __future__ import annotations
 
@@ -19,31 +19,89 @@ from jax2onnx.rewrite.stages import STAGES
 from jax2onnx.trace import trace
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*/*.md"))]
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *(ROOT / folder / "README.md" for folder in ("examples", "jax2onnx")),
+]
 FENCE = re.compile(r"^```python\n(.*?)^```\n(?:\n+```text\n(.*?)^```$)?", re.DOTALL | re.MULTILINE)
+CODE = re.compile(r"^```.*?^```$|^(?: {4}|\t).*$|`[^`\n]*`", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"")
 
 
 def blocks(page: Path) -> list[tuple[str, int, str | None]]:
-    """Each block of Python, its line in the page, and what the page shows as its output."""
+    """Return each block of Python, its line in the page, and the output that the page shows."""
     text = page.read_text()
     return [
         (found[1], text.count("\n", 0, found.start(1)), found[2]) for found in FENCE.finditer(text)
     ]
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda page: page.stem)
-def test_the_code_of_a_page_runs(
+def run(page: Path) -> None:
+    """Run the blocks of a page in one namespace, and hold what each prints to what is shown."""
+    module = types.ModuleType(f"page_{page.stem}")  # classes look their module up
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, module.__name__, module)
+        for code, line, shown in blocks(page):
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                exec(compile("\n" * line + code, page, "exec"), vars(module))  # noqa: S102  it is ours
+            assert printed.getvalue() == (shown or ""), f"{page.name}:{line}"
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if blocks(p)], ids=lambda p: p.relative_to(ROOT).as_posix()
+)
+def test_the_code_of_a_page_runs_and_prints_what_is_shown(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    module = types.ModuleType(f"page_{page.stem}")  # classes look their module up
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    for code, line, shown in blocks(page):
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(compile("\n" * line + code, page, "exec"), vars(module))  # noqa: S102  it is ours
-        if shown is not None and printed.getvalue():
-            assert printed.getvalue() == shown
+    run(page)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```python\nx = 1\n```\n\n```text\n1\n```\n",
+        "```python\nprint(2)\n```\n\n```text\n1\n```\n",
+        "```python\nprint(1)\n```\n",
+    ],
+)
+def test_a_page_fails_where_it_shows_something_else(text: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    with pytest.raises(AssertionError):
+        run(page)
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings."""
+    headings = re.findall(r"^#+ +(.*)$", CODE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", text).strip().lower().replace(" ", "-") for text in headings}
+
+
+def dead_links(page: Path) -> list[str]:
+    """Return the links of a page to files and anchors that do not exist; none is fetched."""
+    dead = []
+    for first, second in LINK.findall(CODE.sub("", page.read_text())):
+        path, _, anchor = (first or second).partition("#")
+        target = page.parent / path if path else page
+        if re.match(r"https://", first or second):
+            continue
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            dead.append(first or second)
+    return dead
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    assert not dead_links(page)
+
+
+def test_dead_links_are_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# A head\n[a](#a-head) [b](#b) [c](page.md#a-head) [d](none.md)\n    [e](f)\n")
+    assert dead_links(page) == ["#b", "none.md"]
 
 
 # -- the guide to rewriting ----------------------------------------------------------------------
