@@ -14,6 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from jax2onnx.graph.constants import Constant
+from jax2onnx.graph.sizes import shape_of
 from jax2onnx.lower.dtypes import BOOL, INT64, onnx_dtype, tensor_type
 from jax2onnx.lower.fold import fold, fold_cast
 
@@ -79,8 +80,7 @@ class Builder:
         value.type = tensor_type(dtype)
         shape = self._root._shapes.get(dims)
         if shape is None:
-            spelled = [d if isinstance(d, int) else str(d) for d in dims]
-            shape = self._root._shapes[dims] = ir.Shape(spelled)
+            shape = self._root._shapes[dims] = shape_of(dims)
             shape.freeze()
         value.shape = shape
         self._root._dims[value] = dims

@@ -17,6 +17,7 @@ import numpy as np
 import onnx_ir as ir
 from jax.extend import core
 
+from jax2onnx.graph.shapes import reshaping
 from jax2onnx.lower.builder import Builder, Dims, element_type
 from jax2onnx.lower.dims import Dimensions
 from jax2onnx.lower.dtypes import INT64, onnx_dtype
@@ -256,13 +257,10 @@ class Context:
         old, dims = self.dims(value), tuple(dims)
         if old == dims:
             return value
-        if len(dims) > len(old) and (added := _added_ones(old, dims)) is not None:
-            return self.op.Unsqueeze(value, list(added), shape=dims)
-        if len(dims) < len(old) and (removed := _added_ones(dims, old)) is not None:
-            return self.op.Squeeze(value, list(removed), shape=dims)
-        static = _static_target(old, dims)
-        target = self.shape_tensor(dims) if static is None else self.builder.constant(static)
-        return self.op.Reshape(value, target, shape=dims)
+        op_type, constant = reshaping(old, dims)
+        operand = self.shape_tensor(dims) if constant is None else constant
+        operator: Callable[..., ir.Value] = getattr(self.op, op_type)
+        return operator(value, operand, shape=dims)
 
     def broadcast(self, value: ir.Value, dims: Dims) -> ir.Value:
         """``value`` expanded to ``dims`` by ONNX's broadcasting rule."""
@@ -360,31 +358,3 @@ class Context:
 def _repeats(array: np.ndarray[Any, Any]) -> bool:
     """Whether all that a small array holds along its first axis is the same, to the bit."""
     return 0 < array.size <= MAX_ELEMENTS and array[:1].tobytes() * len(array) == array.tobytes()
-
-
-def _added_ones(old: Dims, new: Dims) -> list[int] | None:
-    """The axes of ``new`` whose removal gives ``old``, if all of them have size 1."""
-    axes, i = [], 0
-    for axis, dim in enumerate(new):
-        if i < len(old) and old[i] == dim and (dim != 1 or len(new) - axis <= len(old) - i):
-            i += 1
-        elif isinstance(dim, int) and dim == 1:
-            axes.append(axis)
-        else:
-            return None
-    return axes if i == len(old) else None
-
-
-def _static_target(old: Dims, new: Dims) -> np.ndarray[Any, np.dtype[np.int64]] | None:
-    """A Reshape target without symbolic dimensions: copied axes (0) and at most one -1."""
-    target: list[int] = []
-    for axis, dim in enumerate(new):
-        if isinstance(dim, int):
-            target.append(dim)
-        elif axis < len(old) and old[axis] == dim:
-            target.append(0)
-        else:
-            target.append(-1)
-    if target.count(-1) > 1 or 0 in [d for d in new if isinstance(d, int)]:
-        return np.asarray(new, np.int64) if is_static(new) else None
-    return np.asarray(target, np.int64)

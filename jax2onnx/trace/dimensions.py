@@ -28,7 +28,7 @@ Dim: TypeAlias = Any
 _ROOMS = Path(__file__).parents[1]
 _MACHINERY = (
     *(str(Path(jax.__file__).parent), contextlib.__file__, "<frozen"),
-    *(str(_ROOMS / room) for room in ("trace", "lower", "rewrite")),
+    *(str(_ROOMS / room) for room in ("graph", "trace", "lower", "rewrite")),
 )
 
 

@@ -7,16 +7,16 @@ A layout of a value is the order in which its axes are to lie: axis ``i`` become
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
 import onnx_ir as ir
 
-from jax2onnx.rewrite.analyses.shapes import constant_target
+from jax2onnx.graph.shapes import constant_target
+from jax2onnx.graph.sizes import Dim, Dims, product
 from jax2onnx.rewrite.analyses.values import (
     BROADCASTING,
     UNARY,
     VIEWS,
-    Dims,
     attribute,
     axes,
     constant,
@@ -164,15 +164,9 @@ def regrouped(old: Dims, new: Dims, layout: Layout) -> Layout | None:
     return (*range(starts[0]), *(a for _, run in runs for a in run))
 
 
-def _sizes(shape: Dims) -> list[tuple[int, tuple[str, ...]]]:
-    """The number of elements in the first 0, 1, 2... axes: a number times names."""
-
-    def times(size: tuple[int, tuple[str, ...]], d: int | str) -> tuple[int, tuple[str, ...]]:
-        number, names = size
-        return (number * d, names) if isinstance(d, int) else (number, tuple(sorted((*names, d))))
-
-    start: tuple[int, tuple[str, ...]] = (1, ())
-    return list(accumulate(shape, times, initial=start))
+def _sizes(shape: Dims) -> list[Dim]:
+    """The number of elements in the first 0, 1, 2... axes."""
+    return [product(shape[:count]) for count in range(len(shape) + 1)]
 
 
 def rearrange(editor: Editor, node: ir.Node, layouts: Layouts) -> None:

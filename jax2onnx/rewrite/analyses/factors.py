@@ -15,10 +15,10 @@ from typing import TypeAlias
 
 import onnx_ir as ir
 
+from jax2onnx.graph.sizes import Dim, Dims, quotient
 from jax2onnx.rewrite.analyses.shapes import view
 from jax2onnx.rewrite.analyses.values import (
     VIEWS,
-    Dims,
     dims,
     made_by,
     permutation,
@@ -27,13 +27,11 @@ from jax2onnx.rewrite.analyses.values import (
 )
 from jax2onnx.rewrite.engine.editor import Editor
 
-Size: TypeAlias = int | str
-
 
 class Factor:
     """An index of its own, until it turns out to be made of two."""
 
-    def __init__(self, size: Size) -> None:
+    def __init__(self, size: Dim) -> None:
         self.size = size
         self._parts: tuple[Factor, ...] = ()
 
@@ -43,7 +41,7 @@ class Factor:
         for part in self._parts:
             yield from part
 
-    def split(self, outer: Size, inner: Size) -> tuple[Factor, Factor]:
+    def split(self, outer: Dim, inner: Dim) -> tuple[Factor, Factor]:
         """Makes it two."""
         parts = self._parts = Factor(outer), Factor(inner)
         return parts
@@ -111,12 +109,12 @@ def flattened(axes: Sequence[Axis]) -> list[Factor]:
     return [factor for axis in axes for factor in axis]
 
 
-def fresh(size: Size) -> Axis:
+def fresh(size: Dim) -> Axis:
     """An axis of an index of its own."""
     return () if size == 1 else (Factor(size),)
 
 
-def extent(axis: Axis) -> Size | None:
+def extent(axis: Axis) -> Dim | None:
     """The size of an axis; None where it has no name."""
     if len(axis) == 1:
         return axis[0].size
@@ -142,9 +140,9 @@ def _regrouped(factors: list[Factor], shape: Dims) -> tuple[Axis, ...] | None:
             if not queue:
                 return None
             factor = queue.pop()
-            rest = _quotient(left, factor.size)
+            rest = quotient(left, factor.size)
             if rest is None:
-                inner = _quotient(factor.size, left)
+                inner = quotient(factor.size, left)
                 if inner is None:
                     return None
                 factor, other = factor.split(left, inner)
@@ -154,28 +152,3 @@ def _regrouped(factors: list[Factor], shape: Dims) -> tuple[Axis, ...] | None:
             left = rest
         result.append(tuple(group))
     return None if queue else tuple(result)
-
-
-def _quotient(size: Size, by: Size) -> Size | None:
-    """A size over another where that is a whole number, named or not: of 3*T and T, 3."""
-    number, names = _parts(size)
-    divisor, others = _parts(by)
-    if divisor == 0 or number % divisor:
-        return None
-    for name in others:
-        if name not in names:
-            return None
-        names.remove(name)
-    number //= divisor
-    return "*".join([*([str(number)] if number != 1 else []), *names]) if names else number
-
-
-def _parts(size: Size) -> tuple[int, list[str]]:
-    """A size as a number times names."""
-    if isinstance(size, int):
-        return size, []
-    parts = (
-        size.split("*") if all(p.isidentifier() or p.isdigit() for p in size.split("*")) else [size]
-    )
-    numbers = [int(p) for p in parts if p.isdigit()]
-    return math.prod(numbers), [p for p in parts if not p.isdigit()]

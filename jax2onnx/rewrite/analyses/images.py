@@ -7,11 +7,11 @@ from typing import Any
 
 import onnx_ir as ir
 
+from jax2onnx.graph.sizes import Dims
 from jax2onnx.rewrite.analyses.shapes import view
 from jax2onnx.rewrite.analyses.values import (
     BROADCASTING,
     UNARY,
-    Dims,
     dims,
     made_by,
     permutation,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
+from jax2onnx.graph.sizes import Dim
 from jax2onnx.rewrite.analyses.values import (
     attribute,
     dims,
@@ -30,7 +31,7 @@ class Part:
     piece: int = 0
 
     @property
-    def width(self) -> int | str:
+    def width(self) -> Dim:
         """The size of its last axis."""
         return dims(self.value if self.split is None else self.split.outputs[0])[-1]
 
@@ -48,6 +49,12 @@ class Linear:
 
     def __add__(self, other: Linear) -> Linear:
         return Linear(self.w + other.w, self.r + other.r, self.b + other.b)
+
+    def fits(self, size: int) -> bool:
+        """Return whether an operator of this hidden size takes the weights: one of x, one of h."""
+        counts = len(self.w) == len(self.r) == 1 and len(self.b) <= 2
+        parts = [p for p in (*self.w, *self.r, *self.b) if p is not None]
+        return counts and all(p.width == size for p in parts)
 
 
 class Cell:
@@ -142,52 +149,56 @@ class Cell:
         gates: Sequence[Linear | None],
         **attributes: int,
     ) -> bool:
-        """Puts ``operator`` in the place of the loop.
+        """Replace the loop by a recurrent operator.
 
         Args:
-            editor: of the graph.
-            operator: LSTM, GRU or RNN.
-            gates: what each gate is computed from, in the operator's order.
-            attributes: of the operator, beside the size and the direction.
+            editor: The editor of the graph.
+            operator: ``LSTM``, ``GRU`` or ``RNN``.
+            gates: What each gate is computed from, in the operator's order.
+            attributes: Attributes of the operator, beside its hidden size and its direction.
 
         Returns:
-            False, and the graph as it was, where a gate is not linear or weights do not fit.
+            False, with the graph as it was, where a gate is not linear, weights do not fit, or the
+            hidden size is not a number.
         """
         linear = [gate for gate in gates if gate is not None]
-        if len(linear) < len(gates):
-            return False
         size = dims(self.carried[0])[-1]
-        if any(len(g.w) != 1 or len(g.r) != 1 or len(g.b) > 2 for g in linear):
+        if len(linear) < len(gates) or not isinstance(size, int):
             return False
-        if any(p and p.width != size for g in linear for p in (*g.w, *g.r, *g.b)):
+        if not all(gate.fits(size) for gate in linear):
             return False
         op, scan = editor.before(self.scan), self.scan
-        inner = [0] if rank(self.carried[0]) == 2 else [0, 1]  # no batch: one of 1
+        inner = [0] if rank(self.carried[0]) == 2 else [0, 1]  # without a batch: a batch of 1
         x = the_input(scan, len(self.carried))
-        time = dims(x)[0]
         batch = dims(x)[1] if len(inner) == 1 else 1
         if len(inner) == 2:
-            x = op.Unsqueeze(x, [1], shape=(time, 1, dims(x)[1]))
+            x = op.Unsqueeze(x, [1], shape=(dims(x)[0], 1, dims(x)[1]))
         state = (1, batch, size)
         starts = [
             None if filled(v) == 0 else op.Unsqueeze(v, inner, shape=state)
             for v in (the_input(scan, i) for i in self._order)
         ]
-        weights, biased = _Weights(op, size), any(gate.b for gate in linear)
-        zero = Part(editor.constant(np.zeros(size, np.float32)))
-        biases = [[part or zero for part in (*gate.b, None, None)[:2]] for gate in linear]
         sequence, *finals = getattr(op, operator)(
             x,
-            weights.together([gate.w[0] for gate in linear]),
-            weights.together([gate.r[0] for gate in linear]),
-            weights.together([b[side] for side in (0, 1) for b in biases]) if biased else None,
+            *_weights(editor, op, size, linear),
             None,
             *starts,
             hidden_size=size,
             direction="reverse" if self._reverse else None,
-            shapes=((time, 1, batch, size), *(state for _ in starts)),
+            shapes=((dims(x)[0], 1, batch, size), *(state for _ in starts)),
             **attributes,
         )
+        self._replace(editor, inner, sequence, finals)
+        for part in (p for gate in linear for p in (*gate.w, *gate.r)):
+            if (maker := part.value.producer()) is not None:
+                editor.erase(maker)
+        return True
+
+    def _replace(
+        self, editor: Editor, inner: list[int], sequence: ir.Value, finals: Sequence[ir.Value]
+    ) -> None:
+        """Let the operator's results stand for those of the loop, and remove the loop."""
+        op, scan = editor.before(self.scan), self.scan
         for i, final in zip(self._order, finals, strict=True):
             old = scan.outputs[i]
             editor.replace(old, op.Squeeze(final, inner, like=old))
@@ -196,10 +207,6 @@ class Cell:
         _let_go(self._body)
         assert scan.graph is not None
         scan.graph.remove(scan, safe=True)
-        for part in (p for gate in linear for p in (*gate.w, *gate.r)):
-            if (maker := part.value.producer()) is not None:
-                editor.erase(maker)
-        return True
 
 
 def _let_go(body: ir.Graph) -> None:
@@ -210,10 +217,26 @@ def _let_go(body: ir.Graph) -> None:
         body.remove(node)
 
 
+def _weights(
+    editor: Editor, op: Operators, size: int, gates: Sequence[Linear]
+) -> tuple[ir.Value, ir.Value, ir.Value | None]:
+    """Return the inputs W, R and B of the operator: weights of x and of h, and biases if any."""
+    weights = _Weights(op, size)
+    zero = Part(editor.constant(np.zeros(size, np.float32)))
+    biases = [[part or zero for part in (*gate.b, None, None)[:2]] for gate in gates]
+    return (
+        weights.together([gate.w[0] for gate in gates]),
+        weights.together([gate.r[0] for gate in gates]),
+        weights.together([b[side] for side in (0, 1) for b in biases])
+        if any(gate.b for gate in gates)
+        else None,
+    )
+
+
 class _Weights:
     """Weights of gates put together as recurrent operators take them: (1, gates * size, ...)."""
 
-    def __init__(self, op: Operators, size: int | str) -> None:
+    def __init__(self, op: Operators, size: int) -> None:
         self._op = op
         self._size = size
         self._pieces: dict[tuple[ir.Value, ir.Node], Sequence[ir.Value]] = {}

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from jax2onnx.rewrite.analyses.values import Dims, constant, dims, made_by
+from jax2onnx.graph.shapes import constant_target, ones_between, reshaping
+from jax2onnx.graph.sizes import Dims, known
+from jax2onnx.rewrite.analyses.values import constant, dims, made_by
 from jax2onnx.rewrite.engine.editor import Editor
 
 
@@ -64,27 +66,24 @@ def view(
        axes are copied (0), and one other may be told from the rest (-1);
     4. Reshape to a computed shape, its symbolic sizes read off ``sizes`` (or ``value``).
     """
-    array = constant(value)
-    if array is not None:
-        return editor.constant(array.reshape([int(d) for d in shape]))
-    chosen, target = value, None
+    array, numbers = constant(value), known(shape)
+    if array is not None and numbers is not None:
+        return editor.constant(array.reshape(numbers))
+    chosen, found = value, False
     source: ir.Value | None = value
     while source is not None:
         if dims(source) == shape:
             return source
-        numbers = constant_target(dims(source), shape)
-        if numbers is not None:
-            chosen, target = source, numbers
-        elif target is None and _differ_by_ones(dims(source), shape):
+        if constant_target(dims(source), shape) is not None:
+            chosen, found = source, True
+        elif not found and _differ_by_ones(dims(source), shape):
             chosen = source
         node = made_by(source, "Reshape", "Squeeze", "Unsqueeze")
         source = None if node is None else node.inputs[0]
-    ones = _with_ones(editor, place, chosen, shape)
-    if ones is not None:
-        return ones
-    if target is None:
+    op_type, operand = reshaping(dims(chosen), shape)
+    if operand is None:
         return computed_view(editor, place, value, shape, value if sizes is None else sizes)
-    return editor.before(place).Reshape(chosen, target, shape=shape)  # type: ignore[no-any-return]
+    return getattr(editor.before(place), op_type)(chosen, operand, shape=shape)  # type: ignore[no-any-return]
 
 
 def computed_view(
@@ -100,48 +99,6 @@ def computed_view(
     return editor.before(place).Reshape(value, target, shape=shape)  # type: ignore[no-any-return]
 
 
-def _with_ones(editor: Editor, place: ir.Node, value: ir.Value, shape: Dims) -> ir.Value | None:
-    """``value`` with axes of size 1 put in or taken out, where that makes it of this shape."""
-    op, old = editor.before(place), dims(value)
-    if len(shape) > len(old):
-        added = ones_between(old, shape)
-        return None if added is None else op.Unsqueeze(value, added, shape=shape)
-    removed = ones_between(shape, old) if len(shape) < len(old) else None
-    return None if removed is None else op.Squeeze(value, removed, shape=shape)
-
-
 def _differ_by_ones(old: Dims, shape: Dims) -> bool:
     fewer, more = sorted((old, shape), key=len)
     return len(fewer) < len(more) and ones_between(fewer, more) is not None
-
-
-def ones_between(fewer: Dims, more: Dims) -> list[int] | None:
-    """The axes of ``more`` without which it is ``fewer``, if each is of size 1."""
-    found, left = [], list(fewer)
-    for axis, d in enumerate(more):
-        if left and left[0] == d and (d != 1 or len(more) - axis == len(left)):
-            left.pop(0)
-        elif d == 1:
-            found.append(axis)
-        else:
-            return None
-    return None if left else found
-
-
-def constant_target(old: Dims, shape: Dims) -> list[int] | None:
-    """``shape`` as the constant operand of a Reshape of something of shape ``old``."""
-    numbers: list[int] = []
-    for axis, d in enumerate(shape):
-        if isinstance(d, int):
-            numbers.append(d)
-        else:
-            same = axis < len(old) and old[axis] == d
-            numbers.append(0 if same else -1)
-    symbolic = len(shape) - sum(isinstance(d, int) for d in shape)
-    if symbolic == 0:
-        return numbers
-    if 0 in shape:
-        return None
-    if symbolic == 1:
-        return [d if isinstance(d, int) else -1 for d in shape]
-    return numbers if numbers.count(-1) <= 1 else None

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import onnx_ir as ir
 
 from jax2onnx.graph.constants import Constant, constant_tensor
+from jax2onnx.graph.sizes import Dim, Dims, product
 
 Array: TypeAlias = np.ndarray[Any, Any]
-Dims: TypeAlias = tuple[int | str, ...]
 
 _SINGLE_PRECISION = frozenset((ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16))
 _FLOATING = _SINGLE_PRECISION | {ir.DataType.DOUBLE}
@@ -46,9 +45,9 @@ class Primitive(NamedTuple):
 
 
 def dims(value: ir.Value) -> Dims:
-    """The dimensions of ``value``: integers, and names or expressions of symbolic ones."""
+    """The dimensions of ``value``: integers, and sizes that are known when the model runs."""
     assert value.shape is not None, f"{value.name} has no shape"
-    return tuple(d if isinstance(d, int) else str(d.value) for d in value.shape)
+    return cast(Dims, value.shape.dims)
 
 
 def rank(value: ir.Value) -> int:
@@ -201,7 +200,7 @@ def kept(value: ir.Value, x: ir.Value, along: Collection[int]) -> bool:
 
 def broadcast(*shapes: Dims) -> Dims | None:
     """The shape that shapes broadcast to, None where two named sizes would have to agree."""
-    result: list[int | str] = []
+    result: list[Dim] = []
     for shape in shapes:
         result[:0] = [1] * (len(shape) - len(result))
         for i, d in enumerate(reversed(shape), 1):
@@ -215,18 +214,4 @@ def broadcast(*shapes: Dims) -> Dims | None:
 def flat(value: ir.Value) -> Dims:
     """The shape of ``value`` as a matrix of its last axis."""
     *rows, last = dims(value)
-    return multiplied(rows), last
-
-
-def multiplied(sizes: Sequence[int | str]) -> int | str:
-    """A product of sizes: spelled alike, wherever its factors are a number and names."""
-    if len(sizes) == 1:
-        return sizes[0]
-    parts: list[str] = []
-    for size in map(str, sizes):
-        split = size.split("*")
-        plain = all(p.isidentifier() or p.isdigit() for p in split)
-        parts += split if plain else [f"({size})"]
-    number = math.prod(int(p) for p in parts if p.isdigit())
-    names = sorted(p for p in parts if not p.isdigit())
-    return "*".join([str(number)] * (number != 1) + names) if names else number
+    return product(rows), last

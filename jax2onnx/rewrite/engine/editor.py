@@ -11,7 +11,8 @@ import numpy as np
 import onnx_ir as ir
 
 from jax2onnx.graph.constants import Constant, new_constant
-from jax2onnx.rewrite.analyses.values import Array, Dims, constant, exists
+from jax2onnx.graph.sizes import Dims
+from jax2onnx.rewrite.analyses.values import Array, constant, exists
 
 Preference: TypeAlias = Literal["speed", "readable"]
 """Which of two graphs of the same numbers is the better one."""

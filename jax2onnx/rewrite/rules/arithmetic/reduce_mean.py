@@ -18,6 +18,7 @@ import math
 import numpy as np
 import onnx_ir as ir
 
+from jax2onnx.graph.sizes import Dim, product
 from jax2onnx.rewrite.analyses.values import (
     VIEWS,
     attribute,
@@ -25,7 +26,6 @@ from jax2onnx.rewrite.analyses.values import (
     dims,
     is_float,
     made_by,
-    multiplied,
     only_user,
     scalar,
     the_input,
@@ -62,7 +62,7 @@ def _mean(editor: Editor, node: ir.Node) -> bool:
         count = np.asarray(math.prod(known), total.dtype.numpy())
         if scalar(node.inputs[1]) != float(count) or not 0 < count < math.inf:
             return False
-    elif total.dtype not in _WIDE or _size(node.inputs[1]) != multiplied((1, *sizes)):
+    elif total.dtype not in _WIDE or _size(node.inputs[1]) != product(sizes):
         return False
     if dims(out) != dims(total):
         return False
@@ -73,7 +73,7 @@ def _mean(editor: Editor, node: ir.Node) -> bool:
     return True
 
 
-def _size(value: ir.Value | None) -> int | str | None:
+def _size(value: ir.Value | None) -> Dim | None:
     """The product of sizes that ``value`` is computed as."""
     number = scalar(value)
     if number is not None:
@@ -84,8 +84,9 @@ def _size(value: ir.Value | None) -> int | str | None:
     if node.op_type == "Shape":
         start = attribute(node, "start", 0)
         return dims(the_input(node))[start] if attribute(node, "end") == start + 1 else None
-    sizes = [s for v in node.inputs[: 2 if node.op_type == "Mul" else 1] if (s := _size(v))]
-    return multiplied((1, *sizes)) if len(sizes) == 2 or node.op_type != "Mul" else None
+    sizes = [_size(v) for v in node.inputs[: 2 if node.op_type == "Mul" else 1]]
+    found = [s for s in sizes if s is not None]
+    return product(found) if len(found) == len(sizes) else None
 
 
 def _keep_axes(editor: Editor, node: ir.Node) -> bool:

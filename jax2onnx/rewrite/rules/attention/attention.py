@@ -35,6 +35,7 @@ from itertools import product
 
 import onnx_ir as ir
 
+from jax2onnx.graph.sizes import Dim
 from jax2onnx.rewrite.analyses.factors import Axis, Labelled, extent, flattened, fresh
 from jax2onnx.rewrite.analyses.scores import Scores, can_bias, scores
 from jax2onnx.rewrite.analyses.shapes import size, view
@@ -70,7 +71,7 @@ class _Heads:
     scale: float = 1.0
 
     @property
-    def flat(self) -> int | str | None:
+    def flat(self) -> Dim | None:
         """The size of heads * d."""
         return extent(self.axes[1] + self.axes[3])
 

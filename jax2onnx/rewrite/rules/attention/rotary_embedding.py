@@ -23,10 +23,10 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from jax2onnx.graph.sizes import Dims
 from jax2onnx.rewrite.analyses.shapes import size, vector, view
 from jax2onnx.rewrite.analyses.values import (
     UNARY,
-    Dims,
     attribute,
     constant,
     dims,

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from jax2onnx.graph.sizes import Dims
 from jax2onnx.rewrite.analyses.values import (
-    Dims,
     axes,
     dims,
     kept,

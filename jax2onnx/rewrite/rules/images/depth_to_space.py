@@ -20,9 +20,9 @@ from typing import Any
 
 import onnx_ir as ir
 
+from jax2onnx.graph.sizes import Dim, Dims
 from jax2onnx.rewrite.analyses.images import channels_first, was_first
 from jax2onnx.rewrite.analyses.values import (
-    Dims,
     dims,
     made_by,
     only_user,
@@ -71,7 +71,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     return False
 
 
-def _is_product(size: int | str, axis: str, sizes: Mapping[str, int | str]) -> bool:
+def _is_product(size: Dim, axis: str, sizes: Mapping[str, Dim]) -> bool:
     """Whether ``size`` is that of an axis whose parts have these sizes."""
     if len(axis) == 1:
         return size == sizes[axis]

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from jax2onnx.graph.sizes import Dims
 from jax2onnx.rewrite.analyses.images import channels_first, was_first
 from jax2onnx.rewrite.analyses.values import (
-    Dims,
     attribute,
     constant,
     dims,

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from jax2onnx.graph import sizes
 from jax2onnx.rewrite.analyses.normalisation import (
     Product,
     epsilon,
@@ -34,7 +35,6 @@ from jax2onnx.rewrite.analyses.values import (
     dims,
     is_single,
     made_by,
-    multiplied,
     rank,
     the_input,
     without_ones,
@@ -97,7 +97,7 @@ def _replace(
             return op.GroupNormalization(x, scale, bias, num_groups=groups, epsilon=added)
         one, zero = (editor.constant(np.full(groups, n), x.dtype) for n in (1, 0))
         batch, _, *rest = dims(x)
-        flat = view(editor, place, x, (batch, groups, multiplied((each, *rest))))
+        flat = view(editor, place, x, (batch, groups, sizes.product((each, *rest))))
         flat = op.InstanceNormalization(flat, one, zero, epsilon=added)
         last = (*dims(scale), *(1 for _ in rest))
         scale, bias = (view(editor, place, v, last) for v in (scale, bias))

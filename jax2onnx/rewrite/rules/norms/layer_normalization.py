@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
+from jax2onnx.graph.sizes import Dims
 from jax2onnx.rewrite.analyses.normalisation import (
     Product,
     affine,
@@ -27,7 +28,6 @@ from jax2onnx.rewrite.analyses.normalisation import (
     variance,
 )
 from jax2onnx.rewrite.analyses.values import (
-    Dims,
     constant,
     dims,
     is_single,

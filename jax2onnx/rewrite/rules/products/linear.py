@@ -23,9 +23,9 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from jax2onnx.graph.sizes import Dims
 from jax2onnx.rewrite.analyses.shapes import view
 from jax2onnx.rewrite.analyses.values import (
-    Dims,
     dims,
     flat,
     is_float,

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
+from jax2onnx.graph.sizes import Dims
 from jax2onnx.rewrite.analyses.axes import (
     Layout,
     Layouts,
@@ -36,7 +37,6 @@ from jax2onnx.rewrite.analyses.axes import (
 from jax2onnx.rewrite.analyses.shapes import view
 from jax2onnx.rewrite.analyses.values import (
     VIEWS,
-    Dims,
     constant,
     dims,
     permutation,
@@ -220,8 +220,8 @@ def _beside(editor: Editor, node: ir.Node, value: ir.Value, layout: Layout) -> i
     shape = aligned(value, len(layout))
     array = constant(value)
     if array is not None:
-        array = array.reshape([int(d) for d in shape]).transpose(layout)
-        return editor.constant(array.reshape(_short(permuted(shape, layout), rank(value))))
+        array = array.reshape((1,) * (len(layout) - array.ndim) + array.shape).transpose(layout)
+        return editor.constant(array.reshape(_short(array.shape, rank(value))))
     if moves(shape, layout):
         value = view(editor, node, value, shape)
         return editor.before(node).Transpose(  # type: ignore[no-any-return]

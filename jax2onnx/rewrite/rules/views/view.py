@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from jax2onnx.graph.sizes import Dim
 from jax2onnx.rewrite.analyses.shapes import can_view, computed_view, view
 from jax2onnx.rewrite.analyses.values import (
     axes,
@@ -37,7 +38,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     source, alone = the_input(inner), only_user(x) is node
     if can_view(source, dims(out)):
         merged = view(editor, node, x, dims(out))
-    elif alone and constant(inner.inputs[1]) is None and _names(out) <= _names(x):
+    elif alone and constant(inner.inputs[1]) is None and _symbolic(out) <= _symbolic(x):
         merged = computed_view(editor, node, source, dims(out), sizes=x)
     else:
         return False
@@ -47,8 +48,8 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     return True
 
 
-def _names(value: ir.Value) -> set[str]:
-    return {d for d in dims(value) if isinstance(d, str)}
+def _symbolic(value: ir.Value) -> set[Dim]:
+    return {d for d in dims(value) if not isinstance(d, int)}
 
 
 def _before_permutation(editor: Editor, node: ir.Node, x: ir.Value) -> bool:

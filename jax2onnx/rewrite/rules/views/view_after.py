@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from jax2onnx.rewrite.analyses.shapes import ones_between, view
+from jax2onnx.graph.shapes import ones_between
+from jax2onnx.graph.sizes import Dims
+from jax2onnx.rewrite.analyses.shapes import view
 from jax2onnx.rewrite.analyses.values import (
     BROADCASTING,
     UNARY,
     VIEWS,
-    Dims,
     attribute,
     dims,
     only_user,
