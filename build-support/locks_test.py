@@ -37,7 +37,7 @@ def _wanted(name: str) -> set[str]:
 
 
 def test_there_are_locks() -> None:
-    assert {"cuda", "export", "minilm", "pants", "plugin", "pytest", "tests", "tools"} == set(
+    assert {"cuda", "docs", "export", "minilm", "pants", "plugin", "pytest", "tests", "tools"} == set(
         _LOCKS
     )
 

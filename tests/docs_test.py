@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import doctest
 import io
 import re
 import sys
 import types
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import pytest
@@ -24,29 +25,69 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
     *(ROOT / folder / "README.md" for folder in ("examples", "jax2onnx")),
 ]
-FENCE = re.compile(r"^```python\n(.*?)^```\n(?:\n+```text\n(.*?)^```$)?", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(
+    r"^```python(?: title=\"([^\"]+)\")?\n(.*?)^```\n(?:\n+```text\n(.*?)^```$)?",
+    re.DOTALL | re.MULTILINE,
+)
 CODE = re.compile(r"^```.*?^```$|^(?: {4}|\t).*$|`[^`\n]*`", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"")
 
 
-def blocks(page: Path) -> list[tuple[str, int, str | None]]:
-    """Return each block of Python, its line in the page, and the output that the page shows."""
+class Block(NamedTuple):
+    """A block of Python in a page.
+
+    Attributes:
+        code: The code.
+        line: The line of the page before its first.
+        file: The path in the title, ``python title="toy/model.py"``: the code of that file.
+        shown: The output that the page shows below the block.
+    """
+
+    code: str
+    line: int
+    file: str | None
+    shown: str | None
+
+
+def blocks(page: Path) -> list[Block]:
+    """Return the blocks of Python in a page."""
     text = page.read_text()
     return [
-        (found[1], text.count("\n", 0, found.start(1)), found[2]) for found in FENCE.finditer(text)
+        Block(found[2], text.count("\n", 0, found.start(2)), found[1], found[3])
+        for found in FENCE.finditer(text)
     ]
 
 
 def run(page: Path) -> None:
-    """Run the blocks of a page in one namespace, and hold what each prints to what is shown."""
+    """Run the blocks of a page in one namespace, and hold what each prints to what is shown.
+
+    A block with a title is written to that file, below the working directory. In what is shown,
+    ``...`` stands for any text.
+    """
     module = types.ModuleType(f"page_{page.stem}")  # classes look their module up
+    before = set(sys.modules)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, module.__name__, module)
-        for code, line, shown in blocks(page):
+        patch.syspath_prepend(Path.cwd())
+        for code, line, file, shown in blocks(page):
+            if file is not None:
+                Path(file).parent.mkdir(parents=True, exist_ok=True)
+                Path(file).write_text(code)
+                continue
             printed = io.StringIO()
             with contextlib.redirect_stdout(printed):
-                exec(compile("\n" * line + code, page, "exec"), vars(module))  # noqa: S102  it is ours
-            assert printed.getvalue() == (shown or ""), f"{page.name}:{line}"
+                exec(compile("\n" * line + code, page, "exec"), vars(module))  # noqa: S102  ours
+            same = doctest.OutputChecker().check_output(
+                shown or "", printed.getvalue(), doctest.ELLIPSIS
+            )
+            if not same or (shown and not printed.getvalue()):
+                pytest.fail(f"{page.name}:{line} printed\n{printed.getvalue()}")
+    for name in set(sys.modules) - before:
+        if (
+            getattr(sys.modules[name], "__file__", None)
+            and Path.cwd() in Path(str(sys.modules[name].__file__)).parents
+        ):
+            del sys.modules[name]  # a file of this page
 
 
 @pytest.mark.parametrize(
@@ -65,12 +106,13 @@ def test_the_code_of_a_page_runs_and_prints_what_is_shown(
         "```python\nx = 1\n```\n\n```text\n1\n```\n",
         "```python\nprint(2)\n```\n\n```text\n1\n```\n",
         "```python\nprint(1)\n```\n",
+        "```python\nprint(end='')\n```\n\n```text\n...\n```\n",
     ],
 )
 def test_a_page_fails_where_it_shows_something_else(text: str, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(text)
-    with pytest.raises(AssertionError):
+    with pytest.raises(pytest.fail.Exception):
         run(page)
 
 
@@ -127,7 +169,7 @@ def test_table_lists_every_rule_in_the_order_in_which_they_are_tried() -> None:
 
 def test_function_of_the_guide() -> None:
     names: dict[str, Any] = {}
-    exec(blocks(GUIDE)[2][0], names)  # noqa: S102  the code that readers are told to write
+    exec(blocks(GUIDE)[2].code, names)  # noqa: S102  the code that readers are told to write
     model = lower(trace(lambda x: jnp.sin(jnp.negative(-x)), [("B", 3)]), 23, "model")
     editor = Editor(model.graph, opset=23, function=False)
     inner, outer, _ = model.graph

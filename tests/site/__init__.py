@@ -1,0 +1,1 @@
+"""Tests of what strangers see first: the documentation site, the workflows, the hooks."""
