@@ -123,7 +123,7 @@ DIMENSIONS_FILE = getattr(sys.modules.get(DimExpr.__module__), "__file__", None)
 dim_as_value_p = _primitive("export.shape_poly.dim_as_value_p")
 """A dimension as a number: ``jnp.asarray(x.shape[0])``."""
 
-# -- References to mutable arrays: lower.jaxprs ----------------------------------------------------
+# -- References to mutable arrays: trace.jaxprs ----------------------------------------------------
 
 InternalMutableArrayEffect = _type("core.InternalMutableArrayEffect")
 """The effect of a jaxpr that makes a mutable array (``jax.new_ref``) of its own."""

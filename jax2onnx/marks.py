@@ -1,6 +1,6 @@
 """Marks: the names of the jits that become ONNX functions.
 
-``@onnx_function`` marks a ``jax.jit`` by its name, which survives ``vmap`` and ``grad``.
+``@onnx_function`` marks a ``jax.jit`` by its name, because a name survives ``vmap`` and ``grad``.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class Variant(NamedTuple):
 
     Attributes:
         unique: whether calls that compute the same share one function.
-        names: of the arrays that it takes, by the argument and the path in it.
-        static: what else it was called with, by path.
+        names: the names of the arrays that it takes: the argument, and the path in it.
+        static: the numbers, strings and functions that it was called with, by path.
     """
 
     unique: bool
@@ -33,7 +33,13 @@ _VARIANTS = [Variant(True, (), {})]
 
 @dataclass(frozen=True)
 class Mark:
-    """What the name of a marked jit says of its ONNX function."""
+    """The name of a marked jit, taken apart.
+
+    Attributes:
+        namespace: the domain of the ONNX function.
+        name: its name.
+        number: the index of its variant.
+    """
 
     namespace: str
     name: str
@@ -44,17 +50,23 @@ class Mark:
 
     @property
     def variant(self) -> Variant:
-        """What was called."""
+        """The static arguments and the names of the arrays of the call."""
         return _VARIANTS[self.number]
 
     @staticmethod
     def new(namespace: str, name: str, variant: Variant) -> Mark:
-        """Return a mark for a variant that has none yet, and remember the variant."""
+        """Return a mark for a variant that has none yet.
+
+        Args:
+            namespace: the domain of the ONNX function.
+            name: its name.
+            variant: registered under the number of the mark, for as long as the process lives.
+        """
         _VARIANTS.append(variant)
         return Mark(namespace, name, len(_VARIANTS) - 1)
 
     @staticmethod
     def parse(name: str) -> Mark | None:
-        """The mark in the name of a jit, if it bears one."""
+        """Return the mark that the name of a jit contains, or None."""
         found = _MARK.search(name)
         return Mark(found[1], found[2], int(found[3])) if found else None

@@ -13,11 +13,10 @@ from typing import Any, TypeAlias, TypeVar, cast
 import jax
 import numpy as np
 from jax.extend import core
-from jax.extend.core.primitives import jit_p
 
-from jax2onnx.lower.rules.calls import CALLS, closed
 from jax2onnx.trace import InputSpec, Traced, trace
 from jax2onnx.trace.frameworks.callables import parameterise
+from jax2onnx.trace.jaxprs import called_jaxpr
 from jax2onnx.trace.naming.modules import ModuleTracker
 
 __all__ = ["OUTPUT_SUFFIX", "Leaf", "module_outputs", "parameters", "with_parameters"]
@@ -110,8 +109,8 @@ class _Evaluator:
         return [read(variable) for variable in inner.outvars]
 
     def _apply(self, eqn: core.JaxprEqn, values: list[Any], paths: Sequence[str]) -> list[Any]:
-        param = "jaxpr" if eqn.primitive is jit_p else CALLS.get(eqn.primitive)
-        if param is not None:
-            return self._evaluate(closed(eqn.params[param]), values, paths)
+        called = called_jaxpr(eqn)
+        if called is not None:
+            return self._evaluate(called, values, paths)
         result = eqn.primitive.bind(*values, **eqn.primitive.get_bind_params(eqn.params))
         return list(result) if eqn.primitive.multiple_results else [result]

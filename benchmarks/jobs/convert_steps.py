@@ -52,7 +52,7 @@ def main(equations: int) -> None:
     clock = [time.process_time()]
     traced = trace(call, [InputSpec((8, 8), jnp.float32)])
     clock.append(time.process_time())
-    model = lower(traced, 23, "model", None)
+    model = lower(traced, 23, "model")
     clock.append(time.process_time())
     rewrite(model)
     clock.append(time.process_time())

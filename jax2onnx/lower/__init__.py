@@ -1,14 +1,21 @@
-"""Lower: a jaxpr becomes an ``onnx_ir`` graph, equation by equation."""
+"""Lower: a jaxpr becomes an ``onnx_ir`` graph, equation by equation.
+
+The modules, each of which imports only those before it: ``builder`` (nodes of one graph), ``dims``
+and ``views`` (what rules do with values), ``context`` (what rules get), ``registry`` (their
+dictionary), ``plain_numbers`` (complex numbers and random keys), ``functions`` (ONNX functions),
+``interpret`` (the loop over equations). ``rules`` are found through the registry.
+"""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import numpy as np
 import onnx_ir as ir
+from jax.extend import core
 
 from jax2onnx import jax_internals
 from jax2onnx.errors import InputError, UnsupportedPrimitiveError
@@ -19,65 +26,64 @@ from jax2onnx.lower.builder import Builder
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dims import Dimensions
 from jax2onnx.lower.dtypes import onnx_dtype
-from jax2onnx.lower.functions import Functions
-from jax2onnx.lower.plain_numbers.retrace import physical
+from jax2onnx.lower.interpret import Interpreter
+from jax2onnx.lower.plain_numbers.retrace import on_plain_numbers
 from jax2onnx.lower.registry import LOWERINGS, in_jax, register_lowering
+from jax2onnx.options import Options, with_defaults
 from jax2onnx.trace import Parameter, Traced
 from jax2onnx.trace.naming.reach import identity
 
 __all__ = ["Context", "in_jax", "lower", "register_lowering"]
 
 
-def lower(
-    traced: Traced,
-    opset: int,
-    name: str,
-    tensors: Mapping[str, ir.TensorProtocol] | None = None,
-    call_sites: bool = False,
-) -> ir.Model:
-    """An ONNX model that computes what ``traced`` computes.
+def lower(traced: Traced, opset: int, name: str, **options: Unpack[Options]) -> ir.Model:
+    """Return an ONNX model that computes what ``traced`` computes.
 
     Args:
         traced: a jaxpr with named parameters and inputs.
-        opset: version of the default operator set.
-        name: name of the graph.
-        tensors: where the values of abstract parameters lie, by path.
-        call_sites: tell on each node which line of the model it comes from.
+        opset: the version of the default operator set.
+        name: the name of the graph.
+        options: of ``to_onnx``; ``parameters`` and ``call_sites`` are read.
 
     Raises:
         UnsupportedPrimitiveError: lists every primitive that has no lowering.
         InputError: an abstract parameter without a tensor, or with one of another type.
     """
-    traced = physical(traced)
+    options = with_defaults(options)
+    traced = on_plain_numbers(traced)
     _refuse_clashes(traced)
     builder = Builder(opset)
     everything = (*traced.parameters, *traced.captured)
     parameters = [
-        builder.new_value(p.path, onnx_dtype(_stored(p)), tuple(p.value.shape)) for p in everything
+        builder.new_value(p.path, onnx_dtype(_stored_dtype(p)), tuple(p.value.shape))
+        for p in everything
     ]
     inputs = [
         builder.new_value(i.name, onnx_dtype(i.dtype), tuple(i.aval.shape)) for i in traced.inputs
     ]
-    calls = Functions({identity(p.value): p.path for p in traced.captured}, call_sites)
-    ctx = Context(builder, Dimensions(builder, inputs), calls)
+    captured = parameters[len(traced.parameters) :]
+    for value, parameter in zip(captured, traced.captured, strict=True):
+        builder.captured[identity(parameter.value)] = value
+    paths = {identity(p.value): p.path for p in traced.captured}
+    interpreter = Interpreter(paths, options["call_sites"])
+    ctx = Context(builder, Dimensions(builder, inputs), interpreter)
     ctx.parameters = {v: p.path for v, p in zip(parameters, everything, strict=True)}
-    handed = parameters[: len(traced.parameters)]
-    for value, parameter in zip(parameters[len(handed) :], traced.captured, strict=True):
-        builder.held[identity(parameter.value)] = value
     operands = [
         ctx.cast(value, aval.dtype)
-        for value, aval in zip([*handed, *inputs], traced.jaxpr.in_avals, strict=True)
+        for value, aval in zip(
+            [*parameters[: len(traced.parameters)], *inputs], traced.jaxpr.in_avals, strict=True
+        )
     ]
     ctx.parameters |= {v: p.path for v, p in zip(operands, traced.parameters, strict=False)}
-    results = ctx.lower_jaxpr(traced.jaxpr, traced.consts, operands)
-    if calls.missing:
+    results = ctx.lower_jaxpr(core.ClosedJaxpr(traced.jaxpr, traced.consts), operands)
+    if interpreter.missing:
         known = [p.name for p in LOWERINGS]
-        raise UnsupportedPrimitiveError(list(calls.missing), known, jax_internals.moved())
+        raise UnsupportedPrimitiveError(list(interpreter.missing), known, jax_internals.moved())
     outputs = ctx.as_outputs(results, traced.output_names)
     _name_module_outputs(ctx, outputs)
-    used = _bind(parameters, everything, tensors or {})
+    used = _bind(parameters, everything, options["parameters"] or {})
     _name_constants(builder.initializers, {p.path for p in everything})
-    functions = calls.functions
+    functions = interpreter.functions.all()
     graph = ir.Graph(
         inputs,
         outputs,
@@ -96,17 +102,17 @@ def _name_constants(constants: Sequence[ir.Value], taken: set[str]) -> None:
         taken.add(value.name)
 
 
-def _stored(parameter: Parameter) -> Any:
-    """The dtype of the initializer: what lies in a file stays as it is, an array is JAX's."""
+def _stored_dtype(parameter: Parameter) -> np.dtype[Any]:
+    """Return the dtype of the initializer: that of a tensor in a file, or JAX's for an array."""
     dtype = parameter.value.dtype
     abstract = isinstance(parameter.value, jax.ShapeDtypeStruct)
     return dtype if abstract else jax.dtypes.canonicalize_dtype(dtype)
 
 
 def _name_module_outputs(ctx: Context, outputs: Sequence[ir.Value]) -> None:
-    """Names the last value that a module computes with its parameters ``<module>/output``."""
+    """Name the last value that a module computes with its parameters ``<module>/output``."""
     taken = set(outputs)
-    for module, value in ctx.taps.items():
+    for module, value in ctx.module_outputs.items():
         if module and value.producer() is not None and value not in taken:
             value.name = f"{module}/output"
             taken.add(value)
@@ -120,7 +126,7 @@ def _unknown(path: str, known: Sequence[str]) -> str:
 
 
 def _refuse_clashes(traced: Traced) -> None:
-    """Raises where two of the graph's inputs, outputs and parameters bear one name."""
+    """Raise if two of the graph's inputs, outputs and parameters have the same name."""
     taken: dict[str, str] = {}
     for kind, names in (
         ("parameter", [p.path for p in (*traced.parameters, *traced.captured)]),
@@ -141,7 +147,16 @@ def _bind(
     parameters: Sequence[Parameter],
     tensors: Mapping[str, ir.TensorProtocol],
 ) -> list[ir.Value]:
-    """Gives every parameter that the graph uses its tensor; returns those values."""
+    """Give every parameter that the graph uses its tensor.
+
+    Args:
+        values: the values of the parameters.
+        parameters: the parameters.
+        tensors: the tensors of abstract parameters, by path.
+
+    Returns:
+        The values of the parameters that the graph uses.
+    """
     known = [p.path for p in parameters]
     problems = [_unknown(path, known) for path in tensors if path not in known]
     used = []
@@ -159,7 +174,7 @@ def _bind(
         elif isinstance(parameter.value, jax.ShapeDtypeStruct):
             problems.append(f"{parameter.path} is abstract and no tensor was given for it")
         else:
-            array = np.asarray(parameter.value).astype(_stored(parameter), copy=False)
+            array = np.asarray(parameter.value).astype(_stored_dtype(parameter), copy=False)
             value.const_value = ir.Tensor(array, dtype=value.dtype, name=parameter.path)
     if problems:
         raise InputError("parameters=: " + "; ".join(problems))

@@ -1,46 +1,67 @@
-"""Builds one ONNX graph: nodes with types and shapes, shared constants, no node twice.
+"""Build one ONNX graph: nodes with types and shapes, shared constants, and no node twice.
 
-A builder stands for the main graph, the body of a function, or a branch of ``If``, ``Loop`` or
-``Scan``. A branch sees the values of the builders around it (ONNX's outer scope), so its constants
-and repeated nodes are looked up there first; a function sees nothing but its inputs.
+A builder builds the main graph, the body of a function, or a graph inside one of these (a branch of
+``If``, the body of ``Loop`` or ``Scan``). An inner graph sees the values of the graphs around it
+(ONNX's outer scope), so constants and repeated nodes are looked up there first. A function sees
+nothing but its inputs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import ArrayLike, DTypeLike
 
 from jax2onnx.graph.constants import Constant
 from jax2onnx.graph.sizes import shape_of
 from jax2onnx.lower.dtypes import BOOL, INT64, onnx_dtype, tensor_type
-from jax2onnx.lower.fold import fold, fold_cast
+from jax2onnx.lower.fold import Array, fold, fold_cast
+from jax2onnx.trace.dimensions import Dim, Dims
 
-Array = np.ndarray[Any, Any]
-Dims = tuple[Any, ...]
+Attribute: TypeAlias = (
+    int
+    | float
+    | str
+    | Sequence[int]
+    | Sequence[float]
+    | Sequence[str]
+    | Array
+    | ir.DataType
+    | ir.Graph
+    | ir.Attr
+    | None
+)
+"""The value of an operator's attribute; None leaves it out."""
 
 _PREDICATES = frozenset(
     ("And", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual", "Not")
 )
 CALL_SITE = "pkg.jax2onnx.call_site"
-"""Names the metadata of a node that tell where in the model's source it comes from."""
+"""The key of a node's metadata that holds the line of the model that it comes from."""
 
-_IMPURE = frozenset(("If", "Loop", "Scan"))
+_WITH_GRAPHS = frozenset(("If", "Loop", "Scan"))
+"""Operators whose nodes are never equal to another, since each has graphs of its own."""
 
 
 class Builder:
     """Appends nodes to one graph.
 
+    Args:
+        opset: the version of the default operator set.
+        parent: the builder of the graph around this one; None for a main graph or a function.
+        function: whether the graph is the body of a function.
+
     Attributes:
-        opset: version of the default operator set.
-        parent: the builder of the graph around this branch; None for a main graph or a function.
-        nodes: what has been built, in topological order.
-        initializers: constants of a main graph, which are named when the graph is made.
-        location: prefix of the names of the nodes that come next.
-        site: the line of the model that they come from, where that is to be told.
-        held: the values that arrays of the model are, by the arrays' identity.
+        opset: as above.
+        parent: as above.
+        nodes: the nodes so far, in topological order.
+        initializers: the constants of a main graph, which are named when the graph is made.
+        location: the prefix of the names of the nodes that come next.
+        call_site: the line of the model that they come from, or "".
+        captured: the values of the arrays that the model captured, by the arrays' identity.
     """
 
     def __init__(
@@ -51,11 +72,11 @@ class Builder:
         self.nodes: list[ir.Node] = []
         self.initializers: list[ir.Value] = []
         self.location: str = parent.location if parent is not None else ""
-        self.site: str = parent.site if parent is not None else ""
-        self.held: dict[object, ir.Value] = {}
+        self.call_site: str = parent.call_site if parent is not None else ""
+        self.captured: dict[object, ir.Value] = {}
         self._function = function
         self._root: Builder = parent._root if parent is not None else self
-        self._made: set[ir.Value] = set()
+        self._computed: set[ir.Value] = set()
         self._known: dict[object, tuple[ir.Value, ...]] = {}
         self._constants: dict[object, ir.Value] = {}
         self._arrays: dict[ir.Value, Array] = {}
@@ -64,19 +85,31 @@ class Builder:
 
     @property
     def root(self) -> Builder:
-        """The main graph or function that this builder lies in."""
+        """The builder of the main graph or function that this graph is in."""
         return self._root
 
     # -- values ----------------------------------------------------------------------------------
 
     def new_value(self, name: str | None, dtype: ir.DataType, dims: Dims) -> ir.Value:
-        """A value without a producer: an input of this graph."""
+        """Return a new value without a producer: an input of this graph.
+
+        Args:
+            name: its name.
+            dtype: its element type.
+            dims: its dimensions: ints or JAX dimension expressions.
+        """
         value = ir.Value(name=name)
         self.set_type(value, dtype, dims)
         return value
 
     def set_type(self, value: ir.Value, dtype: ir.DataType, dims: Dims) -> None:
-        """States the type of ``value``; dimensions are ints or JAX dimension expressions."""
+        """State the type of ``value``.
+
+        Args:
+            value: the value.
+            dtype: its element type.
+            dims: its dimensions: ints or JAX dimension expressions.
+        """
         value.type = tensor_type(dtype)
         shape = self._root._shapes.get(dims)
         if shape is None:
@@ -86,16 +119,21 @@ class Builder:
         self._root._dims[value] = dims
 
     def dims(self, value: ir.Value) -> Dims:
-        """The dimensions of ``value``, as they were stated."""
+        """Return the dimensions of ``value``, as they were stated."""
         return self._root._dims[value]
 
     def array(self, value: ir.Value | None) -> Array | None:
-        """The constant that ``value`` is, if it is one."""
+        """Return the array of a constant; None if ``value`` is no constant."""
         return None if value is None else self._root._arrays.get(value)
 
-    def constant(self, array: Any, dtype: Any = None) -> ir.Value:
-        """A constant tensor, one value for equal contents."""
-        array = np.asarray(array, dtype, order="C")
+    def constant(self, data: ArrayLike, dtype: DTypeLike | None = None) -> ir.Value:
+        """Return a constant tensor; equal ones are the same value.
+
+        Args:
+            data: a number, a list or an array.
+            dtype: the dtype to convert it to.
+        """
+        array = np.asarray(data, dtype, order="C")
         key = (array.dtype, array.shape, array.tobytes())
         root = self._root
         value = root._constants.get(key)
@@ -119,30 +157,37 @@ class Builder:
         self,
         op_type: str,
         inputs: Sequence[ir.Value | None],
-        attributes: Mapping[str, Any],
+        attributes: Mapping[str, Attribute],
         *,
         dtypes: Sequence[ir.DataType] | None = None,
         dims: Sequence[Dims] | None = None,
         outputs: int = 1,
         domain: str = "",
     ) -> tuple[ir.Value, ...]:
-        """Adds a node and returns its outputs.
+        """Add a node and return its outputs, unless an equal node exists or the result is constant.
 
-        Without ``dtypes`` and ``dims`` the operator is taken for an elementwise one: its first
-        input's type (booleans for predicates), and the shape that its inputs broadcast to.
+        Args:
+            op_type: the operator.
+            inputs: its inputs; None leaves an optional one out.
+            attributes: its attributes; None leaves one out.
+            dtypes: the element type of each output. By default the operator is elementwise: the
+                type of the first input, or booleans for a predicate.
+            dims: the dimensions of each output; by default the shape that the inputs broadcast to.
+            outputs: the number of outputs.
+            domain: the domain of the operator.
         """
         folded = self._fold(op_type, inputs, attributes) if domain == "" else None
         if folded is not None:
             return (folded,)
         attrs = [_attribute(k, v) for k, v in attributes.items() if v is not None]
         key = (domain, op_type, tuple(inputs), tuple(attribute_key(a) for a in attrs), outputs)
-        known = None if op_type in _IMPURE else self._lookup(key)
+        known = None if op_type in _WITH_GRAPHS else self._lookup(key)
         if known is not None:
             return known
         node = ir.Node(domain, op_type, inputs, attrs, num_outputs=outputs)
         node.name = f"{self.location}/{op_type}" if self.location else op_type
-        if self.site:
-            node.metadata_props[CALL_SITE] = self.site
+        if self.call_site:
+            node.metadata_props[CALL_SITE] = self.call_site
         self.nodes.append(node)
         for i, value in enumerate(node.outputs):
             value.name = node.name
@@ -154,15 +199,15 @@ class Builder:
                 else self.broadcast([self.dims(v) for v in inputs if v is not None]),
             )
         made = self._known[key] = tuple(node.outputs)
-        self._made.update(made)
+        self._computed.update(made)
         return made
 
-    def made(self, value: ir.Value) -> bool:
-        """Whether a node of this very graph computes ``value``."""
-        return value in self._made
+    def computes(self, value: ir.Value) -> bool:
+        """Return whether a node of this graph, and of no graph around it, computes ``value``."""
+        return value in self._computed
 
     def copy(self, value: ir.Value) -> ir.Value:
-        """A value of its own that equals ``value``, as graph outputs must be."""
+        """Return a new value that equals ``value``: an output of a graph must be its own."""
         node = ir.Node("", "Identity", (value,))
         node.name = f"{self.location}/Identity" if self.location else "Identity"
         self.nodes.append(node)
@@ -170,24 +215,25 @@ class Builder:
         return node.outputs[0]
 
     def cast(self, value: ir.Value, dtype: ir.DataType) -> ir.Value:
-        """``value`` with another element type."""
+        """Return ``value`` with another element type."""
         if value.dtype == dtype:
             return value
         array = self.array(value)
         folded = None if array is None else fold_cast(array, dtype.numpy())
         if folded is not None:
             return self.constant(folded)
-        # What a float of 8 bits cannot hold is infinite or NaN in JAX, not its greatest number.
+        # A number out of the range of an 8-bit float becomes infinite or NaN in JAX, as without
+        # saturation, and not the greatest number of that type.
         saturate = 0 if dtype.is_floating_point() and dtype.bitwidth <= 8 else None
         return self.emit("Cast", (value,), {"to": dtype, "saturate": saturate}, dtypes=(dtype,))[0]
 
     @staticmethod
     def broadcast(shapes: Iterable[Dims]) -> Dims:
-        """The shape that shapes broadcast to, by ONNX's (numpy's) rule."""
-        result: list[Any] = []
+        """Return the shape that ``shapes`` broadcast to, by ONNX's (numpy's) rule."""
+        result: list[Dim] = []
         for dims in shapes:
             if len(dims) > len(result):
-                result = [1] * (len(dims) - len(result)) + result
+                result[:0] = [1] * (len(dims) - len(result))
             for i, d in enumerate(reversed(dims), 1):
                 if not (isinstance(d, int) and d == 1):
                     result[-i] = d
@@ -211,7 +257,7 @@ class Builder:
         return None
 
     def _fold(
-        self, op_type: str, inputs: Sequence[ir.Value | None], attributes: Mapping[str, Any]
+        self, op_type: str, inputs: Sequence[ir.Value | None], attributes: Mapping[str, Attribute]
     ) -> ir.Value | None:
         arrays = []
         for value in inputs:
@@ -226,21 +272,21 @@ class Builder:
 
 
 def element_type(value: ir.Value | None) -> ir.DataType:
-    """The element type of a value, which lowering always states."""
+    """Return the element type of a value, which lowering always states."""
     if value is None or value.dtype is None:
         raise AssertionError(f"{value} has no element type")
     return value.dtype
 
 
-def _attribute(name: str, value: Any) -> ir.Attr:
-    # Classes of onnx_ir last: they are protocols, and slow to find that a value is none of theirs.
+def _attribute(name: str, value: Attribute) -> ir.Attr:
+    # Classes of onnx_ir come last: they are protocols, whose instance checks are slow.
+    if isinstance(value, list | tuple):
+        if value and isinstance(value[0], str):
+            return ir.AttrStrings(name, [str(v) for v in value])
+        if value and isinstance(value[0], float):
+            return ir.AttrFloat32s(name, [float(v) for v in value])
+        return ir.AttrInt64s(name, [int(v) for v in value])
     match value:
-        case [str(), *_]:
-            return ir.AttrStrings(name, list(value))
-        case [float(), *_]:
-            return ir.AttrFloat32s(name, list(value))
-        case list() | tuple():
-            return ir.AttrInt64s(name, [int(v) for v in value])
         case int() | np.integer():  # ir.DataType too
             return ir.AttrInt64(name, int(value))
         case float() | np.floating():
@@ -257,7 +303,7 @@ def _attribute(name: str, value: Any) -> ir.Attr:
 
 
 def attribute_key(attribute: ir.Attr) -> object:
-    """Equal for two attributes of one name and value; graphs are equal to themselves only."""
+    """Return a key that is equal for attributes of one name and value; no two graphs are equal."""
     value = attribute.value
     if attribute.type == ir.AttributeType.TENSOR:
         array = value.numpy()

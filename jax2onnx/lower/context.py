@@ -1,150 +1,113 @@
-"""What a lowering rule works with: the equation's types, the operators, and views of values.
-
-Layout is lazy. ``transpose``, ``reshape`` and ``broadcast`` look at the node that made their
-operand: a permutation that undoes another gives the value before both, and an elementwise operator
-takes the operand as it was before it was broadcast. What nobody reads is dropped at the end.
-"""
+"""The context of a lowering rule: the equation, the graph, and the lowering of nested jaxprs."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
 import onnx_ir as ir
 from jax.extend import core
 
-from jax2onnx.graph.shapes import reshaping
-from jax2onnx.lower.builder import Builder, Dims, element_type
+from jax2onnx.lower.builder import Builder, element_type
 from jax2onnx.lower.dims import Dimensions
-from jax2onnx.lower.dtypes import INT64, onnx_dtype
-from jax2onnx.lower.fold import MAX_ELEMENTS
-from jax2onnx.lower.functions import Functions
-from jax2onnx.lower.jaxprs import source_line
-from jax2onnx.lower.plain_numbers.retrace import physical_jaxpr
-from jax2onnx.trace.dimensions import abstract, is_empty, is_static
+from jax2onnx.lower.dtypes import onnx_dtype
+from jax2onnx.lower.views import Views
+from jax2onnx.marks import Mark
+from jax2onnx.trace.dimensions import Dims, abstract
+from jax2onnx.trace.jaxprs import aval_of, source_line
 from jax2onnx.trace.naming.reach import identity
 
 _LARGE = 16
-"""Elements above which a constant of a function is passed to it."""
-
-_RESHAPES = frozenset(("Reshape", "Squeeze", "Unsqueeze"))
+"""Captured arrays of a function with more elements than this become inputs of the function."""
 
 
-class Operators:
-    """``ctx.op.Gather(x, indices, axis=0)`` adds a Gather node and returns its output.
+class Lowerer(Protocol):
+    """What a context needs that uses the rules; see ``interpret.Interpreter``."""
 
-    Keyword arguments are the operator's attributes, and ``dtype=`` and ``shape=`` state the type
-    of the result where it is not that of an elementwise operator: the first operand's element type
-    (booleans for a predicate) and the shape that the operands broadcast to. Operands may be Python
-    numbers, lists and numpy arrays: a bare number takes the element type of the first tensor
-    operand, a list of integers is int64.
-    """
+    @property
+    def array_paths(self) -> Mapping[object, str]:
+        """The paths of the model's captured arrays, by identity."""
 
-    def __init__(self, ctx: Context) -> None:
-        self._ctx = ctx
+    def trace(
+        self, function: Callable[..., Any], avals: Sequence[jax.ShapeDtypeStruct]
+    ) -> core.ClosedJaxpr:
+        """Return the jaxpr of ``function`` on ``avals``, in types that ONNX has."""
 
-    def __getattr__(self, op_type: str) -> Callable[..., ir.Value]:
-        return functools.partial(self._emit, op_type)
+    def lower_jaxpr(
+        self, ctx: Context, closed: core.ClosedJaxpr, operands: Sequence[ir.Value]
+    ) -> list[ir.Value]:
+        """Add the nodes of a jaxpr to the graph of ``ctx``; return the values of its outputs."""
 
-    def _emit(
-        self,
-        op_type: str,
-        *operands: Any,
-        dtype: ir.DataType | None = None,
-        shape: Dims | None = None,
-        **attributes: Any,
-    ) -> ir.Value:
-        dtypes = None if dtype is None else (dtype,)
-        dims = None if shape is None else (shape,)
-        inputs = self._ctx.operands(operands)
-        return self._ctx.builder.emit(op_type, inputs, attributes, dtypes=dtypes, dims=dims)[0]
+    def call_function(
+        self, ctx: Context, mark: Mark, closed: core.ClosedJaxpr, operands: Sequence[ir.Value]
+    ) -> list[ir.Value]:
+        """Add a call of an ONNX function to the graph of ``ctx``; return its outputs."""
 
 
-class Context:
-    """The lowering of one jaxpr into one graph.
+class Context(Views):
+    """The lowering of one jaxpr into one graph, as a rule sees it.
 
     Attributes:
         builder: the graph under construction.
-        op: the operators, as methods.
-        avals_in, avals_out: abstract values of the equation that is being lowered.
-        parameters: values that are parameters of the model, by their path.
-        taps: the last value that each module computed with its parameters.
-        asked: in a function, the arrays that it takes as further inputs: its body can hold no
-            tensor by reference.
+        op: the operators, as methods: ``ctx.op.Add(x, 1)`` (see ``Operators``).
+        avals_in: JAX's abstract values (``shape``, ``dtype``) of the equation's operands.
+        avals_out: those of its results.
+        parameters: the values that are parameters of the model, and their paths.
+        module_outputs: the last value that each module computed with its parameters.
+        function_inputs: in a function, the captured arrays that became inputs of it, since the body
+            of a function cannot refer to a tensor outside; None in a main graph.
     """
 
-    def __init__(self, builder: Builder, dimensions: Dimensions, functions: Functions) -> None:
-        self.builder = builder
-        self.dimensions = dimensions
-        self.functions = functions
-        self.op = Operators(self)
-        self.avals_in: Sequence[Any] = ()
-        self.avals_out: Sequence[Any] = ()
+    def __init__(self, builder: Builder, dimensions: Dimensions, lowerer: Lowerer) -> None:
+        super().__init__(builder, dimensions)
+        self.lowerer = lowerer
+        self.avals_in: Sequence[jax.core.ShapedArray] = ()
+        self.avals_out: Sequence[jax.core.ShapedArray] = ()
         self.parameters: dict[ir.Value, str] = {}
-        self.taps: dict[str, ir.Value] = {}
-        self.asked: list[tuple[ir.Value, Any]] | None = None
-        self._eqns: tuple[Any, ...] = ()
+        self.module_outputs: dict[str, ir.Value] = {}
+        self.function_inputs: list[tuple[ir.Value, Any]] | None = None
+        self._eqns: tuple[core.JaxprEqn, ...] = ()
         self._outer: int | None = None
 
-    @property
-    def opset(self) -> int:
-        """Version of the default operator set."""
-        return self.builder.opset
+    # -- the equation ----------------------------------------------------------------------------
 
-    def operands(self, operands: Sequence[Any]) -> list[ir.Value | None]:
-        """Operands as values: numbers and arrays become constants (see `Operators`)."""
-        like = next((v for v in operands if isinstance(v, ir.Value)), None)
-        return [self._operand(v, like) for v in operands]
-
-    def _operand(self, operand: Any, like: ir.Value | None) -> ir.Value | None:
-        if operand is None or isinstance(operand, ir.Value):
-            return operand
-        if isinstance(operand, int | float) and like is not None:
-            return self.constant(operand, like)
-        return self.builder.constant(operand, np.int64 if isinstance(operand, list) else None)
-
-    def several(
-        self, op_type: str, *operands: Any, types: Sequence[tuple[Any, Dims]], **attributes: Any
-    ) -> tuple[ir.Value, ...]:
-        """Adds a node with several outputs, whose dtypes and shapes are ``types``."""
-        return self.builder.emit(
-            op_type,
-            self.operands(operands),
-            attributes,
-            dtypes=[d if isinstance(d, ir.DataType) else onnx_dtype(d) for d, _ in types],
-            dims=[dims for _, dims in types],
-            outputs=len(types),
-        )
-
-    # -- types -----------------------------------------------------------------------------------
-
-    def dims(self, value: ir.Value) -> Dims:
-        """Dimensions of a value: ints or JAX dimension expressions."""
-        return self.builder.dims(value)
+    @contextmanager
+    def equation(self, eqn: core.JaxprEqn) -> Iterator[None]:
+        """Make ``eqn`` the equation that is being lowered."""
+        saved = self.avals_in, self.avals_out, self._eqns
+        self.avals_in = list(map(aval_of, eqn.invars))
+        self.avals_out = list(map(aval_of, eqn.outvars))
+        self._eqns = (*self._eqns, eqn)
+        yield
+        self.avals_in, self.avals_out, self._eqns = saved
 
     @property
-    def out_types(self) -> list[tuple[Any, Dims]]:
-        """Dtypes and dimensions of all of the equation's results."""
+    def out_types(self) -> list[tuple[np.dtype[Any], Dims]]:
+        """The dtype and dimensions of each result of the equation."""
         return [(a.dtype, tuple(a.shape)) for a in self.avals_out]
 
     @property
     def out_dims(self) -> Dims:
-        """Dimensions of the equation's first result."""
+        """The dimensions of the equation's first result."""
         return tuple(self.avals_out[0].shape)
 
     @property
     def out_dtype(self) -> ir.DataType:
-        """Element type of the equation's first result."""
+        """The element type of the equation's first result."""
         return onnx_dtype(self.avals_out[0].dtype)
 
     @property
-    def decomposes(self) -> bool:
-        """Whether what is lowered is the decomposition of a primitive of the user's."""
+    def in_decomposition(self) -> bool:
+        """Whether the equation is part of the decomposition of a primitive of the model."""
         return self._outer is not None
+
+    @property
+    def primitive(self) -> core.Primitive:
+        """The primitive that is being lowered."""
+        return self._eqns[-1].primitive
 
     @property
     def where(self) -> str:
@@ -152,209 +115,101 @@ class Context:
         return f"{self.primitive} at {self.line}"
 
     @property
-    def primitive(self) -> core.Primitive:
-        """The primitive that is being lowered."""
-        primitive: core.Primitive = self._eqns[-1].primitive
-        return primitive
-
-    @property
     def line(self) -> str:
-        """The user's line that is being lowered; within a decomposition, that of the whole."""
+        """The user's line that is being lowered; within a decomposition, that of the primitive."""
         lines = map(source_line, self._eqns[self._outer :: -1])
         return next((line for line in lines if line not in ("", "unknown")), "an unknown line")
 
-    # -- constants and dimensions ----------------------------------------------------------------
+    # -- arrays of the model ---------------------------------------------------------------------
 
-    def constant(self, value: Any, like: ir.Value | ir.DataType) -> ir.Value:
-        """A constant of the element type of ``like``."""
-        dtype = element_type(like) if isinstance(like, ir.Value) else like
-        return self.builder.constant(value, dtype.numpy())
+    def captured_array(self, array: Any) -> ir.Value:
+        """Return the value of an array that the model captured: a parameter, or a constant.
 
-    def held(self, array: Any) -> ir.Value:
-        """An array of the model: the parameter that it is, or a constant."""
-        held, key = self.builder.root.held, identity(array)
-        value, path = held.get(key), self.functions.paths.get(key)
-        if value is None and self.asked is not None and np.size(array) > _LARGE:
-            name = path or f"constant_{len(self.asked)}"
-            value = held[key] = self.builder.new_value(
+        In a function, a parameter and any large array become inputs of the function.
+
+        Args:
+            array: a constant of the jaxpr that is being lowered.
+        """
+        captured, key = self.builder.root.captured, identity(array)
+        value, path = captured.get(key), self.lowerer.array_paths.get(key)
+        if value is None and self.function_inputs is not None and np.size(array) > _LARGE:
+            name = path or f"constant_{len(self.function_inputs)}"
+            value = captured[key] = self.builder.new_value(
                 name, onnx_dtype(array.dtype), tuple(np.shape(array))
             )
-            self.asked.append((value, array))
+            self.function_inputs.append((value, array))
         if value is None:
             return self.builder.constant(array)
         if path is not None:
             self.parameters[value] = path
         return value
 
-    def nothing(self, dtype: Any, dims: Dims) -> ir.Value:
-        """An array of a shape with a 0, which has no elements."""
-        if is_static(dims):
-            return self.builder.constant(np.zeros(dims, dtype))
-        zero = np.zeros(1, dtype)
-        return self.op.ConstantOfShape(
-            self.shape_tensor(dims), value=zero, dtype=onnx_dtype(dtype), shape=dims
-        )
-
-    def shape_tensor(self, dims: Dims) -> ir.Value:
-        """A shape as an int64 vector: a constant if every dimension is known."""
-        if is_static(dims):
-            return self.builder.constant(np.asarray(dims, np.int64))
-        parts: list[ir.Value] = []
-        known: list[int] = []
-        for dim in (*dims, None):
-            if isinstance(dim, int | np.integer):
-                known.append(int(dim))
-                continue
-            if known:
-                parts.append(self.builder.constant(np.asarray(known, np.int64)))
-                known = []
-            if dim is not None:
-                parts.append(self.dimensions.value(dim))
-        if len(parts) == 1:
-            return parts[0]
-        root = self.builder.root
-        return root.emit("Concat", parts, {"axis": 0}, dtypes=(INT64,), dims=((len(dims),),))[0]
-
-    def dim_scalar(self, dim: Any) -> ir.Value:
-        """A dimension as an int64 scalar."""
-        return self.reshape(self.dimensions.value(dim), ())
-
-    # -- views -----------------------------------------------------------------------------------
-
-    def cast(self, value: ir.Value, dtype: Any) -> ir.Value:
-        """``value`` as another element type (an ONNX or numpy dtype)."""
-        return self.builder.cast(
-            value, dtype if isinstance(dtype, ir.DataType) else onnx_dtype(dtype)
-        )
-
-    def transpose(self, value: ir.Value, perm: Sequence[int]) -> ir.Value:
-        """A permutation of axes; consecutive ones become one, and one that does nothing, none."""
-        perm = [int(p) for p in perm]
-        node = value.producer()
-        if node is not None and node.op_type == "Transpose" and node.domain == "":
-            inner = node.attributes["perm"].as_ints()
-            source = node.inputs[0]
-            assert source is not None
-            return self.transpose(source, [inner[p] for p in perm])
-        if perm == list(range(len(perm))):
-            return value
-        dims = self.dims(value)
-        return self.op.Transpose(value, perm=perm, shape=tuple(dims[p] for p in perm))
-
-    def reshape(self, value: ir.Value, dims: Dims) -> ir.Value:
-        """The same elements in another shape, by the first way that fits.
-
-        1. nothing, where the shape is the same; a chain of reshapes starts from its first value;
-        2. Unsqueeze or Squeeze, where only axes of size 1 come or go;
-        3. Reshape with a constant shape, where one ``-1`` and copied axes (``0``) can say it;
-        4. Reshape with a shape computed from the symbolic dimensions.
-        """
-        node = value.producer()
-        if node is not None and node.op_type in _RESHAPES and node.domain == "":
-            source = node.inputs[0]
-            assert source is not None
-            return self.reshape(source, dims)
-        old, dims = self.dims(value), tuple(dims)
-        if old == dims:
-            return value
-        op_type, constant = reshaping(old, dims)
-        operand = self.shape_tensor(dims) if constant is None else constant
-        operator: Callable[..., ir.Value] = getattr(self.op, op_type)
-        return operator(value, operand, shape=dims)
-
-    def broadcast(self, value: ir.Value, dims: Dims) -> ir.Value:
-        """``value`` expanded to ``dims`` by ONNX's broadcasting rule."""
-        if self.dims(value) == tuple(dims):
-            return value
-        if is_empty(dims):
-            return self.nothing(element_type(value).numpy(), tuple(dims))
-        return self.op.Expand(value, self.shape_tensor(dims), shape=tuple(dims))
-
-    def unbroadcast(self, values: Sequence[ir.Value], dims: Dims) -> list[ir.Value]:
-        """Operands of an elementwise operator without the broadcasts that it does by itself."""
-        result = list(values)
-        for i in range(len(result)):
-            while (source := self._before_broadcast(result[i])) is not None:
-                tried = [*result[:i], source, *result[i + 1 :]]
-                if Builder.broadcast(map(self.dims, tried)) != tuple(dims):
-                    break
-                result = tried
-        return result
-
-    def _before_broadcast(self, value: ir.Value) -> ir.Value | None:
-        array = self.builder.array(value)
-        if array is not None:
-            return self.builder.constant(array[0]) if array.ndim and _repeats(array) else None
-        node = value.producer()
-        if node is None or node.domain != "":
-            return None
-        if node.op_type == "Expand":
-            return node.inputs[0]
-        if node.op_type in _RESHAPES:
-            source = node.inputs[0]
-            assert source is not None
-            old, new = self.dims(source), self.dims(value)
-            ones = len(new) - len(old)
-            if ones > 0 and new[ones:] == old and all(d == 1 for d in new[:ones]):
-                return source
-        return None
-
     # -- nested lowering -------------------------------------------------------------------------
 
-    @contextmanager
-    def equation(self, eqn: core.JaxprEqn) -> Iterator[None]:
-        """Makes ``eqn`` the equation that is being lowered."""
-        saved = self.avals_in, self.avals_out, self._eqns
-        self.avals_in = [v.aval for v in eqn.invars]
-        self.avals_out = [v.aval for v in eqn.outvars]
-        self._eqns = (*self._eqns, eqn)
-        yield
-        self.avals_in, self.avals_out, self._eqns = saved
+    def lower_jaxpr(self, closed: core.ClosedJaxpr, operands: Sequence[ir.Value]) -> list[ir.Value]:
+        """Add the nodes of a jaxpr to this graph.
 
-    def lower_jaxpr(
-        self, jaxpr: core.Jaxpr, consts: Sequence[Any], operands: Sequence[ir.Value]
-    ) -> list[ir.Value]:
-        """Lowers a jaxpr in place, on ``operands``."""
-        from jax2onnx.lower.interpret import lower_jaxpr
+        Args:
+            closed: the jaxpr.
+            operands: a value for each of its inputs.
 
-        return lower_jaxpr(self, jaxpr, consts, operands)
-
-    def as_outputs(self, values: Sequence[ir.Value], names: Sequence[str]) -> list[ir.Value]:
-        """Outputs of this graph: each made by a node of its own, under its name."""
-        outputs: list[ir.Value] = []
-        for value, name in zip(values, names, strict=True):
-            shared = not self.builder.made(value) or value in outputs
-            outputs.append(self.builder.copy(value) if shared else value)
-            outputs[-1].name = name
-        return outputs
-
-    def lower_closed(
-        self, closed: core.ClosedJaxpr, operands: Sequence[ir.Value]
-    ) -> list[ir.Value]:
-        """Lowers a closed jaxpr in place, on ``operands``."""
-        return self.lower_jaxpr(closed.jaxpr, closed.consts, operands)
+        Returns:
+            A value for each of its outputs.
+        """
+        return self.lowerer.lower_jaxpr(self, closed, operands)
 
     def lower_function(
         self, function: Callable[..., Any], operands: Sequence[ir.Value]
     ) -> list[ir.Value]:
-        """Traces ``function`` on the types of ``operands`` and lowers the trace in place."""
+        """Trace a function of JAX on the types of ``operands``, and add its nodes to this graph.
+
+        Args:
+            function: takes as many arrays; returns an array or a pytree of arrays.
+            operands: its arguments.
+
+        Returns:
+            A value for each array that it returns.
+        """
         avals = [abstract(self.dims(v), element_type(v).numpy()) for v in operands]
         saved = self._outer
         self._outer = len(self._eqns) - 1 if saved is None else saved
-        closed = physical_jaxpr(jax.make_jaxpr(function)(*avals))
-        results = self.lower_closed(closed, operands)
+        results = self.lower_jaxpr(self.lowerer.trace(function, avals), operands)
         self._outer = saved
         return results
 
+    def call_function(
+        self, mark: Mark, closed: core.ClosedJaxpr, operands: Sequence[ir.Value]
+    ) -> list[ir.Value]:
+        """Add a call of the ONNX function that a marked jit becomes.
+
+        Args:
+            mark: the mark in the name of the jit.
+            closed: what it computes.
+            operands: its arguments.
+
+        Returns:
+            A value for each of its results.
+        """
+        return self.lowerer.call_function(self, mark, closed, operands)
+
+    def as_outputs(self, values: Sequence[ir.Value], names: Sequence[str]) -> list[ir.Value]:
+        """Return ``values`` as outputs of this graph, each computed by a node of its own.
+
+        Args:
+            values: the results of the graph.
+            names: the name of each output.
+        """
+        outputs: list[ir.Value] = []
+        for value, name in zip(values, names, strict=True):
+            shared = not self.builder.computes(value) or value in outputs
+            outputs.append(self.builder.copy(value) if shared else value)
+            outputs[-1].name = name
+        return outputs
+
     def branch(self) -> Context:
-        """A context for a branch (the body of a Loop, say) inside this graph."""
-        branch = Context(Builder(self.opset, parent=self.builder), self.dimensions, self.functions)
+        """Return a context for a graph inside this one, such as the body of a Loop."""
+        branch = Context(Builder(self.opset, parent=self.builder), self.dimensions, self.lowerer)
         branch.parameters = self.parameters
-        branch.asked = self.asked
+        branch.function_inputs = self.function_inputs
         branch._eqns, branch._outer = self._eqns, self._outer
         return branch
-
-
-def _repeats(array: np.ndarray[Any, Any]) -> bool:
-    """Whether all that a small array holds along its first axis is the same, to the bit."""
-    return 0 < array.size <= MAX_ELEMENTS and array[:1].tobytes() * len(array) == array.tobytes()

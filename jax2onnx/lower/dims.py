@@ -1,13 +1,14 @@
 """Symbolic dimensions as values of the graph.
 
-Every dimension variable is read off the shape of an input; an expression of them becomes integer
-operators on one-element tensors, built once, in the main graph or the function, never in a branch.
+Every dimension variable is read from the shape of an input. An expression of variables becomes
+integer operators on one-element tensors, which are built once, in the main graph or the function
+and never in a branch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import onnx_ir as ir
 
@@ -15,29 +16,39 @@ from jax2onnx.errors import SymbolicDimensionError
 from jax2onnx.jax_internals import DimExpr, DimFactor
 from jax2onnx.lower.builder import Builder
 from jax2onnx.lower.dtypes import INT64
+from jax2onnx.trace.dimensions import Dim
+
+
+class _Source(NamedTuple):
+    """An axis of an input whose size depends on a dimension variable."""
+
+    value: ir.Value
+    axis: int
+    dim: DimExpr
 
 
 class Dimensions:
-    """The dimension variables of a main graph or a function, and where to read them.
+    """The dimension variables of a main graph or a function, and the inputs to read them from.
 
     Args:
-        builder: the root builder of that graph.
+        builder: the builder of that graph.
         inputs: its inputs, whose shapes were stated with JAX dimension expressions.
-        ask: gives the value of a variable that is in no input's shape (a function asks its caller).
+        add_input: adds an input for a variable that no shape contains, and returns it, an int64
+            tensor of shape [1]. Only a function has such inputs.
     """
 
     def __init__(
         self,
         builder: Builder,
         inputs: Sequence[ir.Value],
-        ask: Callable[[str], ir.Value] | None = None,
+        add_input: Callable[[str], ir.Value] | None = None,
     ) -> None:
-        self._ask = ask
+        self._add_input = add_input
         self._builder = builder
-        self._sources: dict[str, tuple[ir.Value, int, Any]] = {}
-        self._values: dict[Any, ir.Value] = {}
+        self._sources: dict[str, _Source] = {}
+        self._values: dict[Dim, ir.Value] = {}
         self._variables: dict[str, ir.Value] = {}
-        self._shared: list[tuple[ir.Value, int, Any]] = []
+        self._shared: list[_Source] = []
         for value in inputs:
             for axis, dim in enumerate(builder.dims(value)):
                 if not isinstance(dim, int):
@@ -46,17 +57,17 @@ class Dimensions:
     def _add_source(self, value: ir.Value, axis: int, dim: DimExpr) -> None:
         variables = sorted(dim._get_vars())
         if len(variables) != 1:
-            self._shared.append((value, axis, dim))
+            self._shared.append(_Source(value, axis, dim))
             return
         name = variables[0]
         known = self._sources.get(name)
         # A shape that is the bare variable is a better source than 2*B + 1.
-        better = known is None or (known[2]._to_var() is None and dim._to_var() is not None)
+        better = known is None or (known.dim._to_var() is None and dim._to_var() is not None)
         if better and _linear(dim, name) is not None:
-            self._sources[name] = (value, axis, dim)
+            self._sources[name] = _Source(value, axis, dim)
 
-    def value(self, dim: Any) -> ir.Value:
-        """An int64 tensor of shape [1] that holds ``dim``."""
+    def value(self, dim: Dim) -> ir.Value:
+        """Return an int64 tensor of shape [1] that holds ``dim``."""
         if isinstance(dim, int):
             return self._builder.constant([dim], "int64")
         known = self._values.get(dim)
@@ -64,7 +75,7 @@ class Dimensions:
             known = self._values[dim] = self._expression(dim)
         return known
 
-    def _emit(self, op_type: str, *inputs: ir.Value, **attributes: Any) -> ir.Value:
+    def _emit(self, op_type: str, *inputs: ir.Value, **attributes: int) -> ir.Value:
         return self._builder.emit(op_type, inputs, attributes, dtypes=(INT64,), dims=((1,),))[0]
 
     def _expression(self, dim: DimExpr) -> ir.Value:
@@ -98,7 +109,11 @@ class Dimensions:
         return self._emit("Div", self._emit("Sub", left, remainder), right)
 
     def variable(self, name: str) -> ir.Value:
-        """The dimension variable ``name`` as an int64 tensor of shape [1]."""
+        """Return the dimension variable ``name`` as an int64 tensor of shape [1].
+
+        Raises:
+            SymbolicDimensionError: no input's shape tells it.
+        """
         known = self._variables.get(name)
         if known is None:
             known = self._variables[name] = self._read(name)
@@ -107,8 +122,8 @@ class Dimensions:
     def _read(self, name: str) -> ir.Value:
         source = self._sources.get(name) or self._solvable(name)
         if source is None:
-            if self._ask is not None:
-                return self._ask(name)
+            if self._add_input is not None:
+                return self._add_input(name)
             raise SymbolicDimensionError(
                 f"dimension {name!r} is not the size of any input's axis, so the graph cannot read "
                 "it at run time: give one input an axis of that size"
@@ -124,22 +139,23 @@ class Dimensions:
             size = self._emit("Div", size, self.value(scale))
         return size
 
-    def _solvable(self, name: str) -> tuple[ir.Value, int, Any] | None:
-        """A size such as ``B + T`` that tells ``name``, when sizes of one name tell the others."""
-        for value, axis, dim in self._shared:
-            others = dim._get_vars() - {name}
-            if _linear(dim, name) is not None and others <= self._sources.keys():
-                return value, axis, dim
+    def _solvable(self, name: str) -> _Source | None:
+        """Return a source such as ``B + T`` that gives T if another input's axis gives B."""
+        for source in self._shared:
+            others = source.dim._get_vars() - {name}
+            if _linear(source.dim, name) is not None and others <= self._sources.keys():
+                return source
         return None
 
 
-def _plain(dim: Any) -> Any:
+def _plain(dim: Dim) -> Dim:
+    """Return a constant expression as an int, and any other dimension as it is."""
     constant = DimExpr._to_constant(dim)
     return dim if constant is None else int(constant)
 
 
-def _linear(dim: DimExpr, name: str) -> tuple[int, Any] | None:
-    """``(scale, rest)`` of a dimension that is ``scale * name + rest``."""
+def _linear(dim: DimExpr, name: str) -> tuple[int, Dim] | None:
+    """Return ``(scale, rest)`` of a dimension that is ``scale * name + rest``, or None."""
     for term, coefficient in dim._sorted_terms:
         if term.to_var() == name and coefficient > 0:
             scale = int(coefficient)

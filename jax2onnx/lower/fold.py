@@ -1,20 +1,22 @@
-"""Operators on small constants, computed while the graph is built.
+"""Constant folding: operators on small constants are computed while the graph is built.
 
-Only what has one answer on every machine is folded: movement of data of any type, arithmetic on
-integers and booleans, and the operations on float32 and float64 that IEEE 754 rounds correctly.
-Everything else (exp, pow, sums of floats) is left to the runtime.
+An operator is folded only if its result is the same on every machine: movement of data of any type,
+arithmetic on integers and booleans, and the operations on float32 and float64 that IEEE 754 rounds
+correctly. All others (exp, pow, sums of floats) are left to the runtime.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 MAX_ELEMENTS = 1 << 16
+"""Constants of more elements are not folded."""
+
 _INTEGERS = frozenset(("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"))
 _ROUNDED_EXACTLY = _INTEGERS | {"f4", "f8"}
 
@@ -94,12 +96,19 @@ _EXACT: Mapping[str, Callable[..., Array | None]] = {
 }
 
 
-def fold(op_type: str, inputs: Sequence[Array], attributes: Mapping[str, Any]) -> Array | None:
-    """The operator's result on constants, or None where it must stay in the graph."""
+def fold(op_type: str, inputs: Sequence[Array], attributes: Mapping[str, object]) -> Array | None:
+    """Return the result of an operator on constants, or None where it must stay in the graph.
+
+    Args:
+        op_type: an operator of the default domain.
+        inputs: its inputs.
+        attributes: its attributes.
+    """
     function = _MOVEMENT.get(op_type)
     if function is None:
         function = _EXACT.get(op_type)
-        types = _INTEGERS if op_type in ("Clip", "Max", "Min") else _ROUNDED_EXACTLY  # of -0 and 0
+        # Runtimes differ in which of -0.0 and 0.0 is the greater one.
+        types = _INTEGERS if op_type in ("Clip", "Max", "Min") else _ROUNDED_EXACTLY
         if function is None or any(x.dtype.str[1:] not in types for x in inputs):
             return None
     if any(x.size > MAX_ELEMENTS for x in inputs):
@@ -109,12 +118,15 @@ def fold(op_type: str, inputs: Sequence[Array], attributes: Mapping[str, Any]) -
     if result is None or result.size > MAX_ELEMENTS:
         return None
     if op_type in _EXACT and result.dtype.kind == "f" and np.isnan(result).any():
-        return None  # the sign of a NaN that arises differs between processors
+        return None  # the sign of a NaN that an operation makes differs between processors
     return np.asarray(result, order="C")
 
 
 def fold_cast(x: Array, dtype: np.dtype[Any]) -> Array | None:
-    """A cast that loses nothing, or one between integers and booleans, or to the own type."""
+    """Return ``x`` cast to ``dtype``, or None where the cast must stay in the graph.
+
+    Folded are casts between integers and booleans, and other casts that lose nothing.
+    """
     if x.size > MAX_ELEMENTS:
         return None
     if x.dtype == dtype:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import onnx_ir as ir
 from jax.extend.core import Primitive
 
-if TYPE_CHECKING:
-    from jax2onnx.lower.context import Context
+from jax2onnx.lower.context import Context
 
-Results: TypeAlias = "ir.Value | Sequence[ir.Value]"
-Rule: TypeAlias = "Callable[..., Results]"
-"""``rule(ctx, *operands, **params)``: values in, values out, the equation's params as arguments."""
+Results: TypeAlias = ir.Value | Sequence[ir.Value]
+Rule: TypeAlias = Callable[..., Results]
+"""``rule(ctx, *operands, **params)``: takes values and the equation's params, returns values."""
 
 LOWERINGS: dict[Primitive, Rule] = {}
 
@@ -23,16 +22,20 @@ R = TypeVar("R", bound=Callable[..., Any])
 
 
 def register_lowering(*primitives: Primitive) -> Callable[[R], R]:
-    """Registers the decorated rule for primitives.
+    """Return a decorator that registers a rule for primitives.
 
-    A rule takes the lowering context, one ``onnx_ir.Value`` an operand and the equation's params
-    as keyword arguments, and returns one value a result::
+    A rule takes the lowering context, one ``onnx_ir.Value`` for each operand and the equation's
+    params as keyword arguments. It returns a value for each result, of the dtype and rank that
+    ``ctx.avals_out`` states::
 
         @register_lowering(my_primitive_p)
         def _(ctx, x, *, scale):
             return ctx.op.Mul(x, ctx.constant(scale, x))
 
     Write the decomposition in JAX where ONNX has no operator: ``register_lowering(p)(in_jax(fn))``.
+
+    Args:
+        primitives: the primitives; a rule that they have already is replaced.
     """
 
     def register(rule: R) -> R:
@@ -45,21 +48,30 @@ def register_lowering(*primitives: Primitive) -> Callable[[R], R]:
 
 @dataclass(frozen=True)
 class Decomposition:
-    """A rule that lowers the trace of ``function(*operands, **params)``, written in JAX."""
+    """A rule that lowers the trace of ``function(*operands, **params)``.
+
+    Attributes:
+        function: the decomposition, written in JAX.
+        operator: a rule to use instead, for operator sets that have an operator for the primitive.
+        since: the first version of the default operator set that has it.
+    """
 
     function: Callable[..., Any]
     operator: Rule | None = None
     since: int = 0
 
     def __call__(self, ctx: Context, *operands: ir.Value, **params: Any) -> Results:
-        """Lowers the trace of the function on the types of ``operands``, or to the operator."""
+        """Lower the trace of the function on the types of ``operands``, or emit the operator."""
         if self.operator is not None and ctx.opset >= self.since:
             return self.operator(ctx, *operands, **params)
         return ctx.lower_function(lambda *args: self.function(*args, **params), operands)
 
 
 def rule_of(primitive: Primitive) -> Rule | None:
-    """The rule of a primitive; of Equinox's own, which its loops use, what Equinox says it is."""
+    """Return the rule of a primitive, or None.
+
+    Equinox has primitives of its own, which its loops use; it also says how they are computed.
+    """
     if primitive not in LOWERINGS:
         finalised = getattr(sys.modules.get("equinox.internal"), "primitive_finalisations", {})
         if primitive not in finalised and not (finalised and primitive.name == "vprim"):
@@ -71,9 +83,14 @@ def rule_of(primitive: Primitive) -> Rule | None:
 def in_jax(
     function: Callable[..., Any], *, operator: Rule | None = None, since: int = 0
 ) -> Decomposition:
-    """A rule for a primitive that ``function`` computes with primitives that have a lowering.
+    """Return a rule that lowers the trace of ``function``.
 
-    Such a primitive works on complex numbers too, if ``function`` does. Where operator sets have
-    an operator for it ``since`` some version, the rule ``operator`` emits that instead.
+    Such a rule works on complex numbers too, if ``function`` does.
+
+    Args:
+        function: computes the primitive, ``function(*operands, **params)``, in JAX; returns an
+            array, or a sequence of one array for each result.
+        operator: a rule to use instead, for operator sets that have an operator for the primitive.
+        since: the first version of the default operator set that has it.
     """
     return Decomposition(function, operator, since)

@@ -12,31 +12,34 @@ took 0.07 s, 0.33 s with operands in either order, where lowering took 0.05 s; t
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Unpack
 
 import onnx_ir as ir
 
 from jax2onnx.graph.prune import prune
+from jax2onnx.options import Options, with_defaults
 from jax2onnx.rewrite.analyses.values import stands_for
-from jax2onnx.rewrite.engine.editor import Editor, Preference
+from jax2onnx.rewrite.engine.editor import Editor
 from jax2onnx.rewrite.stages import STAGES, Entry, Rule
 
-__all__ = ["Preference", "rewrite"]
+__all__ = ["rewrite"]
 
 _WITH_BODIES = frozenset(("If", "Loop", "Scan"))
 
 
-def rewrite(
-    model: ir.Model, *, prefer: Preference = "speed", fold_batch_norm: bool = False
-) -> None:
-    """Rewrites ``model`` in place, its function bodies and branches included.
+def rewrite(model: ir.Model, **options: Unpack[Options]) -> None:
+    """Rewrite ``model`` in place, its function bodies and branches included.
 
-    With ``prefer="readable"`` it also puts operators that take ONNX Runtime longer than what they
-    stand for; with ``fold_batch_norm`` batch norms become part of the weights in front of them.
+    Args:
+        model: the model, as ``jax2onnx.lower`` returns it.
+        options: of ``to_onnx``; ``prefer`` and ``fold_batch_norm`` choose rules.
     """
+    options = with_defaults(options)
+    prefer = options["prefer"]
     prune(model)
     opset = model.graph.opset_imports[""]
     bodies = [(f.graph, True) for f in model.functions.values()]
-    asked = {"", prefer, "fold_batch_norm" if fold_batch_norm else ""}
+    asked = {"", prefer, "fold_batch_norm" if options["fold_batch_norm"] else ""}
     for body, function in [*bodies, (model.graph, False)]:
         editor = Editor(body, opset=opset, function=function, prefer=prefer)
         for stage in STAGES:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from jax2onnx.trace.inputs.specs import Input, InputSpec
-from jax2onnx.trace.tracing import Parameter, Traced, live, trace
+from jax2onnx.trace.tracing import Parameter, Traced, trace
 
-__all__ = ["Input", "InputSpec", "Parameter", "Traced", "live", "trace"]
+__all__ = ["Input", "InputSpec", "Parameter", "Traced", "trace"]

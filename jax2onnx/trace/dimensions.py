@@ -12,19 +12,27 @@ import sys
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import jax
 import numpy as np
 from jax import export
+from jax.typing import DTypeLike
 
 from jax2onnx.errors import InputError, ModelError, SymbolicDimensionWarning
-from jax2onnx.jax_internals import DIMENSIONS_FILE, BoundsPrecision, bounds_decision
+from jax2onnx.jax_internals import DIMENSIONS_FILE, BoundsPrecision, DimExpr, bounds_decision
 from jax2onnx.trace.undecided import UNDECIDED, concerns_dimension, undecided
 
-Dim: TypeAlias = Any
-"""An ``int`` or a JAX dimension expression."""
+Dim: TypeAlias = int | DimExpr
+"""The size of an axis: a number, or JAX's expression of dimension variables."""
 
+Dims: TypeAlias = tuple[Dim, ...]
+"""The shape of an array."""
+
+ShapeParser: TypeAlias = Callable[[Sequence[int | str]], Dims]
+"""Turns a shape with named dimensions into one that JAX can trace."""
+
+_BEST = BoundsPrecision.BEST
 _ROOMS = Path(__file__).parents[1]
 _MACHINERY = (
     *(str(Path(jax.__file__).parent), contextlib.__file__, "<frozen"),
@@ -32,25 +40,29 @@ _MACHINERY = (
 )
 
 
-def dimension_parser(
-    constraints: Sequence[str],
-) -> Callable[[Sequence[int | str]], tuple[Dim, ...]]:
-    """A function that turns shapes with named dimensions into shapes that JAX can trace.
+def dimension_parser(constraints: Sequence[str]) -> ShapeParser:
+    """Return a function that turns shapes with named dimensions into shapes that JAX can trace.
 
     Args:
         constraints: what JAX may assume of the names, such as ``"T <= 512"``.
 
+    Returns:
+        The parser. It raises InputError for a name that JAX cannot parse.
+
     Raises:
-        InputError: a name or a constraint that JAX cannot parse.
+        InputError: a constraint that JAX cannot parse, or constraints that no size satisfies.
     """
     try:
         scope = _Scope(constraints)
+        if constraints:  # JAX looks for contradictions when it first decides anything
+            bounds_decision(export.symbolic_shape("any", scope=scope)[0], _BEST)
     except ValueError as error:
         raise InputError(f"constraints={tuple(constraints)!r}: {error}") from error
 
-    def parse(shape: Sequence[int | str]) -> tuple[Dim, ...]:
-        if is_static(shape):
-            return tuple(shape)
+    def parse(shape: Sequence[int | str]) -> Dims:
+        known = tuple(filter(_is_number, shape))
+        if len(known) == len(shape):
+            return known
         spelled = ",".join(str(d) for d in shape) + ","
         try:
             return tuple(export.symbolic_shape(spelled, scope=scope))
@@ -64,9 +76,10 @@ def dimension_parser(
 
 
 class _Scope(export.SymbolicScope):
-    """Warns where a model asks whether two dimensions are equal, and JAX says no for want of proof.
+    """A scope that warns where a model compares dimensions and JAX cannot prove them equal.
 
-    JAX's scope is asked whenever two expressions meet; so does ours, and looks who compares them.
+    JAX then takes them for different. JAX calls ``_check_same_scope`` whenever two expressions
+    meet; this class looks there whether the user's code compares them.
     """
 
     def _check_same_scope(self, other: Any, *args: Any, **kwargs: Any) -> None:
@@ -90,30 +103,42 @@ class _Scope(export.SymbolicScope):
 
 
 def _differ(left: Dim, right: Dim) -> bool:
-    """Whether two dimensions are known to be different, or known to be equal."""
-    low, high = bounds_decision(left - right, BoundsPrecision.BEST)
+    """Return whether two dimensions are known to be different, or known to be equal."""
+    low, high = bounds_decision(left - right, _BEST)
     return bool(low > 0 or high < 0 or low == high)
 
 
-def abstract(shape: Iterable[Dim], dtype: Any) -> jax.ShapeDtypeStruct:
-    """What JAX traces instead of an array of this shape and dtype."""
-    sizes = (operator.index(d) if isinstance(d, np.integer) else d for d in shape)
+def abstract(shape: Iterable[Dim], dtype: DTypeLike) -> jax.ShapeDtypeStruct:
+    """Return the abstract value that JAX traces for an array of this shape and dtype."""
+    sizes: list[Any] = [operator.index(d) if _is_number(d) else d for d in shape]
     return jax.ShapeDtypeStruct(tuple(sizes), dtype)
 
 
-def is_static(dims: Iterable[Dim]) -> bool:
-    """Whether every dimension is a known integer."""
-    return all(isinstance(d, int | np.integer) for d in dims)
+def is_static(dims: Iterable[object]) -> bool:
+    """Return whether every dimension is a known integer."""
+    return all(map(_is_number, dims))
+
+
+def _is_number(dim: object) -> TypeGuard[int]:
+    return isinstance(dim, int | np.integer)
 
 
 def is_empty(dims: Iterable[Dim]) -> bool:
-    """Whether an array of this shape is known to have no elements."""
+    """Return whether an array of this shape is known to have no elements."""
     return any(isinstance(d, int) and d == 0 for d in dims)
 
 
 @contextlib.contextmanager
 def explained(names: Collection[str] = ()) -> Iterator[None]:
-    """Turns errors of a trace, which may tell of dimensions ``names``, into ones that say how."""
+    """Turn errors of a trace into ones that say what to do.
+
+    Args:
+        names: dimension variables; a message that shows one in a shape is about a dimension.
+
+    Raises:
+        ModelError: the model needs a concrete value.
+        SymbolicDimensionError: the model needs to know a symbolic dimension.
+    """
     try:
         yield
     except (*CONCRETE, *UNDECIDED) as error:
@@ -140,27 +165,28 @@ def _remedy(problem: str) -> str:
     )
 
 
-CONCRETE = (
+CONCRETE: tuple[type[Exception], ...] = (
     jax.errors.ConcretizationTypeError,
     jax.errors.NonConcreteBooleanIndexError,
     jax.errors.TracerArrayConversionError,
     jax.errors.TracerIntegerConversionError,
 )
-"""What JAX raises where a value would have to be known."""
+"""JAX's exceptions where a value would have to be known while the model is traced."""
 
 
 def variables(shapes: Iterable[Iterable[Dim]]) -> set[str]:
-    """The names in shapes."""
-    return {name for shape in shapes for d in shape if not is_static([d]) for name in d._get_vars()}
+    """Return the names of all dimension variables in ``shapes``."""
+    dims = (d for shape in shapes for d in shape if not isinstance(d, int))
+    return {name for dim in dims for name in dim._get_vars()}
 
 
 def is_machinery(file: str) -> bool:
-    """Whether a file of code belongs to JAX, to this package or to Python's machinery."""
+    """Return whether a file of code belongs to JAX, to this package or to Python's machinery."""
     return file.startswith(_MACHINERY)
 
 
 def _user_line(error: BaseException) -> str:
-    """The innermost line of a traceback that belongs neither to JAX nor to this package."""
+    """Return the innermost line of a traceback that is neither JAX's nor this package's."""
     where, trace = "an unknown line", error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code

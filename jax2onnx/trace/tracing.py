@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import reprlib
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Unpack
 
 import jax
 import numpy as np
 from jax import tree_util
 from jax.extend import core, source_info_util
-from jax.extend.core import primitives
-from jax.interpreters import partial_eval
 
 from jax2onnx.errors import InputError, ModelError
-from jax2onnx.marks import Mark
-from jax2onnx.trace.dimensions import CONCRETE, abstract, dimension_parser, explained, variables
+from jax2onnx.options import Options, with_defaults
+from jax2onnx.trace.dimensions import (
+    CONCRETE,
+    ShapeParser,
+    abstract,
+    dimension_parser,
+    explained,
+    variables,
+)
 from jax2onnx.trace.frameworks.callables import (
-    held,
+    Parameterised,
     is_linen_module,
     linen_pair,
+    module_arrays,
     parameterise,
     signature,
     state_of,
@@ -31,31 +38,45 @@ from jax2onnx.trace.frameworks.callables import (
 from jax2onnx.trace.frameworks.state import warn_of_changes, without_last
 from jax2onnx.trace.inputs.border import FROM_NCHW, TO_NCHW, branching, images, permuted
 from jax2onnx.trace.inputs.specs import Input, InputSpec, check_inputs, chosen_names, flatten_inputs
+from jax2onnx.trace.jaxprs import without_dead_equations
 from jax2onnx.trace.naming.paths import flatten_with_path, path_name
 from jax2onnx.trace.naming.reach import constants, named
 
 # Errors name the user's line, not the one below that calls the user's function.
 source_info_util.register_exclusion(str(Path(__file__).parent))
 
+Array = jax.Array | np.ndarray[Any, np.dtype[Any]]
+
 
 @dataclass(frozen=True)
 class Parameter:
-    """An array of the model: its path, and its value or (abstract) its shape and dtype."""
+    """An array of the model.
+
+    Attributes:
+        path: its path in the model, such as ``blocks.3.attn.qkv.weight``.
+        value: the array, or its shape and dtype if it is abstract.
+    """
 
     path: str
-    value: jax.Array | np.ndarray[Any, Any] | jax.ShapeDtypeStruct
+    value: Array | jax.ShapeDtypeStruct
 
 
 @dataclass(frozen=True)
 class Traced:
-    """A closed jaxpr whose invars are ``parameters``, then ``inputs``, in that order.
+    """The trace of a callable.
 
-    ``captured`` are parameters too, which the callable reached by itself: they are constants of
-    this jaxpr or of one that is nested in it.
+    Attributes:
+        jaxpr: its invars are ``parameters``, then ``inputs``, in that order.
+        consts: the values of its constvars.
+        parameters: arrays of the callable that are inputs of the jaxpr.
+        inputs: inputs of the graph.
+        output_names: the names of the graph's outputs, one for each outvar.
+        captured: arrays that the callable reached by itself (through a closure, say). They are
+            parameters of the graph, and constants of this jaxpr or of one that is nested in it.
     """
 
     jaxpr: core.Jaxpr
-    consts: tuple[Any, ...]
+    consts: tuple[Array, ...]
     parameters: tuple[Parameter, ...]
     inputs: tuple[Input, ...]
     output_names: tuple[str, ...]
@@ -63,104 +84,144 @@ class Traced:
 
 
 def trace(
-    fn: Any,
+    fn: Callable[..., Any] | tuple[Any, Any],
     inputs: Sequence[Any],
-    *,
     input_params: Mapping[str, Any] | None = None,
-    input_names: Sequence[str] | None = None,
-    output_names: Sequence[str] | None = None,
-    inputs_as_nchw: Sequence[int | str] = (),
-    outputs_as_nchw: Sequence[int | str] = (),
-    constraints: Sequence[str] = (),
-    double: bool = False,
+    **options: Unpack[Options],
 ) -> Traced:
-    """Traces ``fn`` on abstract values of ``inputs``, with the types that JAX allows right now.
+    """Trace ``fn`` on abstract values of ``inputs``, with the types that JAX allows right now.
+
+    Args:
+        fn: the callable, as ``to_onnx`` takes it.
+        inputs: a specification for each positional argument.
+        input_params: keyword arguments that become inputs, with an example of each.
+        options: of ``to_onnx``.
 
     Raises:
         InputError: a malformed input specification or name.
         ModelError: a model that cannot be traced abstractly.
         SymbolicDimensionError: a dimension that JAX cannot keep symbolic.
     """
-    _check_callable(fn)
-    check_inputs(inputs)
-    if not isinstance(input_params or {}, Mapping):
-        raise InputError(f"input_params={input_params!r}: give a dictionary of keyword arguments")
-    if isinstance(constraints, str):
-        raise InputError(f"constraints={constraints!r}: give a list of them")
+    options = with_defaults(options)
+    keywords = _check_arguments(fn, inputs, input_params, options)
     model = parameterise(fn)
-    parse = dimension_parser(constraints)
-    keywords = dict(input_params or {})
     callable_ = model.rebuild(model.leaves)
     _check_call(callable_, inputs, keywords)
-    flat, tree = flatten_inputs(callable_, inputs, input_names, parse, double)
-    if input_names is None:
+    parse = dimension_parser(options["constraints"])
+    double = options["enable_double_precision"]
+    flat, tree = flatten_inputs(callable_, inputs, options["input_names"], parse, double)
+    if options["input_names"] is None:
         names = _distinct([i.name for i in flat], model.paths)
         flat = [replace(i, name=name) for i, name in zip(flat, names, strict=True)]
     extra = _keyword_inputs(keywords, parse, double)
-    taken = [*model.paths, *(i.name for i in (*flat, *extra))]
-    given = [i.name for i in flat], [i.aval.shape for i in flat]
-    swapped = images("inputs_as_nchw", inputs_as_nchw, *given)
-    shapes = permuted([i.aval.shape for i in flat], swapped, TO_NCHW)
+    nchw = images("inputs_as_nchw", options["inputs_as_nchw"], *_names_and_shapes(flat))
+    shapes = permuted([i.aval.shape for i in flat], nchw, TO_NCHW)
     flat = [replace(i, aval=abstract(s, i.aval.dtype)) for i, s in zip(flat, shapes, strict=True)]
-
-    def call(leaves: Any, arrays: Any, keywords: Any, flags: Sequence[str]) -> Any:
-        def rebuilt(*args: Any, **keywords: Any) -> Any:
-            callable_ = model.rebuild(leaves)
-            return callable_(*args, **keywords), state_of(callable_, model.paths, leaves)
-
-        positional = tree_util.tree_unflatten(tree, permuted(arrays, swapped, FROM_NCHW))
-        out, state = branching(rebuilt, flags)(*positional, **keywords)
-        results, out_tree = tree_util.tree_flatten(out)
-        _check_results(results)
-        made = _output_names(out, output_names, taken), list(map(np.shape, results))
-        turned = images("outputs_as_nchw", outputs_as_nchw, *made)
-        return tree_util.tree_unflatten(out_tree, permuted(results, turned, TO_NCHW)), state
-
-    avals = (
-        list(map(_abstract, model.leaves)),
-        [i.aval for i in flat],
-        {i.name: i.aval for i in extra},
-    )
+    taken = [*model.paths, *(i.name for i in (*flat, *extra))]
+    call = _Call(model, tree, nchw, taken, options["output_names"], options["outputs_as_nchw"])
     with _Noted([*flat, *extra]):
-        flags = [i.name for i in extra if i.dtype == bool]
-        closed, (out, state) = _make_jaxpr(call, avals, flags)
+        closed, (out, state) = _make_jaxpr(call, flat, extra)
     _refuse_tracers(closed.consts)
-    jaxpr = live(without_last(closed.jaxpr, len(state)))
+    jaxpr = without_dead_equations(without_last(closed.jaxpr, len(state)))
     warn_of_changes(model.paths, closed.jaxpr, jaxpr)
-    reached = named(fn, constants(jaxpr, closed.consts), held)
+    reached = named(fn, constants(core.ClosedJaxpr(jaxpr, closed.consts)), module_arrays)
+    paths = _distinct([path for path, _ in reached], taken)
     return Traced(
         jaxpr,
         tuple(closed.consts),
         tuple(map(Parameter, model.paths, model.leaves)),
         (*flat, *extra),
-        _output_names(out, output_names, taken),
-        tuple(map(Parameter, _distinct([p for p, _ in reached], taken), [a for _, a in reached])),
+        call.names_of(out),
+        tuple(Parameter(path, array) for path, (_, array) in zip(paths, reached, strict=True)),
     )
 
 
-def _check_results(results: Sequence[Any]) -> None:
-    for result in results:
-        if not hasattr(result, "dtype") and not isinstance(result, int | float | complex):
-            raise ModelError(
-                f"fn returns {reprlib.repr(result)}, a {type(result).__name__}; what it returns "
-                "must be arrays, in tuples, lists, dictionaries or other pytrees"
-            )
+@dataclass(frozen=True)
+class _Call:
+    """A function of arrays alone, which is what JAX traces: it puts the callable together.
+
+    Attributes:
+        model: the callable, split into its array leaves.
+        tree: the pytree of the positional inputs.
+        nchw_inputs: positions of inputs that arrive as (N, C, H, W).
+        taken: names that an output cannot have by default.
+        output_names: as the user chose them.
+        outputs_as_nchw: outputs that leave as (N, C, H, W), by name or index.
+    """
+
+    model: Parameterised
+    tree: tree_util.PyTreeDef
+    nchw_inputs: frozenset[int]
+    taken: Sequence[str]
+    output_names: Sequence[str] | None
+    outputs_as_nchw: Sequence[int | str]
+
+    def run(
+        self,
+        leaves: Sequence[jax.Array],
+        arrays: Sequence[jax.Array],
+        keywords: Mapping[str, jax.Array],
+        flags: Sequence[str],
+    ) -> tuple[Any, list[Any]]:
+        """Return the callable's output, and its own arrays after the call.
+
+        Args:
+            leaves: the arrays of the callable.
+            arrays: the positional inputs, flat.
+            keywords: the keyword inputs.
+            flags: the boolean keywords that need a branch for each of their values.
+        """
+
+        def rebuilt(*args: Any, **keywords: Any) -> tuple[Any, list[Any]]:
+            callable_ = self.model.rebuild(leaves)
+            return callable_(*args, **keywords), state_of(callable_, self.model.paths, leaves)
+
+        positional = tree_util.tree_unflatten(
+            self.tree, permuted(arrays, self.nchw_inputs, FROM_NCHW)
+        )
+        out, state = branching(rebuilt, flags)(*positional, **keywords)
+        results, out_tree = tree_util.tree_flatten(out)
+        _check_results(results)
+        shapes = list(map(np.shape, results))
+        nchw = images("outputs_as_nchw", self.outputs_as_nchw, self.names_of(out), shapes)
+        return tree_util.tree_unflatten(out_tree, permuted(results, nchw, TO_NCHW)), state
+
+    def names_of(self, out: Any) -> tuple[str, ...]:
+        """Return the names of the leaves of ``out``, which the callable returned."""
+        paths = [path for path, _ in flatten_with_path(out)[0]]
+        if not paths:
+            raise ModelError("fn returns no array, so that the model would have no output")
+        derived = ["output" if not p else _prefixed(path_name(p)) for p in paths]
+        if self.output_names is None:
+            return tuple(_distinct(derived, self.taken))
+        return tuple(chosen_names("output_names", self.output_names, derived))
 
 
-def _make_jaxpr(call: Any, avals: Sequence[Any], flags: Sequence[str]) -> tuple[Any, Any]:
-    """Traces ``call``; with a branch for each value of ``flags`` where their values are needed."""
-    shapes = (aval.shape for aval in tree_util.tree_leaves(avals))
-    with explained(variables(shapes)):
+def _make_jaxpr(
+    call: _Call, inputs: Sequence[Input], keywords: Sequence[Input]
+) -> tuple[core.ClosedJaxpr, tuple[Any, Sequence[Any]]]:
+    """Return the jaxpr of ``call``, and the abstract values of its output and of the state.
+
+    Boolean keywords are traced as arrays. If the model needs their values while it is traced, both
+    values of each are traced, as the branches of a conditional.
+    """
+    avals = (
+        list(map(_abstract, call.model.leaves)),
+        [i.aval for i in inputs],
+        {i.name: i.aval for i in keywords},
+    )
+    flags = [i.name for i in keywords if i.dtype == bool]
+    with explained(variables(aval.shape for aval in tree_util.tree_leaves(avals))):
         try:
-            return jax.make_jaxpr(partial(call, flags=()), return_shape=True)(*avals)
+            return jax.make_jaxpr(partial(call.run, flags=()), return_shape=True)(*avals)
         except CONCRETE:
             if not flags:
                 raise
-        return jax.make_jaxpr(partial(call, flags=flags), return_shape=True)(*avals)
+        return jax.make_jaxpr(partial(call.run, flags=flags), return_shape=True)(*avals)
 
 
 class _Noted:
-    """Adds to what the model raises what it was given, and what to do about two errors of Flax."""
+    """Adds to the model's exceptions what it was called with, and the remedy for two of Flax."""
 
     def __init__(self, inputs: Sequence[Input]) -> None:
         self._inputs = inputs
@@ -168,7 +229,12 @@ class _Noted:
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: Any, error: BaseException | None, where: Any) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
         if error is None:
             return
         flax = sys.modules.get("flax.errors")
@@ -186,42 +252,29 @@ class _Noted:
             )
 
 
-def live(jaxpr: core.Jaxpr) -> core.Jaxpr:
-    """Without the equations whose results nobody reads; the inputs stay in the signature.
-
-    A marked call keeps all of its results, whichever are read, so that it shares its function.
-    """
-    needed, kept = {v for v in jaxpr.outvars if isinstance(v, core.Var)}, list[core.JaxprEqn]()
-    for eqn in reversed(jaxpr.eqns):
-        used = [v in needed for v in eqn.outvars]
-        if not any(used) and not eqn.effects:
-            continue
-        rule = partial_eval.dce_rules.get(eqn.primitive)
-        if eqn.primitive is primitives.jit_p and Mark.parse(eqn.params["name"]):
-            used = [True] * len(used)
-            rule = rule if any(map(_is_key, eqn.invars)) else None  # which it may not use
-        live = rule(used, eqn)[1] if rule else eqn
-        if live is not None:
-            kept.append(live)
-            needed.update(v for v in live.invars if isinstance(v, core.Var))
-    pruned: core.Jaxpr = jaxpr.replace(eqns=kept[::-1])
-    return pruned
+# -- checks of the arguments ---------------------------------------------------------------------
 
 
-def _is_key(variable: Any) -> bool:
-    return bool(jax.numpy.issubdtype(variable.aval.dtype, jax.dtypes.prng_key))
-
-
-def _check_callable(fn: Any) -> None:
+def _check_arguments(
+    fn: object, inputs: object, input_params: object, options: Options
+) -> dict[str, Any]:
+    """Check the kinds of the arguments of ``trace``; return ``input_params`` as a dictionary."""
     if isinstance(fn, type):
         raise InputError(f"fn is the class {fn.__name__}: give an instance of it")
     if not callable(fn) and linen_pair(fn) is None:
         raise InputError(
             f"fn must be callable, or a Flax Linen (module, variables) pair, got {reprlib.repr(fn)}"
         )
+    check_inputs(inputs)
+    if not isinstance(input_params or {}, Mapping):
+        raise InputError(f"input_params={input_params!r}: give a dictionary of keyword arguments")
+    if isinstance(options["constraints"], str):
+        raise InputError(f"constraints={options['constraints']!r}: give a list of them")
+    return dict(input_params) if isinstance(input_params, Mapping) else {}
 
 
-def _check_call(fn: Any, inputs: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+def _check_call(fn: Callable[..., Any], inputs: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+    """Check that ``fn`` takes so many positional arguments, and these keyword arguments."""
     name, owner = getattr(fn, "__name__", ""), getattr(fn, "__self__", None)
     if name == "apply" and is_linen_module(owner) and not isinstance([*inputs, {}][0], Mapping):
         raise InputError(
@@ -240,12 +293,39 @@ def _check_call(fn: Any, inputs: Sequence[Any], keywords: Mapping[str, Any]) -> 
         ) from error
 
 
-def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
+def _check_results(results: Sequence[object]) -> None:
+    for result in results:
+        if not hasattr(result, "dtype") and not isinstance(result, int | float | complex):
+            raise ModelError(
+                f"fn returns {reprlib.repr(result)}, a {type(result).__name__}; what it returns "
+                "must be arrays, in tuples, lists, dictionaries or other pytrees"
+            )
+
+
+def _refuse_tracers(consts: Sequence[object]) -> None:
+    leaked = [c for c in consts if isinstance(c, jax.core.Tracer)]
+    if leaked:
+        raise ModelError(
+            f"the model holds {len(leaked)} value(s) of another JAX trace, such as {leaked[0]!r}: "
+            "an attribute was created under eval_shape but is no parameter. Declare it as a "
+            "parameter (for Flax NNX: nnx.Variable), or create it with numpy."
+        )
+
+
+# -- inputs and names ----------------------------------------------------------------------------
+
+
+def _abstract(leaf: Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
     dtype = jax.dtypes.canonicalize_dtype(leaf.dtype, allow_extended_dtype=True)
-    return abstract(leaf.shape, dtype)
+    return abstract(leaf.shape, dtype)  # type: ignore[arg-type]  # random keys have dtypes too
 
 
-def _keyword_inputs(keywords: Mapping[str, Any], parse: Any, double: bool) -> list[Input]:
+def _names_and_shapes(inputs: Sequence[Input]) -> tuple[list[str], list[tuple[Any, ...]]]:
+    return [i.name for i in inputs], [i.aval.shape for i in inputs]
+
+
+def _keyword_inputs(keywords: Mapping[str, Any], parse: ShapeParser, double: bool) -> list[Input]:
+    """Return the inputs for keyword arguments; a Python number is an example like any array."""
     specs = {
         name: value
         if hasattr(value, "dtype") or isinstance(value, InputSpec)
@@ -256,18 +336,8 @@ def _keyword_inputs(keywords: Mapping[str, Any], parse: Any, double: bool) -> li
     return flatten_inputs(lambda *a: a, [specs[n] for n in names], names, parse, double)[0]
 
 
-def _refuse_tracers(consts: Sequence[Any]) -> None:
-    leaked = [c for c in consts if isinstance(c, jax.core.Tracer)]
-    if leaked:
-        raise ModelError(
-            f"the model holds {len(leaked)} value(s) of another JAX trace, such as {leaked[0]!r}: "
-            "an attribute was created under eval_shape but is no parameter. Declare it as a "
-            "parameter (for Flax NNX: nnx.Variable), or create it with numpy."
-        )
-
-
 def _distinct(names: Sequence[str], taken: Iterable[str]) -> list[str]:
-    """Names that nobody chose, with a number where they would clash."""
+    """Return default names, with a number where one is ``taken`` or occurs twice."""
     used, result = set(taken), []
     for name in names:
         count, distinct = 0, name
@@ -276,16 +346,6 @@ def _distinct(names: Sequence[str], taken: Iterable[str]) -> list[str]:
         used.add(distinct)
         result.append(distinct)
     return result
-
-
-def _output_names(out: Any, names: Sequence[str] | None, taken: Iterable[str]) -> tuple[str, ...]:
-    paths = [path for path, _ in flatten_with_path(out)[0]]
-    if not paths:
-        raise ModelError("fn returns no array, so that the model would have no output")
-    derived = ["output" if not p else _prefixed(path_name(p)) for p in paths]
-    if names is None:
-        return tuple(_distinct(derived, taken))
-    return tuple(chosen_names("output_names", names, derived))
 
 
 def _prefixed(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What a user can do where JAX cannot go on with a symbolic dimension."""
+"""Advice for users where JAX cannot go on with a symbolic dimension."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from jax import export
 from jax2onnx.errors import Jax2OnnxError, SymbolicDimensionError
 from jax2onnx.jax_internals import DimExpr, UnexpectedDimVar
 
-UNDECIDED = (
+UNDECIDED: tuple[type[Exception], ...] = (
     *(jax.errors.InconclusiveDimensionOperation, UnexpectedDimVar),
     *(AssertionError, IndexError, NotImplementedError, TypeError, ValueError),
 )
-"""What JAX raises where a dimension would have to be known (see `concerns_dimension`)."""
+"""JAX's exceptions where a dimension would have to be known (see ``concerns_dimension``)."""
 
 _SURELY = re.compile(r"_DimExpr|dim_as_value|polymorphi|[Ss]ymbolic dim")
 _COMPARISON = re.compile(r"comparison '(.+)' (>=|>|<=|<) '(.+)' is inconclusive")
@@ -29,7 +29,13 @@ _NUMBER = re.compile(
 
 
 def concerns_dimension(error: Exception, names: Collection[str] = ()) -> bool:
-    """Whether an error is about a symbolic dimension: one of ``names``, if it does not say so."""
+    """Return whether an error is about a symbolic dimension.
+
+    Args:
+        error: one of ``UNDECIDED``.
+        names: dimension variables; a message that shows one in a shape is about a dimension, even
+            if it does not say so.
+    """
     if isinstance(error, Jax2OnnxError):
         return False
     if not isinstance(error, UNDECIDED[2:]) or _SURELY.search(str(error)):
@@ -40,7 +46,12 @@ def concerns_dimension(error: Exception, names: Collection[str] = ()) -> bool:
 
 
 def undecided(error: Exception, where: str) -> SymbolicDimensionError:
-    """The error for the user, who wrote what lies at ``where``."""
+    """Return the error to raise instead of ``error``, with advice.
+
+    Args:
+        error: JAX's exception about a dimension.
+        where: the user's line.
+    """
     problem = "\n  ".join(str(error).split("This error arises")[0].split("\nUsing")[0].splitlines())
     return SymbolicDimensionError(
         f"a symbolic dimension cannot be kept symbolic at {where}:\n  {problem}\n{_advice(problem)}"
@@ -88,7 +99,7 @@ def _advice(problem: str) -> str:
 
 
 def _deciding(left: str, sign: str, right: str) -> tuple[str, str]:
-    """The constraints under which a comparison always holds, and never does."""
+    """Return the constraints under which ``left sign right`` always holds, and never holds."""
     scope = export.SymbolicScope()
     (a,), (b,) = (export.symbolic_shape(side, scope=scope) for side in (left, right))
     difference: Any = a - b if sign in (">", ">=") else b - a

@@ -328,8 +328,15 @@ rule(lax.dot_general_p)(_bilinear(lax.dot_general_p))
 rule(lax.conv_general_dilated_p)(_bilinear(lax.conv_general_dilated_p))
 
 
-def _reduction(combine: Callable[[Pair, Pair], Pair], neutral: Pair) -> Callable[..., Pair]:
-    """A reduction by halving: what is left over of an odd count is padded with the neutral."""
+def _reduction(
+    combine: Callable[[Pair, Pair], Pair], neutral: tuple[float, float]
+) -> Callable[..., Pair]:
+    """Return a rule for a reduction, which halves an axis until its size is 1.
+
+    Args:
+        combine: reduces two pairs to one.
+        neutral: the parts of the neutral element, which pads an axis of an odd size.
+    """
 
     def apply(z: Pair, *, axes: Sequence[int], **_: Any) -> Pair:
         for axis in sorted(axes, reverse=True):
@@ -348,9 +355,9 @@ def _reduction(combine: Callable[[Pair, Pair], Pair], neutral: Pair) -> Callable
     return apply
 
 
-rule(lax.reduce_prod_p)(_reduction(_mul, Pair(1, 0)))
-rule(lax.reduce_max_p)(_reduction(RULES[lax.max_p], Pair(-np.inf, -np.inf)))
-rule(lax.reduce_min_p)(_reduction(RULES[lax.min_p], Pair(np.inf, np.inf)))
+rule(lax.reduce_prod_p)(_reduction(_mul, (1, 0)))
+rule(lax.reduce_max_p)(_reduction(RULES[lax.max_p], (-np.inf, -np.inf)))
+rule(lax.reduce_min_p)(_reduction(RULES[lax.min_p], (np.inf, np.inf)))
 
 
 @rule(lax.sort_p)

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.extend import core
 from jax.extend.core import primitives
 
-from jax2onnx.lower.plain_numbers.retrace import evaluate, rule
-from jax2onnx.lower.rules.calls import CALLS, closed
+from jax2onnx.lower.plain_numbers.retrace import Operand, evaluate, rule
 from jax2onnx.marks import Mark
+from jax2onnx.trace.dimensions import Dim
+from jax2onnx.trace.jaxprs import CALLS, close
 
 
-def _function(closed: Any) -> Callable[..., list[Any]]:
-    return lambda *operands: evaluate(closed.jaxpr, closed.consts, operands)
+def _function(closed: core.ClosedJaxpr) -> Callable[..., list[Operand]]:
+    return lambda *operands: evaluate(closed, operands)
 
 
 @rule(primitives.jit_p)
-def _jit(*operands: Any, jaxpr: Any, name: str, **_: Any) -> list[Any]:
+def _jit(*operands: Operand, jaxpr: core.ClosedJaxpr, name: str, **_: object) -> list[Operand]:
     function = _function(jaxpr)
     if Mark.parse(name) is None:
         return function(*operands)
@@ -28,16 +30,19 @@ def _jit(*operands: Any, jaxpr: Any, name: str, **_: Any) -> list[Any]:
     return list(jax.jit(function)(*operands))
 
 
-def _call(param: str) -> Callable[..., list[Any]]:
-    return lambda *operands, **params: _function(closed(params[param]))(*operands)
+def _call(param: str) -> Callable[..., list[Operand]]:
+    return lambda *operands, **params: evaluate(close(params[param]), operands)
 
 
 for _primitive, _param in CALLS.items():
-    rule(_primitive)(_call(_param))
+    if _primitive is not primitives.jit_p:
+        rule(_primitive)(_call(_param))
 
 
 @rule(lax.cond_p)
-def _cond(index: Any, *operands: Any, branches: Any, **_: Any) -> list[Any]:
+def _cond(
+    index: jax.Array, *operands: Operand, branches: Sequence[core.ClosedJaxpr], **_: object
+) -> list[Operand]:
     functions = [_function(b) for b in branches]
     if len(functions) == 2:
         return list(lax.cond(index > 0, *functions[::-1], *operands))
@@ -46,53 +51,54 @@ def _cond(index: Any, *operands: Any, branches: Any, **_: Any) -> list[Any]:
 
 @rule(lax.while_p)
 def _while(
-    *operands: Any,
+    *operands: Operand,
     cond_nconsts: int,
-    cond_jaxpr: Any,
+    cond_jaxpr: core.ClosedJaxpr,
     body_nconsts: int,
-    body_jaxpr: Any,
-    **_: Any,
-) -> list[Any]:
+    body_jaxpr: core.ClosedJaxpr,
+    **_: object,
+) -> list[Operand]:
     cond_consts = operands[:cond_nconsts]
     body_consts = operands[cond_nconsts : cond_nconsts + body_nconsts]
     carry = list(operands[cond_nconsts + body_nconsts :])
     going, body = _function(cond_jaxpr), _function(body_jaxpr)
 
-    def test(carried: Any) -> Any:
+    def test(carried: list[Operand]) -> Any:
         return going(*cond_consts, *carried)[0]
 
-    def step(carried: Any) -> list[Any]:
+    def step(carried: list[Operand]) -> list[Operand]:
         new = body(*body_consts, *carried)
         if not cond_jaxpr.out_avals[0].shape:
             return new
-        on = test(carried)  # under `vmap`, for each element; the others stay as they are
+        on = test(carried)  # under `vmap`, one for each element; the others keep their carry
 
-        def chosen(after: Any, before: Any) -> Any:
+        def chosen(after: jax.Array, before: jax.Array) -> jax.Array:
             return jnp.where(jnp.expand_dims(on, range(on.ndim, after.ndim)), after, before)
 
         return list(jax.tree_util.tree_map(chosen, new, carried))
 
-    return list(lax.while_loop(lambda carried: jnp.any(test(carried)), step, carry))
+    final: list[Operand] = lax.while_loop(lambda carried: jnp.any(test(carried)), step, carry)
+    return final
 
 
 @rule(lax.scan_p)
 def _scan(
-    *operands: Any,
-    jaxpr: Any,
+    *operands: Operand,
+    jaxpr: core.ClosedJaxpr,
     num_consts: int,
     num_carry: int,
-    length: Any,
+    length: Dim,
     reverse: bool,
-    **_: Any,
-) -> list[Any]:
+    **_: object,
+) -> list[Operand]:
     consts, rest = operands[:num_consts], operands[num_consts:]
     body = _function(jaxpr)
 
-    def step(carry: list[Any], slices: list[Any]) -> tuple[list[Any], list[Any]]:
+    def step(carry: list[Operand], slices: list[Operand]) -> tuple[list[Operand], list[Operand]]:
         results = body(*consts, *carry, *slices)
         return results[:num_carry], results[num_carry:]
 
     scanned = list(rest[num_carry:])
-    steps = None if scanned else length  # which `lax.scan` wants to be a number
+    steps: Any = None if scanned else length  # `lax.scan` takes no symbolic length beside arrays
     carry, stacked = lax.scan(step, list(rest[:num_carry]), scanned, length=steps, reverse=reverse)
     return [*carry, *stacked]

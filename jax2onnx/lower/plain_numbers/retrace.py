@@ -1,64 +1,79 @@
-"""Values that ONNX has no type for, held in arrays that it has one for.
+"""Trace jaxprs with complex numbers or random keys again, on arrays of types that ONNX has.
 
-A complex array is a `Pair` of real arrays; an array of random keys is a `Keys` around the integers
-that a key consists of. A jaxpr with such values is traced again on what holds them; what comes out
-is a jaxpr of plain numbers, and no lowering need know of others. At the border of the graph a
-complex array is packed: a real array with one more axis, of two, at the end. Keys show the axes of
-their integers at the end.
+A complex array becomes a ``Pair`` of real arrays. An array of random keys becomes ``Keys``, which
+holds the integers that a key consists of. The new jaxpr has plain numbers only, so that no lowering
+needs to know of others. An input or output of the graph that is complex is *packed*: a real array
+with one more axis at the end, of size 2. Keys have the axes of their integers at the end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import tree_util
 from jax.extend import core, source_info_util
+from jax.typing import DTypeLike
 
 from jax2onnx.errors import ModelError
-from jax2onnx.lower.jaxprs import nested_jaxprs, source_line, unsupported_p, without_references
+from jax2onnx.jax_internals import InternalMutableArrayEffect, discharge_state
 from jax2onnx.lower.registry import LOWERINGS, Decomposition
 from jax2onnx.trace import Input, Parameter, Traced
 from jax2onnx.trace.dimensions import abstract
+from jax2onnx.trace.jaxprs import nested_jaxprs, source_line
 from jax2onnx.trace.undecided import UNDECIDED, concerns_dimension, undecided
 
 Rule = Callable[..., Any]
-
-
 F = TypeVar("F", bound=Callable[..., Any])
+
+unsupported_p = core.Primitive("unsupported")
+"""Stands for an equation on complex numbers or keys that has no rule; ``name`` says which."""
+
+unsupported_p.multiple_results = True
+unsupported_p.def_abstract_eval(
+    lambda *, name, types: [jax.core.ShapedArray(t.shape, t.dtype) for t in types]
+)
 
 
 class Pair(NamedTuple):
     """A complex array: its real and its imaginary part."""
 
-    re: Any
-    im: Any
+    re: jax.Array
+    im: jax.Array
 
 
 @tree_util.register_dataclass
 @dataclass(frozen=True)
 class Keys:
-    """An array of random keys: the integers of each, in the last axes, and their generator."""
+    """An array of random keys.
 
-    data: Any
+    Attributes:
+        data: uint32, the shape of the array of keys, then the axes of a key's integers.
+        impl: the generator that the keys are for.
+    """
+
+    data: jax.Array
     impl: Any = field(metadata={"static": True})
 
     @property
     def ndim(self) -> int:
-        """The rank of the array of keys."""
+        """The rank of the array of keys, without the axes of a key's integers."""
         return int(self.data.ndim) - len(self.impl.key_shape)
 
 
+Operand: TypeAlias = jax.Array | Pair | Keys
+"""A value while a jaxpr is traced again."""
+
 RULES: dict[core.Primitive, Rule] = {}
-"""From primitive to a rule on pairs and keys: ``rule(*operands, **params)``, written in JAX."""
+"""From primitive to a rule on pairs and keys, written in JAX: ``rule(*operands, **params)``."""
 
 
 def rule(*primitives: core.Primitive) -> Callable[[F], F]:
-    """Registers a function on pairs and keys for primitives."""
+    """Return a decorator that registers a function on pairs and keys for primitives."""
 
     def register(function: F) -> F:
         for primitive in primitives:
@@ -68,47 +83,56 @@ def rule(*primitives: core.Primitive) -> Callable[[F], F]:
     return register
 
 
-def is_complex(dtype: Any) -> bool:
-    """Whether a dtype is complex64 or complex128."""
+def is_complex(dtype: DTypeLike) -> bool:
+    """Return whether a dtype is complex64 or complex128."""
     return bool(jnp.issubdtype(dtype, jnp.complexfloating))
 
 
-def is_key(dtype: Any) -> bool:
-    """Whether a dtype is one of random keys."""
+def is_key(dtype: DTypeLike) -> bool:
+    """Return whether a dtype is one of random keys."""
     return bool(jnp.issubdtype(dtype, jax.dtypes.prng_key))
 
 
 def part_dtype(dtype: Any) -> Any:
-    """The dtype of the parts of a complex dtype; any other dtype itself."""
+    """Return the dtype of the parts of a complex dtype; any other dtype as it is."""
     return np.finfo(dtype).dtype if is_complex(dtype) else dtype
 
 
-def has_logical(jaxpr: core.Jaxpr) -> bool:
-    """Whether a complex value or a key occurs in a jaxpr, or in one nested in it."""
+def is_plain(jaxpr: core.Jaxpr) -> bool:
+    """Return whether a jaxpr, and all nested in it, have neither complex values nor keys."""
     variables = [*jaxpr.invars, *jaxpr.constvars, *jaxpr.outvars]
-    return any(map(_is_logical, variables)) or any(map(_concerned, jaxpr.eqns))
+    return all(map(_is_plain_variable, variables)) and all(map(_is_plain_equation, jaxpr.eqns))
 
 
-def _is_logical(variable: Any) -> bool:
+def _is_plain_variable(variable: core.Var | core.Literal) -> bool:
     dtype = getattr(variable.aval, "dtype", None)
-    return dtype is not None and (is_complex(dtype) or is_key(dtype))
+    return dtype is None or not (is_complex(dtype) or is_key(dtype))
 
 
-def _concerned(eqn: core.JaxprEqn) -> bool:
-    return any(map(_is_logical, (*eqn.invars, *eqn.outvars))) or any(
-        map(has_logical, nested_jaxprs(eqn))
+def _is_plain_equation(eqn: core.JaxprEqn) -> bool:
+    return all(map(_is_plain_variable, (*eqn.invars, *eqn.outvars))) and all(
+        is_plain(inner.jaxpr) for inner in nested_jaxprs(eqn)
     )
 
 
-# -- a jaxpr on what holds its values ------------------------------------------------------------
+# -- evaluation on pairs and keys ----------------------------------------------------------------
 
 
-def evaluate(jaxpr: core.Jaxpr, consts: Sequence[Any], operands: Sequence[Any]) -> list[Any]:
-    """Evaluates a jaxpr under a trace, its complex values as pairs and its keys as integers."""
-    env: dict[core.Var, Any] = dict(zip(jaxpr.invars, operands, strict=True))
-    env.update(zip(jaxpr.constvars, map(split, consts), strict=True))
+def evaluate(closed: core.ClosedJaxpr, operands: Sequence[Operand]) -> list[Operand]:
+    """Evaluate a jaxpr under a trace, its complex values as pairs and its keys as integers.
 
-    def read(variable: core.Var | core.Literal) -> Any:
+    Args:
+        closed: the jaxpr.
+        operands: a value for each of its inputs.
+
+    Returns:
+        A value for each of its outputs.
+    """
+    jaxpr = closed.jaxpr
+    env: dict[core.Var, Operand] = dict(zip(jaxpr.invars, operands, strict=True))
+    env.update(zip(jaxpr.constvars, map(split, closed.consts), strict=True))
+
+    def read(variable: core.Var | core.Literal) -> Operand:
         if isinstance(variable, core.Literal):
             dtype: Any = variable.aval.dtype  # type: ignore[attr-defined]
             return split(np.asarray(variable.val, dtype))
@@ -127,8 +151,9 @@ def evaluate(jaxpr: core.Jaxpr, consts: Sequence[Any], operands: Sequence[Any]) 
     return [read(v) for v in jaxpr.outvars]
 
 
-def _apply(eqn: core.JaxprEqn, operands: Sequence[Any]) -> Sequence[Any]:
-    if not _concerned(eqn):
+def _apply(eqn: core.JaxprEqn, operands: Sequence[Operand]) -> Sequence[Operand]:
+    """Evaluate one equation: as it is, by its rule, or by its decomposition in JAX."""
+    if _is_plain_equation(eqn):
         params = eqn.primitive.get_bind_params(eqn.params)
         results = eqn.primitive.bind(*operands, **params)
     elif eqn.primitive in RULES:
@@ -136,48 +161,50 @@ def _apply(eqn: core.JaxprEqn, operands: Sequence[Any]) -> Sequence[Any]:
     elif isinstance(lowering := LOWERINGS.get(eqn.primitive), Decomposition):
         avals: list[Any] = [v.aval for v in eqn.invars]
         closed = jax.make_jaxpr(lambda *args: lowering.function(*args, **eqn.params))(*avals)
-        return evaluate(closed.jaxpr, closed.consts, operands)
+        return evaluate(closed, operands)
     else:
         name = f"{eqn.primitive} of complex numbers or random keys"
         packed = unsupported_p.bind(name=name, types=tuple(_packed(v.aval) for v in eqn.outvars))
-        return [_inside(x, v.aval) for x, v in zip(packed, eqn.outvars, strict=True)]
+        return [_unpacked(x, v.aval) for x, v in zip(packed, eqn.outvars, strict=True)]
     return list(results) if eqn.primitive.multiple_results else [results]
 
 
-def split(value: Any) -> Any:
-    """A constant in what holds it."""
+def split(value: Any) -> Operand:
+    """Return a constant as a pair or as keys, if it is complex or of keys."""
     if is_key(value.dtype):
         with jax.ensure_compile_time_eval():
             return Keys(jax.random.key_data(value), value.dtype._impl)
     if not is_complex(value.dtype):
-        return value
-    array = np.asarray(value)  # JAX would trace what is done to an array of its own
+        plain: jax.Array = value
+        return plain
+    array: Any = np.asarray(value)  # with a jax.Array, JAX would trace the two operations below
     return Pair(array.real, array.imag)
 
 
 # -- the border of the graph ---------------------------------------------------------------------
 
 
-def unpack(packed: Any) -> Pair:
-    """A pair from an array whose last axis holds the real and the imaginary part."""
+def unpack(packed: jax.Array) -> Pair:
+    """Return a pair from an array whose last axis holds the real and the imaginary part."""
     return Pair(packed[..., 0], packed[..., 1])
 
 
-def pack(value: Any) -> Any:
-    """The one array that a value crosses the border of the graph as."""
+def pack(value: Operand) -> jax.Array:
+    """Return a value as one array, as it is an input or output of the graph."""
     if isinstance(value, Keys):
         return value.data
     return jnp.stack(value, axis=-1) if isinstance(value, Pair) else value
 
 
-def _inside(array: Any, aval: Any) -> Any:
-    """A value from the array that it crossed the border as."""
+def _unpacked(array: jax.Array, aval: Any) -> Operand:
+    """Return the value of abstract value ``aval`` that ``array`` is packed from."""
     if is_key(aval.dtype):
         return Keys(array, aval.dtype._impl)
     return unpack(array) if is_complex(aval.dtype) else array
 
 
 def _packed(aval: Any) -> jax.ShapeDtypeStruct:
+    """Return the abstract value of the array that a value of abstract value ``aval`` becomes."""
     if is_key(aval.dtype):
         return abstract((*aval.shape, *aval.dtype._impl.key_shape), np.uint32)
     if is_complex(aval.dtype):
@@ -185,25 +212,37 @@ def _packed(aval: Any) -> jax.ShapeDtypeStruct:
     return abstract(aval.shape, aval.dtype)
 
 
-def physical_jaxpr(closed: core.ClosedJaxpr) -> core.ClosedJaxpr:
-    """The same computation on plain numbers, with packed operands and results."""
-    if not has_logical(closed.jaxpr):
+def plain_jaxpr(closed: core.ClosedJaxpr) -> core.ClosedJaxpr:
+    """Return a jaxpr of the same computation on plain numbers, with packed inputs and outputs."""
+    if is_plain(closed.jaxpr):
         return closed
-    avals: list[Any] = list(closed.in_avals)
+    avals = list(closed.in_avals)
 
-    def plain(*args: Any) -> list[Any]:
-        operands = [_inside(x, a) for x, a in zip(args, avals, strict=True)]
-        return [pack(x) for x in evaluate(closed.jaxpr, closed.consts, operands)]
+    def plain(*args: jax.Array) -> list[jax.Array]:
+        operands = [_unpacked(x, a) for x, a in zip(args, avals, strict=True)]
+        return [pack(x) for x in evaluate(closed, operands)]
 
     return jax.make_jaxpr(plain)(*map(_packed, avals))
 
 
-def physical(traced: Traced) -> Traced:
-    """``traced`` on plain numbers; parameters, inputs and outputs of other types are packed."""
-    closed = without_references(core.ClosedJaxpr(traced.jaxpr, traced.consts))
-    if not has_logical(closed.jaxpr):
+def _without_references(closed: core.ClosedJaxpr) -> core.ClosedJaxpr:
+    """Return the same computation without arrays that it changes in place (``jax.new_ref``)."""
+    if not any(isinstance(e, InternalMutableArrayEffect) for e in closed.jaxpr.effects):
+        return closed
+    discharged: core.ClosedJaxpr = discharge_state(closed)
+    return discharged
+
+
+def on_plain_numbers(traced: Traced) -> Traced:
+    """Return ``traced`` on plain numbers, with packed parameters, inputs and outputs.
+
+    Raises:
+        ModelError: an abstract parameter is complex or of keys.
+    """
+    closed = _without_references(core.ClosedJaxpr(traced.jaxpr, traced.consts))
+    if is_plain(closed.jaxpr):
         return replace(traced, jaxpr=closed.jaxpr, consts=tuple(closed.consts))
-    closed = physical_jaxpr(closed)
+    closed = plain_jaxpr(closed)
     return replace(
         traced,
         jaxpr=closed.jaxpr,

@@ -1,4 +1,4 @@
-"""Calls: jaxprs that are lowered in place, and those that are marked as ONNX functions."""
+"""Calls: a jaxpr is lowered in place, or becomes an ONNX function if the call is marked."""
 
 from __future__ import annotations
 
@@ -13,27 +13,12 @@ from jax2onnx import jax_internals
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.registry import Rule, register_lowering
 from jax2onnx.marks import Mark
-
-CALLS: dict[core.Primitive, str] = {
-    primitives.custom_jvp_call_p: "call_jaxpr",
-    primitives.custom_vjp_call_p: "call_jaxpr",
-    jax_internals.linear_call_p: "callee",
-    jax_internals.custom_vmap_p: "call",
-    primitives.closed_call_p: "call_jaxpr",
-    jax_internals.composite_p: "jaxpr",
-    primitives.remat_p: "jaxpr",
-}
-"""Primitives that are calls and nothing else: the param that holds what they call."""
-
-
-def closed(jaxpr: Any) -> core.ClosedJaxpr:
-    """A jaxpr with its constants; an open one has none."""
-    return jaxpr if isinstance(jaxpr, core.ClosedJaxpr) else core.ClosedJaxpr(jaxpr, ())
+from jax2onnx.trace.jaxprs import CALLS, close
 
 
 def _call(param: str) -> Rule:
     def rule(ctx: Context, *operands: ir.Value, **params: Any) -> Sequence[ir.Value]:
-        return ctx.lower_closed(closed(params[param]), operands)
+        return ctx.lower_jaxpr(close(params[param]), operands)
 
     return rule
 
@@ -43,16 +28,18 @@ for _primitive, _param in CALLS.items():
 
 
 @register_lowering(primitives.jit_p)
-def _jit(ctx: Context, *operands: ir.Value, jaxpr: Any, name: str, **_: Any) -> Sequence[ir.Value]:
+def _jit(
+    ctx: Context, *operands: ir.Value, jaxpr: core.ClosedJaxpr, name: str, **_: object
+) -> Sequence[ir.Value]:
     mark = Mark.parse(name)
     if mark is not None:
-        return ctx.functions.call(ctx, mark, jaxpr, operands)
-    return ctx.lower_closed(jaxpr, operands)
+        return ctx.call_function(mark, jaxpr, operands)
+    return ctx.lower_jaxpr(jaxpr, operands)
 
 
 @register_lowering(
     jax_internals.debug_callback_p, jax_internals.debug_print_p, jax_internals.dce_sink_p
 )
-def _nothing(ctx: Context, *_: ir.Value, **__: Any) -> Sequence[ir.Value]:
-    """What is there for whoever watches the program run has no part in its results."""
+def _no_results(ctx: Context, *_: ir.Value, **__: object) -> Sequence[ir.Value]:
+    """Leave out an effect for who watches the program run; it has no part in the results."""
     return ()

@@ -12,9 +12,9 @@ from jax import lax
 from jax2onnx import jax_internals
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import BOOL, INT32, INT64
-from jax2onnx.lower.jaxprs import branch_on_cpu
 from jax2onnx.lower.registry import register_lowering
 from jax2onnx.trace.dimensions import is_static
+from jax2onnx.trace.jaxprs import branch_on_cpu
 
 
 def _branch_graph(
@@ -52,12 +52,12 @@ def _cond(
     known = ctx.builder.array(index)
     if known is not None or len(branches) == 1:
         chosen = 0 if known is None else min(max(int(known), 0), len(branches) - 1)
-        return ctx.lower_closed(branches[chosen], operands)
+        return ctx.lower_jaxpr(branches[chosen], operands)
     head, *rest = branches
 
     def otherwise(branch: Context) -> Sequence[ir.Value]:
         if len(rest) == 1:
-            return branch.lower_closed(rest[0], operands)
+            return branch.lower_jaxpr(rest[0], operands)
         branch.avals_out = ctx.avals_out
         return _cond(branch, branch.op.Sub(index, 1), *operands, branches=rest)
 
@@ -66,7 +66,7 @@ def _cond(
         _is_positive(ctx, index),
         then_branch=_branch_graph(ctx, (), otherwise, "then"),
         else_branch=_branch_graph(
-            ctx, (), lambda branch: branch.lower_closed(head, operands), "else"
+            ctx, (), lambda branch: branch.lower_jaxpr(head, operands), "else"
         ),
         types=ctx.out_types,
     )
@@ -109,10 +109,10 @@ def _while(
     inputs = _fresh(ctx, "carry", carry)
 
     def predicate(where: Context, carried: Sequence[ir.Value]) -> ir.Value:
-        return where.lower_closed(cond_jaxpr, (*cond_consts, *carried))[0]
+        return where.lower_jaxpr(cond_jaxpr, (*cond_consts, *carried))[0]
 
     def body(branch: Context) -> Sequence[ir.Value]:
-        carried = branch.lower_closed(body_jaxpr, (*body_consts, *inputs))
+        carried = branch.lower_jaxpr(body_jaxpr, (*body_consts, *inputs))
         if cond_jaxpr.out_avals[0].shape:
             carried = _where_going(branch, predicate(branch, inputs), carried, inputs)
         return _any(branch, predicate(branch, carried)), *carried
@@ -168,13 +168,13 @@ def _scan(
     scanned = operands[num_consts + num_carry :]
     stacked = ctx.out_types[num_carry:]
     if is_static([length]) and length == 0:  # ONNX Runtime's Scan takes no fewer than one row
-        return [*carry, *(ctx.nothing(*kind) for kind in stacked)]
+        return [*carry, *(ctx.empty(*kind) for kind in stacked)]
     carried = _fresh(ctx, "carry", carry)
     if not scanned and not (reverse and stacked):
         step, going = _loop_inputs(ctx)
 
         def body(branch: Context) -> Sequence[ir.Value]:
-            return going, *branch.lower_closed(jaxpr, (*consts, *carried))
+            return going, *branch.lower_jaxpr(jaxpr, (*consts, *carried))
 
         graph = _branch_graph(ctx, (step, going, *carried), body, "body")
         # A trailing empty condition is cut off where nothing is carried: always true, then.
@@ -191,7 +191,7 @@ def _scan(
     graph = _branch_graph(
         ctx,
         (*carried, *slices),
-        lambda branch: branch.lower_closed(jaxpr, (*consts, *carried, *used)),
+        lambda branch: branch.lower_jaxpr(jaxpr, (*consts, *carried, *used)),
         "body",
     )
     return ctx.several(

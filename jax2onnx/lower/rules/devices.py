@@ -5,27 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import onnx_ir as ir
 from jax import lax
+from jax.extend import core
 
 from jax2onnx import jax_internals
 from jax2onnx.errors import UnsupportedUseError
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.registry import Decomposition, in_jax, register_lowering
+from jax2onnx.trace.jaxprs import close
 
 
 @register_lowering(jax_internals.shard_map_p)
 def _shard_map(
-    ctx: Context, *operands: ir.Value, jaxpr: Any, mesh: Any, **_: Any
+    ctx: Context, *operands: ir.Value, jaxpr: core.Jaxpr, mesh: jax.sharding.Mesh, **_: object
 ) -> Sequence[ir.Value]:
     if mesh.size != 1:
         raise UnsupportedUseError(
             f"{ctx.where}: over {mesh.size} devices, and a model runs on one: convert the function "
             "with a mesh of one device, or what it maps over the shards"
         )
-    return ctx.lower_jaxpr(jaxpr, (), operands)
+    return ctx.lower_jaxpr(close(jaxpr), operands)
 
 
 @register_lowering(

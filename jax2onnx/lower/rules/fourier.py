@@ -17,9 +17,11 @@ import onnx_ir as ir
 from jax import lax
 from jax.extend import core
 
+from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.plain_numbers.retrace import RULES, Pair, pack, unpack
 from jax2onnx.lower.registry import register_lowering
+from jax2onnx.trace.dimensions import Dim
 
 dft_p = core.Primitive("dft")
 """ONNX's DFT along one axis of a packed array, whose length there is a power of two."""
@@ -56,7 +58,7 @@ def _convolve(ctx: Context, x: ir.Value, kernel: ir.Value, *, axis: int) -> ir.V
     parts = []
     for operand in (x, kernel):
         spectrum = _dft(ctx, operand, axis=axis, inverse=False, length=length, size=size)
-        types = [(spectrum.dtype, (*ctx.dims(spectrum)[:-1], 1))] * 2
+        types = [(element_type(spectrum), (*ctx.dims(spectrum)[:-1], 1))] * 2
         parts.append(ctx.several("Split", spectrum, types=types, axis=-1, num_outputs=2))
     (a, b), (c, d) = parts
     op = ctx.op
@@ -73,7 +75,7 @@ def _times(x: Pair, y: Pair) -> Pair:
 
 def _along(axis: int, z: Pair, inverse: bool) -> Pair:
     """A transform along one axis: since 2jk = j^2 + k^2 - (k - j)^2, by a chirp, if need be."""
-    length = z.re.shape[axis]
+    length: Dim = z.re.shape[axis]
     if isinstance(length, int) and length & (length - 1) == 0:
         return unpack(dft_p.bind(pack(z), axis=axis, inverse=inverse)) if length > 1 else z
 

@@ -16,12 +16,13 @@ import numpy as np
 import onnx_ir as ir
 from jax import lax
 
-from jax2onnx.lower.builder import Dims, element_type
+from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import BOOL, INT32, INT64
 from jax2onnx.lower.registry import Results, Rule, register_lowering
 from jax2onnx.lower.rules.positions import arange, clamped, unwrapped
 from jax2onnx.lower.rules.windows import elementwise_monoid
+from jax2onnx.trace.dimensions import Dims
 
 Mode = lax.GatherScatterMode
 

@@ -35,7 +35,7 @@ def unwrapped(ctx: Context, index: ir.Value, size: Any) -> ir.Value | None:
     known = ctx.builder.array(wrapped.inputs[1])
     if known is not None:
         return value if fits and is_static([size]) and (known == size).all() else None
-    scalar = ctx.cast(ctx.dim_scalar(size), value.dtype)
+    scalar = ctx.cast(ctx.dim_scalar(size), element_type(value))
     return value if fits and wrapped.inputs[1] is scalar else None
 
 

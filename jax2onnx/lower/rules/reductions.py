@@ -61,7 +61,8 @@ def folded(combine: Callable[[Any, Any], Any], neutral: int) -> Decomposition:
 def _count(ctx: Context, x: ir.Value, axes: Sequence[int]) -> int:
     """How many elements go into each result, as far as sizes are known."""
     dims = ctx.dims(x)
-    return math.prod(dims[a] for a in axes if is_static([dims[a]]))
+    known = [dims[a] for a in axes]
+    return math.prod(d for d in known if isinstance(d, int))
 
 
 def _total(x: Any, *, axes: Sequence[int], **_: Any) -> Any:

@@ -10,10 +10,11 @@ import onnx_ir as ir
 from jax import lax
 
 from jax2onnx import jax_internals
+from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import INT64
 from jax2onnx.lower.registry import register_lowering
-from jax2onnx.trace.dimensions import is_empty, is_static
+from jax2onnx.trace.dimensions import Dim, is_empty, is_static
 
 
 @register_lowering(lax.broadcast_in_dim_p)
@@ -70,7 +71,7 @@ def _unstack(ctx: Context, x: ir.Value, *, axis: int, **_: Any) -> Sequence[ir.V
     dims = ctx.dims(x)
     slot = (*dims[:axis], 1, *dims[axis + 1 :])
     count = len(ctx.avals_out)
-    parts = ctx.several("Split", x, [1] * count, types=[(x.dtype, slot)] * count, axis=axis)
+    parts = ctx.several("Split", x, [1] * count, types=[(element_type(x), slot)] * count, axis=axis)
     return [ctx.reshape(part, ctx.out_dims) for part in parts]
 
 
@@ -203,7 +204,7 @@ def _iota(
         end = ctx.dim_scalar(size)
         numbers = ctx.op.Range(ctx.constant(0, INT64), end, ctx.constant(1, INT64), shape=(size,))
         numbers = ctx.cast(numbers, dtype)
-    aligned = [1] * len(shape)
+    aligned: list[Dim] = [1] * len(shape)
     aligned[dimension] = size
     return ctx.broadcast(ctx.reshape(numbers, tuple(aligned)), ctx.out_dims)
 

@@ -51,7 +51,7 @@ def unsigned_in_order(rule: Rule) -> Rule:
 def _top_k(ctx: Context, x: ir.Value, *, k: int, axis: int) -> Sequence[ir.Value]:
     dims = ctx.out_dims
     values, indices = ctx.several(
-        "TopK", x, ctx.shape_tensor((k,)), types=[(x.dtype, dims), (INT64, dims)], axis=axis
+        "TopK", x, ctx.shape_tensor((k,)), types=[(element_type(x), dims), (INT64, dims)], axis=axis
     )
     return values, ctx.cast(indices, ctx.avals_out[1].dtype)
 
@@ -67,7 +67,7 @@ def _approx_top_k(
         "TopK",
         x,
         ctx.shape_tensor((dims[axis],)),
-        types=[(x.dtype, dims), (INT64, dims)],
+        types=[(element_type(x), dims), (INT64, dims)],
         axis=axis,
         largest=int(is_max_k),
     )
@@ -99,6 +99,12 @@ def _by(ctx: Context, operands: Sequence[ir.Value], key: ir.Value, axis: int) ->
     dims = ctx.dims(key)
     size = ctx.shape_tensor((dims[axis],))
     _, order = ctx.several(
-        "TopK", key, size, types=[(key.dtype, dims), (INT64, dims)], axis=axis, largest=0, sorted=1
+        "TopK",
+        key,
+        size,
+        types=[(element_type(key), dims), (INT64, dims)],
+        axis=axis,
+        largest=0,
+        sorted=1,
     )
     return [ctx.op.GatherElements(v, order, axis=axis, shape=dims) for v in operands]

@@ -5,17 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
 from jax2onnx.graph.constants import Constant, new_constant
 from jax2onnx.graph.sizes import Dims
+from jax2onnx.options import Preference
 from jax2onnx.rewrite.analyses.values import Array, constant, exists
-
-Preference: TypeAlias = Literal["speed", "readable"]
-"""Which of two graphs of the same numbers is the better one."""
 
 _TAP = "/output"
 """Ends the name of what a module of the model computes; tools look for it."""

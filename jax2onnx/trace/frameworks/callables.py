@@ -1,7 +1,7 @@
-"""A callable as named parameters and a function of them.
+"""Split a callable into named parameters and a function of them.
 
 Parameters are inputs of the trace, never constants, so that each keeps its path in the model and
-may be abstract (``jax.ShapeDtypeStruct``). No framework is imported that the user has not.
+may be abstract (``jax.ShapeDtypeStruct``). A framework is used only if the user imported it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,18 @@ from jax2onnx.errors import InputError
 from jax2onnx.trace.naming.paths import flatten_with_path, path_name
 
 _OF_APPLY = frozenset(("capture_intermediates", "method", "mutable", "rngs"))
-"""Arguments of Flax Linen's ``apply`` that it does not pass on."""
+"""Arguments of Flax Linen's ``apply`` that it does not pass to the module's method."""
 
 
 @dataclass(frozen=True)
 class Parameterised:
-    """``rebuild(leaves)`` gives the callable back, with ``leaves`` in the order of ``paths``."""
+    """A callable, split into its arrays and the rest.
+
+    Attributes:
+        paths: the path of each array.
+        leaves: the arrays, in the same order.
+        rebuild: gives the callable back, with other arrays in that order.
+    """
 
     paths: tuple[str, ...]
     leaves: tuple[Any, ...]
@@ -34,7 +40,7 @@ class Parameterised:
 
 
 def parameterise(fn: Any) -> Parameterised:
-    """Splits a callable into its array leaves, by the first case that fits.
+    """Split a callable into its array leaves, by the first case that fits.
 
     1. a Flax NNX module;
     2. a Flax Linen ``(module, variables)`` pair, or a bound module;
@@ -42,8 +48,14 @@ def parameterise(fn: Any) -> Parameterised:
     4. a bound method of any of them;
     5. any other pytree that can be called, such as an Equinox module.
 
-    A plain function or a transformed one (``jax.vmap(module)``) has none: what it reaches by itself
-    are constants of the trace (see `jax2onnx.trace.naming.reach`).
+    A plain function or a transformed one (``jax.vmap(module)``) has no array leaves: arrays that it
+    reaches by itself are constants of the trace (see ``jax2onnx.trace.naming.reach``).
+
+    Args:
+        fn: a callable, or a Flax Linen ``(module, variables)`` pair.
+
+    Raises:
+        InputError: a Flax Linen module without variables, or with malformed ones.
     """
     if is_nnx_module(fn):
         return _nnx(fn)
@@ -61,7 +73,13 @@ def parameterise(fn: Any) -> Parameterised:
 
 
 def state_of(fn: Any, paths: Sequence[str], before: Sequence[Any]) -> list[Any]:
-    """What the arrays of a callable that may hold Flax NNX modules are after its call."""
+    """Return the arrays of a callable after its call, which changes those of Flax NNX modules.
+
+    Args:
+        fn: the callable.
+        paths: the paths of its arrays.
+        before: the arrays before the call.
+    """
     if "flax.nnx" not in sys.modules or not paths:
         return []
     try:
@@ -72,8 +90,8 @@ def state_of(fn: Any, paths: Sequence[str], before: Sequence[Any]) -> list[Any]:
     return [after.get(path, leaf) for path, leaf in zip(paths, before, strict=True)]
 
 
-def held(obj: Any) -> Iterator[tuple[tuple[str, ...], Any]] | None:
-    """The named arrays of a Flax module, which is no pytree; None for anything else."""
+def module_arrays(obj: Any) -> Iterator[tuple[tuple[str, ...], Any]] | None:
+    """Return the named arrays of a Flax module, which is no pytree; None for anything else."""
     if is_linen_module(obj):
         tree = _pytree(obj.variables if obj.scope is not None else ())
     elif is_nnx_module(obj):
@@ -119,7 +137,7 @@ def _pytree(tree: Any) -> Parameterised:
 def _with_arguments(
     fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Parameterised:
-    """What ``partial(fn, *args, **kwargs)`` holds; a lone argument lends its leaves no name."""
+    """Split ``partial(fn, *args, **kwargs)``; the name of a lone argument is left out of paths."""
     inner, names = parameterise(fn), argument_names(fn, len(args))
     bound = _pytree((dict(zip(names, args, strict=True)), kwargs))
     count = len(inner.leaves)
@@ -138,7 +156,7 @@ def _with_arguments(
 
 
 def signature(fn: Callable[..., Any]) -> inspect.Signature | None:
-    """What a callable takes: of a Flax Linen ``apply``, what the module's method does."""
+    """Return the signature of a callable; for ``apply`` of Flax Linen, that of the method."""
     if isinstance(fn, functools.partial) and is_linen_module(getattr(fn.func, "__self__", None)):
         module: Any = fn.func.__self__  # type: ignore[attr-defined]
         method = fn.keywords.get("method") or "__call__"
@@ -152,7 +170,7 @@ def signature(fn: Callable[..., Any]) -> inspect.Signature | None:
 
 
 def argument_names(fn: Callable[..., Any], count: int) -> list[str]:
-    """Names of the first ``count`` positional arguments: the function's own, as far as they go."""
+    """Return names for the first ``count`` positional arguments of ``fn``."""
     known = signature(fn)
     positional = [
         p.name
@@ -163,13 +181,13 @@ def argument_names(fn: Callable[..., Any], count: int) -> list[str]:
 
 
 def is_nnx_module(fn: object) -> bool:
-    """Whether an object is a module of Flax NNX."""
+    """Return whether an object is a module of Flax NNX."""
     nnx = sys.modules.get("flax.nnx")
     return nnx is not None and isinstance(fn, nnx.Module)
 
 
-def is_linen_module(fn: Any) -> bool:
-    """Whether an object is a module of Flax Linen."""
+def is_linen_module(fn: object) -> bool:
+    """Return whether an object is a module of Flax Linen."""
     linen = sys.modules.get("flax.linen")
     return linen is not None and isinstance(fn, linen.Module)
 
@@ -184,7 +202,7 @@ def _nnx(module: Any) -> Parameterised:
 
 
 def linen_pair(fn: Any) -> tuple[Any, Any] | None:
-    """The module and the variables of a Flax Linen callable, if it is one."""
+    """Return the module and the variables of a Flax Linen callable; None for anything else."""
     if is_linen_module(fn):
         if fn.scope is None:
             raise InputError(

@@ -1,19 +1,20 @@
-"""State of a model that its call changes, such as batch statistics, where the graph loses that."""
+"""Warn of state, such as batch statistics, that a call of the model changes and the graph loses."""
 
 from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
+from jax import lax
 from jax.extend import core
 
 from jax2onnx.errors import StateChangeWarning
+from jax2onnx.trace.jaxprs import called_jaxpr, nested_jaxprs
 
 
 def without_last(jaxpr: core.Jaxpr, count: int) -> core.Jaxpr:
-    """Without the last ``count`` outputs."""
+    """Return ``jaxpr`` without its last ``count`` outputs."""
     outvars = jaxpr.outvars[: len(jaxpr.outvars) - count]
     debug_info = jaxpr.debug_info._replace(result_paths=None)
     fewer: core.Jaxpr = jaxpr.replace(outvars=outvars, debug_info=debug_info)
@@ -21,14 +22,14 @@ def without_last(jaxpr: core.Jaxpr, count: int) -> core.Jaxpr:
 
 
 def warn_of_changes(paths: Sequence[str], jaxpr: core.Jaxpr, live: core.Jaxpr) -> None:
-    """Names what a call changes without an output for it.
+    """Warn of the state that a call changes without an output for it.
 
     The count of a random stream is state only where the graph draws numbers from that stream.
 
     Args:
-        paths: of the arrays of the model, which are the first inputs of ``jaxpr``.
-        jaxpr: what the call computes, and then the state after it.
-        live: without that state, and what nobody reads.
+        paths: the paths of the model's arrays, which are the first inputs of ``jaxpr``.
+        jaxpr: its outputs are those of the call, then the state after it.
+        live: the same jaxpr without the outputs for the state, and without dead equations.
     """
     after = jaxpr.outvars[len(live.outvars) :]
     if not after:
@@ -53,17 +54,23 @@ def warn_of_changes(paths: Sequence[str], jaxpr: core.Jaxpr, live: core.Jaxpr) -
         )
 
 
-def _origins(jaxpr: core.Jaxpr) -> Any:
-    """Gives the variable that a variable is handed on from, through nested calls and branches."""
+Atom = core.Var | core.Literal
+
+
+def _origins(jaxpr: core.Jaxpr) -> Callable[[Atom], Atom]:
+    """Return a function that gives the variable of ``jaxpr`` that a variable is a mere copy of.
+
+    It follows variables through calls and branches that hand their operands on.
+    """
 
     @functools.cache
     def made(jaxpr: core.Jaxpr) -> dict[core.Var, tuple[core.JaxprEqn, int]]:
         return {v: (eqn, i) for eqn in jaxpr.eqns for i, v in enumerate(eqn.outvars)}
 
-    def origin(jaxpr: core.Jaxpr, variable: Any) -> Any:
+    def origin(jaxpr: core.Jaxpr, variable: Atom) -> Atom:
         while isinstance(variable, core.Var) and variable in made(jaxpr):
             eqn, position = made(jaxpr)[variable]
-            for inner in _called(eqn):
+            for inner in _called_once(eqn):
                 first = origin(inner, inner.outvars[position])
                 if first in inner.invars:
                     skipped = len(eqn.invars) - len(inner.invars)  # the index of a branch
@@ -76,8 +83,10 @@ def _origins(jaxpr: core.Jaxpr) -> Any:
     return functools.partial(origin, jaxpr)
 
 
-def _called(eqn: core.JaxprEqn) -> Iterator[core.Jaxpr]:
-    """What an equation calls once, with its own arguments."""
-    if eqn.primitive.name in ("cond", "jit", "checkpoint", "remat2", "closed_call"):
-        for inner in eqn.params.get("branches") or (eqn.params["jaxpr"],):
-            yield getattr(inner, "jaxpr", inner)
+def _called_once(eqn: core.JaxprEqn) -> Iterator[core.Jaxpr]:
+    """Yield the jaxprs that an equation calls at most once, with its own last operands."""
+    called = called_jaxpr(eqn)
+    if called is not None:
+        yield called.jaxpr
+    elif eqn.primitive is lax.cond_p:
+        yield from (branch.jaxpr for branch in nested_jaxprs(eqn))

@@ -1,11 +1,11 @@
-"""What stands between the graph's border and the callable: the layout of images, flags."""
+"""The border between the graph and the callable: the layout of images, and boolean flags."""
 
 from __future__ import annotations
 
 import functools
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 
@@ -13,27 +13,32 @@ from jax2onnx.errors import InputError, ModelError
 
 TO_NCHW, FROM_NCHW = (0, 3, 1, 2), (0, 2, 3, 1)
 
+Permutable = TypeVar("Permutable")
+
 
 def images(
-    option: str, chosen: Sequence[int | str], names: Sequence[str], shapes: Sequence[Any]
+    option: str,
+    chosen: Sequence[int | str],
+    names: Sequence[str],
+    shapes: Sequence[tuple[Any, ...]],
 ) -> frozenset[int]:
-    """Positions of the inputs or outputs that are NCHW in the graph and NHWC in the callable.
+    """Return the positions of inputs or outputs that are NCHW in the graph, NHWC in the callable.
 
     Args:
         option: the name of the argument, for errors.
-        chosen: what the user gave: indices or names.
-        names: of all inputs or outputs.
-        shapes: theirs, as the callable sees them.
+        chosen: the indices or names that the user gave.
+        names: the names of all inputs or outputs.
+        shapes: their shapes, as the callable sees them.
 
     Raises:
-        InputError: an index or a name that there is none of, or an array that is not of rank 4.
+        InputError: an index or a name that does not exist, or an array that is not of rank 4.
     """
     if isinstance(chosen, str) or not isinstance(chosen, Sequence):
         raise InputError(f"{option}={chosen!r}: give a list of indices or names")
     positions = set()
     for one in chosen:
-        index: Any = names.index(one) if one in names else one
-        if isinstance(index, bool) or index not in range(len(names)):
+        index = names.index(one) if isinstance(one, str) and one in names else one
+        if isinstance(index, bool | str) or index not in range(len(names)):
             raise InputError(
                 f"{option}: there is no {one!r}; choose of {list(names)} by name, or by index "
                 f"from 0 to {len(names) - 1}"
@@ -47,22 +52,21 @@ def images(
     return frozenset(positions)
 
 
-def permuted(items: Sequence[Any], positions: frozenset[int], axes: tuple[int, ...]) -> list[Any]:
-    """Arrays or shapes, those at ``positions`` with their axes permuted."""
-    return [
-        item
-        if i not in positions
-        else tuple(item[a] for a in axes)
-        if isinstance(item, tuple)
-        else item.transpose(axes)
-        for i, item in enumerate(items)
-    ]
+def permuted(
+    items: Sequence[Permutable], positions: frozenset[int], axes: tuple[int, ...]
+) -> list[Permutable]:
+    """Return arrays or shapes, the axes of those at ``positions`` permuted by ``axes``."""
+
+    def permute(item: Any) -> Any:
+        return tuple(item[a] for a in axes) if isinstance(item, tuple) else item.transpose(axes)
+
+    return [permute(item) if i in positions else item for i, item in enumerate(items)]
 
 
 def _raised_by_models() -> tuple[type[Exception], ...]:
-    """What a model raises where it cannot be traced: Python's errors, JAX's among them, or Flax's.
+    """Return the exceptions of a model that cannot be traced: Python's, JAX's and Flax's.
 
-    A dimension that cannot be decided is none of these: its own message says what to do.
+    ``SymbolicDimensionError`` is none of them: its own message says what to do.
     """
     python = (ArithmeticError, AssertionError, AttributeError, LookupError)
     flax = sys.modules.get("flax.errors")
@@ -70,9 +74,14 @@ def _raised_by_models() -> tuple[type[Exception], ...]:
 
 
 def branching(fn: Callable[..., Any], flags: Sequence[str]) -> Callable[..., Any]:
-    """``fn`` with boolean keyword arguments that it may use in a Python ``if``.
+    """Return ``fn`` with boolean keyword arguments that it may use in a Python ``if``.
 
-    A flag has two values: both are traced, and the graph chooses between the two by an ``If``.
+    A flag has two values: ``fn`` is traced with both, and ``jax.lax.cond`` chooses between the two,
+    which becomes an ``If`` of the graph.
+
+    Args:
+        fn: the callable.
+        flags: the names of its boolean keyword arguments.
 
     Raises:
         ModelError: ``fn`` cannot be traced with one of the values.

@@ -1,4 +1,4 @@
-"""Input specifications: what ``to_onnx(fn, inputs)`` accepts for each argument of ``fn``."""
+"""Input specifications: the forms that ``to_onnx(fn, inputs)`` accepts for an argument."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import dtypes, tree_util
+from jax.typing import DTypeLike
 
 from jax2onnx.errors import InputError
-from jax2onnx.trace.dimensions import Dim, abstract
+from jax2onnx.trace.dimensions import ShapeParser, abstract
 from jax2onnx.trace.frameworks.callables import argument_names
 from jax2onnx.trace.naming.paths import flatten_with_path, path_name
 
@@ -28,9 +29,9 @@ class InputSpec:
     """
 
     shape: tuple[int | str, ...]
-    dtype: Any = np.float32
+    dtype: np.dtype[Any]
 
-    def __init__(self, shape: Sequence[int | str], dtype: Any = np.float32) -> None:
+    def __init__(self, shape: Sequence[int | str], dtype: DTypeLike = np.float32) -> None:
         if isinstance(shape, str) or not isinstance(shape, Sequence):
             raise InputError(f"InputSpec: shape must be a sequence of dimensions, got {shape!r}")
         object.__setattr__(self, "shape", tuple(shape))
@@ -42,7 +43,13 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class Input:
-    """One leaf of the inputs: its name, the dtype at the graph's border, and what JAX traces."""
+    """One leaf of the inputs.
+
+    Attributes:
+        name: its name in the graph.
+        dtype: its dtype in the graph, which can be int64 where JAX traces int32.
+        aval: the shape and dtype that JAX traces.
+    """
 
     name: str
     dtype: np.dtype[Any]
@@ -50,7 +57,15 @@ class Input:
 
 
 def examples(inputs: Sequence[Any], double: bool) -> list[Any]:
-    """``inputs`` with random arrays in place of shapes; a named dimension is 2, the next 3..."""
+    """Return ``inputs`` with random arrays in place of shapes.
+
+    Args:
+        inputs: specifications, as ``to_onnx`` takes them.
+        double: whether a bare shape is float64.
+
+    Returns:
+        The same with arrays of values from -2 to 2; the first named dimension is 2, the next 3...
+    """
     rng, sizes = np.random.default_rng(0), dict[str, int]()
 
     def example(spec: Any) -> Any:
@@ -67,7 +82,7 @@ def examples(inputs: Sequence[Any], double: bool) -> list[Any]:
 
 
 def _is_spec(node: object) -> bool:
-    """Whether a node is one leaf; a NamedTuple is no shape but holds some."""
+    """Return whether a node of ``inputs`` is one specification; a NamedTuple is never a shape."""
     if isinstance(node, InputSpec | jax.ShapeDtypeStruct | np.ndarray | jax.Array | np.generic):
         return True
     if not isinstance(node, tuple | list) or hasattr(node, "_fields"):
@@ -79,11 +94,11 @@ def _is_dim(dim: object) -> bool:
     return dim is None or isinstance(dim, int | np.integer | str)
 
 
-def check_inputs(inputs: Any) -> None:
-    """Refuses what is no list of specifications, and a lone shape, which is easily given for one.
+def check_inputs(inputs: object) -> None:
+    """Check that ``inputs`` is a list of specifications, and not a lone shape.
 
     Raises:
-        InputError: in these cases.
+        InputError: it is not.
     """
     if isinstance(inputs, str | Mapping) or not isinstance(inputs, Sequence):
         raise InputError(f"inputs must be a list with one entry per argument, got {inputs!r}")
@@ -94,16 +109,16 @@ def check_inputs(inputs: Any) -> None:
         )
 
 
-def chosen_names(option: str, names: Sequence[Any], derived: Sequence[str]) -> list[str]:
-    """The names that the user chose.
+def chosen_names(option: str, names: Sequence[object], derived: Sequence[str]) -> list[str]:
+    """Return the names that the user chose.
 
     Args:
         option: the argument that they were given by, for errors.
-        names: what was given.
-        derived: the names without it.
+        names: the chosen names.
+        derived: the default names.
 
     Raises:
-        InputError: not as many as there are, or none, or one twice.
+        InputError: a wrong number of names, an empty name, or one name twice.
     """
     if isinstance(names, str) or not all(isinstance(n, str) and n for n in names):
         raise InputError(f"{option}={names!r}: give a list of names, none of them empty")
@@ -114,17 +129,27 @@ def chosen_names(option: str, names: Sequence[Any], derived: Sequence[str]) -> l
         )
     if len(set(names)) != len(names):
         raise InputError(f"{option}: names must differ from one another: {list(names)}")
-    return list(names)
+    return list(map(str, names))
 
 
 def flatten_inputs(
     fn: Callable[..., Any],
     inputs: Sequence[Any],
     names: Sequence[str] | None,
-    parse: Callable[[Sequence[int | str]], tuple[Dim, ...]],
+    parse: ShapeParser,
     double: bool,
 ) -> tuple[list[Input], tree_util.PyTreeDef]:
-    """The leaves of ``inputs`` with their names, and the tree that they came from.
+    """Flatten ``inputs``.
+
+    Args:
+        fn: the callable, whose arguments name the inputs.
+        inputs: one specification, or a pytree of them, for each positional argument.
+        names: names of the leaves that the user chose.
+        parse: turns a shape with named dimensions into one that JAX can trace.
+        double: whether a bare shape is float64.
+
+    Returns:
+        The leaves, and the structure of the pytree.
 
     Raises:
         InputError: a leaf that is no input specification, or a wrong number of names.
@@ -141,7 +166,7 @@ def flatten_inputs(
 def _input(
     name: str,
     spec: Any,
-    parse: Callable[[Sequence[int | str]], tuple[Dim, ...]],
+    parse: ShapeParser,
     double: bool,
 ) -> Input:
     if isinstance(spec, tuple | list):

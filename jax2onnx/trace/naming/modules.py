@@ -1,4 +1,4 @@
-"""Which module of the model an equation belongs to, told from the parameters that it consumes.
+"""Find the module of the model that an equation belongs to, by the parameters that it consumes.
 
 The jaxpr of a model does not name its modules, but its parameters bear their paths. An equation
 that consumes ``layers.1.attention.q.weight`` belongs to ``layers.1.attention.q``; what follows it
@@ -25,16 +25,16 @@ TRANSPARENT = frozenset(
         "transpose",
     )
 )
-"""Primitives that only bring a parameter into shape: their result still is that parameter."""
+"""Primitives that only change the shape or dtype of a parameter: their result is still named so."""
 
 
 def parent(path: str) -> str:
-    """``layers.1.attention`` for ``layers.1.attention.q``; ``""`` at the root."""
+    """Return ``layers.1.attention`` for ``layers.1.attention.q``, and ``""`` at the root."""
     return path.rpartition(".")[0]
 
 
 def common(modules: Sequence[str]) -> str:
-    """The innermost module that holds all of ``modules``."""
+    """Return the innermost module that contains all of ``modules``."""
     if len(modules) == 1:
         return modules[0]
     steps = [m.split(".") for m in modules]
@@ -47,18 +47,26 @@ def common(modules: Sequence[str]) -> str:
 
 
 class ModuleTracker:
-    """Follows parameters through the equations of one jaxpr, in their order."""
+    """Follows parameters through the equations of one jaxpr, in their order.
+
+    Args:
+        parameters: variables of the jaxpr that are parameters of the model, with their paths.
+    """
 
     def __init__(self, parameters: Iterable[tuple[core.Var, str]]) -> None:
         self._path = dict(parameters)
         self._last = ""
 
     def paths(self, variables: Iterable[core.Var | core.Literal]) -> list[str]:
-        """The parameter that each variable is, ``""`` where it is none."""
+        """Return the path of the parameter that each variable is, ``""`` where it is none."""
         return [self._path.get(v, "") if isinstance(v, core.Var) else "" for v in variables]
 
     def enter(self, eqn: core.JaxprEqn) -> tuple[str, bool]:
-        """The module of the next equation, and whether it consumes one of its parameters."""
+        """Return the module of ``eqn``, and whether the equation consumes one of its parameters.
+
+        Args:
+            eqn: the next equation of the jaxpr.
+        """
         paths = [p for p in self.paths(eqn.invars) if p]
         if not paths:
             return parent(self._last), False

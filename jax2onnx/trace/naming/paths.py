@@ -1,4 +1,4 @@
-"""The path of a leaf in a pytree, spelled as the user would: ``blocks.3.attn.qkv.weight``."""
+"""Spell the path of a leaf in a pytree as a user would: ``blocks.3.attn.qkv.weight``."""
 
 from __future__ import annotations
 
@@ -10,20 +10,26 @@ from typing import Any
 from jax import tree_util
 
 _HOLDERS = frozenset(("__self__", "_fun"))
-"""What Equinox's bound methods and transformed functions call the module that they hold."""
-
+"""Attributes of Equinox's bound methods and transformed functions that hold the module."""
 
 _SPECIAL = (("equinox.nn", "State"), ("flax.nnx", "Variable"), ("flax.core.meta", "AxisMetadata"))
-"""What holds arrays by keys that no user writes: modules and the names of classes in them."""
+"""Classes, by module and name, that hold arrays under keys that no user writes."""
 
 
 def flatten_with_path(
     tree: Any, is_leaf: Callable[[Any], bool] | None = None
 ) -> tuple[list[tuple[tuple[Any, ...], Any]], tree_util.PyTreeDef]:
-    """As JAX's, with the paths that users write.
+    """Flatten a pytree as JAX does, with the paths that users write.
 
-    What an Equinox ``State`` holds lies under the path of the layer that it is of; the ``value`` of
-    a Flax variable, or of a box with metadata around it, lies under the path of the variable.
+    An array in an Equinox ``State`` gets the path of its layer. The ``value`` of a Flax variable,
+    or of a box with metadata around it, gets the path of the variable.
+
+    Args:
+        tree: the pytree.
+        is_leaf: whether a node is a leaf, as in ``jax.tree_util.tree_flatten``.
+
+    Returns:
+        ``(key path, leaf)`` of each leaf, and the structure of the tree.
     """
     flat, treedef = tree_util.tree_flatten_with_path(tree, is_leaf)
     known = ((sys.modules.get(module), name) for module, name in _SPECIAL)
@@ -46,7 +52,7 @@ def _is_equinox(node: Any) -> bool:
 
 
 def _layer(state: Any, key: Any) -> Any:
-    """The layer and what of it, for the mark ``"Net.blocks[0].norm.batch_counter"``."""
+    """Return ``blocks.0.norm.counter`` for the marker ``"Net.blocks[0].norm.counter"``."""
     mark = list(state._state)[key.key]
     return (
         tree_util.GetAttrKey(".".join(re.findall(r"\w+", mark)[1:]))
@@ -56,7 +62,7 @@ def _layer(state: Any, key: Any) -> Any:
 
 
 def path_name(path: Sequence[Any]) -> str:
-    """Joins the keys of a JAX key path with dots, without steps from a wrapper to what it wraps."""
+    """Join the keys of a JAX key path with dots, leaving out steps into a wrapper."""
     return ".".join(step for step in map(_step, path) if step not in _HOLDERS)
 
 

@@ -1,7 +1,8 @@
-"""Arrays that a callable reaches without being handed them, by the path that a user would write.
+"""Names for arrays that a callable reaches through closures, globals and attributes.
 
-JAX makes constants of what a lambda, ``jax.vmap(module)`` or a method finds in closures, globals
-and attributes. Each constant is the very array that the callable holds, and so gets its name back.
+JAX makes constants of the arrays that a lambda, ``jax.vmap(module)`` or a method finds there. Such
+a constant is the same object as the array that the callable holds, so a walk over the callable
+finds the path that a user would write for it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
@@ -17,6 +18,7 @@ import numpy as np
 from jax import tree_util
 from jax.extend import core
 
+from jax2onnx.trace.jaxprs import nested_jaxprs
 from jax2onnx.trace.naming.paths import flatten_with_path, path_name
 
 _LIBRARIES = frozenset(("jax", "jaxlib", "flax", "equinox", "numpy"))
@@ -24,60 +26,63 @@ _LIBRARIES = frozenset(("jax", "jaxlib", "flax", "equinox", "numpy"))
 _PLAIN = (types.FunctionType, types.MethodType, functools.partial)
 
 Path = tuple[str, ...]
-Held = Iterable[tuple[Path, Any]]
+Array = Any
+"""A ``jax.Array`` or a ``numpy.ndarray``."""
+
+ModuleArrays = Callable[[Any], Iterable[tuple[Path, Array]] | None]
+"""Gives the named arrays of a framework's module, which is no pytree; None for anything else."""
 
 
 class _Variable(str):
-    """A step that is the name of a variable."""
+    """A step of a path that is the name of a variable."""
 
     __slots__ = ()
 
 
-def identity(array: Any) -> object:
-    """Equal for two references to one array: JAX hands numpy's on as views."""
+def identity(array: Array) -> object:
+    """Return a key that is equal for two references to one array.
+
+    JAX hands numpy arrays on as views, so theirs is made of the address and the layout.
+    """
     if isinstance(array, np.ndarray):
         return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype
     return id(array)
 
 
-def constants(jaxpr: core.Jaxpr, consts: Sequence[Any]) -> Iterator[Any]:
-    """The floating-point arrays among the constants of a jaxpr and of all that are nested in it.
+def constants(closed: core.ClosedJaxpr) -> Iterator[Array]:
+    """Yield the floating-point arrays among the constants of a jaxpr and of those nested in it.
 
-    Integers and booleans are left out: lowering takes a constant index or mask as what it is.
+    Integers and booleans are left out, since lowering folds constant indices and masks.
     """
-    for const in consts:
+    for const in closed.consts:
         floating = not isinstance(const, jax.core.Tracer) and np.size(const) > 1
         if floating and jax.numpy.issubdtype(const.dtype, np.floating):
             yield const
-    for eqn in jaxpr.eqns:
-        for param in eqn.params.values():
-            for inner in param if isinstance(param, tuple) else (param,):
-                if isinstance(inner, core.ClosedJaxpr):
-                    yield from constants(inner.jaxpr, inner.consts)
-                elif isinstance(inner, core.Jaxpr):
-                    yield from constants(inner, ())
+    for eqn in closed.jaxpr.eqns:
+        for inner in nested_jaxprs(eqn):
+            yield from constants(inner)
 
 
 def named(
-    fn: Any, arrays: Iterable[Any], split: Callable[[Any], Held | None]
-) -> list[tuple[str, Any]]:
-    """Those of ``arrays`` that ``fn`` reaches, with their names.
+    fn: object, arrays: Iterable[Array], module_arrays: ModuleArrays
+) -> list[tuple[str, Array]]:
+    """Return those of ``arrays`` that ``fn`` reaches, each with its path.
 
-    A module that alone is reached lends no name: ``lambda x: model(x)`` names its arrays as
-    ``model`` does.
+    If all of them are in one module, its name is left out: ``lambda x: model(x)`` names the arrays
+    as ``model`` does.
 
     Args:
         fn: the callable.
         arrays: constants of its trace.
-        split: the named arrays of a framework's module, which is no pytree.
+        module_arrays: gives the named arrays of a framework's module.
     """
     wanted = {identity(a): a for a in arrays}
     if not wanted:
         return []
     found: dict[object, Path] = {}
-    for path, array in _walk(fn, (), split, {}):
+    for path, array in _walk(fn, (), module_arrays, {}):
         key = identity(array)
-        if key not in wanted and array.dtype == np.float64:  # of which JAX traces a copy
+        if key not in wanted and array.dtype == np.float64:  # JAX traces a float32 copy of it
             key = next(
                 (k for k, a in wanted.items() if k not in found and _narrowed(array, a)), key
             )
@@ -89,7 +94,8 @@ def named(
     return [(".".join(found[key][skip:]), array) for key, array in wanted.items() if found.get(key)]
 
 
-def _narrowed(array: Any, const: Any) -> bool:
+def _narrowed(array: Array, const: Array) -> bool:
+    """Return whether ``const`` is ``array``, a float64 one, in float32."""
     return bool(
         array.shape == const.shape
         and const.dtype == np.float32
@@ -98,31 +104,32 @@ def _narrowed(array: Any, const: Any) -> bool:
 
 
 def _walk(
-    obj: Any, path: Path, split: Callable[[Any], Held | None], seen: dict[int, Any]
-) -> Iterator[tuple[Path, Any]]:
-    """All arrays below ``obj``, the nearest name first."""
+    obj: object, path: Path, module_arrays: ModuleArrays, seen: dict[int, object]
+) -> Iterator[tuple[Path, Array]]:
+    """Yield all arrays below ``obj`` with their paths; ``seen`` are the objects visited, by id."""
     if isinstance(obj, jax.Array | np.ndarray):
         yield path, obj
         return
     if id(obj) in seen or isinstance(obj, type | types.ModuleType | str | int | float):
         return
-    seen[id(obj)] = obj  # which keeps it, and thereby its id
-    for step, inner in _inside(obj, split):
-        yield from _walk(inner, (*path, *step), split, seen)
+    seen[id(obj)] = obj  # keeps the object alive, so that its id stays its own
+    for step, inner in _contents(obj, module_arrays):
+        yield from _walk(inner, (*path, *step), module_arrays, seen)
 
 
-def _inside(obj: Any, split: Callable[[Any], Held | None]) -> Iterator[tuple[Path, Any]]:
-    """What an object holds, and the steps that lead there; functions and wrappers are no steps."""
+def _contents(obj: Any, module_arrays: ModuleArrays) -> Iterator[tuple[Path, object]]:
+    """Yield what an object holds, with the steps to it; functions and wrappers are no steps."""
     if callable(obj) and not isinstance(obj, types.FunctionType):
         yield (), type(obj).__call__
     for wrapped in ("__wrapped__", "__self__", "__func__"):
         if hasattr(obj, wrapped):
             yield (), getattr(obj, wrapped)
-    module = split(obj)
+    module = module_arrays(obj)
     yield from _parts(obj) if module is None else module
 
 
-def _parts(obj: Any) -> Iterator[tuple[Path, Any]]:
+def _parts(obj: Any) -> Iterator[tuple[Path, object]]:
+    """Yield what an object that is no framework's module holds, with the steps to it."""
     if isinstance(obj, types.FunctionType):
         for name, value in _variables(obj):
             yield () if isinstance(value, _PLAIN) else (_Variable(name),), value
@@ -142,8 +149,8 @@ def _parts(obj: Any) -> Iterator[tuple[Path, Any]]:
         yield from (((path_name(path),) if path else (), inner) for path, inner in flat)
 
 
-def _variables(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
-    """The closure of a function and, unless it is a library's, the globals that it names."""
+def _variables(function: types.FunctionType) -> Iterator[tuple[str, object]]:
+    """Yield the closure of a function and, unless it is a library's, the globals that it names."""
     library = str(function.__globals__.get("__name__")).partition(".")[0] in _LIBRARIES
     if library and hasattr(function, "__wrapped__"):
         return

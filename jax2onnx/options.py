@@ -1,0 +1,202 @@
+"""The options of ``to_onnx``: name, type, default and documentation of each, in one place.
+
+To add an option, add a field to ``Options`` and read it (``options["name"]``) where it matters.
+Nothing else lists options. Type checkers read ``Options`` through ``Unpack``. The decorator
+``with_options`` puts its fields into the signature and the docstring of ``to_onnx``, which hands
+all of them to ``trace``, ``lower`` and ``rewrite``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+import onnx_ir as ir
+
+from jax2onnx.errors import InputError
+
+Preference: TypeAlias = Literal["speed", "readable"]
+"""Which of two graphs that compute the same is the better one."""
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Option(NamedTuple):
+    """The default value of an option, and its text in the docstring of ``to_onnx``."""
+
+    default: Any
+    text: str
+
+
+class Options(TypedDict, total=False):
+    """Keyword options of ``to_onnx``; one that is not given has its default."""
+
+    enable_double_precision: Annotated[
+        bool,
+        Option(
+            False,
+            "trace with 64-bit types. Without it, JAX computes with 32 bits: an example array of "
+            "float64 makes a float32 input, and an ``InputSpec`` of float64 is an error.",
+        ),
+    ]
+    input_names: Annotated[
+        Sequence[str] | None,
+        Option(None, "names of the graph's inputs, in pytree order; by default the arguments'."),
+    ]
+    output_names: Annotated[
+        Sequence[str] | None,
+        Option(None, "names of its outputs; by default ``output``, or ``output_0``, ``output_1``."),
+    ]
+    inputs_as_nchw: Annotated[
+        Sequence[int | str],
+        Option(
+            (),
+            "inputs, by name or index, that are (N, C, H, W) in the graph where ``fn`` takes "
+            "(N, H, W, C); ``inputs`` gives the shapes that ``fn`` takes.",
+        ),
+    ]
+    outputs_as_nchw: Annotated[Sequence[int | str], Option((), "likewise for outputs.")]
+    constraints: Annotated[
+        Sequence[str],
+        Option((), 'what JAX may assume of symbolic dimensions, such as ``"T <= 512"``.'),
+    ]
+    parameters: Annotated[
+        Mapping[str, ir.TensorProtocol] | None,
+        Option(
+            None,
+            "tensors of abstract parameters (leaves that are ``jax.ShapeDtypeStruct``), by path. "
+            "The data of an ``onnx_ir.ExternalTensor`` stay in their file.",
+        ),
+    ]
+    call_sites: Annotated[
+        bool,
+        Option(
+            False,
+            "write on each node the line of the model that it comes from, as metadata "
+            "``pkg.jax2onnx.call_site`` (``model.py:42:8 (Block.__call__)``).",
+        ),
+    ]
+    target: Annotated[
+        str,
+        Option(
+            "cpu",
+            'the runtime that must have a kernel for every node; ``"cpu"`` is ONNX Runtime\'s CPU '
+            "execution provider.",
+        ),
+    ]
+    prefer: Annotated[
+        Preference,
+        Option(
+            "speed",
+            '``"readable"`` also fuses into operators that ONNX Runtime computes more slowly than '
+            "their decompositions, such as Swish and GroupNormalization.",
+        ),
+    ]
+    fold_batch_norm: Annotated[
+        bool,
+        Option(
+            False,
+            "multiply batch norms into the weights of the convolutions in front of them, which "
+            "then differ from the model's. ONNX Runtime does so itself when it loads a model.",
+        ),
+    ]
+    external_data: Annotated[
+        bool | str | None,
+        Option(
+            None,
+            "for ``output_path``: False writes a single file that needs no other, as browsers want "
+            "it; True, or the name of a file, puts the weights into a safetensors file beside it. "
+            "By default the weights are in the model as long as it stays below 2 GiB, the limit "
+            "of ONNX files.",
+        ),
+    ]
+
+
+class _Field(NamedTuple):
+    type: Any
+    default: Any
+    text: str
+
+
+@functools.cache
+def _fields() -> Mapping[str, _Field]:
+    fields = {}
+    for name, hint in get_type_hints(Options, include_extras=True).items():
+        kind, option = get_args(hint)
+        fields[name] = _Field(kind, option.default, option.text)
+    return fields
+
+
+def with_defaults(options: Options) -> Options:
+    """Return ``options`` with the default of every option that it does not give."""
+    complete: Any = {name: field.default for name, field in _fields().items()}
+    complete.update(options)
+    filled: Options = complete
+    return filled
+
+
+def check_options(options: Mapping[str, object], function: str) -> None:
+    """Check that every option exists and, where it has a list of choices, is one of these.
+
+    Args:
+        options: keyword arguments of ``function``.
+        function: its name, for errors.
+
+    Raises:
+        TypeError: an option that does not exist.
+        InputError: a value that is not among the choices of its option.
+    """
+    for name, value in options.items():
+        if name not in _fields():
+            near = difflib.get_close_matches(name, _fields(), 1)
+            hint = f". Did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
+        kind = _fields()[name].type
+        if get_origin(kind) is Literal and value not in get_args(kind):
+            choices = " or ".join(map(repr, get_args(kind)))
+            raise InputError(f"{name}={value!r}: choose {choices}")
+
+
+def with_options(function: Function) -> Function:
+    """Put every option into the signature and the docstring of ``function``.
+
+    ``function`` takes ``**options``, and its docstring has a line ``{options}`` in ``Args:``.
+    """
+    signature = inspect.signature(function)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    options = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type
+        )
+        for name, field in _fields().items()
+    ]
+    described: Any = function
+    described.__signature__ = signature.replace(parameters=[*own, *options])
+    entries = (
+        textwrap.fill(
+            f"{name}: {field.text}",
+            100,
+            initial_indent=" " * 8,
+            subsequent_indent=" " * 12,
+            break_on_hyphens=False,
+        )
+        for name, field in _fields().items()
+    )
+    if function.__doc__:
+        function.__doc__ = function.__doc__.replace("        {options}", "\n".join(entries))
+    return function

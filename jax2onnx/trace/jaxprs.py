@@ -1,0 +1,127 @@
+"""Jaxprs: which ones an equation holds, which equations only call another, and source lines.
+
+This is the only module that knows the params under which JAX's primitives keep their jaxprs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.extend import core, source_info_util
+from jax.extend.core import primitives
+from jax.interpreters import partial_eval
+
+from jax2onnx import jax_internals
+from jax2onnx.marks import Mark
+
+_JAX_FOLDER = str(Path(jax.__file__).parent)
+
+CALLS: Mapping[core.Primitive, str] = {
+    primitives.jit_p: "jaxpr",
+    primitives.custom_jvp_call_p: "call_jaxpr",
+    primitives.custom_vjp_call_p: "call_jaxpr",
+    jax_internals.linear_call_p: "callee",
+    jax_internals.custom_vmap_p: "call",
+    primitives.closed_call_p: "call_jaxpr",
+    jax_internals.composite_p: "jaxpr",
+    primitives.remat_p: "jaxpr",
+}
+"""Primitives that do nothing but call a jaxpr on their operands, and the param that holds it."""
+
+
+def aval_of(variable: core.Var | core.Literal) -> jax.core.ShapedArray:
+    """Return the abstract value of a variable; in what this package traces, all are arrays."""
+    aval: Any = variable.aval
+    array: jax.core.ShapedArray = aval
+    return array
+
+
+def close(jaxpr: core.Jaxpr | core.ClosedJaxpr) -> core.ClosedJaxpr:
+    """Return ``jaxpr`` as a closed jaxpr; an open one must have no constants."""
+    return jaxpr if isinstance(jaxpr, core.ClosedJaxpr) else core.ClosedJaxpr(jaxpr, ())
+
+
+def called_jaxpr(eqn: core.JaxprEqn) -> core.ClosedJaxpr | None:
+    """Return the jaxpr that ``eqn`` calls on its operands, or None if it is not a mere call."""
+    param = CALLS.get(eqn.primitive)
+    return None if param is None else close(eqn.params[param])
+
+
+def nested_jaxprs(eqn: core.JaxprEqn) -> Iterator[core.ClosedJaxpr]:
+    """Yield the jaxprs in the params of ``eqn``: callees, branches and bodies of loops.
+
+    Of the branches of ``jax.lax.platform_dependent`` only the CPU's is lowered, and yielded.
+    """
+    platforms = eqn.params.get("branches_platforms")
+    if platforms:
+        yield close(eqn.params["branches"][branch_on_cpu(platforms)])
+    else:
+        yield from _jaxprs_in(eqn.params.values())
+
+
+def _jaxprs_in(params: Iterable[object]) -> Iterator[core.ClosedJaxpr]:
+    for param in params:
+        if isinstance(param, core.Jaxpr | core.ClosedJaxpr):
+            yield close(param)
+        elif isinstance(param, tuple | list):
+            yield from _jaxprs_in(param)
+
+
+def branch_on_cpu(platforms: Sequence[Sequence[str] | None]) -> int:
+    """Return the branch of ``jax.lax.platform_dependent`` that runs on the CPU.
+
+    Args:
+        platforms: the names of the platforms of each branch; None for the default branch.
+    """
+    cpu = [i for i, names in enumerate(platforms) if names is not None and "cpu" in names]
+    return cpu[0] if cpu else list(platforms).index(None)
+
+
+def without_dead_equations(jaxpr: core.Jaxpr) -> core.Jaxpr:
+    """Return ``jaxpr`` without the equations whose results are not used; its inputs stay.
+
+    A marked call (``@onnx_function``) keeps all of its results, whichever are used, so that all
+    calls of one function can share one ONNX function.
+    """
+    needed = {v for v in jaxpr.outvars if isinstance(v, core.Var)}
+    kept: list[core.JaxprEqn] = []
+    for eqn in reversed(jaxpr.eqns):
+        used = [v in needed for v in eqn.outvars]
+        if not any(used) and not eqn.effects:
+            continue
+        rule = partial_eval.dce_rules.get(eqn.primitive)
+        if eqn.primitive is primitives.jit_p and Mark.parse(eqn.params["name"]):
+            used = [True] * len(used)
+            # A random key that the call does not use cannot be an input of the graph.
+            rule = rule if any(map(_is_key, eqn.invars)) else None
+        live = rule(used, eqn)[1] if rule else eqn
+        if live is not None:
+            kept.append(live)
+            needed.update(v for v in live.invars if isinstance(v, core.Var))
+    pruned: core.Jaxpr = jaxpr.replace(eqns=kept[::-1])
+    return pruned
+
+
+def _is_key(variable: core.Var | core.Literal) -> bool:
+    return bool(jax.numpy.issubdtype(aval_of(variable).dtype, jax.dtypes.prng_key))
+
+
+def source_line(eqn: core.JaxprEqn) -> str:
+    """Return the user's line that ``eqn`` comes from, as ``file:line:column (function)``."""
+    return str(source_info_util.summarize(eqn.source_info))
+
+
+def call_site(jaxpr: core.Jaxpr, eqn: core.JaxprEqn) -> str:
+    """Return the user's line that ``eqn`` of ``jaxpr`` comes from; "" where it is unknown.
+
+    It is unknown in a function of JAX's own, whose jaxpr is cached with the lines of its first
+    caller. The file is named without its folder, which differs between machines.
+    """
+    if _JAX_FOLDER in (jaxpr.debug_info.func_src_info or ""):
+        return ""
+    line = source_line(eqn)
+    return "" if line == "unknown" else re.sub(r"^.*[/\\]", "", line)
