@@ -1,1 +1,1 @@
-"""Small models, each converted and compared with JAX; `python -m examples.mlp` runs one."""
+"""Small models, each converted and compared with JAX; ``python -m examples.mlp`` runs one."""

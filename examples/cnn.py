@@ -1,6 +1,6 @@
 """An image classifier in Equinox, Flax NNX and Flax Linen.
 
-Flax holds images as (N, H, W, C), ONNX as (N, C, H, W): the graph takes the latter, and there is no
+Flax stores images as (N, H, W, C), and ONNX as (N, C, H, W). The graph takes the latter, and has no
 Transpose between its layers.
 """
 
@@ -23,7 +23,7 @@ NHWC = NCHW.transpose(0, 2, 3, 1)
 
 
 class EquinoxCNN(eqx.Module):
-    """One image at a time, channels first."""
+    """A classifier of one image with channels first."""
 
     layers: list[eqx.nn.Conv2d]
     pool: eqx.nn.MaxPool2d
@@ -46,7 +46,7 @@ class EquinoxCNN(eqx.Module):
 
 
 class NnxCNN(nnx.Module):
-    """With batch norm, which `eval` sets to its running statistics."""
+    """A classifier with batch norm, which ``eval`` switches to its running statistics."""
 
     def __init__(self, rngs: nnx.Rngs) -> None:
         self.conv1 = nnx.Conv(3, 8, (3, 3), rngs=rngs)
@@ -62,7 +62,7 @@ class NnxCNN(nnx.Module):
 
 
 class LinenCNN(nn.Module):
-    """As the Flax documentation has it."""
+    """A classifier as the documentation of Flax writes it."""
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -73,7 +73,7 @@ class LinenCNN(nn.Module):
 
 
 def main(folder: Path) -> None:
-    """Exports all three, for batches of any size."""
+    """Export all three for batches of any size."""
     in_equinox = export(
         folder, "cnn_equinox", jax.vmap(EquinoxCNN(KEY)), [("B", 3, 28, 28)], [NCHW]
     )

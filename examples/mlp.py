@@ -17,7 +17,7 @@ X = np.random.default_rng(0).standard_normal((5, 30), dtype=np.float32)
 
 
 class EquinoxMLP(eqx.Module):
-    """Equinox writes a model for one row; `jax.vmap` makes it one for a batch."""
+    """A model of one row, as usual in Equinox; ``jax.vmap`` maps it over a batch."""
 
     hidden: eqx.nn.Linear
     norm: eqx.nn.LayerNorm
@@ -35,7 +35,7 @@ class EquinoxMLP(eqx.Module):
 
 
 class NnxMLP(nnx.Module):
-    """Flax NNX: a model holds its state; `eval` turns dropout off."""
+    """A model that holds its state, as usual in Flax NNX; ``eval`` turns dropout off."""
 
     def __init__(self, rngs: nnx.Rngs) -> None:
         self.hidden = nnx.Linear(30, 20, rngs=rngs)
@@ -49,7 +49,7 @@ class NnxMLP(nnx.Module):
 
 
 class LinenMLP(nn.Module):
-    """Flax Linen: a module and, apart from it, its variables."""
+    """A module that is separate from its variables, as usual in Flax Linen."""
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -59,7 +59,7 @@ class LinenMLP(nn.Module):
 
 
 def main(folder: Path) -> None:
-    """Exports all three, for batches of any size."""
+    """Export all three for batches of any size."""
     inputs = [("B", 30)]
     export(folder, "mlp_equinox", jax.vmap(EquinoxMLP(KEY)), inputs, [X])
 

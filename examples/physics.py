@@ -1,8 +1,8 @@
-"""Charged particles on a ring: a time loop with scatter, gather, a transform and a `while`.
+"""Charged particles on a ring: a ``while`` loop with scatter, gather and a Fourier transform.
 
-Each step spreads the charge of the particles over a grid (scatter), solves for the field by a
-Fourier transform, reads the field at the particles (gather) and pushes them. It goes on until the
-field's energy has fallen to a fraction, or the number of steps is reached.
+Each step spreads the charge of the particles over a grid (scatter), solves for the field with a
+Fourier transform, reads the field at the particles (gather) and moves them. The loop ends when the
+energy of the field has fallen to a fraction of its first value, or after a number of steps.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ CELLS, STEP = 32, 0.05
 
 
 class Particles(NamedTuple):
-    """Positions in cells, from 0 to `CELLS`, and velocities."""
+    """Positions in cells, from 0 to ``CELLS``, and velocities."""
 
     position: Any
     velocity: Any
 
 
 def field(particles: Particles) -> jax.Array:
-    """The electric field in each cell."""
+    """Return the electric field in each cell."""
     left = jnp.floor(particles.position)
     share = particles.position - left
     cell = left.astype(jnp.int32) % CELLS
@@ -39,14 +39,14 @@ def field(particles: Particles) -> jax.Array:
 
 
 def push(particles: Particles, force: jax.Array) -> Particles:
-    """One step in time."""
+    """Return the particles after one step in time."""
     cell = particles.position.astype(jnp.int32) % CELLS
     velocity = particles.velocity - STEP * force[cell]
     return Particles((particles.position + STEP * velocity) % CELLS, velocity)
 
 
 def simulate(particles: Particles, steps: jax.Array) -> dict[str, jax.Array | Particles]:
-    """Runs for ``steps`` steps, or until the field has all but vanished."""
+    """Run for ``steps`` steps, or until the field has almost vanished."""
     first = jnp.sum(field(particles) ** 2)
 
     def going(state: tuple[jax.Array, jax.Array, Particles]) -> jax.Array:
@@ -66,7 +66,7 @@ def simulate(particles: Particles, steps: jax.Array) -> dict[str, jax.Array | Pa
 
 
 def main(folder: Path) -> None:
-    """Exports the simulation for any number of particles; how long it runs is an input."""
+    """Export the simulation for any number of particles, with the number of steps as an input."""
     rng = np.random.default_rng(0)
     particles = Particles(
         rng.uniform(0, CELLS, 200).astype(np.float32), rng.standard_normal(200).astype(np.float32)

@@ -1,7 +1,7 @@
-"""The actor of reinforcement learning: observations in, an action out.
+"""A policy of reinforcement learning, which maps observations to an action.
 
-Observations are a dictionary. Whether the policy explores is an input of the graph, and so is what
-makes an action random: whoever runs the graph can repeat it.
+The observations are a dictionary. A flag that decides whether the policy explores is an input of the
+graph. So is the noise that makes an action random, so that whoever runs the graph can repeat it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ACTIONS = 6
 
 
 class Action(NamedTuple):
-    """What to do, in (-1, 1), and how good the critic thinks the state is."""
+    """An action, in (-1, 1), and the value that the critic gives to the state."""
 
     action: jax.Array
     value: jax.Array
@@ -48,7 +48,7 @@ class Policy(nn.Module):
 
 
 def main(folder: Path) -> None:
-    """Exports the policy for any number of environments."""
+    """Export the policy for any number of environments."""
     rng = np.random.default_rng(0)
     observation = {
         "joints": rng.standard_normal((3, 12), dtype=np.float32),

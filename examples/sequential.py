@@ -1,4 +1,4 @@
-"""Layers in a list: `Sequential` of each library. Parameters bear the position of their layer."""
+"""``Sequential`` of each library; parameters are named by the position of their layer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ X = np.random.default_rng(0).standard_normal((5, 16), dtype=np.float32)
 
 
 def main(folder: Path) -> None:
-    """Exports all three, for batches of any size."""
+    """Export all three for batches of any size."""
     inputs = [("B", 16)]
     keys = jax.random.split(jax.random.key(0), 2)
     in_equinox = eqx.nn.Sequential(

@@ -1,4 +1,4 @@
-"""What every example does with its model: write it, run it, compare it with JAX."""
+"""Write a model, run it, and compare it with JAX: the part that all examples share."""
 
 from __future__ import annotations
 
@@ -23,16 +23,19 @@ def export(
     atol: float = 1e-5,
     **options: Any,
 ) -> onnx.ModelProto:
-    """Writes ``folder/name.onnx`` and says what is in it.
+    """Write ``folder/name.onnx``, compare it with JAX, and print its operators.
 
     Args:
-        folder: where to write.
-        name: of the file and the graph.
-        fn: the model.
-        inputs: what it takes, as for `jax2onnx.to_onnx`.
-        arrays: an example of it, on which JAX and ONNX Runtime have to agree.
-        atol: how far their results may lie apart.
-        options: passed to `jax2onnx.to_onnx`.
+        folder: The folder to write to.
+        name: The name of the file and of the graph.
+        fn: The model.
+        inputs: The specifications of its arguments, as for ``jax2onnx.to_onnx``.
+        arrays: Example arguments, on which JAX and ONNX Runtime have to agree.
+        atol: The absolute tolerance of the comparison.
+        **options: Further options of ``jax2onnx.to_onnx``.
+
+    Returns:
+        The model that was written.
     """
     path = to_onnx(
         fn,
@@ -53,7 +56,7 @@ def export(
 
 
 def run(main: Callable[[Path], None]) -> None:
-    """Runs an example in the folder that the command line names, or in one that is removed."""
+    """Run an example in the folder that the command line names, or in a temporary one."""
     if len(sys.argv) > 1:
         main(Path(sys.argv[1]))
         return

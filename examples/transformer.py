@@ -1,4 +1,4 @@
-"""A small decoder: its blocks are one ONNX function, and the batch and the length stay open."""
+"""A small decoder whose blocks share one ONNX function; batch and length stay open."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WIDTH, HEADS, LAYERS, WORDS, CONTEXT = 64, 4, 3, 100, 32
 
 @onnx_function
 class Block(nnx.Module):
-    """Attention and a perceptron, each added to what comes in."""
+    """Attention and a perceptron, each with a residual connection."""
 
     def __init__(self, rngs: nnx.Rngs) -> None:
         self.norm1 = nnx.LayerNorm(WIDTH, rngs=rngs)
@@ -38,7 +38,7 @@ class Block(nnx.Module):
 
 
 class Decoder(nnx.Module):
-    """From the numbers of words to the logits of each next one."""
+    """A map from token ids to the logits of each next token."""
 
     def __init__(self, rngs: nnx.Rngs) -> None:
         self.words = nnx.Embed(WORDS, WIDTH, rngs=rngs)
@@ -55,7 +55,7 @@ class Decoder(nnx.Module):
 
 
 def main(folder: Path) -> None:
-    """Exports the decoder and looks at its functions."""
+    """Export the decoder and check its functions."""
     words = np.random.default_rng(0).integers(0, WORDS, (2, 7), dtype=np.int32)
     model = export(
         folder,

@@ -29,7 +29,7 @@ FENCE = re.compile(
     r"^```python(?: title=\"([^\"]+)\")?\n(.*?)^```\n(?:\n+```text\n(.*?)^```$)?",
     re.DOTALL | re.MULTILINE,
 )
-CODE = re.compile(r"^```.*?^```$|^(?: {4}|\t).*$|`[^`\n]*`", re.DOTALL | re.MULTILINE)
+CODE = re.compile(r"^```.*?^```$|^(?: {4}|\t)[^\n]*$|`[^`\n]*`", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"")
 
 
