@@ -1,7 +1,7 @@
 """A policy of reinforcement learning, which maps observations to an action.
 
 The observations are a dictionary. A flag that decides whether the policy explores is an input of
-the graph. So is the noise that makes an action random, so that whoever runs the graph can repeat it.
+the graph. So is the noise that makes an action random, so that a run can be repeated.
 """
 
 from __future__ import annotations
