@@ -1,0 +1,159 @@
+"""The command: ``python -m tools.mutants --sample 200 --seed 0``."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tools.mutants import journal, processes, suites
+from tools.mutants.journal import Equivalent, Journal, Row
+from tools.mutants.mutators import Mutant, mutants, mutated
+
+ROOT = Path(__file__).resolve().parents[2]
+PATHS = ("jax2onnx/lower/rules", "jax2onnx/rewrite", "exporters/parity/compare.py")
+DOCUMENT = "docs/coverage/mutants.md"
+JOURNAL = "dist/mutants.jsonl"
+WANTED = 90.0
+"""The share of mutants, in percent, that the tests have to kill."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a sample, and return 1 when less than 90% of it is killed."""
+    options = _parser().parse_args(arguments)
+    root: Path = options.root.resolve()
+    everything = _all(root, options.paths)
+    chosen = sample(everything, options.sample, options.seed)
+    if options.list:
+        for mutant in chosen:
+            print(f"{mutant.key} {mutant.file}:{mutant.first}: {mutant.text}")
+        return 0
+    kept, known = Journal(options.journal or root / JOURNAL), journal.equivalents()
+    todo = [m for m in chosen if options.afresh or m.key not in kept.rows]
+    if options.survivors:
+        todo = _survivors(chosen, kept, known)
+    if options.keys:
+        todo = [m for m in everything if m.key in options.keys]
+    if todo:
+        _run(root, todo, kept, options.grace)
+    rows = [kept.rows[m.key] for m in chosen if m.key in kept.rows]
+    killed, equivalent, survived = journal.classify(rows, known)
+    percent = journal.share(len(killed), len(survived))
+    for row in survived:
+        print(f"survived {row.key} {row.file}:{row.line}: {row.text}")
+    for entry in journal.stale(everything, known) if tuple(options.paths) == PATHS else ():
+        print(f"equivalents.toml: no mutant of {entry.file} is {entry.before} -> {entry.after}")
+    print(
+        f"{len(rows)} mutants: {len(killed)} killed, {len(equivalent)} equivalent, "
+        f"{len(survived)} survived; {percent:.1f}% killed of those that differ."
+    )
+    if options.document:
+        paths = "" if tuple(options.paths) == PATHS else f" --paths {' '.join(options.paths)}"
+        command = f"python -m tools.mutants{paths} --sample {options.sample} --seed {options.seed}"
+        text = journal.render(rows, known, command, len(everything))
+        (root / DOCUMENT).write_text(text, "utf-8")
+    return 0 if percent >= WANTED else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.mutants", description=__doc__)
+    add = parser.add_argument
+    add("--paths", nargs="+", default=PATHS, help="files and folders to mutate")
+    add("--sample", type=int, default=200, help="how many mutants; 0 for all")
+    add("--seed", type=int, default=0, help="which sample of that size")
+    add("--journal", type=Path, help=f"the file that keeps outcomes; by default {JOURNAL}")
+    add("--afresh", action="store_true", help="also run those that the journal has")
+    add("--survivors", action="store_true", help="run only those that survived")
+    add("--keys", nargs="+", help="run only these mutants, in the sample or not")
+    add("--list", action="store_true", help="show the sample and run nothing")
+    add("--document", action="store_true", help=f"write {DOCUMENT}")
+    add("--root", type=Path, default=ROOT, help="the repository that the paths lie in")
+    add("--grace", type=int, default=20, help="seconds beyond three times what the tests take")
+    return parser
+
+
+def sample(mutants: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
+    """Return ``count`` mutants (0: all) in the order of their files.
+
+    A mutant's rank depends on its key and the seed alone: an edit elsewhere leaves it in the
+    sample, and a larger sample contains the smaller one.
+    """
+
+    def rank(mutant: Mutant) -> str:
+        return hashlib.sha256(f"{seed}:{mutant.key}".encode()).hexdigest()
+
+    chosen = sorted(mutants, key=rank)[: count or None]
+    return sorted(chosen, key=lambda m: (m.file, m.number))
+
+
+def _survivors(
+    chosen: Sequence[Mutant], kept: Journal, known: Sequence[Equivalent]
+) -> list[Mutant]:
+    """The mutants that survived when they were last run, without those known to be equivalent."""
+    left = {key for key, row in kept.rows.items() if row.outcome == "survived"}
+    return [m for m in chosen if m.key in left and not any(e.matches(m) for e in known)]
+
+
+def _all(root: Path, paths: Sequence[str]) -> list[Mutant]:
+    """Every mutant of the files at and below ``paths``, tests excepted."""
+    files = set()
+    for path in paths:
+        target = root / path
+        if not target.exists():
+            raise SystemExit(f"there is no {path} in the repository.")
+        files |= {target} if target.is_file() else set(target.rglob("*.py"))
+    names = sorted(f.relative_to(root).as_posix() for f in files if not f.stem.endswith("_test"))
+    return [m for name in names for m in mutants(name, (root / name).read_text("utf-8"))]
+
+
+def _run(root: Path, todo: Sequence[Mutant], kept: Journal, grace: int) -> None:
+    """Run each mutant and enter what came of it."""
+    table = suites.load()
+    tests = {m.file: suites.suite_of(m.file, root, table) for m in todo}
+    processes.preload()
+    before: dict[str, processes.Baseline] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Path(folder)
+        for number, m in enumerate(todo, 1):
+            own = tests[m.file]
+            if m.file not in before:
+                before[m.file] = processes.baseline(root / m.file, own, cache)
+            row = _judge(root, m, own, before[m.file], cache, grace)
+            kept.add(row)
+            place = f"{row.file}:{row.line}"
+            print(f"[{number}/{len(todo)}] {row.outcome} {place}: {row.text}", flush=True)
+
+
+def _judge(
+    root: Path,
+    mutant: Mutant,
+    tests: Sequence[str],
+    before: processes.Baseline,
+    cache: Path,
+    grace: int,
+) -> Row:
+    """Run a mutant's tests and return what came of it."""
+    file = root / mutant.file
+    tree = mutated(file.read_text("utf-8"), mutant.number)
+    code = compile(tree, str(file), "exec", dont_inherit=True)
+    module = ".".join(Path(mutant.file).with_suffix("").parts).removesuffix(".__init__")
+    order = before.order(mutant.first, mutant.last)
+    limit = 3 * before.seconds + grace
+    ended = processes.run_mutant(module, file, code, tests, order, cache, limit)
+    if ended.code == 0 and not ended.report.get("loaded"):
+        raise SystemExit(f"{', '.join(tests)} never import {mutant.file}; correct suites.toml.")
+    outcome = "killed"
+    if ended.code is None:
+        outcome = "timeout"
+    elif ended.code == 0:
+        outcome = "survived"
+    elif ended.code < 0 or ended.code > 4:
+        outcome = "crash"
+    return Row.of(mutant, outcome, ended.report.get("failed", ""), ended.seconds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,274 @@
+"""Runs pytest in forks of this process, which have the slow imports behind them.
+
+Importing JAX, Flax and Equinox takes seconds, and a mutant's tests often less. So this process
+imports what no mutant touches, once, and forks for each mutant. It must stay free of threads, which
+a fork does not copy: it never imports ONNX Runtime and never computes anything with JAX.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.machinery
+import importlib.util
+import json
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType, FrameType, ModuleType
+from typing import Any
+
+_PRELOADED = ("jax.numpy", "flax.linen", "flax.nnx", "equinox", "onnx", "onnx_ir", "pytest")
+_MEMORY = 16 * 2**30
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a fork ended.
+
+    Attributes:
+        code: its exit code; negative for a signal; None when its time was up.
+        seconds: the time that it computed.
+        report: what it wrote for this process.
+        output: what it printed.
+
+    """
+
+    code: int | None
+    seconds: float
+    report: Mapping[str, Any]
+    output: str
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The tests of a file without any mutant.
+
+    Attributes:
+        seconds: the time that they computed.
+        lines: for each test, by its id, the lines of the file that it runs.
+        durations: for each test, how long it takes.
+
+    """
+
+    seconds: float
+    lines: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    durations: Mapping[str, float] = field(default_factory=dict)
+
+    def order(self, first: int, last: int) -> dict[str, tuple[bool, float]]:
+        """Return keys for sorting: tests that run one of these lines first, and fast ones first."""
+        wanted = frozenset(range(first, last + 1))
+        return {
+            test: (wanted.isdisjoint(lines), self.durations.get(test, 0.0))
+            for test, lines in self.lines.items()
+        }
+
+
+def preload() -> None:
+    """Import what every test needs and no mutant changes."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ[name] = "1"
+    for name in _PRELOADED:
+        importlib.import_module(name)
+    if "jax2onnx" in sys.modules:
+        raise RuntimeError("jax2onnx was imported in front of its mutants.")
+
+
+def baseline(file: Path, tests: Sequence[str], cache: Path) -> Baseline:
+    """Run the tests of a file as it is.
+
+    Raises:
+        RuntimeError: they fail.
+    """
+
+    def work() -> tuple[int, Mapping[str, Any]]:
+        recorder = _Recorder(str(file))
+        code = _pytest(tests, recorder)
+        lines = {test: sorted(each) for test, each in recorder.lines.items()}
+        return code, {"lines": lines, "durations": recorder.durations}
+
+    ended = _in_fork(work, cache, 1800)
+    if ended.code != 0:
+        raise RuntimeError(f"the tests of {file} fail without a mutant:\n{ended.output[-4000:]}")
+    lines = {test: frozenset(each) for test, each in ended.report["lines"].items()}
+    return Baseline(ended.seconds, lines, ended.report["durations"])
+
+
+def run_mutant(
+    module: str,
+    file: Path,
+    code: CodeType,
+    tests: Sequence[str],
+    order: Mapping[str, tuple[bool, float]],
+    cache: Path,
+    limit: float,
+) -> Ended:
+    """Run the tests with ``code`` in place of a module, until one fails.
+
+    The report has ``failed``, the id of the test that failed, if one did, and ``loaded``, whether
+    the module was imported at all.
+    """
+
+    def work() -> tuple[int, Mapping[str, Any]]:
+        finder, sorter = _Finder(module, file, code), _Sorter(order)
+        sys.meta_path.insert(0, finder)
+        exit_code = _pytest(["-x", *tests], sorter)
+        return exit_code, {"failed": sorter.failed, "loaded": finder.loaded}
+
+    return _in_fork(work, cache, limit)
+
+
+def _pytest(arguments: Sequence[str], plugin: object) -> int:
+    import pytest
+
+    options = ["-q", "--no-header", "--tb=short", "-p", "no:cacheprovider"]
+    # The packages of plugins were imported before pytest could rewrite their assertions.
+    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    return int(pytest.main([*options, *arguments], plugins=[plugin]))
+
+
+def _in_fork(work: Callable[[], tuple[int, Mapping[str, Any]]], cache: Path, limit: float) -> Ended:
+    """Call ``work`` in a fork, which may compute for ``limit`` seconds and take four times that."""
+    with tempfile.TemporaryDirectory() as folder:
+        report, output = Path(folder, "report"), Path(folder, "output")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        child = os.fork()
+        if child == 0:
+            _child(work, cache, limit, report, output)
+        status, used = _wait(child, 4 * limit + 30)
+        text = output.read_text("utf-8", "replace") if output.exists() else ""
+        told = json.loads(report.read_text("utf-8")) if report.exists() else {}
+    seconds = used.ru_utime + used.ru_stime
+    code = None if status is None else os.waitstatus_to_exitcode(status)
+    if code == -signal.SIGXCPU:
+        code = None
+    return Ended(code, seconds, told, text)
+
+
+def _child(
+    work: Callable[[], tuple[int, Mapping[str, Any]]],
+    cache: Path,
+    limit: float,
+    report: Path,
+    output: Path,
+) -> None:
+    """Do the work and leave; nothing of the parent's is run on the way out."""
+    code = 70
+    try:
+        os.setsid()
+        target = os.open(output, os.O_WRONLY | os.O_CREAT)
+        for stream in (1, 2):
+            os.dup2(target, stream)
+        sys.pycache_prefix = str(cache)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(cache)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(limit) + 1, int(limit) + 10))
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        code, told = work()
+        report.write_text(json.dumps(told), "utf-8")
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def _wait(child: int, limit: float) -> tuple[int | None, resource.struct_rusage]:
+    """Wait for a child, and end its session when its time is up."""
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        found, status, used = os.wait4(child, os.WNOHANG)
+        if found:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child, signal.SIGKILL)  # what the tests left running
+            return status, used
+        time.sleep(0.05)
+    os.killpg(child, signal.SIGKILL)
+    return None, os.wait4(child, 0)[2]
+
+
+# -- in the fork ---------------------------------------------------------------------------------
+
+
+class _Recorder:
+    """A plugin that notes which lines of a file each test runs, and how long the test takes."""
+
+    def __init__(self, file: str) -> None:
+        self.lines: dict[str, set[int]] = {}
+        self.durations: dict[str, float] = {}
+        self._file = file
+        self._current: set[int] = set()
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._current = self.lines.setdefault(nodeid, set())
+        sys.settrace(self._called)
+
+    def pytest_runtest_logfinish(self) -> None:
+        sys.settrace(None)
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.when == "call":
+            self.durations[report.nodeid] = report.duration
+
+    def _called(self, frame: FrameType, event: str, argument: Any) -> Any:
+        del event, argument
+        return self._ran if frame.f_code.co_filename == self._file else None
+
+    def _ran(self, frame: FrameType, event: str, argument: Any) -> Any:
+        del event, argument
+        self._current.add(frame.f_lineno)
+        return self._ran
+
+
+class _Sorter:
+    """A plugin that puts the tests in order and remembers which one failed."""
+
+    def __init__(self, order: Mapping[str, tuple[bool, float]]) -> None:
+        self.failed = ""
+        self._order = order
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        items.sort(key=lambda item: self._order.get(item.nodeid, (True, 0.0)))
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed:
+            self.failed = self.failed or report.nodeid
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if report.failed:
+            self.failed = self.failed or report.nodeid
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    """Loads a module from code that is given."""
+
+    code: CodeType
+
+    def get_code(self, fullname: str) -> CodeType:
+        del fullname
+        return self.code
+
+
+class _Finder:
+    """Finds one module, and leaves all others to the finders after it."""
+
+    def __init__(self, module: str, file: Path, code: CodeType) -> None:
+        self.loaded = False
+        self._module, self._file, self._code = module, file, code
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        del path, target
+        if name != self._module:
+            return None
+        self.loaded = True
+        loader = _Loader(name, str(self._file))
+        loader.code = self._code
+        return importlib.util.spec_from_file_location(name, self._file, loader=loader)

@@ -1,0 +1,44 @@
+"""Which tests hold which file."""
+
+from __future__ import annotations
+
+import fnmatch
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Tests for the files that a pattern matches, beside those next to each file."""
+
+    files: str
+    tests: tuple[str, ...]
+
+
+def load() -> list[Suite]:
+    """Return the table that lies beside this module."""
+    text = Path(__file__).with_name("suites.toml").read_text("utf-8")
+    return [Suite(each["files"], tuple(each["tests"])) for each in tomllib.loads(text)["suite"]]
+
+
+def suite_of(file: str, root: Path, suites: Sequence[Suite]) -> tuple[str, ...]:
+    """Return the paths of the tests that hold ``file``, those beside it first.
+
+    Raises:
+        LookupError: nothing holds the file.
+    """
+    path = PurePosixPath(file)
+    beside = path.with_name(f"{path.stem}_test.py")
+    found = [str(beside)] if (root / beside).exists() else []
+    for suite in suites:
+        if fnmatch.fnmatch(file, suite.files):
+            found += [each for each in suite.tests if each not in found]
+            break
+    if not found:
+        raise LookupError(
+            f"no test is known for {file}. Write {beside.name} beside it, or name the tests that "
+            "hold it in tools/mutants/suites.toml."
+        )
+    return tuple(found)
