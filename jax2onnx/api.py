@@ -90,7 +90,7 @@ def to_onnx(
         return_mode: ``"proto"`` for an ``onnx.ModelProto``, ``"ir"`` for an ``onnx_ir.Model``,
             ``"file"`` to write ``output_path`` and return it.
         output_path: the file to write, for ``return_mode="file"``. A failed write leaves no file.
-        {options}
+        **options: the options of ``jax2onnx.options.Options``.
 
     Returns:
         The model, in the form that ``return_mode`` asks for.

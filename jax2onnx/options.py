@@ -1,16 +1,19 @@
 """The options of ``to_onnx``: name, type, default and documentation of each, in one place.
 
 To add an option, add a field to ``Options`` and read it (``options["name"]``) where it matters.
-Nothing else lists options. Type checkers read ``Options`` through ``Unpack``. The decorator
-``with_options`` puts its fields into the signature and the docstring of ``to_onnx``, which hands
-all of them to ``trace``, ``lower`` and ``rewrite``.
+Nothing else lists options. Type checkers and editors read ``Options`` through ``Unpack``. The
+decorator ``with_options`` puts the fields into the signature of ``to_onnx``, and their docstrings
+into its docstring. ``to_onnx`` hands all options to ``trace``, ``lower`` and ``rewrite``.
 """
 
 from __future__ import annotations
 
+import ast
 import difflib
 import functools
 import inspect
+import itertools
+import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import (
@@ -36,95 +39,61 @@ Preference: TypeAlias = Literal["speed", "readable"]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class Option(NamedTuple):
-    """The default value of an option, and its text in the docstring of ``to_onnx``."""
+class Default(NamedTuple):
+    """The default value of an option."""
 
-    default: Any
-    text: str
+    value: Any
 
 
 class Options(TypedDict, total=False):
-    """Keyword options of ``to_onnx``; one that is not given has its default."""
+    """Keyword options of ``to_onnx``; an option that is not given has its default."""
 
-    enable_double_precision: Annotated[
-        bool,
-        Option(
-            False,
-            "trace with 64-bit types. Without it, JAX computes with 32 bits: an example array of "
-            "float64 makes a float32 input, and an ``InputSpec`` of float64 is an error.",
-        ),
-    ]
-    input_names: Annotated[
-        Sequence[str] | None,
-        Option(None, "names of the graph's inputs, in pytree order; by default the arguments'."),
-    ]
-    output_names: Annotated[
-        Sequence[str] | None,
-        Option(None, "names of its outputs; by default ``output``, or ``output_0``, ``output_1``."),
-    ]
-    inputs_as_nchw: Annotated[
-        Sequence[int | str],
-        Option(
-            (),
-            "inputs, by name or index, that are (N, C, H, W) in the graph where ``fn`` takes "
-            "(N, H, W, C); ``inputs`` gives the shapes that ``fn`` takes.",
-        ),
-    ]
-    outputs_as_nchw: Annotated[Sequence[int | str], Option((), "likewise for outputs.")]
-    constraints: Annotated[
-        Sequence[str],
-        Option((), 'what JAX may assume of symbolic dimensions, such as ``"T <= 512"``.'),
-    ]
-    parameters: Annotated[
-        Mapping[str, ir.TensorProtocol] | None,
-        Option(
-            None,
-            "tensors of abstract parameters (leaves that are ``jax.ShapeDtypeStruct``), by path. "
-            "The data of an ``onnx_ir.ExternalTensor`` stay in their file.",
-        ),
-    ]
-    call_sites: Annotated[
-        bool,
-        Option(
-            False,
-            "write on each node the line of the model that it comes from, as metadata "
-            "``pkg.jax2onnx.call_site`` (``model.py:42:8 (Block.__call__)``).",
-        ),
-    ]
-    target: Annotated[
-        str,
-        Option(
-            "cpu",
-            'the runtime that must have a kernel for every node; ``"cpu"`` is ONNX Runtime\'s CPU '
-            "execution provider.",
-        ),
-    ]
-    prefer: Annotated[
-        Preference,
-        Option(
-            "speed",
-            '``"readable"`` also fuses into operators that ONNX Runtime computes more slowly than '
-            "their decompositions, such as Swish and GroupNormalization.",
-        ),
-    ]
-    fold_batch_norm: Annotated[
-        bool,
-        Option(
-            False,
-            "multiply batch norms into the weights of the convolutions in front of them, which "
-            "then differ from the model's. ONNX Runtime does so itself when it loads a model.",
-        ),
-    ]
-    external_data: Annotated[
-        bool | str | None,
-        Option(
-            None,
-            "for ``output_path``: False writes a single file that needs no other, as browsers want "
-            "it; True, or the name of a file, puts the weights into a safetensors file beside it. "
-            "By default the weights are in the model as long as it stays below 2 GiB, the limit "
-            "of ONNX files.",
-        ),
-    ]
+    enable_double_precision: Annotated[bool, Default(False)]
+    """Trace with 64-bit types. Without it, JAX computes with 32 bits: an example array of float64
+    makes a float32 input, and an ``InputSpec`` of float64 is an error."""
+
+    input_names: Annotated[Sequence[str] | None, Default(None)]
+    """Names of the graph's inputs, in pytree order; by default those of the arguments."""
+
+    output_names: Annotated[Sequence[str] | None, Default(None)]
+    """Names of the graph's outputs; by default ``output``, or ``output_0``, ``output_1``..."""
+
+    inputs_as_nchw: Annotated[Sequence[int | str], Default(())]
+    """Inputs, by name or index, that are (N, C, H, W) in the graph where ``fn`` takes (N, H, W, C).
+    The shapes in ``inputs`` are those that ``fn`` takes."""
+
+    outputs_as_nchw: Annotated[Sequence[int | str], Default(())]
+    """Outputs, by name or index, that are (N, C, H, W) in the graph where ``fn`` returns
+    (N, H, W, C)."""
+
+    constraints: Annotated[Sequence[str], Default(())]
+    """What JAX may assume of symbolic dimensions, such as ``"T <= 512"``. Constraints that
+    contradict each other are an error."""
+
+    parameters: Annotated[Mapping[str, ir.TensorProtocol] | None, Default(None)]
+    """Tensors of abstract parameters (leaves that are ``jax.ShapeDtypeStruct``), by path. The data
+    of an ``onnx_ir.ExternalTensor`` stay in their file."""
+
+    call_sites: Annotated[bool, Default(False)]
+    """Write on each node the line of the model that it comes from, as metadata
+    ``pkg.jax2onnx.call_site`` (``model.py:42:8 (Block.__call__)``)."""
+
+    target: Annotated[str, Default("cpu")]
+    """The runtime that must have a kernel for every node; ``"cpu"`` is ONNX Runtime's CPU execution
+    provider."""
+
+    prefer: Annotated[Preference, Default("speed")]
+    """``"readable"`` also fuses into operators that ONNX Runtime computes more slowly than their
+    decompositions, such as Swish and GroupNormalization."""
+
+    fold_batch_norm: Annotated[bool, Default(False)]
+    """Multiply batch norms into the weights of the convolutions in front of them, which then differ
+    from the model's. ONNX Runtime does so itself when it loads a model."""
+
+    external_data: Annotated[bool | str | None, Default(None)]
+    """For ``output_path``: False writes a single file that needs no other, as browsers want it;
+    True, or the name of a file, puts the weights into a safetensors file beside it. By default the
+    weights are in the model as long as it stays below 2 GiB, the limit of ONNX files."""
 
 
 class _Field(NamedTuple):
@@ -135,11 +104,27 @@ class _Field(NamedTuple):
 
 @functools.cache
 def _fields() -> Mapping[str, _Field]:
+    texts = _texts()
     fields = {}
     for name, hint in get_type_hints(Options, include_extras=True).items():
-        kind, option = get_args(hint)
-        fields[name] = _Field(kind, option.default, option.text)
+        kind, default = get_args(hint)
+        fields[name] = _Field(kind, default.value, texts.get(name, ""))
     return fields
+
+
+def _texts() -> dict[str, str]:
+    """Return the docstrings of the options, which Python keeps in the source alone."""
+    try:
+        source = inspect.getsource(Options)
+    except OSError:  # a distribution without sources
+        return {}
+    (definition,) = ast.parse(source).body
+    assert isinstance(definition, ast.ClassDef)
+    texts = {}
+    for field, text in itertools.pairwise(definition.body):
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+            texts[ast.unparse(field.target)] = inspect.cleandoc(str(ast.literal_eval(text.value)))
+    return texts
 
 
 def with_defaults(options: Options) -> Options:
@@ -175,7 +160,8 @@ def check_options(options: Mapping[str, object], function: str) -> None:
 def with_options(function: Function) -> Function:
     """Put every option into the signature and the docstring of ``function``.
 
-    ``function`` takes ``**options``, and its docstring has a line ``{options}`` in ``Args:``.
+    Args:
+        function: takes ``**options``; its docstring has one line for them.
     """
     signature = inspect.signature(function)
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
@@ -189,7 +175,7 @@ def with_options(function: Function) -> Function:
     described.__signature__ = signature.replace(parameters=[*own, *options])
     entries = (
         textwrap.fill(
-            f"{name}: {field.text}",
+            f"{name}: {field.text[:1].lower()}{field.text[1:]}",
             100,
             initial_indent=" " * 8,
             subsequent_indent=" " * 12,
@@ -198,5 +184,10 @@ def with_options(function: Function) -> Function:
         for name, field in _fields().items()
     )
     if function.__doc__:
-        function.__doc__ = function.__doc__.replace("        {options}", "\n".join(entries))
+        function.__doc__ = re.sub(
+            r"^ *\*\*options:.*$",
+            lambda _: "\n".join(entries),
+            function.__doc__,
+            flags=re.MULTILINE,
+        )
     return function

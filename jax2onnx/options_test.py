@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import assert_type
+
+import jax.numpy as jnp
+import onnx
+import onnx_ir as ir
+import pytest
+
+from jax2onnx import InputError, to_onnx
+from jax2onnx.options import Options, check_options, with_defaults
+
+
+def test_every_option_is_a_parameter_of_to_onnx_with_its_default() -> None:
+    parameters = inspect.signature(to_onnx).parameters
+    assert list(parameters)[:7] == [
+        "fn",
+        "inputs",
+        "input_params",
+        "model_name",
+        "opset",
+        "return_mode",
+        "output_path",
+    ]
+    assert list(parameters)[7:] == list(Options.__annotations__)
+    defaults = with_defaults({})
+    for name in Options.__annotations__:
+        assert parameters[name].kind is inspect.Parameter.KEYWORD_ONLY
+        assert parameters[name].default == dict(defaults)[name]
+
+
+def test_the_docstring_describes_every_option_once() -> None:
+    text = inspect.cleandoc(to_onnx.__doc__ or "")
+    for name in Options.__annotations__:
+        assert text.count(f"\n    {name}: ") == 1, name
+    assert "\n    call_sites: write on each node the line of the model" in text
+    assert "**options" not in text
+
+
+def test_an_option_that_is_given_replaces_its_default() -> None:
+    assert with_defaults({"prefer": "readable"})["prefer"] == "readable"
+    assert with_defaults({"prefer": "readable"})["target"] == "cpu"
+
+
+def test_an_unknown_option_is_named_with_the_one_that_was_meant() -> None:
+    with pytest.raises(
+        TypeError, match=r"argument 'fold_batchnorm'\. Did you mean 'fold_batch_norm'"
+    ):
+        to_onnx(jnp.sin, [(3,)], fold_batchnorm=True)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match=r"unexpected keyword argument 'x'$"):
+        check_options({"x": 1}, "to_onnx")
+
+
+def test_a_value_that_is_no_choice_is_refused_with_the_choices() -> None:
+    with pytest.raises(InputError, match="prefer='size': choose 'speed' or 'readable'"):
+        to_onnx(jnp.sin, [(3,)], prefer="size")  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    "constraints",
+    [["T <= 4", "T >= 8"], ["A + B <= 4", "A >= 8"], ["A <= B", "B <= A - 1"], ["T <= 0"]],
+)
+def test_constraints_that_contradict_each_other_are_refused(constraints: list[str]) -> None:
+    with pytest.raises(InputError, match="Unsatisfiable constraint"):
+        to_onnx(jnp.sin, [("T", "A", "B")], constraints=constraints)
+
+
+def test_constraints_that_one_size_satisfies_are_taken() -> None:
+    to_onnx(jnp.sin, [("T",)], constraints=["T <= 8", "T >= 8"])
+
+
+def test_type_checkers_tell_the_type_of_the_result(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    assert_type(to_onnx(jnp.sin, [(3,)], call_sites=True), onnx.ModelProto)
+    assert_type(to_onnx(jnp.sin, [(3,)], return_mode="ir", prefer="speed"), ir.Model)
+    assert_type(to_onnx(jnp.sin, [(3,)], return_mode="file", output_path=path), str)
