@@ -17,17 +17,20 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import jax
 from jax import export
-from jax.extend.core import Primitive
+from jax.extend.core import JaxprEqn, Primitive
+from jax.interpreters import partial_eval
 
 from jax2onnx.errors import JaxVersionError
 
 TESTED = ("0.10.2", "0.12")
 """The oldest and the newest release of JAX that the tests run with (docs/coverage/versions.md)."""
+
+T = TypeVar("T")
 
 missing: dict[str, str] = {}
 """The names that this release of JAX lacks: the name, and the module where it was looked for."""
@@ -131,6 +134,43 @@ InternalMutableArrayEffect = _type("core.InternalMutableArrayEffect")
 discharge_state = _function("state.discharge.discharge_state")
 """Turns reads and writes of mutable arrays into values."""
 
+# -- Equations without the results that nothing reads: trace.tracing -------------------------------
+
+
+def prune(eqn: JaxprEqn, used: Sequence[bool]) -> JaxprEqn | None:
+    """Return an equation without what only its unused results need, or None if nothing is left.
+
+    Args:
+        eqn: the equation. It is returned itself where JAX has no rule for its primitive.
+        used: for each result, whether it is used.
+    """
+    rule: Callable[..., Any] | None = partial_eval.dce_rules.get(eqn.primitive)
+    if rule is None:
+        return eqn
+    live_references = [[True] * len(eqn.invars)] if jax.__version_info__ >= (0, 12) else []
+    pruned: JaxprEqn | None = rule(list(used), *live_references, eqn)[1]
+    return pruned
+
+
+# -- The parts of a scan: lower.rules.control_flow, lower.plain_numbers.control_flow ---------------
+
+
+def scan_parts(operands: Sequence[T], params: Mapping[str, Any]) -> tuple[Sequence[T], ...]:
+    """Return the operands of a scan in three parts: constants, carry, and what it scans over.
+
+    Args:
+        operands: the operands of the equation.
+        params: its params, which tell the sizes of the parts as numbers, and since JAX 0.11 as a
+            tree (``ft_in``).
+    """
+    if "ft_in" in params:
+        consts, carry = (len(part) for part in params["ft_in"].unpack()[:2])
+    else:
+        consts, carry = params["num_consts"], params["num_carry"]
+    first = consts + carry
+    return operands[:consts], operands[consts:first], operands[first:]
+
+
 # -- Calls: lower.rules.calls, lower.rules.control_flow --------------------------------------------
 
 linear_call_p = _primitive("custom_derivatives.linear_call_p")
@@ -141,6 +181,12 @@ custom_vmap_p = _primitive("custom_batching.custom_vmap_p")
 
 composite_p = _primitive("lax.lax.composite_p")
 """``jax.lax.composite``."""
+
+program_order_p = _primitive("program_order.program_order_p")
+"""A function whose operations run in the order in which they are written (JAX 0.11 and later)."""
+
+xla_metadata_call_p = _primitive("xla_metadata.xla_metadata_call_p")
+"""A function with metadata for XLA (JAX 0.11 and later)."""
 
 platform_index_p = _primitive("lax.control_flow.conditionals.platform_index_p")
 """The choice that ``jax.lax.platform_dependent`` makes."""
@@ -167,6 +213,7 @@ xla_metadata_value_p = _primitive("xla_metadata.xla_metadata_value_p")
 
 layout_constraint_p = _primitive("pjit.layout_constraint_p")
 reshard_p = _primitive("pjit.reshard_p")
+relayout_p = _primitive("pjit.relayout_p")
 shard_alike_p = _primitive("shard_alike.shard_alike_p")
 """``jax.experimental.shard_alike``, which JAX 0.11.2 removed."""
 
@@ -181,10 +228,13 @@ shard_map_p = _primitive("shard_map.shard_map_p")
 
 all_gather_invariant_p = _primitive("lax.parallel.all_gather_invariant_p")
 all_gather_reduced_p = _primitive("lax.parallel.all_gather_reduced_p")
+pbroadcast_dynamic_p = _primitive("lax.parallel.pbroadcast_dynamic_p")
 pbroadcast_p = _primitive("lax.parallel.pbroadcast_p")
 preduced_p = _primitive("lax.parallel.preduced_p")
 psum_invariant_p = _primitive("lax.parallel.psum_invariant_p")
 reduce_scatter_p = _primitive("lax.parallel.reduce_scatter_p")
+unreduced_pmax_p = _primitive("lax.parallel.unreduced_pmax_p")
+unreduced_pmin_p = _primitive("lax.parallel.unreduced_pmin_p")
 unreduced_psum_p = _primitive("lax.parallel.unreduced_psum_p")
 unreduced_reduce_scatter_p = _primitive("lax.parallel.unreduced_reduce_scatter_p")
 vary_unreduced_cast_p = _primitive("lax.parallel.vary_unreduced_cast_p")
@@ -226,9 +276,23 @@ scaled_dot_p = _primitive("lax.scaled_dot.scaled_dot_p")
 scaled_dot = _function("lax.scaled_dot._scaled_dot_impl")
 """``jax.nn.scaled_matmul``: a contraction of operands with block scales."""
 
+call_hi_primitive_p = _primitive("hijax.call_hi_primitive_p")
+"""A primitive that says itself how it is computed with others, such as ``jnp.searchsorted``'s."""
+
+expand_hi_primitive = _function("hijax._call_hi_primitive_to_lojax")
+"""Computes ``call_hi_primitive_p`` with other primitives."""
+
 empty_p = _primitive("lax.lax.empty_p")
 empty2_p = _primitive("lax.lax.empty2_p")
 """Arrays whose elements have no defined value."""
+
+log2_p = _primitive("lax.lax.log2_p")
+one_minus_square_p = _primitive("lax.lax.one_minus_square_p")
+"""Elementwise functions that are primitives since JAX 0.11."""
+
+polynomial_p = _primitive("lax.lax.polynomial_p")
+polynomial = _function("lax.lax._polynomial_lower")
+"""A polynomial by Horner's rule, a primitive since JAX 0.12."""
 
 mulhi = _function("lax.lax._mulhi_impl")
 """The upper half of a product of integers, from the products of their halves."""

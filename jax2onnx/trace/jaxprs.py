@@ -13,24 +13,25 @@ from typing import Any
 import jax
 from jax.extend import core, source_info_util
 from jax.extend.core import primitives
-from jax.interpreters import partial_eval
 
 from jax2onnx import jax_internals
 from jax2onnx.marks import Mark
 
 _JAX_FOLDER = str(Path(jax.__file__).parent)
 
-CALLS: Mapping[core.Primitive, str] = {
-    primitives.jit_p: "jaxpr",
-    primitives.custom_jvp_call_p: "call_jaxpr",
-    primitives.custom_vjp_call_p: "call_jaxpr",
-    jax_internals.linear_call_p: "callee",
-    jax_internals.custom_vmap_p: "call",
-    primitives.closed_call_p: "call_jaxpr",
-    jax_internals.composite_p: "jaxpr",
-    primitives.remat_p: "jaxpr",
-}
-"""Primitives that do nothing but call a jaxpr on their operands, and the param that holds it."""
+CALLS: tuple[core.Primitive, ...] = (
+    primitives.jit_p,
+    primitives.custom_jvp_call_p,
+    primitives.custom_vjp_call_p,
+    jax_internals.linear_call_p,
+    jax_internals.custom_vmap_p,
+    primitives.closed_call_p,
+    jax_internals.composite_p,
+    primitives.remat_p,
+    jax_internals.program_order_p,
+    jax_internals.xla_metadata_call_p,
+)
+"""Primitives that do nothing but call a jaxpr on their operands."""
 
 
 def aval_of(variable: core.Var | core.Literal) -> jax.core.ShapedArray:
@@ -45,10 +46,15 @@ def close(jaxpr: core.Jaxpr | core.ClosedJaxpr) -> core.ClosedJaxpr:
     return jaxpr if isinstance(jaxpr, core.ClosedJaxpr) else core.ClosedJaxpr(jaxpr, ())
 
 
+def only_jaxpr(params: Mapping[str, object]) -> core.ClosedJaxpr:
+    """Return the only jaxpr of the params of a call, whose name differs between primitives."""
+    (jaxpr,) = (p for p in params.values() if isinstance(p, core.Jaxpr | core.ClosedJaxpr))
+    return close(jaxpr)
+
+
 def called_jaxpr(eqn: core.JaxprEqn) -> core.ClosedJaxpr | None:
     """Return the jaxpr that ``eqn`` calls on its operands, or None if it is not a mere call."""
-    param = CALLS.get(eqn.primitive)
-    return None if param is None else close(eqn.params[param])
+    return only_jaxpr(eqn.params) if eqn.primitive in CALLS else None
 
 
 def nested_jaxprs(eqn: core.JaxprEqn) -> Iterator[core.ClosedJaxpr]:
@@ -93,12 +99,14 @@ def without_dead_equations(jaxpr: core.Jaxpr) -> core.Jaxpr:
         used = [v in needed for v in eqn.outvars]
         if not any(used) and not eqn.effects:
             continue
-        rule = partial_eval.dce_rules.get(eqn.primitive)
-        if eqn.primitive is primitives.jit_p and Mark.parse(eqn.params["name"]):
-            used = [True] * len(used)
+        marked = eqn.primitive is primitives.jit_p and Mark.parse(eqn.params["name"])
+        if not marked:
+            live = jax_internals.prune(eqn, used)
+        elif any(map(_is_key, eqn.invars)):
             # A random key that the call does not use cannot be an input of the graph.
-            rule = rule if any(map(_is_key, eqn.invars)) else None
-        live = rule(used, eqn)[1] if rule else eqn
+            live = jax_internals.prune(eqn, [True] * len(used))
+        else:
+            live = eqn
         if live is not None:
             kept.append(live)
             needed.update(v for v in live.invars if isinstance(v, core.Var))

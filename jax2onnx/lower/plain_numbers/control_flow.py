@@ -11,10 +11,11 @@ from jax import lax
 from jax.extend import core
 from jax.extend.core import primitives
 
+from jax2onnx.jax_internals import scan_parts
 from jax2onnx.lower.plain_numbers.retrace import Operand, evaluate, rule
 from jax2onnx.marks import Mark
 from jax2onnx.trace.dimensions import Dim
-from jax2onnx.trace.jaxprs import CALLS, close
+from jax2onnx.trace.jaxprs import CALLS, only_jaxpr
 
 
 def _function(closed: core.ClosedJaxpr) -> Callable[..., list[Operand]]:
@@ -30,13 +31,9 @@ def _jit(*operands: Operand, jaxpr: core.ClosedJaxpr, name: str, **_: object) ->
     return list(jax.jit(function)(*operands))
 
 
-def _call(param: str) -> Callable[..., list[Operand]]:
-    return lambda *operands, **params: evaluate(close(params[param]), operands)
-
-
-for _primitive, _param in CALLS.items():
-    if _primitive is not primitives.jit_p:
-        rule(_primitive)(_call(_param))
+@rule(*(p for p in CALLS if p is not primitives.jit_p))
+def _call(*operands: Operand, **params: object) -> list[Operand]:
+    return evaluate(only_jaxpr(params), operands)
 
 
 @rule(lax.cond_p)
@@ -85,20 +82,17 @@ def _while(
 def _scan(
     *operands: Operand,
     jaxpr: core.ClosedJaxpr,
-    num_consts: int,
-    num_carry: int,
     length: Dim,
     reverse: bool,
-    **_: object,
+    **params: Any,
 ) -> list[Operand]:
-    consts, rest = operands[:num_consts], operands[num_consts:]
+    consts, first, scanned = map(list, scan_parts(operands, params))
     body = _function(jaxpr)
 
     def step(carry: list[Operand], slices: list[Operand]) -> tuple[list[Operand], list[Operand]]:
         results = body(*consts, *carry, *slices)
-        return results[:num_carry], results[num_carry:]
+        return results[: len(first)], results[len(first) :]
 
-    scanned = list(rest[num_carry:])
     steps: Any = None if scanned else length  # `lax.scan` takes no symbolic length beside arrays
-    carry, stacked = lax.scan(step, list(rest[:num_carry]), scanned, length=steps, reverse=reverse)
+    carry, stacked = lax.scan(step, first, scanned, length=steps, reverse=reverse)
     return [*carry, *stacked]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import onnx_ir as ir
 from jax.extend import core
@@ -11,20 +10,14 @@ from jax.extend.core import primitives
 
 from jax2onnx import jax_internals
 from jax2onnx.lower.context import Context
-from jax2onnx.lower.registry import Rule, register_lowering
+from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.marks import Mark
-from jax2onnx.trace.jaxprs import CALLS, close
+from jax2onnx.trace.jaxprs import CALLS, only_jaxpr
 
 
-def _call(param: str) -> Rule:
-    def rule(ctx: Context, *operands: ir.Value, **params: Any) -> Sequence[ir.Value]:
-        return ctx.lower_jaxpr(close(params[param]), operands)
-
-    return rule
-
-
-for _primitive, _param in CALLS.items():
-    register_lowering(_primitive)(_call(_param))
+@register_lowering(*CALLS)
+def _call(ctx: Context, *operands: ir.Value, **params: object) -> Sequence[ir.Value]:
+    return ctx.lower_jaxpr(only_jaxpr(params), operands)
 
 
 @register_lowering(primitives.jit_p)
@@ -35,6 +28,9 @@ def _jit(
     if mark is not None:
         return ctx.call_function(mark, jaxpr, operands)
     return ctx.lower_jaxpr(jaxpr, operands)
+
+
+register_lowering(jax_internals.call_hi_primitive_p)(in_jax(jax_internals.expand_hi_primitive))
 
 
 @register_lowering(

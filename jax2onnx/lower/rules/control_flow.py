@@ -156,17 +156,13 @@ def _scan(
     ctx: Context,
     *operands: ir.Value,
     jaxpr: Any,
-    num_consts: int,
-    num_carry: int,
     length: Any,
     reverse: bool,
-    **_: Any,
+    **params: Any,
 ) -> Sequence[ir.Value]:
     """Scan, or Loop where nothing is scanned over (Scan needs an input to count by)."""
-    consts = operands[:num_consts]
-    carry = operands[num_consts : num_consts + num_carry]
-    scanned = operands[num_consts + num_carry :]
-    stacked = ctx.out_types[num_carry:]
+    consts, carry, scanned = jax_internals.scan_parts(operands, params)
+    stacked = ctx.out_types[len(carry) :]
     if is_static([length]) and length == 0:  # ONNX Runtime's Scan takes no fewer than one row
         return [*carry, *(ctx.empty(*kind) for kind in stacked)]
     carried = _fresh(ctx, "carry", carry)

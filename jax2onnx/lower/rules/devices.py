@@ -35,6 +35,7 @@ def _shard_map(
     lax.sharding_constraint_p,
     jax_internals.layout_constraint_p,
     jax_internals.reshard_p,
+    jax_internals.relayout_p,
     jax_internals.shard_alike_p,
     jax_internals.pvary_p,
     jax_internals.reduced_vary_cast_p,
@@ -62,6 +63,8 @@ for _primitive, _reduce in (
     (jax_internals.unreduced_psum_p, lax.reduce_sum),
     (lax.pmax_p, lax.reduce_max),
     (lax.pmin_p, lax.reduce_min),
+    (jax_internals.unreduced_pmax_p, lax.reduce_max),
+    (jax_internals.unreduced_pmin_p, lax.reduce_min),
 ):
     register_lowering(_primitive)(_reduced(_reduce))
 
@@ -85,6 +88,11 @@ def _reduce_scatter(x: Any, *, scatter_dimension: int, tiled: bool, **_: Any) ->
 def _ppermute(x: Any, *, perm: Sequence[Any], **_: Any) -> Any:
     """Nobody sends to the device: zeros."""
     return x if perm else jnp.zeros_like(x)
+
+
+@register_lowering(jax_internals.pbroadcast_dynamic_p)
+def _broadcast_from(ctx: Context, x: ir.Value, source: ir.Value, **_: Any) -> ir.Value:
+    return x
 
 
 @register_lowering(lax.axis_index_p)

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 from jax import lax
-from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jax2onnx import UnsupportedUseError, to_onnx
 from jax2onnx.testing.agreement import assert_agrees, operators
@@ -70,7 +70,7 @@ def test_axes_that_vmap_names() -> None:
 
 
 def test_several_devices_are_refused() -> None:
-    mesh = AbstractMesh((2,), ("d",))
+    mesh = AbstractMesh((2,), ("d",), axis_types=(AxisType.Auto,))
     fn = jax.shard_map(
         lambda x: lax.psum(x, "d"), mesh=mesh, in_specs=ROWS, out_specs=PartitionSpec()
     )

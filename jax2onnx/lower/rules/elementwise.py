@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -251,6 +252,22 @@ def _is_finite(ctx: Context, x: ir.Value) -> ir.Value:
 @register_lowering(lax.exp2_p)
 def _exp2(ctx: Context, x: ir.Value, **_: Any) -> ir.Value:
     return ctx.op.Pow(ctx.constant(2.0, x), x)
+
+
+@register_lowering(jax_internals.log2_p)
+@in_jax
+def _log2(x: Any, **_: Any) -> Any:
+    return lax.log(x) * (1 / math.log(2))
+
+
+@register_lowering(jax_internals.one_minus_square_p)
+@in_jax
+def _one_minus_square(x: Any) -> Any:
+    """1 - x²; the product keeps the digits that the difference loses near 1."""
+    return (1 + x) * (1 - x)
+
+
+register_lowering(jax_internals.polynomial_p)(in_jax(jax_internals.polynomial))
 
 
 def is_negative(x: Any) -> Any:

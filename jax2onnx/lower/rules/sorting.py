@@ -48,7 +48,11 @@ def unsigned_in_order(rule: Rule) -> Rule:
 
 @register_lowering(lax.top_k_p)
 @unsigned_in_order
-def _top_k(ctx: Context, x: ir.Value, *, k: int, axis: int) -> Sequence[ir.Value]:
+def _top_k(
+    ctx: Context, x: ir.Value, *, k: int, axis: int, is_stable: bool = True
+) -> Sequence[ir.Value]:
+    """The first of equal elements comes first, which JAX asks for only if ``is_stable``."""
+    del is_stable
     dims = ctx.out_dims
     values, indices = ctx.several(
         "TopK", x, ctx.shape_tensor((k,)), types=[(element_type(x), dims), (INT64, dims)], axis=axis
