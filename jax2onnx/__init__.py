@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # What type checkers and editors see; `_MODULES` says the sam
         UnsupportedPrimitiveError,
         UnsupportedTypeError,
         UnsupportedUseError,
+        UntestedJaxWarning,
         WriteError,
     )
     from jax2onnx.lower import Context, in_jax, register_lowering
@@ -53,6 +54,7 @@ __all__ = [
     "UnsupportedPrimitiveError",
     "UnsupportedTypeError",
     "UnsupportedUseError",
+    "UntestedJaxWarning",
     "WriteError",
     "allclose",
     "in_jax",

@@ -46,6 +46,10 @@ class SymbolicDimensionWarning(UserWarning):
     """The model compares two symbolic dimensions, which JAX takes for different unless proven."""
 
 
+class UntestedJaxWarning(UserWarning):
+    """The installed release of JAX is not one that this package was tested with."""
+
+
 class StateChangeWarning(UserWarning):
     """A call of the model changes its state, and the graph has no output for the new state."""
 

@@ -16,7 +16,9 @@ To add a name, look first in ``jax.lax``, ``jax.extend`` and ``jax.interpreters`
 from __future__ import annotations
 
 import importlib
+import math
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -25,10 +27,25 @@ from jax import export
 from jax.extend.core import JaxprEqn, Primitive
 from jax.interpreters import partial_eval
 
-from jax2onnx.errors import JaxVersionError
+from jax2onnx.errors import JaxVersionError, UntestedJaxWarning
 
 TESTED = ("0.10.2", "0.12")
 """The oldest and the newest release of JAX that the tests run with (docs/coverage/versions.md)."""
+
+
+def is_tested(version: tuple[int, ...]) -> bool:
+    """Return whether a release of JAX lies between those of ``TESTED``, patches included."""
+    oldest, newest = (tuple(map(int, release.split("."))) for release in TESTED)
+    return oldest <= version and version[: len(newest)] <= newest
+
+
+if not is_tested(jax.__version_info__):
+    warnings.warn(
+        f"jax2onnx was tested with JAX {TESTED[0]} to {TESTED[1]}, and this is JAX "
+        f"{jax.__version__}: what it cannot convert may convert with a tested release",
+        UntestedJaxWarning,
+        stacklevel=2,
+    )
 
 T = TypeVar("T")
 
@@ -111,14 +128,20 @@ else:
     DimFactor = _type("export.shape_poly._DimFactor")
     """A variable in a dimension, or an operation: floordiv, mod, max, min."""
 
-BoundsPrecision = _type("export.shape_poly.BoundsPrecision")
-"""How hard ``bounds_decision`` tries."""
-
 UnexpectedDimVar = _type("export.shape_poly.UnexpectedDimVar", Exception)
 """Raised where a dimension would have to be known: its message is explained to the user."""
 
-bounds_decision = _function("export.shape_poly._bounds_decision")
-"""``bounds_decision(dim, BoundsPrecision.BEST)``: the smallest and largest value of a dimension."""
+_bounds = _find("export.shape_poly._bounds_decision")
+_precision = _find("export.shape_poly.BoundsPrecision")
+
+
+def bounds(dim: DimExpr | int) -> tuple[float, float]:
+    """Return the least and the greatest value of a dimension; infinite where they are not known."""
+    if _bounds is None or _precision is None:
+        return -math.inf, math.inf
+    low, high = _bounds(dim, _precision.BEST)
+    return low, high
+
 
 DIMENSIONS_FILE = getattr(sys.modules.get(DimExpr.__module__), "__file__", None) or ""
 """The file of ``DimExpr``: its own frames are not those of the code that compares dimensions."""

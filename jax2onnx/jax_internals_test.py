@@ -97,3 +97,28 @@ def test_a_missing_name_is_told_when_it_is_needed(
     message = without_private_names[needed]
     assert said.format(jax.__version__) in message
     assert f"tested with JAX {jax_internals.TESTED[0]} to {jax_internals.TESTED[1]}" in message
+
+
+@pytest.mark.parametrize(
+    ("version", "tested"),
+    [((0, 10, 1), False), ((0, 10, 2), True), ((0, 12, 9), True), ((0, 13, 0), False)],
+)
+def test_the_tested_releases(version: tuple[int, ...], tested: bool) -> None:
+    assert jax_internals.is_tested(version) is tested
+
+
+def test_an_untested_release_converts_and_is_told_of_once() -> None:
+    program = """
+import jax
+jax.__version__, jax.__version_info__ = "0.99.0", (0, 99, 0)
+import jax2onnx
+for _ in range(2):
+    model = jax2onnx.to_onnx(lambda x: x + 1, [(3,)])
+print([n.op_type for n in model.graph.node])
+"""
+    run = subprocess.run(
+        [sys.executable, "-W", "always", "-c", program], capture_output=True, check=False, text=True
+    )
+    assert run.stdout == "['Add']\n", run.stderr
+    assert run.stderr.count("UntestedJaxWarning") == 1
+    assert "tested with JAX 0.10.2 to 0.12, and this is JAX 0.99.0" in run.stderr

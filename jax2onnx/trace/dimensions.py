@@ -20,7 +20,7 @@ from jax import export
 from jax.typing import DTypeLike
 
 from jax2onnx.errors import InputError, ModelError, SymbolicDimensionWarning
-from jax2onnx.jax_internals import DIMENSIONS_FILE, BoundsPrecision, DimExpr, bounds_decision
+from jax2onnx.jax_internals import DIMENSIONS_FILE, DimExpr, bounds
 from jax2onnx.trace.undecided import UNDECIDED, concerns_dimension, undecided
 
 Dim: TypeAlias = int | DimExpr
@@ -32,7 +32,6 @@ Dims: TypeAlias = tuple[Dim, ...]
 ShapeParser: TypeAlias = Callable[[Sequence[int | str]], Dims]
 """Turns a shape with named dimensions into one that JAX can trace."""
 
-_BEST = BoundsPrecision.BEST
 _ROOMS = Path(__file__).parents[1]
 _MACHINERY = (
     *(str(Path(jax.__file__).parent), contextlib.__file__, "<frozen"),
@@ -55,7 +54,7 @@ def dimension_parser(constraints: Sequence[str]) -> ShapeParser:
     try:
         scope = _Scope(constraints)
         if constraints:  # JAX looks for contradictions when it first decides anything
-            bounds_decision(export.symbolic_shape("any", scope=scope)[0], _BEST)
+            bounds(export.symbolic_shape("any", scope=scope)[0])
     except ValueError as error:
         raise InputError(f"constraints={tuple(constraints)!r}: {error}") from error
 
@@ -104,7 +103,7 @@ class _Scope(export.SymbolicScope):
 
 def _differ(left: Dim, right: Dim) -> bool:
     """Return whether two dimensions are known to be different, or known to be equal."""
-    low, high = bounds_decision(left - right, _BEST)
+    low, high = bounds(left - right)
     return bool(low > 0 or high < 0 or low == high)
 
 
