@@ -37,9 +37,17 @@ def _wanted(name: str) -> set[str]:
 
 
 def test_there_are_locks() -> None:
-    assert {"cuda", "docs", "export", "minilm", "pants", "plugin", "pytest", "tests", "tools"} == set(
-        _LOCKS
-    )
+    assert {
+        "cuda",
+        "docs",
+        "export",
+        "minilm",
+        "pants",
+        "plugin",
+        "pytest",
+        "tests",
+        "tools",
+    } == set(_LOCKS)
 
 
 @pytest.mark.parametrize("name", _LOCKS)
