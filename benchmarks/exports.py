@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.processes import Finished, run_ours
+from exporters.drivers.request import Export, File, Weights, to_json
 
 
 def export(
@@ -22,28 +22,20 @@ def export(
         view.mkdir()
         for file in weights.iterdir():
             _lay(file, view / file.name)
-    files = [
-        {"name": file.name, "sha256": "0" * 64, "size": file.stat().st_size}
-        for file in sorted(weights.iterdir())
-    ]
-    entry = {
-        "target": "benchmarks:weights",
-        "licence": "Apache-2.0",
-        "source": "random numbers",
-        "files": files,
-        "folder": view.name,
-    }
-    request = {
-        "version": 1,
-        "action": "export",
-        "target": f"benchmarks:{family}",
-        "exporter": f"exporters.families.{family}.export:export",
-        "options": {},
-        "opset": 23,
-        "weights": [entry],
-        "output": "out/model.onnx",
-    }
-    (sandbox / "spec.json").write_text(json.dumps(request))
+    files = tuple(
+        File(file.name, "0" * 64, file.stat().st_size) for file in sorted(weights.iterdir())
+    )
+    request = Export(
+        target=f"benchmarks:{family}",
+        exporter=f"exporters.families.{family}.export:export",
+        options={},
+        weights=Weights(
+            "benchmarks:weights", "Apache-2.0", "random numbers", files, folder=view.name
+        ),
+        opset=23,
+        output="out/model.onnx",
+    )
+    (sandbox / "spec.json").write_text(to_json(request))
     finished = run_ours(["-m", "exporters.drivers.build", "spec.json"], sandbox, environment)
     return sandbox / "out" / "model.onnx", finished
 

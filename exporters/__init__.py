@@ -1,1 +1,1 @@
-"""Model exporters: each folder here is one model family, each target in BUILD one ONNX artifact."""
+"""Model families, and what a build does with them: export, verify, provide weights."""

@@ -1,4 +1,4 @@
-"""`python -m exporters`: the command line."""
+"""The command line, as ``python -m exporters``."""
 
 from exporters.cli.main import cli
 

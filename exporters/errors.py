@@ -1,10 +1,11 @@
-"""The one exception that this package raises for what its user can put right."""
+"""The exception that this package raises for a mistake that its user can correct."""
 
 from __future__ import annotations
 
 
 class ExportError(Exception):
-    """A complete message for the user: what was wrong, where, and what to do about it.
+    """A mistake of the user. The message says what is wrong, where, and what to do about it.
 
-    The driver and the command line print it as it stands and exit non-zero, without a traceback.
+    The drivers and the command line print the message as it stands and exit with a status other
+    than zero, without a traceback.
     """

@@ -1,4 +1,4 @@
-"""Functions that a target names as "package.module:function", found and called."""
+"""Finding and calling the functions that a target names as ``package.module:function``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from exporters.errors import ExportError
 
 
 def find(reference: str, field: str) -> Callable[..., Any]:
-    """The function that `reference`, the value of a target's `field`, names.
+    """Return the function that a reference names.
+
+    Args:
+        reference: ``package.module:function``.
+        field: the field of a target that holds the reference, for messages.
 
     Raises:
-        ExportError: the module or the function does not exist. What goes wrong inside the module
-            is raised as it is: its author needs the traceback.
+        ExportError: the module or the function does not exist. Any other error of the module is
+            raised as it is, because its author needs the traceback.
     """
     module_name, _, name = reference.partition(":")
     try:
@@ -45,10 +49,16 @@ def call(
     positional: Sequence[Any],
     options: Mapping[str, Any],
 ) -> Any:
-    """`function(*positional, **options)`, once its signature is known to take the options.
+    """Return ``function(*positional, **options)``, after checking the options.
+
+    Args:
+        function: the function.
+        reference: its name, for messages.
+        positional: the positional arguments.
+        options: the keyword arguments.
 
     Raises:
-        ExportError: an option that the function does not have, or one that it lacks.
+        ExportError: the function does not have one of the options, or requires another one.
     """
     known, open_ended = _options(function, len(positional))
     for name in options:
@@ -67,13 +77,19 @@ def call(
 def accepted(
     function: Callable[..., Any], options: Mapping[str, Any], *, positional: int
 ) -> dict[str, Any]:
-    """Those of `options` that a function of so many positional arguments takes."""
+    """Return the options that a function accepts.
+
+    Args:
+        function: the function.
+        options: keyword arguments, some of which may be for other functions.
+        positional: the number of arguments that are passed by position.
+    """
     known, open_ended = _options(function, positional)
     return {name: value for name, value in options.items() if open_ended or name in known}
 
 
 def _options(function: Callable[..., Any], positional: int) -> tuple[list[str], bool]:
-    """The names of a function's options, and whether it takes any others too."""
+    """Return the names of a function's options, and whether it accepts any others."""
     parameters = list(inspect.signature(function).parameters.values())
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return (
@@ -83,6 +99,6 @@ def _options(function: Callable[..., Any], positional: int) -> tuple[list[str], 
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:
-    """(did you mean 'sequence'?) when something known is close to `name`, else nothing."""
+    """Return ``" (did you mean 'sequence'?)"`` if a known name is close, or else ``""``."""
     close = difflib.get_close_matches(name, sorted(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""

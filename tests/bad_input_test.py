@@ -242,9 +242,9 @@ def test_wrong_arguments(tmp_path: Path, arguments: list[str], expected: str) ->
 @pytest.mark.parametrize(
     ("weights", "expected"),
     [
-        ("/nowhere", "/nowhere is no folder"),
+        ("/nowhere", "/nowhere is not a folder"),
         ("hf://only-one-part", "hf://org/repo@revision"),
-        (f"https://user:{TOKEN}@host/x", "https://host/x is no folder"),
+        (f"https://user:{TOKEN}@host/x", "https://host/x is not a folder"),
     ],
 )
 def test_weights_that_are_nowhere(tmp_path: Path, weights: str, expected: str) -> None:
@@ -339,24 +339,24 @@ def test_an_artifact_with_other_weights(tmp_path: Path) -> None:
 def test_what_is_no_artifact(tmp_path: Path) -> None:
     file = tmp_path / "m.onnx"
     file.write_bytes(b"\xff" * 100)
-    assert f"{file} is no ONNX model" in refused("inspect", file)
+    assert f"{file} is not an ONNX model" in refused("inspect", file)
     assert "does not exist" in refused("inspect", tmp_path / "gone.onnx")
     for suffix in (".json", ".textproto"):
         other = file.with_suffix(suffix)
         other.write_text("{}")
-        assert f"{other} is no ONNX model" in refused("inspect", other)
+        assert f"{other} is not an ONNX model" in refused("inspect", other)
     assert "give --exporter" in refused("verify", file, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"exporter": "tests.user_models:good"}, "no model family of this package"),
+        ({"exporter": "tests.user_models:good"}, "not a model family of this package"),
         ({"exporter": "os:system"}, "give --exporter, and its options, yourself"),
-        ({"exporter": 3}, "is no manifest of an artifact"),
-        ({"options": ["batch"]}, "is no manifest of an artifact"),
-        ({"artifact": "m.onnx"}, "is no manifest of an artifact"),
-        ({"artifact": {}}, "is of another artifact"),
+        ({"exporter": 3}, "is not the manifest of an artifact"),
+        ({"options": ["batch"]}, "is not the manifest of an artifact"),
+        ({"artifact": "m.onnx"}, "is not the manifest of an artifact"),
+        ({"artifact": {}}, "belongs to another artifact"),
     ],
 )
 def test_a_manifest_of_a_stranger(

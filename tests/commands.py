@@ -1,4 +1,4 @@
-"""Runs the command line and the build's processes as their users do, on made-up checkpoints."""
+"""Running the command line and the drivers as their users do, on checkpoints of the fixtures."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from exporters.drivers.request import Export, File, Weights, to_json
+
 REPOSITORY = Path(__file__).parents[1]
 FIXTURES = REPOSITORY / "weights" / "fixtures"
 
@@ -24,7 +26,14 @@ def run(
     environment: Mapping[str, str] | None = None,
     before: Callable[[], None] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """`python ARGUMENTS` in `cwd`, in a bare environment; `before` runs in the child."""
+    """Run Python in an environment of its own and return the finished process.
+
+    Args:
+        arguments: the arguments of the interpreter.
+        cwd: the working directory.
+        environment: variables beside ``PATH`` and ``PYTHONPATH``.
+        before: called in the child before Python starts.
+    """
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=cwd,
@@ -38,7 +47,7 @@ def run(
 
 
 def copy_fixture(name: str, folder: Path) -> Path:
-    """A copy of a fixture's checkpoint that a test may damage."""
+    """Copy the checkpoint of a fixture into a folder, where a test may damage it."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in (FIXTURES / name).iterdir():
         if file.suffix in (".json", ".safetensors"):
@@ -47,41 +56,37 @@ def copy_fixture(name: str, folder: Path) -> Path:
 
 
 def change_tensors(folder: Path, changes: Mapping[str, np.ndarray | None]) -> None:
-    """Replaces, adds or (None) removes tensors of `model.safetensors`."""
+    """Replace, add or (None) remove tensors of ``model.safetensors``."""
     file = folder / "model.safetensors"
     tensors = {**load_file(file), **changes}
     save_file({name: value for name, value in tensors.items() if value is not None}, file)
 
 
 def change_config(folder: Path, changes: Mapping[str, Any]) -> None:
-    """Replaces, adds or (None) removes keys of `config.json`."""
+    """Replace, add or (None) remove keys of ``config.json``."""
     file = folder / "config.json"
     config = {**json.loads(file.read_text()), **changes}
     file.write_text(json.dumps({k: v for k, v in config.items() if v is not None}))
 
 
-def export_request(
-    folder: Path, family: str, options: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """Return the request that the build would send for weights at `folder` below the sandbox."""
-    files = [
-        {"name": file.name, "sha256": "0" * 64, "size": file.stat().st_size}
-        for file in sorted(folder.iterdir())
-    ]
-    weights = {
-        "target": "weights:made_up",
-        "licence": "MIT",
-        "source": "made up",
-        "files": files,
-        "folder": folder.name,
-    }
-    return {
-        "version": 1,
-        "action": "export",
-        "target": f"exporters:{family}",
-        "exporter": f"exporters.families.{family}.export:export",
-        "options": dict(options or {}),
-        "opset": 23,
-        "weights": [weights],
-        "output": "out/model.onnx",
-    }
+def export_request(folder: Path, family: str, exporter: str | None = None) -> str:
+    """Return the request that the build would send, as JSON.
+
+    Args:
+        folder: the folder of the checkpoint, directly below the sandbox.
+        family: the name of the model family.
+        exporter: another exporter than the family's.
+    """
+    files = tuple(
+        File(file.name, "0" * 64, file.stat().st_size) for file in sorted(folder.iterdir())
+    )
+    return to_json(
+        Export(
+            target=f"exporters:{family}",
+            exporter=exporter or f"exporters.families.{family}.export:export",
+            options={},
+            weights=Weights("weights:made_up", "MIT", "made up", files, folder=folder.name),
+            opset=23,
+            output="out/model.onnx",
+        )
+    )

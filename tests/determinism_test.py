@@ -1,9 +1,8 @@
-"""One artifact, byte for byte, whatever the process that makes it."""
+"""An artifact has the same bytes whichever process makes it."""
 
 from __future__ import annotations
 
 import importlib
-import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ AVX_512 = [
     "AVX512_SPR",
     "X86_V4",
 ]
-"""numpy's names of what the instruction sets after AVX2 add."""
+"""The features after AVX2, by their names in numpy."""
 
 
 def export(
@@ -33,9 +32,9 @@ def export(
     environment: Mapping[str, str] | None = None,
     before: Callable[[], None] | None = None,
 ) -> tuple[bytes, bytes]:
-    """The bytes of the artifact and of its manifest."""
+    """Return the bytes of the artifact and of its manifest."""
     folder = copy_fixture(fixture, sandbox / "weights")
-    (sandbox / "spec.json").write_text(json.dumps(export_request(folder, family)))
+    (sandbox / "spec.json").write_text(export_request(folder, family))
     done = run(["-m", "exporters.drivers.build", "spec.json"], sandbox, environment, before)
     assert done.returncode == 0, done.stderr
     out = sandbox / "out"
@@ -43,7 +42,7 @@ def export(
 
 
 def numpy_features() -> list[str]:
-    """Those of `AVX_512` that this machine has and numpy dispatches to."""
+    """Return the members of ``AVX_512`` that this machine has and numpy dispatches to."""
     numpy = importlib.import_module("numpy._core._multiarray_umath")
     present = numpy.__cpu_features__
     return [name for name in AVX_512 if name in numpy.__cpu_dispatch__ and present.get(name)]

@@ -1,8 +1,7 @@
-"""An export refuses, and names, what was not declared; nothing is left behind."""
+"""An export refuses an undeclared input by its name, and leaves nothing behind."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +12,12 @@ from tests.commands import export_request, run
 
 
 def build(sandbox: Path, exporter: str) -> tuple[int, str]:
-    """The exit status and the message of an export by one of `tests.user_models`."""
+    """Export one of `tests.user_models`; return the exit status and the message."""
     weights = sandbox / "weights"
     weights.mkdir(parents=True)
     save_file({"weight": np.ones(3, np.float32)}, weights / "model.safetensors")
-    request = export_request(weights, "mine")
-    request["exporter"] = f"tests.user_models:{exporter}"
-    (sandbox / "spec.json").write_text(json.dumps(request))
+    request = export_request(weights, "mine", f"tests.user_models:{exporter}")
+    (sandbox / "spec.json").write_text(request)
     done = run(["-m", "exporters.drivers.build", "spec.json"], sandbox)
     return done.returncode, done.stderr
 

@@ -1,8 +1,9 @@
-"""The memory of an export by reference does not grow with the weights."""
+"""The memory of an export does not grow with the weights, which stay in their files."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from exporters.families.dinov3.checkpoint import tensors
 from exporters.families.dinov3.config import parse
+from jax2onnx.files import TensorEntry, safetensors_header
 from tests.commands import FIXTURES, REPOSITORY, export_request
 
 _ITEM_BYTES = 4  # all tensors are F32
@@ -19,27 +21,25 @@ _ALLOWED_MB = 100
 
 
 def write_sparse_checkpoint(folder: Path, config: dict[str, Any]) -> int:
-    """A checkpoint of zeros that takes no room on the disk; its size in bytes."""
+    """Write a checkpoint of zeros that takes no room on the disk, and return its bytes."""
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(config))
-    header: dict[str, Any] = {}
-    end = 0
-    for name, (dtype, shape) in tensors(parse(config, "config.json")).items():
-        begin, end = end, end + _ITEM_BYTES
-        for extent in shape:
-            end = begin + (end - begin) * extent
-        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [begin, end]}
-    text = json.dumps(header).encode()
+    entries = {
+        name: TensorEntry(dtype, shape, _ITEM_BYTES * math.prod(shape))
+        for name, (dtype, shape) in tensors(parse(config, "config.json")).items()
+    }
+    header = safetensors_header(entries, {}).raw
+    size = sum(entry.nbytes for entry in entries.values())
     with (folder / "model.safetensors").open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        file.truncate(8 + len(text) + end)
-    return end
+        file.write(header)
+        file.truncate(len(header) + size)
+    return size
 
 
 def peak_memory(sandbox: Path) -> float:
-    """Of an export of the checkpoint in `sandbox`/weights, in MB."""
+    """Return the peak memory in MB of an export of the checkpoint in ``sandbox``/weights."""
     request = export_request(sandbox / "weights", "dinov3")
-    (sandbox / "spec.json").write_text(json.dumps(request))
+    (sandbox / "spec.json").write_text(request)
     environment = {"PATH": os.defpath, "PYTHONPATH": str(REPOSITORY)}
     child = os.posix_spawn(
         "/bin/sh",

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Primitive
 
-from exporters.artifact.exportable import Exportable, TensorSource
 from exporters.errors import ExportError
+from exporters.model.exportable import Exportable, TensorSource
 from jax2onnx import InputSpec
 from weights import Checkpoint
 

@@ -6,9 +6,9 @@ Only safetensors are ever read; a pickle never is.
 from weights.errors import WeightsError
 from weights.files.checkpoint import Checkpoint
 from weights.files.header import TensorInfo
+from weights.files.pins import Pin, Pins
 from weights.progress import Progress
-from weights.store.pins import Pin, Pins
-from weights.synthetic.synthetic import Integers, SyntheticTensor, Uniform, Values, write_checkpoint
+from weights.synthetic import Integers, SyntheticTensor, Uniform, Values, write_checkpoint
 
 __all__ = [
     "Checkpoint",

@@ -1,26 +1,26 @@
-"""Binds the parameters of a model to the tensors of a checkpoint, accounting for every one.
+"""Binding the parameters of a model to the tensors of a checkpoint, without leaving any out.
 
-Three views of one binding, which is a mapping from a parameter's path in the model to a
-`TensorSource`:
+A binding maps the path of each parameter in the model to a `TensorSource`. Three functions use it:
 
-- `check` proves that it is complete: every array leaf of the model has a tensor of its own shape
-  and dtype, and every tensor of the checkpoint is used exactly once or ignored by name;
-- `load` puts the tensors' values into the model, to run it in JAX;
-- `external` says where in the checkpoint's files each parameter lies, to export it by reference.
+- `check` proves that the binding is complete: every parameter has a tensor of its own shape and
+  dtype, and every tensor of the checkpoint is used exactly once, or ignored by name;
+- `load` puts the values of the tensors into the model, to run it in JAX;
+- `external` returns the place of each parameter in the checkpoint's files, to export the model
+  without its weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import jax
 import numpy as np
 import onnx_ir as ir
 
-from exporters.artifact.exportable import TensorSource
 from exporters.errors import ExportError
-from jax2onnx.trace.frameworks.callables import parameterise
+from exporters.model.exportable import TensorSource
+from jax2onnx.models import Leaf, parameters, with_parameters
 from weights.files.dtypes import NUMPY
 
 if TYPE_CHECKING:
@@ -29,25 +29,26 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound=Callable[..., Any])
 
 _LISTED = 40
-"""Findings of one kind that an error lists in full; a checkpoint of another model has hundreds."""
-
-
-def parameters(model: Any) -> dict[str, Any]:
-    """The model's array leaves, real or abstract, by their path ("layers.0.attention.q.weight")."""
-    split = parameterise(model)
-    return dict(zip(split.paths, split.leaves, strict=True))
+"""The largest number of findings of one kind that an error lists."""
 
 
 def check(
-    model: Any,
+    model: Callable[..., Any],
     sources: Mapping[str, TensorSource],
     checkpoint: Checkpoint,
     *,
     ignored: Collection[str] = (),
 ) -> None:
-    """Raises one ExportError that lists every tensor which does not fit.
+    """Check that a binding covers all parameters of a model and all tensors of a checkpoint.
 
-    `ignored` names tensors that the model rightly does without; such a tensor may be absent.
+    Args:
+        model: the model; its parameters may be abstract.
+        sources: the binding, by the parameters' paths.
+        checkpoint: the tensors.
+        ignored: names of tensors that the model does without. They may be absent.
+
+    Raises:
+        ExportError: the binding is incomplete; the message lists everything that does not fit.
     """
     leaves = parameters(model)
     used = {source.tensor for source in sources.values()}
@@ -82,19 +83,25 @@ def check(
 
 
 def load(model: Model, sources: Mapping[str, TensorSource], checkpoint: Checkpoint) -> Model:
-    """The model with the checkpoint's values in place of its abstract leaves, as jax arrays."""
-    split = parameterise(model)
-    values = [_value(sources[path], checkpoint) for path in split.paths]
-    return cast("Model", split.rebuild(values))
+    """Return the model with the values of a checkpoint, as JAX arrays, for its parameters.
+
+    Args:
+        model: the model; its parameters may be abstract.
+        sources: a binding that `check` has accepted.
+        checkpoint: the tensors.
+    """
+    values = {path: _value(sources[path], checkpoint) for path in parameters(model)}
+    return with_parameters(model, values)
 
 
 def external(
     sources: Mapping[str, TensorSource], checkpoint: Checkpoint
 ) -> dict[str, ir.ExternalTensor]:
-    """Where each parameter lies, as ONNX external data relative to the checkpoint's folder.
+    """Return the place of each parameter, as ONNX external data in the checkpoint's folder.
 
-    `check` must have passed: offsets and lengths come from headers that the checkpoint has held
-    against the sizes of its files.
+    Args:
+        sources: a binding that `check` has accepted.
+        checkpoint: the tensors. Opening it has checked their offsets against the files' sizes.
     """
     return {path: _reference(path, sources[path], checkpoint) for path in sorted(sources)}
 
@@ -119,7 +126,7 @@ def _value(source: TensorSource, checkpoint: Checkpoint) -> jax.Array:
 
 
 def _slice(info: TensorInfo, source: TensorSource) -> tuple[tuple[int, ...], int, int]:
-    """Shape, byte offset in the file, and byte length of what a source takes of its tensor."""
+    """Return the shape, the byte offset in the file and the byte length of a source."""
     if source.rows is None:
         return info.shape, info.offset, info.nbytes
     start, stop = source.rows
@@ -128,7 +135,7 @@ def _slice(info: TensorInfo, source: TensorSource) -> tuple[tuple[int, ...], int
 
 
 def _misfits(
-    leaves: Mapping[str, Any], sources: Mapping[str, TensorSource], checkpoint: Checkpoint
+    leaves: Mapping[str, Leaf], sources: Mapping[str, TensorSource], checkpoint: Checkpoint
 ) -> Iterator[str]:
     for path in sorted(leaves.keys() & sources.keys()):
         source, leaf = sources[path], leaves[path]
@@ -145,7 +152,7 @@ def _misfits(
 
 
 def _uncovered(sources: Mapping[str, TensorSource], checkpoint: Checkpoint) -> Iterator[str]:
-    """Tensors that are bound twice, or whose row slices leave a gap, overlap or reach outside."""
+    """Yield tensors that are bound twice, or whose row slices leave a gap, overlap or overrun."""
     uses: dict[str, list[tuple[tuple[int, int] | None, str]]] = {}
     for path in sorted(sources):
         uses.setdefault(sources[path].tensor, []).append((sources[path].rows, path))

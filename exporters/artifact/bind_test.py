@@ -11,8 +11,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from exporters.artifact import bind as binding
-from exporters.artifact.exportable import TensorSource
 from exporters.errors import ExportError
+from exporters.model.exportable import TensorSource
+from jax2onnx.models import parameters
 from weights import Checkpoint
 
 BFLOAT16 = ml_dtypes.bfloat16
@@ -65,7 +66,7 @@ def checkpoint(folder: Path, **changes: np.ndarray | None) -> Checkpoint:
 
 
 def test_parameters_are_named_by_their_path_and_only_arrays_count() -> None:
-    assert binding.parameters(net()).keys() == SOURCES.keys()
+    assert parameters(net()).keys() == SOURCES.keys()
 
 
 def test_complete_binding_passes(tmp_path: Path) -> None:
@@ -86,7 +87,7 @@ def test_load_puts_the_values_in_place(tmp_path: Path) -> None:
 def test_external_points_at_the_bytes(tmp_path: Path) -> None:
     file = checkpoint(tmp_path)
     raw = (tmp_path / "model.safetensors").read_bytes()
-    loaded = binding.parameters(binding.load(net(), SOURCES, file))
+    loaded = parameters(binding.load(net(), SOURCES, file))
     found = binding.external(SOURCES, file)
     assert list(found) == sorted(SOURCES)
     for path, reference in found.items():

@@ -1,4 +1,4 @@
-"""From a checkpoint to an artifact: bind, convert, stamp, write, and describe in a manifest."""
+"""Making an artifact from a checkpoint: bind the parameters, convert, stamp, write, describe."""
 
 from __future__ import annotations
 
@@ -12,20 +12,29 @@ from typing import Any
 import onnx_ir as ir
 
 from exporters import functions
-from exporters.artifact import bind as binding
-from exporters.artifact.exportable import Exportable
-from exporters.artifact.manifest import WEIGHTS_DIGEST, Weights, manifest, to_json
-from exporters.drivers import hermetic
+from exporters.artifact.bind import check, external
+from exporters.artifact.manifest import Weights, manifest, to_json
+from exporters.artifact.stamp import stamp
 from exporters.errors import ExportError
+from exporters.model.exportable import Exportable
 from jax2onnx import Jax2OnnxError, WriteError, save, to_onnx
-from jax2onnx.files import atomic_files, explain
+from jax2onnx.files import atomic_file, explain
 from weights import Checkpoint
 from weights.files.atomic import explained
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to export: `exporter` is the family's function, as "package.module:function"."""
+    """A model to export.
+
+    Attributes:
+        target: the address of the model's target, or its name; errors and the manifest name it.
+        exporter: the function that returns the `Exportable`, as ``package.module:function``.
+        options: the keyword arguments of that function.
+        opset: the version of the ONNX operator set.
+        checkpoint: the weights, open for reading.
+        weights: the description of the weights for stamps and manifest.
+    """
 
     target: str
     exporter: str
@@ -35,38 +44,80 @@ class Request:
     weights: Weights
 
 
+def export(request: Request, output: Path) -> dict[str, Any]:
+    """Convert a model and write it; see `convert` and `write`.
+
+    Args:
+        request: the model to export.
+        output: the path of the artifact, NAME.onnx.
+
+    Returns:
+        The manifest.
+    """
+    return write(request, convert(request, output.stem), output)
+
+
 def prepare(request: Request) -> Exportable:
-    """The abstract model, every parameter of it bound to a tensor of the checkpoint.
+    """Return the abstract model, each of its parameters bound to a tensor of the checkpoint.
 
     Raises:
-        ExportError: an unknown option, or a checkpoint that does not fit the model.
+        ExportError: an option is unknown, or the checkpoint does not fit the model.
     """
     function = functions.find(request.exporter, "exporter")
     exportable = functions.call(function, request.exporter, [request.checkpoint], request.options)
     if not isinstance(exportable, Exportable):
         raise ExportError(
             f"{request.exporter} returned {type(exportable).__name__}; an exporter returns an "
-            "exporters.artifact.exportable.Exportable."
+            "exporters.model.exportable.Exportable."
         )
-    binding.check(
-        exportable.model,
-        exportable.parameters,
-        request.checkpoint,
-        ignored=exportable.ignored,
-    )
+    check(exportable.model, exportable.parameters, request.checkpoint, ignored=exportable.ignored)
     return exportable
 
 
-def export(request: Request, output: Path) -> dict[str, Any]:
-    """Writes the artifact, `output` = NAME.onnx, and NAME.manifest.json beside it; both or neither.
+def convert(request: Request, name: str) -> ir.Model:
+    """Return the ONNX model, stamped, whose initializers refer to the checkpoint's files.
 
-    The artifact points into the checkpoint's files, by name; none of them is read but its header.
+    Only the headers of those files are read.
+
+    Args:
+        request: the model to export.
+        name: the name of the ONNX graph.
+
+    Raises:
+        ExportError: as `prepare` raises it, or the model cannot be converted.
+    """
+    exportable = prepare(request)
+    try:
+        model = to_onnx(
+            exportable.model,
+            exportable.inputs,
+            model_name=name,
+            opset=request.opset,
+            parameters=external(exportable.parameters, request.checkpoint),
+            return_mode="ir",
+            input_names=exportable.input_names,
+            output_names=exportable.output_names,
+        )
+    except Jax2OnnxError as error:
+        raise ExportError(f"{request.target}: {error}") from error
+    stamp(model, request.weights)
+    return model
+
+
+def write(request: Request, model: ir.Model, output: Path) -> dict[str, Any]:
+    """Write the artifact NAME.onnx, and NAME.manifest.json beside it: both or neither.
+
+    Args:
+        request: the request that the model was converted for.
+        model: the model that `convert` returned.
+        output: the path of the artifact.
 
     Returns:
         The manifest.
+
+    Raises:
+        ExportError: a file cannot be written.
     """
-    model = convert(request, prepare(request), output.stem)
-    hermetic.verify()
     with _staging(output) as staged:
         try:
             save(model, staged)
@@ -78,56 +129,27 @@ def export(request: Request, output: Path) -> dict[str, Any]:
                 exporter=request.exporter,
                 options=request.options,
             )
-            with atomic_files([manifest_path(staged)]) as [file]:
+            with atomic_file(manifest_path(staged)) as file:
                 file.write(to_json(document).encode())
         except (WriteError, OSError) as error:
             message = explain(error) if isinstance(error, OSError) else str(error)
             message = message.replace(str(staged.parent), str(output.parent))
             raise ExportError(f"{request.target}: {message}") from error
-        # In this order, so that there is never an artifact without its manifest.
+        # The manifest first, so that there is never an artifact without one.
         manifest_path(staged).replace(manifest_path(output))
         staged.replace(output)
     return document
 
 
+def manifest_path(artifact: Path) -> Path:
+    """Return the path of the manifest of the artifact NAME.onnx: NAME.manifest.json."""
+    return artifact.with_suffix(".manifest.json")
+
+
 @contextlib.contextmanager
 def _staging(output: Path) -> Iterator[Path]:
-    """A path on the same disk as `output` and of the same name, which is gone in the end."""
+    """Yield a path of the same name in a temporary folder beside ``output``."""
     with explained(output):
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(".tmp", f".{output.name}.", output.parent) as scratch:
             yield Path(scratch) / output.name
-
-
-def manifest_path(artifact: Path) -> Path:
-    """NAME.manifest.json, for the artifact NAME.onnx."""
-    return artifact.with_suffix(".manifest.json")
-
-
-def convert(request: Request, exportable: Exportable, name: str) -> ir.Model:
-    """The finished ONNX model, its parameters references into the checkpoint."""
-    try:
-        model = to_onnx(
-            exportable.model,
-            exportable.inputs,
-            model_name=name,
-            opset=request.opset,
-            parameters=binding.external(exportable.parameters, request.checkpoint),
-            return_mode="ir",
-            input_names=exportable.input_names,
-            output_names=exportable.output_names,
-        )
-    except Jax2OnnxError as error:
-        raise ExportError(f"{request.target}: {error}") from error
-    _stamp(model, request.weights)
-    return model
-
-
-def _stamp(model: ir.Model, weights: Weights) -> None:
-    """Licence, origin and digests of the weights, so that the artifact alone can tell them.
-
-    `model_license` is ONNX's own name for it (onnx/docs/MetadataProps.md).
-    """
-    stamps = {"model_license": weights.licence, "weights_source": weights.source}
-    stamps |= {f"{WEIGHTS_DIGEST}{pin.name}": pin.sha256 for pin in weights.files}
-    model.metadata_props.update(sorted(stamps.items()))

@@ -1,4 +1,4 @@
-"""What can be told of an artifact or a checkpoint that somebody hands over."""
+"""Descriptions of an artifact or a checkpoint, taken from the files alone."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ import onnx_ir as ir
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from exporters.artifact import summary
-from exporters.artifact.manifest import WEIGHTS_DIGEST, describe
+from exporters.artifact.manifest import describe
+from exporters.artifact.stamp import check_stamps, stamped_terms
 from exporters.errors import ExportError
 from weights import Checkpoint
-from weights.store.pins import Pin, Pins, hash_file
+from weights.files.pins import Pin, Pins, hash_file
 
 
 def load(artifact: Path) -> ir.Model:
-    """The model of an .onnx file; weights outside it are not read.
+    """Return the model of an .onnx file, without reading weights that lie outside it.
 
     Raises:
-        ExportError: there is no such file, or it is no ONNX model.
+        ExportError: there is no such file, or it is not an ONNX model.
     """
     if not artifact.is_file():
         raise ExportError(
@@ -31,51 +32,33 @@ def load(artifact: Path) -> ir.Model:
         model = ir.load(artifact, format="protobuf")  # whatever its name ends in
     except DecodeError as error:
         raise ExportError(
-            f"{artifact} is no ONNX model, or only a part of one: {error}."
+            f"{artifact} is not an ONNX model, or it is truncated: {error}. Export it again."
         ) from error
     return model
 
 
 def describe_artifact(artifact: Path) -> dict[str, Any]:
-    """The part of an artifact's manifest that can be told from the artifact alone."""
+    """Return the part of an artifact's manifest that the artifact itself contains."""
     model = load(artifact)
     sha256, size = hash_file(artifact)
-    stamps = model.metadata_props
     return {
         "artifact": asdict(Pin(artifact.name, sha256, size)),
         **describe(model),
-        "weights": [
-            {"licence": stamps["model_license"], "source": stamps.get("weights_source", "")}
-        ]
-        if "model_license" in stamps
-        else [],
+        "weights": stamped_terms(model),
     }
 
 
 def check_weights(artifact: Path, pins: Pins) -> None:
-    """Makes sure that the weights are those that the artifact was made from.
+    """Check that weights are the ones that an artifact was made from.
 
     Raises:
-        ExportError: naming every file that the artifact points into and that is another one.
+        ExportError: files that the artifact was made from are missing or differ; it names them all.
     """
-    stamps = load(artifact).metadata_props
-    found = {pin.name: pin.sha256 for pin in pins.files}
-    wrong = [
-        f"  {name}: made from sha256 {digest}, found {found.get(name, 'no such file')}"
-        for key, digest in sorted(stamps.items())
-        if key.startswith(WEIGHTS_DIGEST)
-        and found.get(name := key.removeprefix(WEIGHTS_DIGEST)) != digest
-    ]
-    if wrong:
-        listed = "\n".join(wrong)
-        raise ExportError(
-            f"{artifact} was made from other weights than these:\n{listed}\n"
-            "Give the weights that it was made from, or export it again."
-        )
+    check_stamps(load(artifact), artifact, pins)
 
 
 def describe_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Tensors, parameters and files of a checkpoint, from its headers alone."""
+    """Return the tensors, their types and the files of a checkpoint, from its headers alone."""
     tensors = checkpoint.tensors.values()
     counts: Counter[str] = Counter()
     for tensor in tensors:
@@ -92,12 +75,12 @@ def describe_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def render_checkpoint(described: dict[str, Any], folder: Path) -> str:
-    """A few lines for people."""
+    """Return a summary of a few lines, from what `describe_checkpoint` returned."""
     files = described["files"]
     dtypes = ", ".join(f"{n} {summary.size(b)}" for n, b in described["bytes_by_dtype"].items())
     named = files[0]["name"] if len(files) == 1 else f"{files[0]['name']} ... {files[-1]['name']}"
     rows = {
-        "model": described["model_type"] or "unknown: no config.json names it",
+        "model": described["model_type"] or "unknown (there is no config.json that names it)",
         "tensors": f"{described['tensors']:,} ({dtypes})",
         "files": f"{named} ({len(files)}), {summary.size(sum(f['size'] for f in files))}",
     }

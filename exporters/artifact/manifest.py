@@ -1,4 +1,4 @@
-"""The manifest: what an artifact is, what it was made of, and by what. Written beside it as JSON.
+"""The manifest: a JSON file beside an artifact that describes it and all that it was made from.
 
 It holds no time and no path of the machine, so that equal builds give equal manifests.
 """
@@ -17,15 +17,12 @@ from typing import Any
 
 import onnx_ir as ir
 
-from weights.store.pins import Pin, hash_file
+from weights.files.pins import Pin, hash_file
 
 FORMAT = 1
-"""Version of the manifest's own layout."""
+"""Version of the layout of the manifest."""
 
-WEIGHTS_DIGEST = "sha256:"
-"""With a file name behind it, the key in an artifact's metadata for the digest of that file."""
-
-# Line breaks are structure here: within a string JSON writes them as an escape.
+# A line break is never inside a string, where JSON writes it as an escape.
 _PLAIN_LIST = re.compile(r"\[\n\s+([^\[\]{}]*?)\n\s*\]")
 _BREAK = re.compile(r"\n\s*")
 
@@ -40,15 +37,20 @@ _DISTRIBUTIONS = {
     "onnx_ir": "onnx-ir",
     "onnxscript": "onnxscript",
 }
-"""Module -> distribution, of all that may have a hand in an artifact's bytes."""
+"""The libraries that can influence the bytes of an artifact: module -> distribution."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A weights target: its files, where they come from, on what terms they may be used.
+    """The weights of a model, as the manifest describes them.
 
-    `folder` is where they lie in the store of weights, relative to it; None when they are no part
-    of the store.
+    Attributes:
+        target: the address of the weights' target, or a name.
+        licence: the terms under which the weights may be used.
+        source: where the weights come from.
+        files: the files of the checkpoint.
+        folder: the folder that holds them, relative to the store of weights; None if they are not
+            in a store.
     """
 
     target: str
@@ -67,7 +69,16 @@ def manifest(
     exporter: str,
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The manifest of `artifact`, which was written from `model`."""
+    """Return the manifest of an artifact.
+
+    Args:
+        artifact: the file of the artifact.
+        model: the model that the file was written from.
+        weights: the weights that the model refers to.
+        target: the address of the model's target.
+        exporter: the function that built the model, as ``package.module:function``.
+        options: the keyword arguments of that function.
+    """
     return {
         "manifest": FORMAT,
         "target": target,
@@ -81,7 +92,7 @@ def manifest(
 
 
 def describe(model: ir.Model) -> dict[str, Any]:
-    """What can be read off any model: signature, operators, opset, parameters, metadata."""
+    """Return what any model tells of itself: signature, operators, opset, parameters, metadata."""
     counts = operators(model)
     return {
         "inputs": [_signature(value) for value in model.graph.inputs],
@@ -95,9 +106,10 @@ def describe(model: ir.Model) -> dict[str, Any]:
 
 
 def operators(model: ir.Model) -> dict[str, int]:
-    """How often each operator occurs, most frequent first.
+    """Return the number of nodes of each operator, the most frequent operator first.
 
-    A function's body counts once, however often it is called, and calls are no operators.
+    The body of a function counts once, however often the function is called. Calls of functions
+    do not count.
     """
     bodies = [model.graph, *(function.graph for function in model.functions.values())]
     counts = Counter(
@@ -110,7 +122,7 @@ def operators(model: ir.Model) -> dict[str, int]:
 
 
 def versions() -> dict[str, str]:
-    """The release of every library in this process that may have a hand in the artifact."""
+    """Return the version of each library in this process that can influence an artifact."""
     return {
         name: metadata.version(name)
         for module, name in sorted(_DISTRIBUTIONS.items())
@@ -119,7 +131,7 @@ def versions() -> dict[str, str]:
 
 
 def to_json(document: Mapping[str, Any]) -> str:
-    """The text of a manifest: JSON, with lists of plain values on one line."""
+    """Return a document as JSON, with each list of plain values on one line."""
     text = json.dumps(document, indent=2, ensure_ascii=False)
     return _PLAIN_LIST.sub(lambda found: "[" + _BREAK.sub(" ", found[1]) + "]", text) + "\n"
 
@@ -144,7 +156,7 @@ def _dtype(dtype: ir.DataType) -> str:
 
 
 def _parameters(model: ir.Model) -> dict[str, Any]:
-    """Of the weights that lie in files of their own: how many, and which types they have."""
+    """Return number, size and dtypes of the weights that lie in files of their own."""
     tensors = [
         value.const_value
         for value in model.graph.initializers.values()

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx_ir as ir
 
 from exporters.artifact.manifest import Weights, describe, manifest, to_json
-from weights.store.pins import Pin
+from weights.files.pins import Pin
 
 
 def model(folder: Path) -> ir.Model:

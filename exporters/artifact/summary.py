@@ -1,7 +1,7 @@
-"""A few lines for people about an artifact, from its manifest.
+"""The summary of an artifact: a few lines for people, made from its manifest.
 
-Standard library only, and fit for any Python from 3.9 on: the build prints a cached artifact's
-summary without setting up the environment that made it.
+The build prints the summary of a cached artifact in the Python of Pants, without the environment
+that made the artifact. So this module imports the standard library alone and keeps to Python 3.9.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ORT_FOLDER_OPTION = "session.model_external_initializers_file_folder_path"
-"""ONNX Runtime (>= 1.24) session option: the folder that external data is relative to."""
+"""The session option of ONNX Runtime (1.24 and later) that names the folder of external data."""
 
 _SHOWN_OPERATORS = 5
 
@@ -24,10 +24,13 @@ def render(
     weights_folder: Path | None = None,
     cached: bool | None = None,
 ) -> str:
-    """The summary of the artifact that now lies at `artifact`.
+    """Return the summary of an artifact.
 
-    `weights_folder` is where its weights lie, when that is not the artifact's own folder; `cached`
-    says whether it came from the cache (True) or was built now (False).
+    Args:
+        manifest: the manifest of the artifact.
+        artifact: the path of the artifact.
+        weights_folder: the folder of its weights, if that is not the artifact's own folder.
+        cached: whether the artifact came from the cache or was built now; None if that is unknown.
     """
     rows: list[tuple[str, str]] = []
     file = manifest["artifact"]
@@ -50,7 +53,7 @@ def render(
 
 
 def how_to_load(artifact: Path, weights_folder: Path) -> list[str]:
-    """Python that opens the artifact with its weights where they are, without copying them."""
+    """Return lines of Python that load the artifact with its weights where they lie."""
     return [
         "  The weights stay where they are. To run the model with them in place:",
         "",
@@ -63,17 +66,17 @@ def how_to_load(artifact: Path, weights_folder: Path) -> list[str]:
 
 
 def size(count: int) -> str:
-    """1234567 -> "1.23 MB"."""
+    """Return a number of bytes with its unit: ``1.23 MB`` for 1234567."""
     return _scaled(count, (" B", " kB", " MB", " GB", " TB"))
 
 
 def quantity(count: int) -> str:
-    """20914757184 -> "20.9 G"; below 10,000 exactly."""
+    """Return a count in short: ``20.9 G`` for 20914757184, and all digits below 10,000."""
     return f"{count:,}" if count < 10_000 else _scaled(count, ("", " k", " M", " G", " T"))
 
 
 def _scaled(value: float, units: tuple[str, ...]) -> str:
-    """To three digits. 999.7 kB rounds to 1 MB."""
+    """Round to three digits; 999.7 kB becomes 1 MB."""
     for unit in units[:-1]:
         digits = f"{value:.3g}"
         if float(digits) < 1000:

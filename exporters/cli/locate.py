@@ -1,4 +1,4 @@
-"""Finds a checkpoint that a person names: a folder, a digest file, or a hub's repository."""
+"""Finding the checkpoint that a user names: a folder, a digest file, or a hub's repository."""
 
 from __future__ import annotations
 
@@ -8,33 +8,41 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weights import Checkpoint, WeightsError
+from weights.files.pins import Pins, pin_folder
 from weights.net.fetch import fetch
 from weights.net.hub import PINNED, pin_hub
 from weights.net.web import Access, shown
 from weights.progress import Progress
-from weights.store.pins import Pins, pin_folder
-from weights.store.store import Store
+from weights.store import Store
 
 
 @dataclass(frozen=True)
 class Located:
-    """A folder and the pins that its files were held against, or that were taken of them."""
+    """A checkpoint on this machine.
+
+    Attributes:
+        folder: the folder of its files.
+        pins: the digests that the files were checked against, or that were taken from them.
+    """
 
     folder: Path
     pins: Pins
 
     def open(self) -> Checkpoint:
-        """The checkpoint in the folder."""
+        """Open the checkpoint in the folder."""
         return Checkpoint.open(self.folder)
 
 
 def locate(weights: str, store: Path, pins: Path | None = None) -> Located:
-    """The checkpoint that `weights` names; what is not on this machine is fetched into `store`.
+    """Return the checkpoint that ``weights`` names, after fetching what this machine lacks.
 
-    With `pins`, the files of a folder must be those.
+    Args:
+        weights: a folder, a digest file, or ``hf://org/repo@revision``.
+        store: the root of the store that receives fetched files.
+        pins: a digest file; the files of a folder must have its digests.
 
     Raises:
-        WeightsError: there is no such checkpoint, or a file is not what is pinned.
+        WeightsError: there is no such checkpoint, or a file differs from its pin.
     """
     if weights.startswith("hf://"):
         _refuse_pins(pins, weights)
@@ -51,23 +59,23 @@ def locate(weights: str, store: Path, pins: Path | None = None) -> Located:
         _refuse_pins(pins, weights)
         return _fetched(Pins.read(path), Store(store), [path.parent])
     raise WeightsError(
-        f"{_shown(weights)} is no folder, no digest file (.json) and no hf:// address. Give one of "
-        "these: the folder of a checkpoint, what `python -m exporters pin` wrote, or "
+        f"{_shown(weights)} is not a folder, a digest file (.json) or an hf:// address. Give the "
+        "folder of a checkpoint, a file that `python -m exporters pin` wrote, or "
         "hf://org/repo@revision."
     )
 
 
 def pin(source: str) -> Pins:
-    """The digests of a folder or of a hub's repository.
+    """Return the digests of a folder or of a hub's repository.
 
     Raises:
-        WeightsError: it can't be read, or holds no safetensors.
+        WeightsError: it cannot be read, or holds no safetensors.
     """
     if source.startswith("hf://"):
         with Progress(f"reading {source}", 0) as progress:
             return pin_hub(source, Access.from_environment(), progress=progress.advance)
     folder = Path(source)
-    Checkpoint.open(folder)  # says what is wrong with a folder that holds none
+    Checkpoint.open(folder)  # raises an error for a folder that holds none
     names = sorted(set(_pinned_names(folder)))
     total = sum((folder / name).stat().st_size for name in names)
     with Progress(f"hashing {folder}", total) as progress:
@@ -75,7 +83,7 @@ def pin(source: str) -> Pins:
 
 
 def default_store() -> Path:
-    """Where fetched weights are kept: below XDG_CACHE_HOME, else below the home folder's .cache."""
+    """Return the default store: below ``XDG_CACHE_HOME``, or else below ``~/.cache``."""
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "onnx-exporters" / "weights"
 
@@ -83,7 +91,7 @@ def default_store() -> Path:
 def _pinned_names(folder: Path) -> Iterator[str]:
     for pattern in PINNED:
         for file in folder.glob(pattern):
-            # An artifact that was written beside its weights is none of them.
+            # An artifact may lie beside its weights; its manifest is not one of them.
             if not file.name.endswith(".manifest.json"):
                 yield file.name
 
@@ -96,10 +104,10 @@ def _fetched(pins: Pins, store: Store, folders: list[Path]) -> Located:
 
 
 def _shown(weights: str) -> str:
-    """Without a password, should it be a URL."""
+    """Return the argument for a message: a URL without its password."""
     return shown(weights) if "://" in weights else weights
 
 
 def _refuse_pins(pins: Path | None, weights: str) -> None:
     if pins is not None:
-        raise WeightsError(f"--pins holds a folder to its digests, and {weights} is none: omit it.")
+        raise WeightsError(f"--pins is for a folder, and {weights} is not a folder: omit --pins.")

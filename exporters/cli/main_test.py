@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from exporters.artifact.summary import ORT_FOLDER_OPTION
 from exporters.cli.main import cli
-from weights.store.pins import Pins
-from weights.store.store import Store
+from weights.files.pins import Pins
+from weights.store import Store
 
 FIXTURES = Path(__file__).parents[2] / "weights" / "fixtures"
 TINY = FIXTURES / "minilm_tiny"

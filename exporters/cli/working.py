@@ -1,4 +1,4 @@
-"""Says that something is going on, once it has taken two seconds."""
+"""A progress line on the terminal for work that takes longer than two seconds."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ _INTERVAL_SECONDS = 1.0
 
 @contextmanager
 def working(what: str) -> Iterator[Callable[[str], None]]:
-    """Shows `what` and the seconds that it has taken on a terminal's stderr, and wipes them after.
+    """Show ``what`` and the seconds that it has taken, and erase that line at the end.
 
-    Yields a function that prints a line meanwhile.
+    The line appears on stderr if that is a terminal.
+
+    Yields:
+        A function that prints a line while the work is going on.
     """
     if not sys.stderr.isatty():
         yield click.echo

@@ -1,35 +1,43 @@
-"""Holds an artifact against a reference: the process behind an `onnx_parity_test` target.
+"""The driver that compares an artifact with a reference: the process behind `onnx_parity_test`.
 
     python -m exporters.drivers.parity spec.json
 
-See `exporters.drivers.spec` for the request and `exporters.drivers.process` for the exit status.
+It performs an `exporters.drivers.request.Parity`. See `exporters.drivers.process` for the exit
+status.
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from exporters.drivers.process import checkpoint_folder, run
-from exporters.drivers.spec import Spec
-from exporters.parity.hold import Test, hold
+from exporters.drivers.process import Action, checkpoint_folder, run
+from exporters.drivers.request import Parity
 
 
-def test(spec: Spec) -> None:
-    """Performs a request; raises ExportError when a case disagrees."""
-    folder, _ = checkpoint_folder(spec.weights)
+def test(request: Parity) -> None:
+    """Compare the artifact with its reference.
+
+    Raises:
+        ExportError: a case disagrees.
+    """
+    folder, _ = checkpoint_folder(request.weights)
+    # These take seconds to import, so they wait until the guard is set and the weights are there.
+    from exporters.parity.definition import ParityTest
+    from exporters.parity.verify import verify
     from weights import Checkpoint
 
-    hold(
-        Test(
-            target=spec.target,
-            model=spec.path("model"),
-            exporter=spec["exporter"],
-            options=spec["options"],
-            reference=spec["reference"],
-            data=None if spec["data"] is None else spec.path("data"),
-            provider=spec["execution_provider"],
-            atol=spec["atol"],
-            rtol=spec["rtol"],
+    verify(
+        ParityTest(
+            target=request.target,
+            model=Path(request.model),
+            exporter=request.exporter,
+            options=request.options,
+            reference=request.reference,
+            data=None if request.data is None else Path(request.data),
+            provider=request.execution_provider,
+            atol=request.atol,
+            rtol=request.rtol,
         ),
         Checkpoint.open(folder),
         lambda line: print(line, flush=True),
@@ -37,4 +45,4 @@ def test(spec: Spec) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:], {"parity": test}))
+    sys.exit(run(sys.argv[1:], Action(Parity, test)))

@@ -1,84 +1,126 @@
-"""What every process that the build starts here has in common: request in, exit status out.
+"""The frame of a driver: it reads the request, guards the process, and sets the exit status.
 
     python -m exporters.drivers.build spec.json
 
-Exit status 0: done. 1: a complete message for the user on stderr. 75 (`EX_TEMPFAIL`): weights that
-the request refers to are not in the store, and the same request will do once they are.
+The exit status is 0 when the request was performed, and 1 when it was not: then stderr holds a
+complete message for the user. It is 75 (`UNAVAILABLE`) when weights that the request refers to are
+not in the store. The same request can be performed once they are.
 """
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
-from exporters.drivers import hermetic
-from exporters.drivers.spec import Spec, WeightsEntry, read
+from exporters.drivers import hermetic, request
+from exporters.drivers.request import UNAVAILABLE, Fetch, Request, RequestError, Synthesise
 from exporters.errors import ExportError
 from weights import WeightsError
+from weights.files.pins import Pin, Pins
 from weights.progress import megabytes
-from weights.store.pins import Pins
-from weights.store.store import Store
+from weights.store import Store
 
-Action = Callable[[Spec], None]
+_Kind = TypeVar("_Kind", bound=Request)
+
+
+@dataclass(frozen=True)
+class Action(Generic[_Kind]):
+    """A kind of request that a driver performs.
+
+    Attributes:
+        kind: the class of the request.
+        perform: does what the request asks for.
+        networked: whether ``perform`` may use the network and files that are not declared.
+    """
+
+    kind: type[_Kind]
+    perform: Callable[[_Kind], None]
+    networked: bool = False
 
 
 class WeightsAbsentError(Exception):
-    """Weights are not in the store; the message says which and how to get them."""
+    """Weights are not in the store. The message says which, and how to get them."""
 
 
-def run(
-    arguments: Sequence[str], actions: Mapping[str, Action], networked: Collection[str] = ()
-) -> int:
-    """Performs the request in the file that is the only argument; returns the exit status.
+def run(arguments: Sequence[str], *actions: Action[Any]) -> int:
+    """Perform the request that a file holds, and return the exit status.
 
-    Unless its action is among those `networked`, the process is held to its working directory, its
-    interpreter and its dependencies.
+    Unless its action is networked, the process is held to its working directory, the store of
+    weights, its interpreter and its packages.
+
+    Args:
+        arguments: the command line's arguments: the path of the file, alone.
+        actions: what this driver can perform.
     """
     if len(arguments) != 1:
         return _fail("give one argument, the file that holds the request")
     try:
-        spec = read(Path(arguments[0]), tuple(actions))
-        if spec.action not in networked:
-            hermetic.install(spec.target, _roots(spec))
+        wanted = _read(Path(arguments[0]))
+        action = next((each for each in actions if isinstance(wanted, each.kind)), None)
+        if action is None:
+            performed = " or ".join(each.kind.action for each in actions)
+            raise ExportError(f"this driver performs {performed}, not {wanted.action}.")
+        if not action.networked:
+            hermetic.install(wanted.target, _roots(wanted))
         try:
-            actions[spec.action](spec)
+            action.perform(wanted)
         finally:
-            # A refusal that a library swallowed explains whatever else went wrong.
+            # If a library swallowed a refusal, that refusal explains whatever else went wrong.
             hermetic.verify()
     except (ExportError, WeightsError) as error:
         return _fail(str(error))
     except WeightsAbsentError as error:
-        return _fail(str(error), os.EX_TEMPFAIL)
+        return _fail(str(error), UNAVAILABLE)
     return 0
 
 
-def checkpoint_folder(entry: WeightsEntry) -> tuple[Path, str | None]:
-    """The folder that holds the files under their names; and, in a store, its path within that.
+def checkpoint_folder(weights: request.Weights) -> tuple[Path, str | None]:
+    """Return the folder that holds the files of a checkpoint under their names.
+
+    Returns:
+        The folder; and its path relative to the store, or None if it is not in a store.
 
     Raises:
-        WeightsAbsentError: the store lacks some of them.
+        WeightsAbsentError: the store lacks some of the files.
     """
-    if entry.folder is not None:
-        return entry.folder, None
-    assert entry.store is not None
-    store = Store(entry.store)
-    missing = [pin for pin in entry.files if not store.path(pin).is_file()]
+    if weights.store is None:
+        assert weights.folder is not None  # the schema demands one of the two
+        return Path(weights.folder), None
+    pins = pins_of(weights.files)
+    store = Store(Path(weights.store))
+    missing = [pin for pin in pins if not store.path(pin).is_file()]
     if missing:
         raise WeightsAbsentError(
-            f"{entry.target}: {len(missing)} of {len(entry.files)} files "
+            f"{weights.target}: {len(missing)} of {len(pins)} files "
             f"({megabytes(sum(pin.size for pin in missing))}) are not in the store of weights: "
-            f"{', '.join(pin.name for pin in missing)}. Fetch them: ./pants run {entry.target}"
+            f"{', '.join(pin.name for pin in missing)}. Fetch them: ./pants run {weights.target}"
         )
-    folder = store.view(Pins(entry.files))
+    folder = store.view(Pins(pins))
     return folder, folder.relative_to(store.root).as_posix()
 
 
-def _roots(spec: Spec) -> list[Path]:
-    """The sandbox, which holds the declared inputs and nothing else, and the store of weights."""
-    stores = [spec.weights.store] if "weights" in spec.fields else [Path(spec["store"])]
-    return [Path.cwd(), *(store for store in stores if store is not None)]
+def pins_of(files: Iterable[request.File]) -> tuple[Pin, ...]:
+    """Return the files of a request as pins, which check names and digests."""
+    return tuple(Pin(file.name, file.sha256, file.size) for file in files)
+
+
+def _read(file: Path) -> Request:
+    try:
+        return request.from_json(file.read_text(encoding="utf-8"))
+    except (OSError, RequestError, UnicodeDecodeError) as error:
+        raise ExportError(
+            f"{file} holds no request that this driver can perform: {error}. The build writes this "
+            "file; run the build again."
+        ) from None
+
+
+def _roots(wanted: Request) -> list[Path]:
+    """Return the sandbox, which holds the declared inputs alone, and the store of weights."""
+    store = wanted.store if isinstance(wanted, (Synthesise, Fetch)) else wanted.weights.store
+    return [Path.cwd(), *([] if store is None else [Path(store)])]
 
 
 def _fail(message: str, status: int = 1) -> int:

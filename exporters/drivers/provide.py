@@ -1,60 +1,56 @@
-"""Makes or fetches weights: the process behind synthetic and pinned weights targets.
+"""The driver that makes or fetches weights: the process behind synthetic and pinned weights.
 
     python -m exporters.drivers.provide spec.json
 
-Only this driver may use the network, and only to fetch pinned files. See `exporters.drivers.spec`
-for the request and `exporters.drivers.process` for the exit status.
+It performs an `exporters.drivers.request.Synthesise` or `Fetch`. No other driver may use the
+network, and this one uses it only to fetch pinned files. See `exporters.drivers.process` for the
+exit status.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from exporters.drivers.process import run
-from exporters.drivers.spec import Spec, pins
+from exporters.drivers.process import Action, pins_of, run
+from exporters.drivers.request import LISTING, Fetch, File, Synthesise, files_to_json
 from weights.files.atomic import atomic_file
-from weights.store.pins import Pins
-from weights.store.store import Store
-from weights.synthetic.synthetic import SyntheticTensor, write_checkpoint
-
-LISTING = "files.json"
-"""Lists the files that were made: [{"name", "sha256", "size"}]."""
+from weights.files.pins import Pins
+from weights.store import Store
+from weights.synthetic import SyntheticTensor, write_checkpoint
 
 
-def synthesise(spec: Spec) -> None:
-    """Writes a checkpoint: into `output` if it is small, into the store above `store_above` bytes.
+def synthesise(request: Synthesise) -> None:
+    """Write a checkpoint: a small one into the output folder, a large one into the store.
 
-    The files are listed in `output` in either case. Those in the store are also given a view, whose
-    place in the store is printed.
+    Either way, the output folder receives a listing of the files. Files in the store also receive
+    a view, a folder that holds them under their names; its place in the store is printed.
     """
-    # The generator's family imports JAX.
-    from exporters import functions
+    # The generator's module may import JAX.
+    from exporters.functions import call, find
 
-    generator = functions.find(spec["generator"], "generator")
-    config: Mapping[str, Any] = spec["config"]
-    tensors: Mapping[str, SyntheticTensor] = functions.call(
-        generator, spec["generator"], [config], {}
+    generator = find(request.generator, "generator")
+    tensors: Mapping[str, SyntheticTensor] = call(
+        generator, request.generator, [request.config], {}
     )
-    output = spec.path("output")
-    if sum(tensor.nbytes for tensor in tensors.values()) <= spec["store_above"]:
-        made = write_checkpoint(output, config, tensors, spec["seed"])
+    output = Path(request.output)
+    if sum(tensor.nbytes for tensor in tensors.values()) <= request.store_above:
+        made = write_checkpoint(output, request.config, tensors, request.seed)
     else:
-        store = Store(spec.path("store"))
-        made = _into_store(store, config, tensors, spec["seed"])
+        store = Store(Path(request.store))
+        made = _write_into_store(store, request.config, tensors, request.seed)
         _print_view(store, store.view(made))
-    listing = [{"name": p.name, "sha256": p.sha256, "size": p.size} for p in made.files]
+    listing = files_to_json(File(pin.name, pin.sha256, pin.size) for pin in made.files)
     with atomic_file(output / LISTING) as file:
-        file.write(json.dumps(listing, indent=2).encode() + b"\n")
+        file.write(listing.encode())
 
 
-def _into_store(
+def _write_into_store(
     store: Store, config: Mapping[str, Any], tensors: Mapping[str, SyntheticTensor], seed: int
 ) -> Pins:
-    """Writes the checkpoint on the store's own disk and moves its files into the store."""
+    """Write the checkpoint on the disk of the store, and move its files into the store."""
     with store.scratch() as scratch:
         folder = scratch / "checkpoint"
         made = write_checkpoint(folder, config, tensors, seed)
@@ -62,18 +58,18 @@ def _into_store(
     return made
 
 
-def fetch(spec: Spec) -> None:
-    """Brings the pinned files into the store and prints the place of their view in it.
+def fetch(request: Fetch) -> None:
+    """Bring the pinned files into the store, and print the place of their view in it.
 
-    They come from a local folder that has them, else from the URL.
+    A file is taken from a folder of this machine that has it, and else from the URL.
     """
     # The other action needs no network code.
     from weights.net.fetch import fetch as bring
     from weights.net.web import Access
 
-    wanted = Pins(pins(spec["files"], spec.target), spec["url"])
-    store = Store(spec.path("store"))
-    folders = [Path(each) for each in spec["folders"]]
+    wanted = Pins(pins_of(request.files), request.url)
+    store = Store(Path(request.store))
+    folders = [Path(each) for each in request.folders]
     _print_view(store, bring(wanted, store, Access.from_environment(), folders=folders))
 
 
@@ -82,5 +78,6 @@ def _print_view(store: Store, view: Path) -> None:
 
 
 if __name__ == "__main__":
-    actions = {"synthesise": synthesise, "fetch": fetch}
-    sys.exit(run(sys.argv[1:], actions, networked=("fetch",)))
+    sys.exit(
+        run(sys.argv[1:], Action(Synthesise, synthesise), Action(Fetch, fetch, networked=True))
+    )

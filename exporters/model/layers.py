@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import DTypeLike
 
-from exporters.artifact.exportable import TensorSource
+from exporters.model.exportable import TensorSource
 from weights import Checkpoint
 from weights.files.dtypes import NUMPY
 

@@ -8,10 +8,10 @@ import onnx_ir as ir
 import onnxruntime as ort
 import pytest
 
-from exporters.artifact.exportable import ParityCase
 from exporters.errors import ExportError
+from exporters.model.exportable import ParityCase
 from exporters.parity import compare
-from exporters.parity.compare import Tolerance
+from jax2onnx.checks.comparison import Tolerance
 
 TOLERANCE = Tolerance(1e-3, 1e-2)
 
@@ -97,16 +97,16 @@ def test_an_output_that_the_model_lacks_fails() -> None:
 def test_an_output_that_no_case_has_is_reported() -> None:
     x = np.ones(1, np.float32)
     whole, part = ParityCase("one", {"x": x}, {"y": x * 2}), ParityCase("two", {"x": x}, {})
-    assert "not held" not in findings(whole, part)[1]
+    assert "not compared" not in findings(whole, part)[1]
     model = scale(outputs=2)
-    assert "not held by this reference: y_1" in findings(whole, model=model)[1]
+    assert "not compared by this reference: y_1" in findings(whole, model=model)[1]
 
 
 @pytest.mark.parametrize(
     ("inputs", "problem"),
     [
         ({"x": np.ones(1, np.int32)}, "x is int32, but the model takes float32"),
-        ({"q": np.ones(1, np.float32)}, "x is missing; q is no input of it"),
+        ({"q": np.ones(1, np.float32)}, "x is missing; q is not an input"),
     ],
 )
 def test_unsuitable_inputs_are_named(inputs: dict[str, np.ndarray], problem: str) -> None:
@@ -120,7 +120,7 @@ def test_wrong_shapes_are_reported_as_onnx_runtime_says_it() -> None:
 
 
 def test_a_test_without_cases_fails() -> None:
-    with pytest.raises(ExportError, match="holds nothing"):
+    with pytest.raises(ExportError, match="shows nothing"):
         findings()
 
 
@@ -147,7 +147,7 @@ def test_weights_are_found_in_their_folder(tmp_path: Path) -> None:
     session = compare.open_session(model, "cpu", tmp_path / "weights")
     expected = ParityCase("one", {}, {"y": np.array([5], np.float32)})
     assert compare.compare_all(session, [expected], TOLERANCE, lambda _: None) == []
-    with pytest.raises(ExportError, match="does not load the model"):
+    with pytest.raises(ExportError, match="cannot load the model"):
         compare.open_session(model, "cpu")
 
 
@@ -171,5 +171,5 @@ def test_a_silent_fallback_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider"])
     monkeypatch.setattr(ort, "InferenceSession", FellBack)
-    with pytest.raises(ExportError, match="gave up CUDAExecutionProvider"):
+    with pytest.raises(ExportError, match="cannot use CUDAExecutionProvider and fell back"):
         compare.open_session(scale(), "cuda")

@@ -1,4 +1,4 @@
-"""Reference outputs of an independent implementation, stored in a small .npz."""
+"""Reference outputs of an independent implementation, which are stored in a small .npz file."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ from pathlib import Path
 
 import numpy as np
 
-from exporters.artifact.exportable import ParityCase
 from exporters.errors import ExportError
+from exporters.model.exportable import ParityCase
 
 
 def stored_cases(
     data: Path | None, inputs: Collection[str], outputs: Collection[str]
 ) -> Iterator[ParityCase]:
-    """The cases of an .npz whose arrays are named `<case>/<input or output>`.
+    """Yield the cases of an .npz file whose arrays are named ``<case>/<input or output>``.
 
-    A case needs every input and at least one output; what else is stored under it is passed over.
+    A case needs every input and at least one output. Other arrays of the case are ignored.
+
+    Args:
+        data: the file.
+        inputs: the names of the model's inputs.
+        outputs: the names of the model's outputs.
 
     Raises:
-        ExportError: the file cannot be read, or a case lacks something.
+        ExportError: the file cannot be read, or a case lacks an input or all outputs.
     """
     arrays = read_arrays(data)
     for case in dict.fromkeys(name.partition("/")[0] for name in arrays):
@@ -28,7 +33,9 @@ def stored_cases(
         missing = sorted(set(inputs) - stored)
         if missing or not stored & set(outputs):
             lacks = ", ".join(missing) or f"every output ({', '.join(outputs)})"
-            raise ExportError(f"{data}: case {case} lacks {lacks}: run the file's maker again.")
+            raise ExportError(
+                f"{data}: case {case} lacks {lacks}: run the script that writes the file again."
+            )
         yield ParityCase(
             case,
             {name: arrays[f"{case}/{name}"] for name in inputs},
@@ -37,24 +44,25 @@ def stored_cases(
 
 
 def read_arrays(data: Path | None) -> dict[str, np.ndarray]:
-    """Every array of an .npz, by name.
+    """Return every array of an .npz file, by name.
 
     Raises:
         ExportError: no file was given, there is no such file, or it is damaged.
     """
     if data is None:
         raise ExportError(
-            "this reference compares with stored outputs, and no data was given: set the test's "
-            "data to the .npz that lies with the checkpoint's fixtures."
+            "this reference compares with stored outputs, and no data was given. Set `data` of the "
+            "test, or --data, to the .npz file of the checkpoint."
         )
     try:
         with data.open("rb") as stream:
             if not zipfile.is_zipfile(stream):
-                raise ValueError("it is no zip archive")
+                raise ValueError("it is not a zip archive")
             stream.seek(0)
             archive = np.load(stream, allow_pickle=False)
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise ExportError(
-            f"{data} cannot be read as an .npz ({error}): restore it, or run its maker again."
+            f"{data} cannot be read as an .npz ({error}): restore it, or run the script that "
+            "writes it again."
         ) from error

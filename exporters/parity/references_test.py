@@ -49,7 +49,7 @@ def test_refuses_a_file_that_cannot_be_read(content: bytes | None, tmp_path: Pat
     data = tmp_path / "r.npz"
     if content is not None:
         data.write_bytes(content)
-    with pytest.raises(ExportError, match="restore it, or run its maker again"):
+    with pytest.raises(ExportError, match="restore it, or run the script that writes it again"):
         list(stored_cases(data, ["x"], ["y"]))
 
 

@@ -1,4 +1,4 @@
-"""What Pants loads: the target types and the rules of this backend."""
+"""The entry point of this backend: the target types and the rules that Pants loads."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from pants.engine.rules import Rule
 from pants.engine.target import Target
 from pants.engine.unions import UnionRule
 
-from onnx_export import export, infer, package, parity, run, runtime, weights
-from onnx_export.target_types import TARGET_TYPES
-from onnx_export.weights_target_types import WEIGHTS_TARGET_TYPES
+from onnx_export import models, modules, parity, run, runtime, weights
+from onnx_export.models.target_types import OnnxModelTarget
+from onnx_export.parity.target_types import OnnxParityTestTarget
+from onnx_export.weights.target_types import WEIGHTS_TARGET_TYPES
 
 
 def target_types() -> Iterable[type[Target]]:
-    return (*TARGET_TYPES, *WEIGHTS_TARGET_TYPES)
+    return (OnnxModelTarget, OnnxParityTestTarget, *WEIGHTS_TARGET_TYPES)
 
 
 def rules() -> Iterable[Rule | UnionRule]:
     return (
         *runtime.rules(),
+        *modules.rules(),
         *weights.rules(),
-        *infer.rules(),
-        *export.rules(),
-        *package.rules(),
+        *models.rules(),
         *run.rules(),
         *parity.rules(),
     )

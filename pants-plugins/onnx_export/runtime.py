@@ -1,16 +1,16 @@
-"""Running a module of the repository in a sandbox, under a key that holds nothing of this machine.
+"""Running a module of the repository in a sandbox, with a cache key that names no machine.
 
-Three things are kept out of the key on purpose, and reached through named caches, which count for
-no key:
+Three things are kept out of the cache key on purpose. The first two are reached through named
+caches, which are not part of any key:
 
-- the interpreter and the virtual environment. A process finds its environment under the digest of
-  the PEX that it was made from, not under a path of this machine;
+- the interpreter and the virtual environment: a process finds its environment under the digest of
+  the PEX that the environment was made from, and not under a path of this machine;
 - the bytes of weights that lie outside the repository;
-- the environment variables of whoever runs the build.
+- the environment variables of the user.
 
-So a process may start on a machine that cannot serve it yet. It then exits with `UNAVAILABLE`, and
-`perform` brings here what is missing and runs the very same process again. What is in the cache
-never needs any of it.
+So a process may start on a machine that lacks what it needs. It then exits with `UNAVAILABLE`.
+`perform` brings what is missing to the machine and runs the same process again. A result that is in
+the cache needs none of this.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ from pants.util.logging import LogLevel
 
 from onnx_export import compat
 from onnx_export.compat import Get, MultiGet, Rule, RunId, collect_rules, rule
+from onnx_export.errors import OnnxExportError
+from onnx_export.request import UNAVAILABLE
 
-UNAVAILABLE = 75  # EX_TEMPFAIL: something that the key leaves out is not on this machine.
+_REQUEST = "__request.json"
 OUTPUT = "__out"
 WEIGHTS_CACHE = "onnx_weights"
 WEIGHTS_STORE = "__cache/weights"
@@ -47,7 +49,7 @@ _ENVIRONMENT = FrozenDict(
         "JAX_PLATFORMS": "cpu",
     }
 )
-# A named cache that was deleted leaves its link behind, dangling, until Pants starts anew.
+# A named cache that was deleted leaves a dangling link behind until Pants restarts.
 _START = f"""\
 for cache in __cache/*; do
   [ -d "$cache" ] || mkdir -p "$(readlink "$cache")"
@@ -65,17 +67,13 @@ os.makedirs(os.path.realpath(os.path.dirname(link)), exist_ok=True)
 os.symlink(os.path.realpath(sys.prefix), f"{link}.{os.getpid()}")
 os.replace(f"{link}.{os.getpid()}", link)
 """
-# What brings things to this machine must run on every occasion that asks for it, and must not when
-# Pants merely looks through what an earlier run asked for, as it does with the scope PER_SESSION.
-# So such a process is told the occasion, and its result is remembered.
+# A process that brings something to this machine must run once in every run of Pants that needs it.
+# The scope PER_SESSION would run it also when Pants merely revisits what an earlier run needed. So
+# the id of the run is part of the process, and the result is remembered.
 _OCCASION = "ONNX_EXPORT_OCCASION"
-# Part of a process's identity within one run of Pants, but not of its key in the cache: it lets the
-# same process run a second time in one run.
+# This number is part of a process's identity within one run of Pants, but not of its cache key. So
+# the same process can run a second time in one run.
 _AGAIN_MARK_MILLIS = 1
-
-
-class OnnxExportError(Exception):
-    """A complete message for the user."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +86,16 @@ class RuntimeRequest:
 
 @dataclass(frozen=True)
 class Runtime:
-    """First-party sources and a virtual environment to import them in."""
+    """First-party sources, and a virtual environment to import them in.
 
-    name: str  # The digest of the environment's PEX: a key, and a file name.
+    Attributes:
+        name: the digest of the environment's PEX, which serves as a key and as a file name.
+        environment: the environment.
+        sources: the sources.
+        source_roots: the folders that the sources are imported from.
+    """
+
+    name: str
     environment: VenvPex
     sources: Digest
     source_roots: tuple[str, ...]
@@ -98,28 +103,41 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Action:
-    """`python -m module __spec.json` in a sandbox. Its results appear in the folder `OUTPUT`."""
+    """A run of ``python -m module __request.json`` in a sandbox.
+
+    Attributes:
+        description: the action in a few words, for messages.
+        runtime: the sources and the environment.
+        module: the driver.
+        request: the request as JSON (`onnx_export.request.to_json`).
+        inputs: further files in the sandbox.
+        supplies: the actions that bring absent bytes to this machine.
+        environment: further environment variables, which are part of the cache key.
+        inherited: names of the user's environment variables that a supply receives.
+        timeout_seconds: the time after which the process is killed, if there is such a limit.
+        cache_scope: where the result is cached.
+    """
 
     description: str
     runtime: Runtime
     module: str
-    spec: str
+    request: str
     inputs: Digest = EMPTY_DIGEST
-    supplies: tuple[Action, ...] = ()  # What brings back the bytes that are absent.
+    supplies: tuple[Action, ...] = ()
     environment: FrozenDict[str, str] = field(default_factory=FrozenDict)
-    inherited: tuple[str, ...] = ()  # Variables of the user's own environment; only for supplies.
+    inherited: tuple[str, ...] = ()
     timeout_seconds: int | None = None
     cache_scope: ProcessCacheScope = ProcessCacheScope.SUCCESSFUL
 
 
 @dataclass(frozen=True)
 class ActionResult:
-    """What an action left behind; its exit code is never `UNAVAILABLE`."""
+    """The result of an action. Its exit code is never `UNAVAILABLE`."""
 
     process: FallibleProcessResult
 
     def output_or_raise(self, action: Action) -> Digest:
-        """The digest of the results; the message of the process if it failed."""
+        """Return the files in `OUTPUT`, or raise the message of the process if it failed."""
         if self.process.exit_code != 0:
             message = _message(self.process)
             raise OnnxExportError(f"{action.description} failed.\n\n{message}")
@@ -127,7 +145,7 @@ class ActionResult:
 
 
 def check_resolve(resolve: str, origin: str, python_setup: PythonSetup) -> None:
-    """Refuse a resolve that there is not."""
+    """Raise an error if there is no such resolve; ``origin`` says who names it."""
     if resolve not in python_setup.resolves:
         raise OnnxExportError(
             f"{origin} names {resolve!r}, but [python].resolves has only: "
@@ -152,12 +170,12 @@ async def prepare_runtime(request: RuntimeRequest, python_setup: PythonSetup) ->
 
 
 async def _process(action: Action) -> Process:
-    spec = await compat.digest_of({"__spec.json": action.spec.encode()})
+    request = await compat.digest_of({_REQUEST: action.request.encode()})
     return Process(
-        argv=("/bin/sh", "-c", _START, "sh", action.runtime.name, action.module, "__spec.json"),
+        argv=("/bin/sh", "-c", _START, "sh", action.runtime.name, action.module, _REQUEST),
         description=action.description,
         level=LogLevel.DEBUG,
-        input_digest=await compat.merged((spec, action.inputs, action.runtime.sources)),
+        input_digest=await compat.merged((request, action.inputs, action.runtime.sources)),
         env={
             **_ENVIRONMENT,
             **action.environment,
@@ -178,7 +196,7 @@ class _LinkRequest:
 
 @dataclass(frozen=True)
 class _Linked:
-    """The runtime's environment exists on this machine and is found under its name."""
+    """A sign that the runtime's environment exists on this machine, under its name."""
 
 
 @rule(desc="Set up a Python environment", level=LogLevel.DEBUG)
@@ -196,13 +214,13 @@ async def link_runtime(request: _LinkRequest) -> _Linked:
     )
     result = await compat.execute(process)
     if result.exit_code != 0:
-        raise OnnxExportError(f"No Python environment could be set up.\n\n{_message(result)}")
+        raise OnnxExportError(f"The Python environment could not be set up.\n\n{_message(result)}")
     return _Linked()
 
 
 @dataclass(frozen=True)
 class SupplyRequest:
-    """Run the action on this occasion, once, with the variables that it inherits."""
+    """Run an action once on an occasion, with the variables that it inherits."""
 
     action: Action
     occasion: RunId
@@ -210,7 +228,7 @@ class SupplyRequest:
 
 @dataclass(frozen=True)
 class Supplied:
-    """The bytes are in the store; `folder` is where in it they lie together, under their names."""
+    """A sign that bytes are in the store. ``folder`` holds them there under their names."""
 
     folder: str
 
@@ -250,7 +268,7 @@ async def perform(action: Action, run_id: RunId) -> ActionResult:
 def _message(result: FallibleProcessResult) -> str:
     parts = (result.stderr, result.stdout)
     text = "\n\n".join(part.decode(errors="replace").strip() for part in parts if part.strip())
-    return text or f"The process exited with code {result.exit_code} and said nothing."
+    return text or f"The process exited with code {result.exit_code} and printed nothing."
 
 
 def rules() -> Iterable[Rule]:

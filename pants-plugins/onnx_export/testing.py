@@ -1,11 +1,12 @@
-"""A tiny repository for the tests of this backend: one model, one of each kind of weights.
+"""A tiny repository for the tests of this backend: one model, and one of each kind of weights.
 
-Its drivers do nothing but follow the protocol, and keep a log of what ran in the named cache of
-weights, which is part of no cache key.
+Its drivers read requests with the real schema, do next to nothing, and keep a log of what ran. The
+log is in the named cache of weights, which is not part of any cache key.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import zipfile
 from collections.abc import Mapping
@@ -33,11 +34,11 @@ from pants.engine.target import Dependencies, DependenciesRequest, FieldSet, Tar
 from pants.testutil.python_rule_runner import PythonRuleRunner
 from pants.testutil.rule_runner import QueryRule
 
-from onnx_export import register
-from onnx_export.export import ExportedModel, ExportRequest, OnnxModelFieldSet
-from onnx_export.parity import ParityFieldSet, ParityRequest
-from onnx_export.run import RunWeightsFieldSet
-from onnx_export.runtime import OnnxExportError
+from onnx_export import register, request
+from onnx_export.errors import OnnxExportError
+from onnx_export.models.export import ExportedModel, ExportRequest, OnnxModelFieldSet
+from onnx_export.parity.goal import ParityFieldSet, ParityRequest
+from onnx_export.run.weights import RunWeightsFieldSet
 
 INHERITED = frozenset(
     {
@@ -82,23 +83,25 @@ _COMMON = """\
 import importlib, json, os, sys
 from hashlib import sha256
 from pathlib import Path
+from m.request import *
 
-spec = json.loads(Path(sys.argv[1]).read_text())
+text = Path(sys.argv[1]).read_text()
+request = from_json(text)
 
 def log():
     with open("__cache/weights/log", "a") as file:
-        print(spec["action"], spec["target"], file=file)
+        print(request.action, request.target, file=file)
 
 def place(files):
-    return "views/" + sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+    return "views/" + sha256(files_to_json(files).encode()).hexdigest()
 
 def folder():
-    (weights,) = spec["weights"]
-    if "folder" in weights:
-        return weights["folder"]
-    found = Path(weights["store"], place(weights["files"]))
+    weights = request.weights
+    if weights.folder is not None:
+        return weights.folder
+    found = Path(weights.store, place(weights.files))
     if not found.is_dir():
-        sys.exit((print(f"{weights['target']} is absent", file=sys.stderr), 75)[1])
+        sys.exit((print(f"{weights.target} is absent", file=sys.stderr), UNAVAILABLE)[1])
     return found
 
 def function(name):
@@ -113,26 +116,27 @@ _FILES = {
     "m/BUILD": _BUILD,
     "m/__init__.py": "",
     "m/common.py": _COMMON,
+    "m/request.py": inspect.getsource(request),
     "m/build.py": """\
 from m.common import *
 inputs = folder()
 log()
-made = function(spec["exporter"])(Path(inputs), **spec["options"])
-output = Path(spec["output"])
+made = function(request.exporter)(Path(inputs), **request.options)
+output = Path(request.output)
 output.parent.mkdir()
 output.write_text(made)
-manifest = {"spec": spec, "environment": dict(os.environ)}
+manifest = {"request": json.loads(text), "environment": dict(os.environ)}
 output.with_suffix(".manifest.json").write_text(json.dumps(manifest))
 """,
     "m/parity.py": """\
 from m.common import *
 inputs = folder()
 log()
-want = function(spec["reference"])(Path(inputs), **spec["options"])
-if spec["data"]:
-    print(Path(spec["data"]).read_text())
-got = Path(spec["model"]).read_text()
-print(f"{got} is compared with {want} on {spec['execution_provider']}")
+want = function(request.reference)(Path(inputs), **request.options)
+if request.data:
+    print(Path(request.data).read_text())
+got = Path(request.model).read_text()
+print(f"{got} is compared with {want} on {request.execution_provider}")
 sys.exit(got != want)
 """,
     "m/provide.py": """\
@@ -140,22 +144,22 @@ from m.common import *
 log()
 output = Path("__out")
 output.mkdir()
-if spec["action"] == "synthesise":
-    content = function(spec["generator"])(spec["config"])
-    listing = [{"name": "w", "sha256": sha256(content).hexdigest(), "size": len(content)}]
-    (output / "files.json").write_text(json.dumps(listing))
-    if len(content) <= spec["store_above"]:
+if request.action == "synthesise":
+    content = function(request.generator)(request.config)
+    listing = [File("w", sha256(content).hexdigest(), len(content))]
+    (output / LISTING).write_text(files_to_json(listing))
+    if len(content) <= request.store_above:
         (output / "w").write_bytes(content)
         sys.exit()
 else:
     Path("__cache/weights/token").write_text(os.environ.get("HF_TOKEN", ""))
-    listing = spec["files"]
-    if spec["url"] is None or not Path(spec["url"][len("file://"):]).is_file():
-        sys.exit(f"{spec['target']} cannot be fetched from {spec['url']}")
-    content = Path(spec["url"][len("file://"):]).read_bytes()
-view = Path(spec["store"], place(listing))
+    listing = request.files
+    if request.url is None or not Path(request.url[len("file://"):]).is_file():
+        sys.exit(f"{request.target} cannot be fetched from {request.url}")
+    content = Path(request.url[len("file://"):]).read_bytes()
+view = Path(request.store, place(listing))
 view.mkdir(parents=True, exist_ok=True)
-(view / listing[0]["name"]).write_bytes(content)
+(view / listing[0].name).write_bytes(content)
 print(place(listing))
 """,
     "m/summary.py": "",
@@ -192,12 +196,15 @@ _RESOLVES = {"export": "3rdparty/export.lock", "wheel": "3rdparty/wheel.lock"}
 class Repository:
     """The tiny repository, in a checkout of its own.
 
-    `caches` holds all that checkouts may share.
+    Attributes:
+        caches: the folder of everything that checkouts may share.
+        source: the file that the pinned weights are fetched from.
+        runner: runs the rules of the plugin.
     """
 
     def __init__(self, caches: Path) -> None:
         self.caches = caches
-        self.source = caches / "pinned"  # where the pinned weights lie
+        self.source = caches / "pinned"
         self.runner = PythonRuleRunner(
             rules=[
                 *register.rules(),
@@ -227,7 +234,7 @@ class Repository:
         )
 
     def reset(self, salt: str) -> None:
-        """Begin anew; what was made under another salt is in no cache."""
+        """Write the repository anew. The salt keeps results of other tests out of the caches."""
         self.use()
         self.source.write_bytes(PINNED)
         pin = {"name": "w", "sha256": sha256(PINNED).hexdigest(), "size": len(PINNED)}
@@ -237,7 +244,7 @@ class Repository:
         self.runs()
 
     def use(self, *options: str, driver: str = "m.build", **environment: str) -> None:
-        """Begin a new session under these options."""
+        """Begin a new session with these options and environment variables."""
         self.runner.set_options(
             [
                 "--source-root-patterns=['/']",
@@ -276,13 +283,13 @@ class Repository:
         return kind.create(self.target(name))
 
     def export(self, name: str = "model") -> str:
-        """The text of the artifact."""
-        request = ExportRequest(self.field_set(OnnxModelFieldSet, name))
-        model = self.runner.request(ExportedModel, [request])
+        """Return the text of the artifact."""
+        export = ExportRequest(self.field_set(OnnxModelFieldSet, name))
+        model = self.runner.request(ExportedModel, [export])
         return self.contents(model.snapshot.digest)[model.onnx].decode()
 
     def refusal(self, name: str = "model") -> str:
-        """The message of an export that must fail."""
+        """Return the message of an export that must fail."""
         with pytest.raises(ExecutionError) as caught:
             self.export(name)
         error = next(iter(caught.value.wrapped_exceptions))
@@ -290,8 +297,8 @@ class Repository:
         return str(error)
 
     def manifest(self, name: str = "model") -> Any:
-        request = ExportRequest(self.field_set(OnnxModelFieldSet, name))
-        model = self.runner.request(ExportedModel, [request])
+        export = ExportRequest(self.field_set(OnnxModelFieldSet, name))
+        model = self.runner.request(ExportedModel, [export])
         return json.loads(self.contents(model.snapshot.digest)[model.manifest])
 
     def package(self, name: str) -> BuiltPackage:
@@ -303,8 +310,8 @@ class Repository:
         return self.runner.request(TestResult, [batch])
 
     def dependencies(self, name: str) -> set[str]:
-        request = DependenciesRequest(self.target(name).get(Dependencies))
-        return {address.spec for address in self.runner.request(Addresses, [request])}
+        asked = DependenciesRequest(self.target(name).get(Dependencies))
+        return {address.spec for address in self.runner.request(Addresses, [asked])}
 
     def contents(self, digest: Digest) -> dict[str, bytes]:
         return {f.path: f.content for f in self.runner.request(DigestContents, [digest])}
@@ -314,7 +321,7 @@ class Repository:
         return self.caches / "named" / "onnx_weights"
 
     def runs(self) -> list[str]:
-        """What ran since this was last asked, as `action target`."""
+        """Return what ran since the last call, each as ``action target``."""
         log = self.weights_cache / "log"
         lines = log.read_text().splitlines() if log.exists() else []
         log.unlink(missing_ok=True)
@@ -322,7 +329,7 @@ class Repository:
 
 
 def write_wheel(folder: Path, version: str, files: Mapping[str, str]) -> None:
-    """A wheel of the distribution `tiny`."""
+    """Write a wheel of the distribution ``tiny``."""
     folder.mkdir(exist_ok=True)
     info = f"tiny-{version}.dist-info"
     with zipfile.ZipFile(folder / f"tiny-{version}-py3-none-any.whl", "w") as wheel:

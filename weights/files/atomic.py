@@ -1,8 +1,6 @@
-"""Files and folders that appear complete or not at all."""
+"""Files and folders of weights that appear complete or not at all, with errors that explain."""
 
 import errno
-import os
-import secrets
 import shutil
 import time
 from collections.abc import Iterator
@@ -10,27 +8,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from jax2onnx import files
+from jax2onnx.files import PARTIAL, explain, partial_path
 from weights.errors import WeightsError
 
-PARTIAL = ".partial"
 _STALE_SECONDS = 24 * 3600
-_FULL = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "the file is larger than the file system or the process limit allows",
-}
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
 def atomic_file(path: Path, size: int = 0) -> Iterator[BinaryIO]:
     """Open a new file that takes the place of ``path`` when the block ends without an exception.
 
-    Whatever happens in the block (an error, a full disk, Ctrl-C), ``path`` holds what it held
-    before or the whole new content. The bytes are on the disk before the name is.
+    This is `jax2onnx.files.atomic_file`, which also makes the folder, checks the room on the disk
+    and explains errors.
 
     Args:
-        path: the file to make or replace; its folder is made when absent.
-        size: bytes that will be written, if known; a disk without room is then refused at once.
+        path: the file to make or replace. Its folder is made if it is absent.
+        size: the number of bytes that will be written, if it is known. A disk without room is then
+            refused before anything is written.
+
+    Yields:
+        A writable binary stream.
 
     Raises:
         WeightsError: the disk is full or the file cannot be written.
@@ -38,15 +37,8 @@ def atomic_file(path: Path, size: int = 0) -> Iterator[BinaryIO]:
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         check_room(path.parent, size)
-        partial = _partial_of(path)
-        try:
-            with partial.open("xb") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with files.atomic_file(path) as stream:
+            yield stream
 
 
 @contextmanager
@@ -58,7 +50,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = _partial_of(path)
+        partial = partial_path(path)
         try:
             partial.mkdir()
             yield partial
@@ -75,16 +67,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn an `OSError` of the block into a `WeightsError` about ``path``."""
+    """Turn an ``OSError`` of the block into a `WeightsError` about ``path``."""
     try:
         yield
     except OSError as error:
-        reason = _FULL.get(error.errno or 0)
-        if reason:
-            raise WeightsError(
-                f"{path} cannot be written: {reason}. Free some space, or choose another place. "
-                "Nothing incomplete was left behind."
-            ) from None
+        if error.errno in _FULL:
+            error.filename = str(path)
+            raise WeightsError(f"{explain(error)} Nothing incomplete was left behind.") from None
         where = f" ({error.filename})" if error.filename not in (None, str(path), path) else ""
         raise WeightsError(
             f"{path}: {error.strerror or error}{where}. "
@@ -93,7 +82,11 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def check_room(folder: Path, size: int) -> None:
-    """Raise `WeightsError` when the disk of ``folder`` has no room for ``size`` bytes."""
+    """Check that the disk of a folder has room.
+
+    Raises:
+        WeightsError: it has fewer than ``size`` bytes left.
+    """
     free = shutil.disk_usage(folder).free if size else 0
     if size > free:
         raise WeightsError(
@@ -103,7 +96,12 @@ def check_room(folder: Path, size: int) -> None:
 
 
 def sweep(folder: Path, older_than: float = _STALE_SECONDS) -> None:
-    """Remove what killed processes left in ``folder`` so many seconds ago, by default a day."""
+    """Remove the unfinished files that killed processes left in a folder.
+
+    Args:
+        folder: the folder.
+        older_than: the age in seconds from which a file is removed, by default a day.
+    """
     horizon = time.time() - older_than
     for leftover in folder.glob(f".*{PARTIAL}"):
         try:
@@ -114,8 +112,4 @@ def sweep(folder: Path, older_than: float = _STALE_SECONDS) -> None:
             else:
                 leftover.unlink(missing_ok=True)
         except FileNotFoundError:
-            continue  # another process swept it
-
-
-def _partial_of(path: Path) -> Path:
-    return path.parent / f".{path.name[:100]}.{secrets.token_hex(8)}{PARTIAL}"
+            continue  # another process removed it

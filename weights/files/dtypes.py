@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import ml_dtypes
 import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 # Bits an element, by the name that the format gives the type, in the order in which the reference
 # implementation ranks types when it lays out a file (safetensors 0.8, `enum Dtype`).

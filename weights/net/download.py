@@ -13,11 +13,11 @@ from typing import BinaryIO
 
 from weights.errors import WeightsError
 from weights.files.atomic import check_room, explained
+from weights.files.pins import Pin
 from weights.net.hub import HubPath
 from weights.net.web import Access, InterruptedTransferError, broken, open_url, shown
 from weights.progress import Advance, silent
-from weights.store.pins import Pin
-from weights.store.store import Store
+from weights.store import Store
 
 _BUFFER = 1 << 20
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from weights.conftest import TOKEN, Handler, Hub, failure
+from weights.files.pins import Pin
 from weights.net.download import download
 from weights.net.web import Access
-from weights.store.pins import Pin
-from weights.store.store import Store
+from weights.store import Store
 
 CONTENT = bytes(range(256)) * 20_000
 
@@ -219,7 +219,7 @@ def test_full_disk(hub: Hub, store: Store, access: Access) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert str(store.root) in message
-    assert "Free some space" in message
+    assert "write to another disk" in message
     assert not store.partial(pinned()).exists()
 
 

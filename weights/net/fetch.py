@@ -5,11 +5,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from weights.errors import WeightsError
+from weights.files.pins import Pin, Pins
 from weights.net.download import download
 from weights.net.web import Access
 from weights.progress import Advance, silent
-from weights.store.pins import Pin, Pins
-from weights.store.store import Store
+from weights.store import Store
 
 
 def fetch(

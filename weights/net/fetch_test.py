@@ -8,7 +8,7 @@ from weights import Pin, Pins, SyntheticTensor, Uniform, WeightsError, write_che
 from weights.conftest import Hub
 from weights.net.fetch import fetch
 from weights.net.web import Access
-from weights.store.store import Store
+from weights.store import Store
 
 
 @pytest.fixture

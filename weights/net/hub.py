@@ -15,10 +15,10 @@ from typing import Any
 from urllib.parse import quote, urljoin
 
 from weights.errors import WeightsError
+from weights.files.pins import Pin, Pins
 from weights.files.strict_json import MAX_BYTES, parse, parse_object
 from weights.net.web import Access, InterruptedTransferError, broken, open_url, shown
 from weights.progress import Advance, silent
-from weights.store.pins import Pin, Pins
 
 PINNED = ("*.safetensors", "*.json")
 """What `pin_hub` pins: the weights, and the JSON files that describe them."""

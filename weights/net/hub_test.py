@@ -8,9 +8,9 @@ import pytest
 
 from weights.conftest import Handler, Hub
 from weights.errors import WeightsError
+from weights.files.pins import Pin
 from weights.net.hub import HubPath, pin_hub
 from weights.net.web import Access
-from weights.store.pins import Pin
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CONFIG = b'{"model_type": "gpt_oss"}'

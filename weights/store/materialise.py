@@ -5,8 +5,8 @@ from pathlib import Path
 
 from weights.errors import WeightsError
 from weights.files.atomic import atomic_file, atomic_folder, check_room, explained
+from weights.files.pins import Pins
 from weights.progress import Advance, silent
-from weights.store.pins import Pins
 from weights.store.place import place
 
 

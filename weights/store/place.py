@@ -3,13 +3,13 @@
 import errno
 import hashlib
 import os
-import secrets
 from pathlib import Path
 
+from jax2onnx.files import partial_path
 from weights.errors import WeightsError
-from weights.files.atomic import PARTIAL, atomic_file, explained
+from weights.files.atomic import atomic_file, explained
+from weights.files.pins import Pin, check_file
 from weights.progress import Advance, silent
-from weights.store.pins import Pin, check_file
 
 _BUFFER = 1 << 22
 # Another file system, one without hard links, a file of another owner, too many links already.
@@ -47,7 +47,7 @@ def hard_link(source: Path, target: Path) -> bool:
     """Make ``target`` another name of the file ``source``; False where the system cannot."""
     with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.parent / f".{secrets.token_hex(8)}{PARTIAL}"
+        partial = partial_path(target)
         try:
             os.link(source, partial)
             partial.replace(target)

@@ -16,8 +16,16 @@ import pytest
 import safetensors.numpy
 
 from weights import Checkpoint, WeightsError
-from weights.synthetic import synthetic
-from weights.synthetic.synthetic import Integers, SyntheticTensor, Uniform, Values, write_checkpoint
+from weights.synthetic import (
+    Integers,
+    SyntheticTensor,
+    Uniform,
+    Values,
+    plausible,
+    write_checkpoint,
+)
+from weights.synthetic.checkpoint import write_safetensors
+from weights.synthetic.elements import splitmix
 
 TENSORS = {
     "embed.weight": SyntheticTensor("BF16", (37, 24), Uniform(0.2)),
@@ -79,13 +87,13 @@ def test_another_process_writes_the_same(tmp_path: Path, hash_seed: str) -> None
 
 @pytest.mark.parametrize("words", [1, 2, 3, 7, 64, 1 << 20])
 def test_chunks_do_not_show(tmp_path: Path, words: int) -> None:
-    pin = synthetic.write_safetensors(tmp_path / "model.safetensors", TENSORS, 7, chunk_words=words)
+    pin = write_safetensors(tmp_path / "model.safetensors", TENSORS, 7, chunk_words=words)
     assert pin.sha256 == GOLDEN["model.safetensors"]
 
 
 def test_splitmix_is_splitmix() -> None:
     """The published outputs for the state 1234567."""
-    words = np.concatenate(list(synthetic._splitmix(1234567, 5, 2)))
+    words = np.concatenate(list(splitmix(1234567, 5, 2)))
     assert words.tolist() == [
         6457827717110365317,
         3203168211198807973,
@@ -222,7 +230,7 @@ def test_full_disk_leaves_nothing(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
     try:
-        with pytest.raises(WeightsError, match=r"model\.safetensors cannot be written.*Free some"):
+        with pytest.raises(WeightsError, match=r"model\.safetensors: .*to another disk"):
             write_checkpoint(tmp_path / "c", {}, tensors, 0)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -247,5 +255,5 @@ def test_no_room_is_seen_beforehand(tmp_path: Path) -> None:
     ],
 )
 def test_plausible(name: str, shape: tuple[int, ...], std: float, mean: float) -> None:
-    init: Any = synthetic.plausible(name, "F32", shape).init
+    init: Any = plausible(name, "F32", shape).init
     assert (init.std, init.mean) == (pytest.approx(std), mean)

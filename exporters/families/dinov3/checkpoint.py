@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from exporters.artifact.bind import parameters
-from exporters.artifact.exportable import TensorSource
 from exporters.families.dinov3.config import DINOv3Config, parse
 from exporters.families.dinov3.model import DINOv3ViT
-from weights.synthetic.synthetic import SyntheticTensor, Uniform, plausible
+from exporters.model.exportable import TensorSource
+from jax2onnx.models import parameters
+from weights.synthetic import SyntheticTensor, Uniform, plausible
 
 MASK_TOKEN = "embeddings.mask_token"
 IGNORED = (MASK_TOKEN,)

@@ -8,11 +8,11 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from exporters.artifact.exportable import Exportable
 from exporters.errors import ExportError
 from exporters.families.dinov3.checkpoint import IGNORED, sources
 from exporters.families.dinov3.config import DINOv3Config, parse
 from exporters.families.dinov3.model import DINOv3ViT
+from exporters.model.exportable import Exportable
 from exporters.model.extents import Extent, check_extent
 from exporters.model.layers import as_stored
 from jax2onnx import InputSpec

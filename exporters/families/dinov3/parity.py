@@ -10,9 +10,9 @@ import equinox as eqx
 import numpy as np
 
 from exporters.artifact.bind import load
-from exporters.artifact.exportable import ParityCase
 from exporters.errors import ExportError
 from exporters.families.dinov3.export import export
+from exporters.model.exportable import ParityCase
 from exporters.model.extents import Extent
 from exporters.parity.references import stored_cases
 from weights import Checkpoint

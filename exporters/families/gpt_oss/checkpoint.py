@@ -14,16 +14,16 @@ from typing import Any, Literal, TypeVar
 import jax.numpy as jnp
 import numpy as np
 
-from exporters.artifact import bind as binding
-from exporters.artifact.exportable import TensorSource
 from exporters.errors import ExportError
 from exporters.families.gpt_oss.config import GptOssConfig, parse
 from exporters.families.gpt_oss.experts import ExpertFormat
 from exporters.families.gpt_oss.model import GptOss
 from exporters.families.gpt_oss.mxfp4 import BLOCK
+from exporters.model.exportable import TensorSource
 from exporters.model.layers import as_stored
+from jax2onnx.models import parameters
 from weights import Checkpoint
-from weights.synthetic.synthetic import Integers, SyntheticTensor, plausible
+from weights.synthetic import Integers, SyntheticTensor, plausible
 
 Layout = Literal["mxfp4", "dense", "original"]
 Model = TypeVar("Model", bound=GptOss)
@@ -202,7 +202,7 @@ def tensors(config: GptOssConfig) -> dict[str, tuple[str, tuple[int, ...]]]:
                 f"{key} is {extent}, but the published layout packs experts in blocks of {BLOCK} "
                 "values: choose a multiple."
             )
-    leaves = binding.parameters(GptOss(config, "mxfp4"))
+    leaves = parameters(GptOss(config, "mxfp4"))
     return {
         source.tensor: ("U8" if leaves[path].dtype == np.uint8 else "BF16", leaves[path].shape)
         for path, source in sources(config, "mxfp4").items()

@@ -11,13 +11,13 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from exporters.artifact import bind as binding
-from exporters.artifact.exportable import TensorSource
 from exporters.errors import ExportError
 from exporters.families.gpt_oss.checkpoint import bind, detect, sources, synthetic, tensors
 from exporters.families.gpt_oss.config import parse
 from exporters.families.gpt_oss.model import GptOss
+from exporters.model.exportable import TensorSource
 from weights import Checkpoint
-from weights.synthetic.synthetic import write_checkpoint
+from weights.synthetic import write_checkpoint
 
 HERE = Path(__file__).parent
 FIXTURES = HERE.parents[2] / "weights" / "fixtures"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from exporters.artifact.exportable import Exportable
 from exporters.families.gpt_oss.checkpoint import bind
 from exporters.families.gpt_oss.model import CachedGptOss, GptOss
+from exporters.model.exportable import Exportable
 from exporters.model.extents import Extent, check_extent
 from jax2onnx import InputSpec
 from weights import Checkpoint

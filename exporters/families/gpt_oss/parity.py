@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from exporters.artifact.bind import load
-from exporters.artifact.exportable import Exportable, ParityCase
 from exporters.errors import ExportError
 from exporters.families.gpt_oss.checkpoint import read_config
 from exporters.families.gpt_oss.export import export
+from exporters.model.exportable import Exportable, ParityCase
 from exporters.parity.references import stored_cases
 from weights import Checkpoint
 

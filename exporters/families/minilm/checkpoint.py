@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from exporters.artifact.exportable import TensorSource
 from exporters.families.minilm.config import MiniLMConfig
+from exporters.model.exportable import TensorSource
 
 # module of the model -> its name in the file
 _EMBEDDINGS: Mapping[str, str] = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from exporters.artifact.exportable import Exportable
 from exporters.errors import ExportError
 from exporters.families.minilm.checkpoint import IGNORED, sources
 from exporters.families.minilm.config import parse
 from exporters.families.minilm.model import MiniLM
+from exporters.model.exportable import Exportable
 from exporters.model.extents import Extent, check_extent
 from exporters.model.layers import as_stored
 from jax2onnx import InputSpec

@@ -9,11 +9,12 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from exporters.artifact.bind import load, parameters
-from exporters.artifact.exportable import ParityCase
+from exporters.artifact.bind import load
 from exporters.families.minilm.export import export
 from exporters.families.minilm.tokens import Tokens
+from exporters.model.exportable import ParityCase
 from exporters.parity.references import read_arrays, stored_cases
+from jax2onnx.models import parameters
 from weights import Checkpoint
 
 

@@ -1,0 +1,61 @@
+"""The stamps of an artifact: licence, origin and digests of the weights that it was made from.
+
+They are entries of the model's metadata, so that the artifact says them without its manifest.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx_ir as ir
+
+from exporters.artifact.manifest import Weights
+from exporters.errors import ExportError
+from weights.files.pins import Pins
+
+_LICENCE = "model_license"
+"""ONNX's own key for the licence (onnx/docs/MetadataProps.md)."""
+
+_SOURCE = "weights_source"
+_DIGEST = "sha256:"
+"""Followed by the name of a file, the key of that file's digest."""
+
+
+def stamp(model: ir.Model, weights: Weights) -> None:
+    """Write the stamps of the weights into the metadata of a model."""
+    stamps = {_LICENCE: weights.licence, _SOURCE: weights.source}
+    stamps |= {f"{_DIGEST}{pin.name}": pin.sha256 for pin in weights.files}
+    model.metadata_props.update(sorted(stamps.items()))
+
+
+def stamped_terms(model: ir.Model) -> list[dict[str, str]]:
+    """Return the licence and the source of the weights, or an empty list without stamps."""
+    stamps = model.metadata_props
+    if _LICENCE not in stamps:
+        return []
+    return [{"licence": stamps[_LICENCE], "source": stamps.get(_SOURCE, "")}]
+
+
+def check_stamps(model: ir.Model, artifact: Path, pins: Pins) -> None:
+    """Check that weights are the ones that a model was made from.
+
+    Args:
+        model: the model with its stamps.
+        artifact: the file of the model, for the message.
+        pins: the weights' files.
+
+    Raises:
+        ExportError: files that the model was made from are missing or differ; it names them all.
+    """
+    found = {pin.name: pin.sha256 for pin in pins.files}
+    wrong = [
+        f"  {name}: made from sha256 {digest}, found {found.get(name, 'no such file')}"
+        for key, digest in sorted(model.metadata_props.items())
+        if key.startswith(_DIGEST) and found.get(name := key.removeprefix(_DIGEST)) != digest
+    ]
+    if wrong:
+        listed = "\n".join(wrong)
+        raise ExportError(
+            f"{artifact} was made from other weights than these:\n{listed}\n"
+            "Give the weights that it was made from, or export it again."
+        )

@@ -1,0 +1,35 @@
+"""The definition of a parity test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ParityTest:
+    """An artifact, and what it is compared with.
+
+    Attributes:
+        target: the address of the test's target, or the name of the artifact, for reports.
+        model: the file of the artifact.
+        exporter: the function that built the model, as ``package.module:function``.
+        options: the keyword arguments of that function.
+        reference: the function that yields the cases, as ``package.module:function``.
+        data: the file that the reference reads, if it reads one.
+        provider: the execution provider, ``cpu`` or ``cuda``.
+        atol: the absolute tolerance.
+        rtol: the relative tolerance.
+    """
+
+    target: str
+    model: Path
+    exporter: str
+    options: Mapping[str, Any]
+    reference: str
+    data: Path | None
+    provider: str
+    atol: float
+    rtol: float

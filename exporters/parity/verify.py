@@ -1,0 +1,51 @@
+"""Parity tests: compare an artifact with a reference, case by case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from exporters.errors import ExportError
+from exporters.functions import accepted, call, find
+from exporters.model.exportable import ParityCase
+from exporters.parity.compare import compare_all, open_session
+from exporters.parity.definition import ParityTest
+from exporters.parity.divergence import explain
+from jax2onnx.checks.comparison import Tolerance
+from weights import Checkpoint
+
+
+def verify(test: ParityTest, checkpoint: Checkpoint, report: Callable[[str], None]) -> None:
+    """Run every case of a parity test and report on each.
+
+    For the first case that fails, the report also names the module of the model at which the
+    artifact and JAX begin to differ.
+
+    Args:
+        test: the test.
+        checkpoint: the weights of the artifact.
+        report: called with each line of the report.
+
+    Raises:
+        ExportError: a case disagrees, there is no case, or the model does not run.
+    """
+    if not test.model.is_file():
+        raise ExportError(f"{test.model} does not exist. Export the model first.")
+    session = open_session(test.model, test.provider, checkpoint.folder)
+    report(f"{test.target}: {test.model.name} on {test.provider} against {test.reference}")
+    tolerance = Tolerance(test.atol, test.rtol)
+    failed = compare_all(session, _cases(test, checkpoint), tolerance, report)
+    if failed:
+        report(explain(test, checkpoint, failed[0].case))
+        names = ", ".join(each.case.name for each in failed)
+        raise ExportError(
+            f"{test.target}: {len(failed)} case(s) disagree: {names}. The report above says where "
+            "the values differ."
+        )
+
+
+def _cases(test: ParityTest, checkpoint: Checkpoint) -> Iterator[ParityCase]:
+    """Return the cases of the reference, which receives the options that its signature names."""
+    function = find(test.reference, "reference")
+    options = accepted(function, test.options, positional=2)
+    cases: Iterator[ParityCase] = call(function, test.reference, (checkpoint, test.data), options)
+    return cases

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from exporters.artifact.convert import Request, export
+from exporters.artifact.manifest import Weights
+from exporters.errors import ExportError
+from exporters.model.exportable import ParityCase
+from exporters.parity.definition import ParityTest
+from exporters.parity.verify import verify
+from weights import Checkpoint
+
+FIXTURES = Path(__file__).parents[2] / "weights" / "fixtures"
+FAMILIES = {"minilm": "minilm_tiny", "dinov3": "dinov3_vit", "gpt_oss": "gpt_oss_mxfp4"}
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def exported(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[ParityTest, Checkpoint]:
+    """The artifact of a family's small checkpoint, and its test against JAX."""
+    family = request.param
+    checkpoint = Checkpoint.open(FIXTURES / FAMILIES[family])
+    exporter = f"exporters.families.{family}.export:export"
+    artifact = tmp_path_factory.mktemp(family) / "model.onnx"
+    weights = Weights("weights:w", "MIT", "made up", [])
+    export(Request(f"exporters:{family}", exporter, {}, 23, checkpoint, weights), artifact)
+    reference = f"exporters.families.{family}.parity:against_jax"
+    return ParityTest(
+        f"exporters:{family}", artifact, exporter, {}, reference, None, "cpu", 1e-4, 1e-4
+    ), checkpoint
+
+
+Exported = tuple[ParityTest, Checkpoint]
+
+
+def verified(test: ParityTest, checkpoint: Checkpoint) -> tuple[str, str]:
+    """Return the report and the error."""
+    lines: list[str] = []
+    try:
+        verify(test, checkpoint, lines.append)
+    except ExportError as error:
+        return "\n".join(lines), str(error)
+    return "\n".join(lines), ""
+
+
+def test_an_artifact_agrees_with_jax(exported: Exported) -> None:
+    report, error = verified(*exported)
+    assert not error
+    assert "FAILED" not in report
+
+
+# A parameter of the second layer -> another one of its shape and dtype.
+SWAPS = {
+    "minilm": ("layers.1.attention.output.weight", "layers.0.attention.output.weight"),
+    "dinov3": ("layer.1.attention.o_proj.weight", "layer.0.attention.o_proj.weight"),
+    "gpt_oss": ("layers.1.attention.o.weight", "layers.0.attention.o.weight"),
+}
+
+
+def test_the_first_module_that_differs_is_named(exported: Exported, tmp_path: Path) -> None:
+    test, checkpoint = exported
+    wrong, right = SWAPS[test.target.partition(":")[2]]
+    model = ir.load(test.model)
+    initializers = model.graph.initializers
+    misled = initializers[right].const_value
+    assert isinstance(misled, ir.ExternalTensor)
+    initializers[wrong].const_value = ir.ExternalTensor(
+        misled.location,
+        misled.offset,
+        misled.length,
+        misled.dtype,
+        shape=ir.Shape(misled.shape),
+        name=wrong,
+        base_dir=checkpoint.folder,
+    )
+    damaged = tmp_path / "model.onnx"
+    damaged.write_bytes(ir.to_proto(model).SerializeToString())
+    report, error = verified(replace(test, model=damaged), checkpoint)
+    assert "case(s) disagree" in error
+    assert f"first differ at {wrong.removesuffix('.weight')};" in report
+    assert "largest absolute error" in report
+
+
+def disagreeing(checkpoint: Checkpoint, data: Path | None) -> Iterator[ParityCase]:
+    """A reference that is not the model: its outputs are those of `data`'s name."""
+    ids = np.ones((1, 3), np.int64)
+    yield ParityCase(
+        "made up",
+        {"input_ids": ids, "attention_mask": ids, "token_type_ids": ids * 0},
+        {"sentence_embedding": np.zeros((1, 36), np.float32)},
+    )
+
+
+@pytest.mark.parametrize("exported", ["minilm"], indirect=True)
+def test_a_wrong_reference_is_not_blamed_on_a_module(exported: Exported) -> None:
+    test, checkpoint = exported
+    report, error = verified(
+        replace(test, reference="exporters.parity.verify_test:disagreeing"), checkpoint
+    )
+    assert "1 case(s) disagree: made up" in error
+    assert "the artifact and JAX agree at all" in report
+
+
+@pytest.mark.parametrize("exported", ["minilm"], indirect=True)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": Path("nowhere.onnx")}, "nowhere.onnx does not exist"),
+        (
+            {"reference": "exporters.families.minilm.parity:against_jx"},
+            "did you mean 'against_jax'",
+        ),
+        ({"reference": "exporters.gone:x"}, "no module exporters.gone"),
+        ({"provider": "tpu"}, "no execution provider 'tpu'"),
+    ],
+)
+def test_mistakes_are_explained(exported: Exported, change: dict[str, Any], message: str) -> None:
+    test, checkpoint = exported
+    assert message in verified(replace(test, **change), checkpoint)[1]

@@ -1,0 +1,123 @@
+"""Exporting an `onnx_model`: the step that every goal shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from pants.core.goals.package import PackageFieldSet
+from pants.core.goals.run import RunFieldSet, RunInSandboxBehavior
+from pants.engine.addresses import Address
+from pants.engine.fs import EMPTY_DIGEST, Snapshot
+from pants.engine.process import ProcessResultMetadata
+from pants.util.logging import LogLevel
+
+from onnx_export import compat
+from onnx_export.compat import EnvironmentField, Get, MultiGet, Rule, collect_rules, rule
+from onnx_export.models.target_types import (
+    ExporterField,
+    OnnxPathField,
+    OpsetField,
+    OptionsField,
+    ResolveField,
+    WeightsField,
+)
+from onnx_export.request import Export, to_json
+from onnx_export.runtime import OUTPUT, Action, ActionResult, Runtime, RuntimeRequest
+from onnx_export.subsystem import OnnxExport
+from onnx_export.weights.base import Weights, WeightsRequest
+
+WEIGHTS_FOLDER = "__weights/0"
+
+
+@dataclass(frozen=True)
+class OnnxModelFieldSet(PackageFieldSet, RunFieldSet):
+    required_fields = (ExporterField, WeightsField)
+    run_in_sandbox_behavior = RunInSandboxBehavior.NOT_SUPPORTED
+
+    exporter: ExporterField
+    weights: WeightsField
+    options: OptionsField
+    opset: OpsetField
+    resolve: ResolveField
+    output_path: OnnxPathField
+    environment: EnvironmentField
+
+    def weights_request(self) -> WeightsRequest:
+        return WeightsRequest(
+            self.weights.inputs, f"The {self.weights.alias!r} field of {self.address}"
+        )
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    field_set: OnnxModelFieldSet
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """An artifact and its manifest.
+
+    Attributes:
+        address: the address of the model.
+        snapshot: the two files, at their places below the folder of results.
+        onnx: the path of the artifact in the snapshot.
+        weights: the weights that the artifact refers to.
+        metadata: how and where the process ran.
+    """
+
+    address: Address
+    snapshot: Snapshot
+    onnx: str
+    weights: Weights
+    metadata: ProcessResultMetadata = field(compare=False)
+
+    @property
+    def folder(self) -> str:
+        return str(PurePosixPath(self.onnx).parent)
+
+    @property
+    def manifest(self) -> str:
+        return str(PurePosixPath(self.onnx).with_suffix(".manifest.json"))
+
+
+@rule(desc="Export a model to ONNX", level=LogLevel.DEBUG)
+async def export_model(request: ExportRequest, options: OnnxExport) -> ExportedModel:
+    model = request.field_set
+    runtime, weights = await MultiGet(
+        Get(Runtime, RuntimeRequest(model.address, model.resolve.value or options.resolve)),
+        Get(Weights, WeightsRequest, model.weights_request()),
+    )
+    onnx = PurePosixPath(model.output_path.path)
+    action = Action(
+        description=f"Export {model.address} to ONNX",
+        runtime=runtime,
+        module=options.driver,
+        request=to_json(
+            Export(
+                target=model.address.spec,
+                exporter=model.exporter.value,
+                options=model.options.parsed(),
+                weights=weights.described(WEIGHTS_FOLDER),
+                opset=model.opset.value,
+                output=f"{OUTPUT}/{onnx.name}",
+            )
+        ),
+        inputs=await compat.prefixed(weights.digest or EMPTY_DIGEST, WEIGHTS_FOLDER),
+        supplies=weights.supplies,
+    )
+    result = await Get(ActionResult, Action, action)
+    made = await compat.stripped(result.output_or_raise(action), OUTPUT)
+    placed = await compat.prefixed(made, str(onnx.parent))
+    return ExportedModel(
+        model.address,
+        await compat.snapshot_of(placed),
+        str(onnx),
+        weights,
+        result.process.metadata,
+    )
+
+
+def rules() -> Iterable[Rule]:
+    return collect_rules()

@@ -1,0 +1,74 @@
+"""The `package` goal: it writes artifacts, manifests and small weights into `dist/`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, PackageFieldSet
+from pants.engine.fs import Digest
+from pants.engine.unions import UnionRule
+from pants.util.logging import LogLevel
+
+from onnx_export import compat
+from onnx_export.compat import Get, Rule, collect_rules, rule
+from onnx_export.models.export import ExportedModel, ExportRequest, OnnxModelFieldSet
+from onnx_export.subsystem import OnnxExport
+
+
+@dataclass(frozen=True)
+class LayoutRequest:
+    model: ExportedModel
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files to write for a model, at their places below the folder of results.
+
+    Attributes:
+        digest: the files.
+        files: the paths of all files.
+        weights: the paths of the weights among them; empty if the weights stay where they are.
+    """
+
+    digest: Digest
+    files: tuple[str, ...]
+    weights: tuple[str, ...]
+
+
+@rule(desc="Lay out a model", level=LogLevel.DEBUG)
+async def lay_out(request: LayoutRequest, options: OnnxExport) -> Layout:
+    model = request.model
+    own = model.weights
+    large_elsewhere = own.repository_folder and own.size > options.by_reference_above
+    if own.digest is None or large_elsewhere:
+        return Layout(model.snapshot.digest, model.snapshot.files, ())
+    weights = await compat.snapshot_of(await compat.prefixed(own.digest, model.folder))
+    digest = await compat.merged((model.snapshot.digest, weights.digest))
+    return Layout(digest, (*model.snapshot.files, *weights.files), weights.files)
+
+
+@rule(desc="Package a model", level=LogLevel.DEBUG)
+async def package_model(field_set: OnnxModelFieldSet) -> BuiltPackage:
+    model = await Get(ExportedModel, ExportRequest(field_set))
+    layout = await Get(Layout, LayoutRequest(model))
+    notes = () if layout.weights else (_whereabouts(model),)
+    return BuiltPackage(
+        layout.digest,
+        tuple(
+            BuiltPackageArtifact(file, extra_log_lines=notes if file == model.onnx else ())
+            for file in layout.files
+        ),
+    )
+
+
+def _whereabouts(model: ExportedModel) -> str:
+    weights = model.weights
+    return (
+        f"  its weights ({weights.size:,} bytes of {weights.address}) stay where they are; for a "
+        f"complete folder: ./pants run {model.address} -- --materialize DIR"
+    )
+
+
+def rules() -> Iterable[Rule | UnionRule]:
+    return (*collect_rules(), UnionRule(PackageFieldSet, OnnxModelFieldSet))

@@ -1,0 +1,1 @@
+../../exporters/drivers/request.py

@@ -1,0 +1,72 @@
+"""The `run` goal for an `onnx_model`.
+
+It writes the artifact, its manifest and small weights into `dist/`, and prints a summary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pants.core.goals.run import RunRequest
+from pants.engine.unions import UnionRule
+from pants.util.logging import LogLevel
+
+from onnx_export import compat
+from onnx_export.compat import (
+    DistDir,
+    Get,
+    MultiGet,
+    Rule,
+    RunId,
+    ScriptsPython,
+    collect_rules,
+    rule,
+)
+from onnx_export.models.export import ExportedModel, ExportRequest, OnnxModelFieldSet
+from onnx_export.models.package import Layout, LayoutRequest
+from onnx_export.run.placing import SummaryModule, SummaryRequest, placing
+from onnx_export.runtime import WEIGHTS_STORE
+from onnx_export.subsystem import OnnxExport
+
+_FILES = "files"
+
+
+@rule(desc="Run an export", level=LogLevel.DEBUG)
+async def run_model(
+    field_set: OnnxModelFieldSet,
+    options: OnnxExport,
+    python: ScriptsPython,
+    dist_dir: DistDir,
+    run_id: RunId,
+) -> RunRequest:
+    model, summary = await MultiGet(
+        Get(ExportedModel, ExportRequest(field_set)),
+        Get(SummaryModule, SummaryRequest(options.summary)),
+    )
+    layout = await Get(Layout, LayoutRequest(model))
+    return await placing(
+        python,
+        {
+            "target": model.address.spec,
+            "into": str(dist_dir.relpath),
+            "files": _FILES,
+            "artifact": model.onnx,
+            "manifest": model.manifest,
+            "cached": not compat.ran_now(model.metadata, run_id),
+            "weights": [file.name for file in model.weights.files],
+            "weights_size": model.weights.size,
+            "weights_target": model.weights.address.spec,
+            "weights_in": model.folder if layout.weights else None,
+            "repository_folder": model.weights.repository_folder,
+            "store": WEIGHTS_STORE,
+            "lay_up_to": options.by_reference_above,
+            "summary": options.summary,
+            "modules": list(summary.roots),
+        },
+        await compat.prefixed(layout.digest, _FILES),
+        summary.digest,
+    )
+
+
+def rules() -> Iterable[Rule | UnionRule]:
+    return (*collect_rules(), *OnnxModelFieldSet.rules())

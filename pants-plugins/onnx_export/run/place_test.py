@@ -1,0 +1,248 @@
+"""The files that `run` and `package` lay out, and their places."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pants.core.goals.run import RunRequest
+
+from onnx_export.models.export import OnnxModelFieldSet
+from onnx_export.run import place
+from onnx_export.testing import PINNED, Repository
+
+SUMMARY = """\
+def render(manifest, artifact, *, weights_folder=None, cached=None):
+    return f"{artifact} of {manifest['name']}, weights {weights_folder}, cached {cached}\\n"
+"""
+
+
+class Sandbox:
+    """What the build hands to the script, and a repository's root to run it in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "root"
+        self.sandbox = folder / "sandbox"
+        self.root.mkdir()
+        self.request: dict[str, Any] = {
+            "target": "m:model",
+            "into": "dist",
+            "files": "files",
+            "artifact": "m/model/model.onnx",
+            "manifest": "m/model/model.manifest.json",
+            "cached": False,
+            "weights": ["w.safetensors"],
+            "weights_size": 7,
+            "weights_target": "m:weights",
+            "weights_in": "m/model",
+            "repository_folder": None,
+            "store": "store",
+            "lay_up_to": 100,
+            "summary": "summary_module",
+            "modules": ["modules"],
+        }
+        manifest = json.dumps({"name": "model", "weights": [{"folder": "views/1"}]})
+        self.write("files/m/model/model.onnx", "the model")
+        self.write("files/m/model/model.manifest.json", manifest)
+        self.write("modules/summary_module.py", SUMMARY)
+
+    def write(self, path: str, text: str) -> Path:
+        file = self.sandbox / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return file
+
+    def by_reference(self, size: int) -> None:
+        self.request.update(weights_in=None, weights_size=size)
+
+    def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        self.write("__request.json", json.dumps(self.request))
+        return subprocess.run(
+            [sys.executable, "-IB", place.__file__, str(self.sandbox), *arguments],
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            check=False,
+            **options,
+        )
+
+    def laid(self) -> dict[str, str]:
+        files = sorted(path for path in self.root.rglob("*") if path.is_file())
+        return {str(path.relative_to(self.root)): path.read_text() for path in files}
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Sandbox:
+    sandbox = Sandbox(tmp_path)
+    sandbox.write("files/m/model/w.safetensors", "weights")
+    return sandbox
+
+
+MODEL = {"dist/m/model/model.onnx", "dist/m/model/model.manifest.json"}
+
+
+def test_small_weights_lie_beside_the_artifact(sandbox: Sandbox) -> None:
+    done = sandbox.run()
+    assert done.stdout == "dist/m/model/model.onnx of model, weights None, cached False\n"
+    assert sandbox.laid().keys() == {*MODEL, "dist/m/model/w.safetensors"}
+
+
+def test_what_is_in_place_is_left_alone(sandbox: Sandbox) -> None:
+    sandbox.run()
+    files = [sandbox.root / name for name in sandbox.laid()]
+    before = [file.stat() for file in files]
+    sandbox.run()
+    assert [file.stat().st_mtime_ns for file in files] == [stat.st_mtime_ns for stat in before]
+    assert [file.stat().st_ino for file in files] == [stat.st_ino for stat in before]
+
+
+@pytest.mark.parametrize("text", ["another", "longer than before"])
+def test_what_differs_is_replaced(sandbox: Sandbox, text: str) -> None:
+    sandbox.run()
+    (sandbox.root / "dist/m/model/w.safetensors").write_text(text)
+    sandbox.run()
+    assert sandbox.laid()["dist/m/model/w.safetensors"] == "weights"
+
+
+def test_copies_are_independent_of_the_build(sandbox: Sandbox) -> None:
+    sandbox.run()
+    assert (sandbox.root / "dist/m/model/w.safetensors").stat().st_nlink == 1
+
+
+def test_large_weights_by_reference_stay_where_they_are(sandbox: Sandbox) -> None:
+    sandbox.by_reference(size=101)
+    weights = sandbox.write("store/views/1/w.safetensors", "weights")
+    done = sandbox.run()
+    assert f"weights {weights.parent}, cached" in done.stdout
+    assert sandbox.laid().keys() == MODEL
+
+
+def test_small_weights_by_reference_lie_beside_the_artifact(sandbox: Sandbox) -> None:
+    sandbox.by_reference(size=100)
+    sandbox.write("store/views/1/w.safetensors", "weights")
+    assert "weights None" in sandbox.run().stdout
+    assert sandbox.laid().keys() == {*MODEL, "dist/m/model/w.safetensors"}
+
+
+def test_large_weights_in_the_repository_stay_there(sandbox: Sandbox) -> None:
+    sandbox.by_reference(size=101)
+    sandbox.request["repository_folder"] = "weights/large"
+    (sandbox.root / "weights/large").mkdir(parents=True)
+    done = sandbox.run()
+    assert f"weights {sandbox.root}/weights/large, cached" in done.stdout
+
+
+def test_weights_of_an_older_model_are_not_left_beside_a_new_one(sandbox: Sandbox) -> None:
+    sandbox.run()
+    sandbox.by_reference(size=101)
+    sandbox.write("store/views/1/w.safetensors", "weights")
+    sandbox.run()
+    assert sandbox.laid().keys() == MODEL
+
+
+def test_absent_weights_do_not_keep_an_artifact_back(sandbox: Sandbox) -> None:
+    sandbox.by_reference(size=7)
+    done = sandbox.run()
+    assert done.returncode == 0
+    assert "not on this machine now" in done.stdout
+    assert "./pants run m:weights" in done.stdout
+
+
+@pytest.mark.parametrize("size", [7, 101])
+def test_materialize_makes_a_complete_folder_of_any_size(sandbox: Sandbox, size: int) -> None:
+    sandbox.by_reference(size)
+    weights = sandbox.write("store/views/1/w.safetensors", "weights")
+    done = sandbox.run("--materialize", "complete")
+    assert done.stdout.startswith("complete/model.onnx of model, weights None")
+    assert sandbox.laid() == {
+        "complete/model.onnx": "the model",
+        "complete/model.manifest.json": (
+            sandbox.sandbox / "files/m/model/model.manifest.json"
+        ).read_text(),
+        "complete/w.safetensors": weights.read_text(),
+    }
+
+
+def test_materialize_of_absent_weights_says_how_to_get_them(sandbox: Sandbox) -> None:
+    sandbox.by_reference(size=101)
+    done = sandbox.run("--materialize", "complete")
+    assert done.returncode == 1
+    assert "./pants run m:weights" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sandbox.laid() == {}
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.manifest.json", "w.safetensors"])
+def test_materialize_replaces_no_file_of_the_user(sandbox: Sandbox, name: str) -> None:
+    mine = sandbox.root / "whole" / name
+    mine.parent.mkdir()
+    mine.write_text("my own")
+    done = sandbox.run("--materialize", "whole")
+    assert done.returncode == 1
+    assert f"whole/{name} exists already and is another file. Remove it" in done.stderr
+    assert mine.read_text() == "my own"
+    assert [file.name for file in mine.parent.iterdir()] == [name]
+    mine.unlink()
+    for _ in range(2):  # its own files may be there already
+        assert sandbox.run("--materialize", "whole").returncode == 0
+
+
+@pytest.mark.parametrize("folder", ["file", "file/folder"])
+def test_materialize_into_a_file_is_refused(sandbox: Sandbox, folder: str) -> None:
+    (sandbox.root / "file").write_text("my own")
+    done = sandbox.run("--materialize", folder)
+    assert done.returncode == 1
+    assert f"{folder}/w.safetensors cannot be written: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_leaves_no_partial_file(sandbox: Sandbox) -> None:
+    sandbox.write("files/m/model/w.safetensors", "w" * 10_000)
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
+
+    done = sandbox.run(preexec_fn=limit)
+    assert done.returncode == 1
+    assert "w.safetensors cannot be written" in done.stderr
+    assert os.strerror(errno.EFBIG) in done.stderr
+    assert sandbox.laid() == {}
+
+
+def test_package_lays_out_artifact_manifest_and_weights(repository: Repository) -> None:
+    package = repository.package("model")
+    assert {artifact.relpath for artifact in package.artifacts} == {
+        "m/model/config.json",
+        "m/model/model.manifest.json",
+        "m/model/model.onnx",
+        "m/model/model.safetensors",
+    }
+    assert set(repository.contents(package.digest)) == {a.relpath for a in package.artifacts}
+
+
+def test_package_leaves_weights_by_reference_where_they_are(repository: Repository) -> None:
+    package = repository.package("of_large")
+    assert {artifact.relpath for artifact in package.artifacts} == {
+        "m/of_large/of_large.manifest.json",
+        "m/of_large/of_large.onnx",
+    }
+    (note,) = [line for artifact in package.artifacts for line in artifact.extra_log_lines]
+    assert "--materialize DIR" in note
+
+
+def test_run_tells_built_now_from_the_cache(repository: Repository) -> None:
+    for cached in (False, True):
+        repository.use()
+        request = repository.runner.request(
+            RunRequest, [repository.field_set(OnnxModelFieldSet, "of_pinned")]
+        )
+        described = json.loads(repository.contents(request.digest)["__request.json"])
+        assert described["cached"] is cached
+        assert described["weights_size"] == len(PINNED)

@@ -1,0 +1,190 @@
+"""A content-addressed folder of weights, outside any repository and any build sandbox.
+
+    sha256/<hex>            the files, by their digest
+    verified/<hex>          inode, time and size of the file when its digest was last checked
+    views/<set>/<name>      hard links under the files' own names, one folder a set of pins
+    partial/<hex>           downloads under way, which a later one continues
+
+ONNX Runtime and every loader want files under their own names, and refuse symbolic links that lead
+out of a folder: hence views of hard links, which take no space. Many processes may use a store at
+once.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from jax2onnx.files import PARTIAL
+from weights.errors import WeightsError
+from weights.files.atomic import atomic_file, explained, sweep
+from weights.files.pins import Pin, Pins, check_file
+from weights.progress import Advance, silent
+from weights.store.place import hard_link, place
+
+
+class Store:
+    """The store under ``root``, which is made when something is first put into it."""
+
+    def __init__(self, root: Path):
+        self.root = Path(root)
+
+    def path(self, pin: Pin) -> Path:
+        """Where the file of ``pin`` lies, or would."""
+        return self.root / "sha256" / pin.sha256
+
+    def partial(self, pin: Pin) -> Path:
+        """Where an unfinished download of ``pin`` lies, or would."""
+        return self.root / "partial" / pin.sha256
+
+    def find(self, pin: Pin, progress: Advance = silent) -> Path | None:
+        """Return the file of ``pin``, or None when the store does not hold it.
+
+        The digest is checked once, and again when inode, time or size have changed since.
+
+        Raises:
+            WeightsError: the file is there and its content is not what its name says.
+        """
+        file = self.path(pin)
+        if not file.is_file():
+            return None
+        stamp = self.root / "verified" / pin.sha256
+        if not (stamp.is_file() and stamp.read_text() == _stamp_of(file)):
+            before = _stamp_of(file)
+            where = file.resolve()  # in a sandbox the store is reached through a link
+            try:
+                check_file(where, pin, progress)
+            except WeightsError as error:
+                raise WeightsError(f"the store is corrupt: {error} Remove {where} first.") from None
+            self._note(pin, before)
+        return file
+
+    def add(self, file: Path, pin: Pin, progress: Advance = silent) -> Path:
+        """Put ``file`` into the store, by a hard link where possible, and return where it lies.
+
+        Raises:
+            WeightsError: the content of ``file`` is not what ``pin`` says, or the disk is full.
+        """
+        found = self.find(pin, progress)
+        if found is None:
+            found = self.path(pin)
+            sweep(self.root)
+            sweep(found.parent)
+            # What is linked belongs to somebody who may have changed it since it was checked.
+            before = _stamp_of(file) if file.is_file() else ""
+            place(file, found, pin, progress=progress)
+            self._note(pin, before if found.samefile(file) else _stamp_of(found))
+        return found
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Yield an empty folder on the store's file system, removed at the end: see `adopt`.
+
+        Whoever has one shares a lock, which the kernel drops with the process. So who gets the lock
+        alone knows that every folder there is of a process that was killed, and removes them.
+        """
+        parent = self.root / "partial"
+        with explained(parent):
+            parent.mkdir(parents=True, exist_ok=True)
+            with (parent / ".lock").open("wb") as lock:
+                with suppress(BlockingIOError):
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    sweep(parent, older_than=0)
+                fcntl.flock(lock, fcntl.LOCK_SH)
+                folder = Path(tempfile.mkdtemp(prefix=".", suffix=PARTIAL, dir=parent))
+                try:
+                    yield folder
+                finally:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def adopt(self, folder: Path, pins: Pins) -> None:
+        """Move the files of ``folder`` into the store, without reading them again.
+
+        The digests must have been taken while the files were written; ``folder`` lies in `scratch`.
+        """
+        for pin in pins.files:
+            if self.find(pin) is None:
+                self._move(folder / pin.name, pin)
+
+    @contextmanager
+    def receiving(self, pin: Pin) -> Iterator[BinaryIO | None]:
+        """Yield the partial download of ``pin``, open for reading and writing and locked, or None.
+
+        None means that the store holds the file, perhaps since another process that was receiving
+        it has finished. Call `keep` when the partial file is complete; without it, it stays to
+        be continued later.
+        """
+        partial = self.partial(pin)
+        with explained(partial):
+            partial.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            if self.find(pin) is not None:
+                yield None
+                return
+            with explained(partial):
+                stream = os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT, 0o666), "r+b", 0)
+                fcntl.flock(stream, fcntl.LOCK_EX)
+            with stream:
+                # Who held the lock before may have renamed or removed the file we opened.
+                if partial.exists() and os.path.samestat(os.fstat(stream.fileno()), partial.stat()):
+                    yield stream
+                    return
+
+    def keep(self, pin: Pin, stream: BinaryIO) -> Path:
+        """Make the partial file ``stream``, its digest checked by now, the file of ``pin``."""
+        with explained(self.path(pin)):
+            os.fsync(stream.fileno())
+        return self._move(self.partial(pin), pin)
+
+    def discard(self, pin: Pin) -> None:
+        """Remove the partial download of ``pin``."""
+        self.partial(pin).unlink(missing_ok=True)
+
+    def view(self, pins: Pins, progress: Advance = silent) -> Path:
+        """Return a folder in which every file of ``pins`` lies under its own name, verified.
+
+        Raises:
+            WeightsError: the store lacks a file or holds a corrupt one, or hard links cannot be.
+        """
+        files = {pin.name: self.find(pin, progress) for pin in pins.files}
+        if missing := [name for name, file in files.items() if file is None]:
+            raise WeightsError(
+                f"the store {self.root.resolve()} does not hold {', '.join(missing)}. "
+                "Fetch them from the pins' origin, or name a folder that holds them."
+            )
+        folder = self.root / "views" / pins.digest
+        sweep(folder)
+        for name, file in files.items():
+            assert file is not None
+            named = folder / name
+            if named.exists() and named.samefile(file):
+                continue
+            if not hard_link(file, named):
+                raise WeightsError(
+                    f"{named} cannot be made a hard link: the file system of {self.root} has none. "
+                    "Place the store on another one."
+                )
+        return folder
+
+    def _move(self, source: Path, pin: Pin) -> Path:
+        file = self.path(pin)
+        with explained(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            source.chmod(0o444)  # nobody should edit it by mistake
+            source.replace(file)
+        self._note(pin, _stamp_of(file))
+        return file
+
+    def _note(self, pin: Pin, stamp: str) -> None:
+        """Note what the file of ``pin`` was when its digest was checked."""
+        with atomic_file(self.root / "verified" / pin.sha256) as stream:
+            stream.write(stamp.encode())
+
+
+def _stamp_of(file: Path) -> str:
+    status = file.stat()
+    return f"{status.st_ino} {status.st_mtime_ns} {status.st_size}"
