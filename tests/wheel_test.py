@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from jax2onnx.jax_internals import TESTED
 from tests.commands import REPOSITORY
 from tools import wheel_check
 
@@ -84,6 +85,13 @@ def test_it_asks_for_what_it_imports_and_no_more(installed: Path, metadata: Mess
     assert [line for line in asked if line.startswith(_EXTRA) and 'extra == "runtime"' in line]
     extras = set(metadata.get_all("Provides-Extra", []))
     assert extras == {"allclose", "dev", "docs", "equinox", "flax", "runtime"}
+
+
+def test_its_bounds_of_jax_are_the_releases_that_were_tested(metadata: Message) -> None:
+    oldest, newest = TESTED
+    major, minor = newest.split(".")[:2]
+    (bounds,) = [r for r in metadata.get_all("Requires-Dist", []) if re.match(r"jax\b", r)]
+    assert bounds == f"jax<{major}.{int(minor) + 1},>={oldest}"
 
 
 def test_it_holds_the_package_its_data_and_no_tests(installed: Path, metadata: Message) -> None:
