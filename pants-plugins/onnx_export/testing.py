@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,12 @@ from pants.engine.addresses import Address, Addresses
 from pants.engine.fs import Digest, DigestContents
 from pants.engine.internals.scheduler import ExecutionError
 from pants.engine.target import Dependencies, DependenciesRequest, FieldSet, Target
+from pants.engine.unions import UnionRule
 from pants.testutil.python_rule_runner import PythonRuleRunner
 from pants.testutil.rule_runner import QueryRule
 
 from onnx_export import register, request
+from onnx_export.compat import Rule
 from onnx_export.errors import OnnxExportError
 from onnx_export.models.export import ExportedModel, ExportRequest, OnnxModelFieldSet
 from onnx_export.parity.goal import ParityFieldSet, ParityRequest
@@ -202,7 +204,12 @@ class Repository:
         runner: runs the rules of the plugin.
     """
 
-    def __init__(self, caches: Path) -> None:
+    def __init__(
+        self,
+        caches: Path,
+        rules: Iterable[Rule | UnionRule | QueryRule] = (),
+        target_types: Iterable[type[Target]] = (),
+    ) -> None:
         self.caches = caches
         self.source = caches / "pinned"
         self.runner = PythonRuleRunner(
@@ -225,8 +232,14 @@ class Repository:
                 QueryRule(RunRequest, [OnnxModelFieldSet]),
                 QueryRule(RunRequest, [RunWeightsFieldSet]),
                 QueryRule(TestResult, [ParityRequest.Batch]),
+                *rules,
             ],
-            target_types=[*register.target_types(), PythonSourcesGeneratorTarget, FileTarget],
+            target_types=[
+                *register.target_types(),
+                PythonSourcesGeneratorTarget,
+                FileTarget,
+                *target_types,
+            ],
             bootstrap_args=[
                 f"--local-store-dir={caches / 'store'}",
                 f"--named-caches-dir={caches / 'named'}",
