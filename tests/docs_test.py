@@ -161,9 +161,9 @@ def test_rule_of_the_guide_is_the_rule_of_the_repository(block: int, name: str) 
 def test_table_lists_every_rule_in_the_order_in_which_they_are_tried() -> None:
     lines = GUIDE.read_text().splitlines()
     rows = [line.split("|")[1:-1] for line in lines if line.startswith("| `")]
-    entries = dict.fromkeys(entry for stage in STAGES for entry in stage)
+    entries = dict.fromkeys(entry for stage in STAGES for entry in stage.entries)
     assert [(r[0].strip(" `"), r[2].strip(), r[3].strip()) for r in rows] == [
-        (e.name.rpartition(".")[2], ", ".join(e.operators), str(e.opset or "")) for e in entries
+        (e.rule.rpartition(".")[2], ", ".join(e.triggers), str(e.min_opset or "")) for e in entries
     ]
 
 

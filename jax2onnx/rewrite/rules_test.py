@@ -16,11 +16,12 @@ from jax import Array
 from jax2onnx import onnx_function, to_onnx
 from jax2onnx.lower import lower
 from jax2onnx.rewrite import rewrite
-from jax2onnx.rewrite.stages import STAGES, Entry
+from jax2onnx.rewrite.engine.sweep import Entry
+from jax2onnx.rewrite.stages import STAGES
 from jax2onnx.testing.agreement import assert_agrees
 from jax2onnx.trace import trace
 
-ENTRIES = [entry for stage in STAGES for entry in stage]
+ENTRIES = [entry for stage in STAGES for entry in stage.entries]
 FOLDER = Path(__file__).parent / "rules"
 SHARED = "\n".join(
     ast.get_docstring(ast.parse(f.read_text())) or "" for f in FOLDER.glob("*/*_test.py")
@@ -28,23 +29,23 @@ SHARED = "\n".join(
 """What tests that belong to several rules say of them."""
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.rule)
 def test_rule_says_when_it_does_not_apply_and_has_a_test(entry: Entry) -> None:
     documentation = ast.get_docstring(
-        ast.parse((FOLDER / f"{entry.name.replace('.', '/')}.py").read_text())
+        ast.parse((FOLDER / f"{entry.rule.replace('.', '/')}.py").read_text())
     )
     assert documentation is not None
     assert "Does not apply" in documentation
     assert (
-        FOLDER / f"{entry.name.replace('.', '/')}_test.py"
-    ).exists() or f"`{entry.name.rpartition('.')[2]}`" in SHARED
+        FOLDER / f"{entry.rule.replace('.', '/')}_test.py"
+    ).exists() or f"`{entry.rule.rpartition('.')[2]}`" in SHARED
     assert callable(entry.load())
 
 
 def test_every_rule_is_in_the_table() -> None:
     files = {f for f in FOLDER.glob("*/*.py") if not f.stem.endswith("_test")}
     names = {f"{f.parent.name}.{f.stem}" for f in files if f.stem != "__init__"}
-    assert names == {entry.name for entry in ENTRIES}
+    assert names == {entry.rule for entry in ENTRIES}
 
 
 def block(x: Array) -> Array:

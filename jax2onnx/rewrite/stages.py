@@ -1,123 +1,136 @@
-"""The table that says in which order the rules are tried, and at which nodes.
+"""The rules, in the order in which they are tried.
 
-A rule is a function ``apply(editor, node)``: it looks at the graph around ``node``, changes it and
-returns True, or leaves it as it is and returns False.
+Each stage is one sweep over the graph, so that its rules find what the stages before it made. The
+stages that were measured to change no graph of the tests have been left out or joined.
 """
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias
-
-import onnx_ir as ir
-
-from jax2onnx.rewrite.engine.editor import Editor
-
-Rule: TypeAlias = Callable[[Editor, ir.Node], bool]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A rule by the name of its module.
-
-    Attributes:
-        name: the module below ``rules``, imported when a graph first has one of the operators.
-        operators: what calls the rule to mind: of all operators that it looks for, the rarest; or a
-            primitive of JAX, by its name, that was lowered to what a rule looks for.
-        opset: the first version of the operator set that the rule's result needs.
-        until: the last one, where ONNX Runtime runs an operator by its definition, and parts of
-            that have newer versions.
-        asked: what must be asked of `rewrite` for the rule to be tried: "readable", where ONNX
-            Runtime takes longer for the result, or "fold_batch_norm".
-
-    """
-
-    name: str
-    operators: tuple[str, ...]
-    opset: int = 0
-    until: int = sys.maxsize
-    asked: str = ""
-
-    def load(self) -> Rule:
-        """The rule itself."""
-        rule: Rule = importlib.import_module(f"jax2onnx.rewrite.rules.{self.name}").apply
-        return rule
-
+from jax2onnx.rewrite.engine.sweep import Entry, Stage
 
 _SOFTMAX = Entry("attention.softmax", ("Exp",))
 _TRANSPOSE = Entry("views.transpose", ("Transpose",))
 _VIEW = Entry("views.view", ("Reshape", "Squeeze", "Unsqueeze"))
 _VIEW_AFTER = Entry("views.view_after", ("Reshape", "Squeeze", "Unsqueeze"))
 
-STAGES: tuple[tuple[Entry, ...], ...] = (
-    (Entry("loops.loop_invariant", ("Loop", "Scan")),),
-    (
-        Entry("activations.selu", ("expm1",)),
-        Entry("activations.elu", ("expm1",)),
-        Entry("activations.celu", ("expm1",)),
-        Entry("activations.mish", ("log1p",), asked="readable"),
-        Entry("activations.softplus", ("log1p",), asked="readable"),
-        Entry("activations.leaky_relu", ("GreaterOrEqual", "Greater")),
-        Entry("activations.prelu", ("GreaterOrEqual", "Greater")),
-        Entry("activations.hard_swish", ("Clip", "Min")),
-        Entry("activations.hard_sigmoid", ("Clip", "Min")),
-        Entry("activations.clip", ("Less", "Min")),
-        Entry("activations.softsign", ("Abs",)),
-        Entry("arithmetic.floor_division", ("Mod",)),
-        Entry("activations.swish", ("Sigmoid",), opset=24, until=24, asked="readable"),
-        Entry("activations.gelu", ("erfc", "Erf", "Tanh"), opset=20),
-        Entry("indexing.one_hot", ("Equal",), asked="readable"),
-        Entry("pools.max_pool", ("reduce_window_max",)),
-        Entry("pools.average_pool", ("reduce_window_sum",), asked="readable"),
+STAGES: tuple[Stage, ...] = (
+    Stage(
+        "loop invariants",
+        "First, so that an expression that straddles the border of a loop is seen as a whole.",
+        (Entry("loops.loop_invariant", ("Loop", "Scan")),),
     ),
-    (
-        Entry("images.depth_to_space", ("Transpose",)),
-        Entry("images.resize", ("Gather",)),
-        Entry("indexing.gather", ("Gather",)),
-        Entry("arithmetic.known_choice", ("Where",)),
-        Entry("arithmetic.neutral", ("Add", "And", "Div", "Mul", "Or", "Sub")),
-        Entry("arithmetic.reduce_mean", ("Div", "Unsqueeze")),
-        _TRANSPOSE,
+    Stage(
+        "primitives",
+        "Activations and pools are recognised by the primitives and constants that lowering left. "
+        "The stages that follow would simplify parts of them away.",
+        (
+            Entry("activations.selu", ("expm1",)),
+            Entry("activations.elu", ("expm1",)),
+            Entry("activations.celu", ("expm1",)),
+            Entry("activations.mish", ("log1p",), option="readable"),
+            Entry("activations.softplus", ("log1p",), option="readable"),
+            Entry("activations.leaky_relu", ("GreaterOrEqual", "Greater")),
+            Entry("activations.prelu", ("GreaterOrEqual", "Greater")),
+            Entry("activations.hard_swish", ("Clip", "Min")),
+            Entry("activations.hard_sigmoid", ("Clip", "Min")),
+            Entry("activations.clip", ("Less", "Min")),
+            Entry("activations.softsign", ("Abs",)),
+            Entry("arithmetic.floor_division", ("Mod",)),
+            Entry("activations.swish", ("Sigmoid",), min_opset=24, max_opset=24, option="readable"),
+            Entry("activations.gelu", ("erfc", "Erf", "Tanh"), min_opset=20),
+            Entry("indexing.one_hot", ("Equal",), option="readable"),
+            Entry("pools.max_pool", ("reduce_window_max",)),
+            Entry("pools.average_pool", ("reduce_window_sum",), option="readable"),
+        ),
     ),
-    (
-        Entry("views.expand", ("Expand",)),
-        Entry("norms.batch_normalization", ("Sqrt",)),
-        Entry("norms.layer_normalization", ("Sqrt",)),
-        Entry("norms.group_normalization", ("Sqrt",)),
-        Entry("norms.rms_normalization", ("Sqrt",), opset=23),
-        _SOFTMAX,
-        Entry("arithmetic.reduce_log_sum_exp", ("Exp",), asked="readable"),
-        Entry("views.split", ("Slice",)),
+    Stage(
+        "simplifications",
+        "Neutral operations, known choices and separate axes of reductions are out of the way "
+        "before the larger patterns look for their parts.",
+        (
+            Entry("images.depth_to_space", ("Transpose",)),
+            Entry("images.resize", ("Gather",)),
+            Entry("indexing.gather", ("Gather",)),
+            Entry("arithmetic.known_choice", ("Where",)),
+            Entry("arithmetic.neutral", ("Add", "And", "Div", "Mul", "Or", "Sub")),
+            Entry("arithmetic.reduce_mean", ("Div", "Unsqueeze")),
+            _TRANSPOSE,
+        ),
     ),
-    (_VIEW_AFTER,),
-    (_TRANSPOSE, _VIEW),
-    (_VIEW_AFTER,),
-    (_TRANSPOSE, _VIEW),
-    (
-        Entry("products.transposed_product", ("MatMul",)),
-        Entry("attention.rotary_embedding", ("Concat",), opset=23),
-        _TRANSPOSE,
+    Stage(
+        "normalisations",
+        "They are made of the means that the stage before made, and Attention needs the Softmax.",
+        (
+            Entry("views.expand", ("Expand",)),
+            Entry("norms.batch_normalization", ("Sqrt",)),
+            Entry("norms.layer_normalization", ("Sqrt",)),
+            Entry("norms.group_normalization", ("Sqrt",)),
+            Entry("norms.rms_normalization", ("Sqrt",), min_opset=23),
+            _SOFTMAX,
+            Entry("arithmetic.reduce_log_sum_exp", ("Exp",), option="readable"),
+            Entry("views.split", ("Slice",)),
+        ),
     ),
-    (
-        Entry("attention.attention", ("Softmax",), opset=23),
-        Entry("activations.relu", ("Max",)),
-        Entry("pools.global_average_pool", ("ReduceMean",), asked="readable"),
+    Stage(
+        "views move down",
+        "A normalisation is one operator by now, so that a view can meet the next one behind it.",
+        (_VIEW_AFTER,),
     ),
-    (Entry("views.layout", ("Transpose",)),),
-    (_TRANSPOSE, _VIEW),
-    (
-        Entry("images.conv_bias", ("Conv", "ConvTranspose")),
-        Entry("recurrent.gru", ("Scan",)),
-        Entry("recurrent.lstm", ("Scan",)),
-        Entry("recurrent.rnn", ("Scan",)),
-        _SOFTMAX,
-        Entry("products.linear", ("MatMul",)),
+    Stage(
+        "views meet", "Views that came to lie behind each other become one.", (_TRANSPOSE, _VIEW)
     ),
-    (_VIEW_AFTER,),
-    (_TRANSPOSE, Entry("views.stored_order", ("Slice", "Transpose")), _VIEW),
-    (Entry("norms.folded_batch_norm", ("BatchNormalization",), asked="fold_batch_norm"),),
+    Stage(
+        "views move down again",
+        "A view that took in another one may pass operators that it could not pass before.",
+        (_VIEW_AFTER,),
+    ),
+    Stage("views meet again", "The views that were moved become one.", (_TRANSPOSE, _VIEW)),
+    Stage(
+        "products",
+        "Both look through the views that are left, and a transposed product leaves a Transpose.",
+        (
+            Entry("products.transposed_product", ("MatMul",)),
+            Entry("attention.rotary_embedding", ("Concat",), min_opset=23),
+            _TRANSPOSE,
+        ),
+    ),
+    Stage(
+        "attention",
+        "The queries and keys of Attention may be rotated, and its products are in order by now.",
+        (
+            Entry("attention.attention", ("Softmax",), min_opset=23),
+            Entry("activations.relu", ("Max",)),
+            Entry("pools.global_average_pool", ("ReduceMean",), option="readable"),
+        ),
+    ),
+    Stage(
+        "layout",
+        "All operators are known that permutations can be carried through.",
+        (Entry("views.layout", ("Transpose",)),),
+    ),
+    Stage("permutations meet", "Those that were carried become one.", (_TRANSPOSE, _VIEW)),
+    Stage(
+        "biases and recurrences",
+        "Biases stand beside their products now. A Softmax that Attention left may be one here.",
+        (
+            Entry("images.conv_bias", ("Conv", "ConvTranspose")),
+            Entry("recurrent.gru", ("Scan",)),
+            Entry("recurrent.lstm", ("Scan",)),
+            Entry("recurrent.rnn", ("Scan",)),
+            _SOFTMAX,
+            Entry("products.linear", ("MatMul",)),
+        ),
+    ),
+    Stage("views of Gemm", "Gemm takes matrices only, so that views were made.", (_VIEW_AFTER,)),
+    Stage(
+        "stored order",
+        "No other rule reads or writes a permutation of a parameter after this.",
+        (_TRANSPOSE, Entry("views.stored_order", ("Slice", "Transpose")), _VIEW),
+    ),
+    Stage(
+        "batch norms in weights",
+        "Last, as it changes weights: each kernel must be in its final order.",
+        (Entry("norms.folded_batch_norm", ("BatchNormalization",), option="fold_batch_norm"),),
+    ),
 )
-"""What is tried in one sweep over the graph, then in the next, on what the one before left."""
+"""The stages, in order."""

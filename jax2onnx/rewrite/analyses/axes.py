@@ -1,7 +1,7 @@
-"""Operators that do their work in any order of axes, and how to have it done in another.
+"""Operators that can work on permuted axes, and how to make them do so.
 
-A layout of a value is the order in which its axes are to lie: axis ``i`` becomes what axis
-``layout[i]`` was, as for ``numpy.transpose``.
+A layout of a value is the order in which its axes shall lie: axis ``layout[i]`` becomes axis ``i``,
+as for ``numpy.transpose``.
 """
 
 from __future__ import annotations
@@ -52,31 +52,38 @@ _BY_POSITION = frozenset(("Expand", "Pad", "Tile"))
 
 
 def permuted(shape: Dims, layout: Sequence[int]) -> Dims:
-    """``shape`` in the order of ``layout``."""
+    """Return ``shape`` in the order of ``layout``."""
     return tuple(shape[a] for a in layout)
 
 
 def moves(shape: Dims, layout: Sequence[int]) -> bool:
-    """Whether elements change their order: axes of size 1 may lie anywhere."""
+    """Return whether a permutation changes the order of elements; axes of size 1 do not count."""
     real = [a for a in layout if shape[a] != 1]
     return real != sorted(real)
 
 
 def aligned(value: ir.Value, size: int) -> Dims:
-    """The shape of ``value`` beside a tensor of ``size`` axes."""
+    """Return the shape of ``value`` with leading axes of size 1, up to ``size`` axes."""
     return (1,) * (size - rank(value)) + dims(value)
 
 
 def operands(node: ir.Node) -> list[tuple[int, ir.Value]]:
-    """The inputs whose axes are those of the result, more or less, with their indices."""
+    """Return the inputs whose axes correspond to those of the result, with their indices."""
     several = node.op_type in _ALIKE or node.op_type == "Concat"
     return [(i, v) for i, v in enumerate(node.inputs) if v is not None and (several or not i)]
 
 
 def spread(node: ir.Node, value: ir.Value, layout: Layout) -> Layouts | None:
-    """The layouts around ``node`` if ``value``, an operand or a result of it, has this one.
+    """Return the layouts of a node's operands and results, given that of one of them.
 
-    None where the operator cannot compute so, or it is open which layouts these are.
+    Args:
+        node: The node.
+        value: An operand or a result of it.
+        layout: The layout of ``value``.
+
+    Returns:
+        None if the operator cannot compute in this order, or if the other layouts are not
+        determined.
     """
     if node.domain != "" or not node.inputs:
         return None
@@ -108,14 +115,14 @@ def _all_alike(data: Sequence[ir.Value], node: ir.Node, layout: Layout) -> Layou
 
 
 def is_fixed(value: ir.Value) -> bool:
-    """Whether ``value`` is a constant or a parameter, maybe of another type or shape."""
+    """Return whether ``value`` is a constant or parameter, seen through Cast and views."""
     while (node := made_by(value, "Cast", *VIEWS)) is not None:
         value = the_input(node)
     return value.is_initializer() or constant(value) is not None
 
 
 def _axes(node: ir.Node) -> Layout | None:
-    """The axes along which an operator does not treat all elements alike, if known."""
+    """Return the axes along which the operator does not treat all elements alike, if known."""
     if node.op_type in _ALONG_AXIS:
         return (
             attribute(node, "axis", 0)
@@ -142,10 +149,18 @@ def _through_view(x: ir.Value, out: ir.Value, layout: Layout, *, up: bool) -> La
 
 
 def regrouped(old: Dims, new: Dims, layout: Layout) -> Layout | None:
-    """The layout in which a reshape to ``new`` finds the elements of ``old`` in ``layout``.
+    """Return the layout of a reshape's result, given that of its operand.
 
-    Runs of axes that are split or merged have to stay together. An axis of size 1 goes along with
-    the one in front of it.
+    Axes that are merged, or that come from one axis, have to stay together. An axis of size 1 goes
+    along with the one in front of it.
+
+    Args:
+        old: The shape of the operand.
+        new: The shape of the result.
+        layout: The layout of the operand.
+
+    Returns:
+        None if ``layout`` separates axes that have to stay together.
     """
     real, others = ([a for a, d in enumerate(shape) if d != 1] for shape in (old, new))
     ends, other_ends = _sizes(permuted(old, real)), _sizes(permuted(new, others))
@@ -165,12 +180,18 @@ def regrouped(old: Dims, new: Dims, layout: Layout) -> Layout | None:
 
 
 def _sizes(shape: Dims) -> list[Dim]:
-    """The number of elements in the first 0, 1, 2... axes."""
+    """Return the numbers of elements of the first 0, 1, 2, ... axes."""
     return [product(shape[:count]) for count in range(len(shape) + 1)]
 
 
 def rearrange(editor: Editor, node: ir.Node, layouts: Layouts) -> None:
-    """Lets ``node`` compute its outputs in their layouts from operands that have theirs."""
+    """Make a node compute results in their layouts from operands in theirs.
+
+    Args:
+        editor: The editor of the graph.
+        node: The node; its attributes and constant inputs are changed.
+        layouts: The layouts of its operands and results, as `spread` returned them.
+    """
     x, out = the_input(node), node.outputs[0]
     layout = layouts[x] if x in layouts else layouts[out]
     if node.op_type in VIEWS:

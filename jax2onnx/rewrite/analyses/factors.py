@@ -1,7 +1,7 @@
-"""What axes are made of: a reshape merges and splits them, a transpose moves what they are made of.
+"""Axes as products of factors, which reshapes split and merge and transposes move.
 
-An axis is a sequence of factors, the first varying slowest. The same factor in the axes of two
-values is the same index. Axes of size 1 have none.
+An axis is a sequence of factors, the first of which varies slowest; an axis of size 1 has none. If
+the same factor stands in the axes of two values, it is the same index of both.
 """
 
 from __future__ import annotations
@@ -29,7 +29,13 @@ from jax2onnx.rewrite.engine.editor import Editor
 
 
 class Factor:
-    """An index of its own, until it turns out to be made of two."""
+    """One index, until a reshape shows that it is made of two.
+
+    Args:
+        size: The number of its values.
+
+    Iterating over a factor yields the factors that it is made of; itself, if it is not split.
+    """
 
     def __init__(self, size: Dim) -> None:
         self.size = size
@@ -42,7 +48,7 @@ class Factor:
             yield from part
 
     def split(self, outer: Dim, inner: Dim) -> tuple[Factor, Factor]:
-        """Makes it two."""
+        """Split the factor into an outer one, which varies more slowly, and an inner one."""
         parts = self._parts = Factor(outer), Factor(inner)
         return parts
 
@@ -52,23 +58,41 @@ Axis: TypeAlias = tuple[Factor, ...]
 
 @dataclass(frozen=True)
 class Labelled:
-    """A value and what its axes are made of."""
+    """A value and the factors of its axes.
+
+    Attributes:
+        value: The value.
+        given: The factors of each of its axes, as they were known when this was made.
+    """
 
     value: ir.Value
     given: tuple[Axis, ...]
 
     @property
     def axes(self) -> tuple[Axis, ...]:
-        """The axes, each in factors that are not known to be made of others."""
+        """The factors of each axis, none of which is known to be made of others."""
         return tuple(tuple(leaf for f in axis for leaf in f) for axis in self.given)
 
     def source(self, *, spread: bool = False) -> Labelled | None:
-        """What the value is a transpose or a view of, or with ``spread`` was broadcast from."""
+        """Return the value that this one is a transpose or a view of.
+
+        Args:
+            spread: Whether to take the operand of an Expand as well.
+        """
         node = made_by(self.value, "Transpose", *VIEWS, *(["Expand"] if spread else []))
         return None if node is None else self.through(node, the_input(node), up=True)
 
     def through(self, node: ir.Node, other: ir.Value, *, up: bool = False) -> Labelled | None:
-        """``other`` behind ``node``, a transpose or a view of this value, or in front of it."""
+        """Return the labels of the value on the other side of a node.
+
+        Args:
+            node: A Transpose, a view, or with ``up`` an Expand.
+            other: The node's output, if this value is its input; with ``up`` the reverse.
+            up: Whether to go from the output to the input.
+
+        Returns:
+            None if the node is another operator, or does not keep factors apart.
+        """
         perm = permutation(node.outputs[0])
         if perm is not None:
             order = [perm.index(a) for a in range(len(perm))] if up else perm
@@ -82,13 +106,20 @@ class Labelled:
 
     @property
     def named(self) -> bool:
-        """Whether each symbolic factor is an axis by itself, so that its size can be read off."""
+        """Whether each symbolic factor is an axis by itself, so that Shape can read its size."""
         return all(extent(axis) is not None for axis in self.axes)
 
     def arranged(
         self, editor: Editor, place: ir.Node, axes: Sequence[Axis], shape: Dims
     ) -> ir.Value:
-        """The value with these axes, made of all its factors, of these sizes."""
+        """Return the value with its factors in other axes.
+
+        Args:
+            editor: The editor of the graph.
+            place: The node in front of which nodes are added.
+            axes: All factors of the value, in the axes that it shall have.
+            shape: The sizes of these axes.
+        """
         own: Sequence[Axis] = self.axes
         value = self.value
         if flattened(own) == flattened(axes):
@@ -105,17 +136,17 @@ class Labelled:
 
 
 def flattened(axes: Sequence[Axis]) -> list[Factor]:
-    """The factors of all axes."""
+    """Return the factors of all axes, in order."""
     return [factor for axis in axes for factor in axis]
 
 
 def fresh(size: Dim) -> Axis:
-    """An axis of an index of its own."""
+    """Return an axis of one new factor."""
     return () if size == 1 else (Factor(size),)
 
 
 def extent(axis: Axis) -> Dim | None:
-    """The size of an axis; None where it has no name."""
+    """Return the size of an axis; None if it is the product of several symbolic factors."""
     if len(axis) == 1:
         return axis[0].size
     sizes = [f.size for f in axis if isinstance(f.size, int)]
@@ -123,7 +154,7 @@ def extent(axis: Axis) -> Dim | None:
 
 
 def broadcast_to(value: ir.Value, like: Labelled) -> Labelled | None:
-    """``value`` beside what has the axes of ``like``; None if it is the larger one."""
+    """Return the labels of a value that is broadcast to ``like``; None if it cannot be."""
     aligned = list(zip_longest(dims(value)[::-1], dims(like.value)[::-1], like.given[::-1]))
     if rank(value) > len(like.given) or any(d not in (1, other, None) for d, other, _ in aligned):
         return None
@@ -132,7 +163,7 @@ def broadcast_to(value: ir.Value, like: Labelled) -> Labelled | None:
 
 
 def _regrouped(factors: list[Factor], shape: Dims) -> tuple[Axis, ...] | None:
-    """The factors in the axes of a view of this shape, cut in two where it takes that."""
+    """Return the factors in the axes of a view of this shape, having split them as needed."""
     result, queue = [], factors[::-1]
     for size in shape:
         group, left = [], size

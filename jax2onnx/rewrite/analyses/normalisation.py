@@ -1,9 +1,13 @@
-"""What LayerNormalization and RMSNormalization have in common.
+"""Parts of normalisations: means, variances, and products with 1 / sqrt(variance + epsilon).
 
-Both divide by the square root of a mean square plus epsilon and may scale the result. Libraries
-differ in the spelling: 1 / sqrt(v) as a factor or sqrt(v) as a divisor; the factor scaled before or
-after it meets x; the variance as the mean of squares of what is centred, or as the mean of squares
-less the square of the mean; clipped at 0; with its axes kept or put back at any point.
+All normalisations divide by the square root of a mean square plus epsilon, and may scale the
+result. Libraries write them in different ways, all of which are recognised:
+
+- 1 / sqrt(v) is a factor, or sqrt(v) a divisor;
+- the scale is multiplied with that factor, or with the product;
+- the variance is the mean of (x - mean)^2, or the mean of x^2 less the square of the mean;
+- the variance may be clipped at 0;
+- reductions keep their axes, or these are put back at any point.
 """
 
 from __future__ import annotations
@@ -32,13 +36,12 @@ from jax2onnx.rewrite.engine.pattern import is_number
 
 @dataclass
 class Product:
-    """What a reciprocal square root is multiplied with, up to some node.
+    """A product with a reciprocal square root.
 
     Attributes:
-        root: the last of the multiplications.
-        inverse: the root or its reciprocal, as the first multiplication reads it.
-        factors: what they multiply with.
-
+        root: The last of the multiplications.
+        inverse: The root or its reciprocal, as the first multiplication reads it.
+        factors: The other factors.
     """
 
     root: ir.Node
@@ -47,7 +50,7 @@ class Product:
 
 
 def products(sqrt: ir.Node) -> list[Product]:
-    """The products of 1 / ``sqrt`` with its next factor, and with one more; the others stay."""
+    """Return the products of 1 / ``sqrt`` with one and with two factors, the shorter first."""
     value, user = _reader(sqrt.outputs[0])
     if user is None:
         return []
@@ -63,7 +66,7 @@ def products(sqrt: ir.Node) -> list[Product]:
 
 
 def _reader(value: ir.Value) -> tuple[ir.Value, ir.Node | None]:
-    """The one node that reads ``value``, and as what: with axes of size 1 put in or not."""
+    """Return the one node that reads ``value``, and the value that it reads: a view with ones."""
     source, user = without_ones(value), only_user(value)
     while user is not None and user.op_type in ("Reshape", "Unsqueeze"):
         value = user.outputs[0]
@@ -72,7 +75,7 @@ def _reader(value: ir.Value) -> tuple[ir.Value, ir.Node | None]:
 
 
 def _next(factors: Sequence[ir.Value], node: ir.Node, inverse: ir.Value | None) -> list[Product]:
-    """The multiplication that alone reads ``node``, its operand split once if that is a product."""
+    """Return the product with the next factor, and with its two factors if it is a product."""
     value, user = _reader(node.outputs[0])
     if user is None or user.op_type != "Mul":
         return []
@@ -86,7 +89,7 @@ def _next(factors: Sequence[ir.Value], node: ir.Node, inverse: ir.Value | None) 
 
 
 def mean(value: ir.Value | None) -> tuple[ir.Value, tuple[int, ...]] | None:
-    """The x and the axes such that ``value`` is the mean of x along them, kept or not."""
+    """Return the x and the axes such that ``value`` is the mean of x along them, kept or not."""
     if value is None:
         return None
     reduction = made_by(without_ones(value), "ReduceMean")
@@ -97,7 +100,7 @@ def mean(value: ir.Value | None) -> tuple[ir.Value, tuple[int, ...]] | None:
 
 
 def squared(value: ir.Value | None) -> ir.Value | None:
-    """The x such that ``value`` is x * x or x ** 2."""
+    """Return the x such that ``value`` is x * x or x ** 2."""
     node = made_by(value, "Mul", "Pow")
     if node is None:
         return None
@@ -107,14 +110,14 @@ def squared(value: ir.Value | None) -> ir.Value | None:
 
 
 def mean_square(value: ir.Value) -> tuple[ir.Value, tuple[int, ...]] | None:
-    """The x and the axes such that ``value`` is the mean of x * x."""
+    """Return the x and the axes such that ``value`` is the mean of x * x."""
     found = mean(value)
     x = None if found is None else squared(found[0])
     return None if found is None or x is None else (x, found[1])
 
 
 def variance(value: ir.Value) -> tuple[ir.Value, tuple[int, ...]] | None:
-    """The x and the axes such that ``value`` is its variance."""
+    """Return the x and the axes such that ``value`` is the variance of x along them."""
     clipped = made_by(value, "Max")
     if clipped is not None:
         others = [v for v in clipped.inputs if scalar(v) != 0.0]
@@ -137,7 +140,7 @@ def variance(value: ir.Value) -> tuple[ir.Value, tuple[int, ...]] | None:
 
 
 def uncentred(value: ir.Value, along: Sequence[int]) -> ir.Value | None:
-    """The x such that ``value`` is x less its mean."""
+    """Return the x such that ``value`` is x less its mean along these axes."""
     difference = made_by(value, "Sub")
     if difference is None:
         return None
@@ -147,12 +150,12 @@ def uncentred(value: ir.Value, along: Sequence[int]) -> ir.Value | None:
 
 
 def is_last(along: Sequence[int], x: ir.Value) -> bool:
-    """Whether these axes are the last ones of x."""
+    """Return whether these axes are the last ones of x."""
     return tuple(along) == tuple(range(rank(x) - len(along), rank(x)))
 
 
 def epsilon(sqrt: ir.Node) -> tuple[ir.Value, float] | None:
-    """What stands under the root, and the constant that is added to it (0 if there is none)."""
+    """Return the radicand without the constant that is added to it, and that constant or 0."""
     under = without_ones(the_input(sqrt))
     node = made_by(under, "Add")
     if node is None:
@@ -165,7 +168,7 @@ def epsilon(sqrt: ir.Node) -> tuple[ir.Value, float] | None:
 
 
 def channel(value: ir.Value, x: ir.Value) -> int | None:
-    """The one axis of x along which ``value`` varies; not the first, that of the batch."""
+    """Return the one axis of x, not the first, along which ``value`` varies; None if not one."""
     aligned = (1,) * (rank(x) - rank(value)) + dims(value)
     varying = [axis for axis, d in enumerate(aligned) if d != 1]
     if len(aligned) != rank(x) or len(varying) != 1 or 0 in varying:
@@ -180,14 +183,18 @@ def per_channel(
     axis: int,
     normalise: Callable[[Operators, ir.Node, ir.Value, ir.Value, ir.Value], ir.Value],
 ) -> bool:
-    """Replaces ``product``, of ``difference`` and perhaps a scale, and the bias added to it.
+    """Replace a normalisation of each channel, its scale and its bias included.
 
     Args:
-        editor: of the graph.
-        product: the product.
-        difference: x less its mean.
-        axis: that of the channels.
-        normalise: gets the operators, their place, x with the channels first, scale and bias.
+        editor: The editor of the graph.
+        product: The product of ``difference``, 1 / sqrt(variance) and perhaps a scale.
+        difference: The node that computes x less its mean.
+        axis: The axis of the channels.
+        normalise: Is given the operators, their place, x with the channels on axis 1, and scale
+            and bias of shape (channels,). Returns the normalised x.
+
+    Returns:
+        False, with the graph as it was, where the scale or the sizes do not fit.
     """
     x, root, bias = the_input(difference), product.root, None
     size, out = dims(x)[axis], root.outputs[0]
@@ -220,7 +227,11 @@ def per_channel(
 def affine(
     editor: Editor, place: ir.Node, value: ir.Value, x: ir.Value, along: Sequence[int]
 ) -> ir.Value | None:
-    """``value`` in the shape of the normalised axes of x, if that is all it varies along."""
+    """Return ``value`` in the shape of the normalised axes of x.
+
+    Returns:
+        None if ``value`` does not have that shape beside x.
+    """
     wanted = dims(x)[along[0] :]
     source = without_ones(value)
     if (1,) * (rank(x) - rank(value)) + dims(value) != (1,) * along[0] + wanted:

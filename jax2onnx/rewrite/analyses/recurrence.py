@@ -1,4 +1,4 @@
-"""Recurrent cells: reading one in the body of a Scan, and putting an operator in its place."""
+"""Recurrent cells: how to read one in the body of a Scan, and replace the loop by an operator."""
 
 from __future__ import annotations
 
@@ -24,7 +24,13 @@ from jax2onnx.rewrite.engine.editor import Editor, Operators
 
 @dataclass(frozen=True)
 class Part:
-    """A weight, or the piece of it that is output ``piece`` of a Split of its last axis."""
+    """A weight, or a piece of its last axis.
+
+    Attributes:
+        value: The weight, (inputs, width) or (width,).
+        split: The Split of the last axis that the piece is an output of; None for the whole.
+        piece: The index of that output.
+    """
 
     value: ir.Value
     split: ir.Node | None = None
@@ -32,15 +38,18 @@ class Part:
 
     @property
     def width(self) -> Dim:
-        """The size of its last axis."""
+        """The size of the last axis."""
         return dims(self.value if self.split is None else self.split.outputs[0])[-1]
 
 
 @dataclass(frozen=True)
 class Linear:
-    """``x @ w + h @ r + b`` for the step's input x and its hidden state h.
+    """The function ``x @ w + h @ r + b`` of a step's input x and its hidden state h.
 
-    b may be a sum of two, the second of which is added to ``h @ r`` first; None is zero.
+    Attributes:
+        w: The weights of x.
+        r: The weights of h.
+        b: The biases. Of two, the second is added to ``h @ r`` first; None is zero.
     """
 
     w: tuple[Part, ...] = ()
@@ -60,10 +69,15 @@ class Linear:
 class Cell:
     """A Scan over one sequence, as a recurrent operator would run it.
 
+    Args:
+        scan: The Scan.
+        body: Its body.
+        hidden: The index of the hidden state among the states.
+
     Attributes:
-        carried: what the body is given of the step before, the hidden state first.
-        results: what it makes of them, in the same order.
-        x: what it is given of the sequence.
+        carried: The body's inputs that are states of the step before, the hidden state first.
+        results: The states that the body computes, in the same order.
+        x: The body's input that is an element of the sequence.
     """
 
     def __init__(self, scan: ir.Node, body: ir.Graph, hidden: int) -> None:
@@ -78,10 +92,15 @@ class Cell:
 
     @staticmethod
     def of(scan: ir.Node, states: int, hidden: int = 0) -> Cell | None:
-        """The Scan as a cell of so many states, or None where no operator can stand for it.
+        """Return a Scan as a cell; None where no operator can replace it.
 
-        All are single-precision floats, the states of one size, with a batch or without one; what
-        is stacked is the hidden state.
+        All values are float32, the states have one shape, with a batch or without one, and the
+        stacked results are hidden states.
+
+        Args:
+            scan: The Scan.
+            states: The number of states.
+            hidden: The index of the hidden state among them.
         """
         body = attribute(scan, "body")
         if attribute(scan, "num_scan_inputs") != 1 or len(body.inputs) != states + 1:
@@ -103,7 +122,7 @@ class Cell:
         return cell if fits else None
 
     def linear(self, value: ir.Value) -> Linear | None:
-        """``value`` as a linear function of the step's input and hidden state."""
+        """Return ``value`` as a linear function of the step's input and hidden state, if it is."""
         last, value = dims(value)[-1:], without_ones(value)
         if value.graph is not self._body:
             return Linear(b=(Part(value),)) if rank(value) == 1 and dims(value) == last else None
@@ -210,7 +229,7 @@ class Cell:
 
 
 def _let_go(body: ir.Graph) -> None:
-    """Empties a body, whose nodes then read nothing any more."""
+    """Empty a body, so that its nodes read nothing of the graphs around it."""
     for node in body:
         for i in range(len(node.inputs)):
             node.replace_input_with(i, None)
@@ -234,7 +253,7 @@ def _weights(
 
 
 class _Weights:
-    """Weights of gates put together as recurrent operators take them: (1, gates * size, ...)."""
+    """The weights of all gates in one tensor, (1, gates * size, ...), as operators take them."""
 
     def __init__(self, op: Operators, size: int) -> None:
         self._op = op
@@ -249,7 +268,7 @@ class _Weights:
         return self._op.Unsqueeze(whole, [0], shape=(1, count, *rest))  # type: ignore[no-any-return]
 
     def _rows(self, part: Part) -> ir.Value:
-        """A gate's weight, (size, inputs)."""
+        """Return a gate's weight, (size, inputs) or (size,)."""
         if part.split is None:
             return self._transposed(part.value)
         key = part.value, part.split
@@ -269,6 +288,6 @@ class _Weights:
 
 
 def _itself(value: ir.Value) -> ir.Value:
-    """What an Identity passes on."""
+    """Return ``value``, or the operand of the Identity that computes it."""
     node = made_by(value, "Identity")
     return value if node is None else the_input(node)

@@ -1,4 +1,4 @@
-"""What attention does to its scores between their product and their softmax."""
+"""Attention scores: what is done to them between their product and their softmax."""
 
 from __future__ import annotations
 
@@ -25,26 +25,25 @@ from jax2onnx.rewrite.analyses.values import (
 from jax2onnx.rewrite.engine.editor import Editor
 
 _ABSORBS = -1e30
-"""Below it, a float32 stays what it is when a score is added to it."""
+"""At or below it, a float32 does not change when a score is added to it."""
 
 _LEAST = float(np.nextafter(np.finfo(np.float32).min, np.float32(0)))
-"""The lowest number that ONNX Runtime's operator takes for one: a row of lower ones gives 0."""
+"""The lowest bias that ONNX Runtime's Attention takes; a row of lower ones gives 0."""
 
 _HIDES = -1e9
-"""Below it, a score has no share, if any other in its row is not."""
+"""Below it, a score has a share of 0 if any other score of its row is an ordinary number."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """A product of queries and keys, and what became of it.
+    """A product of queries and keys, and the steps between it and the softmax.
 
     Attributes:
-        product: the result of the MatMul.
-        scale: what it was multiplied with first.
-        softcap: the bound that tanh kept it in then; 0 for none.
-        steps: what followed: a value that was added, or a condition and what takes the place of the
-            scores where it does not hold.
-
+        product: The result of the MatMul.
+        scale: The number that it is multiplied with first.
+        softcap: The bound of the tanh that follows; 0 if there is none.
+        steps: The steps after that. A step with None adds its value to the scores. A step with a
+            number is a condition, and the number replaces the scores where it does not hold.
     """
 
     product: Labelled
@@ -53,7 +52,12 @@ class Scores:
     steps: tuple[tuple[Labelled, float | None], ...] = ()
 
     def causal(self, queries: Axis, keys: Axis) -> bool:
-        """Whether each query sees the keys up to its own position and no others."""
+        """Return whether each query sees the keys up to its own position and no others.
+
+        Args:
+            queries: The axis of the queries.
+            keys: The axis of the keys.
+        """
         if len(self.steps) != 1 or self.steps[0][1] is None or self.steps[0][1] > _HIDES:
             return False
         mask = self.steps[0][0]
@@ -70,9 +74,9 @@ class Scores:
 
     @property
     def exact(self) -> bool:
-        """Whether adding what was put in the place of scores gives the same shares.
+        """Whether adding the numbers that replace scores gives the same shares as replacing.
 
-        Where that hides every key of a query, all have the same score in JAX.
+        It does not where a condition hides all keys of a query: then JAX gives all the same share.
         """
         if self.steps and self.product.value.dtype != ir.DataType.FLOAT:
             return False
@@ -84,14 +88,16 @@ class Scores:
     def bias(
         self, editor: Editor, place: ir.Node, axes: Sequence[Axis], sizes: Sequence[ir.Value]
     ) -> ir.Value:
-        """What is added to the scores, (1 or batch, 1 or heads, queries, keys).
+        """Return the sum of the steps, to be added to the scores.
 
         Args:
-            editor: for the nodes.
-            place: what they are put in front of.
-            axes: those four.
-            sizes: the numbers of queries and of keys.
+            editor: The editor of the graph.
+            place: The node in front of which nodes are added.
+            axes: The axes (batch, heads, queries, keys).
+            sizes: The numbers of queries and of keys, each an int64 vector of one element.
 
+        Returns:
+            A value of shape (1 or batch, 1 or heads, queries, keys), in the dtype of the scores.
         """
         op, dtype = editor.before(place), self.product.value.dtype
         zero = editor.constant(0, dtype)
@@ -115,13 +121,13 @@ class Scores:
 
 
 def can_bias(step: Labelled, axes: Sequence[Axis]) -> bool:
-    """Whether ``step`` varies along each of the axes or not at all, and not along others."""
+    """Return whether ``step`` varies along whole axes of these, and along no other ones."""
     own = set(flattened(step.axes))
     return step.named and all(own.issuperset(a) or own.isdisjoint(a) for a in axes)
 
 
 def _beside(editor: Editor, place: ir.Node, step: Labelled, axes: Sequence[Axis]) -> ir.Value:
-    """``step`` such that it lies beside something with these axes."""
+    """Return ``step`` such that it broadcasts to these axes."""
     own = set(flattened(step.axes))
     wanted = tuple(a if own.issuperset(a) else () for a in axes)
     size = len(step.axes)
@@ -131,13 +137,13 @@ def _beside(editor: Editor, place: ir.Node, step: Labelled, axes: Sequence[Axis]
 
 
 def _leaves_a_key(mask: ir.Value) -> bool:
-    """Whether ``mask`` is a constant that holds somewhere in each row."""
+    """Return whether ``mask`` is a constant that is true somewhere in each row."""
     array = constant(mask)
     return array is not None and bool(array.any(axis=-1).all())
 
 
 def _counts(value: ir.Value) -> bool:
-    """Whether ``value`` is 0, 1, 2..."""
+    """Return whether ``value`` is the vector 0, 1, 2, ..."""
     while (node := made_by(value, "Cast")) is not None:
         value = the_input(node)
     array, node = constant(value), made_by(value, "Range")
@@ -147,7 +153,12 @@ def _counts(value: ir.Value) -> bool:
 
 
 def scores(editor: Editor, out: Labelled) -> Iterator[Scores]:
-    """The ways to read what a softmax is taken of."""
+    """Yield the ways to read the operand of a softmax as scores.
+
+    Args:
+        editor: The editor of the graph, for constants.
+        out: The operand.
+    """
     node = made_by(out.value, "MatMul", "Where", "Add", "Mul", "Div")
     if only_user(out.value) is None:
         return
@@ -171,7 +182,7 @@ def scores(editor: Editor, out: Labelled) -> Iterator[Scores]:
 def _followed(
     editor: Editor, out: Labelled, x: ir.Value, other: ir.Value, number: float | None
 ) -> Iterator[Scores]:
-    """The ways to read x, with a step that makes ``out`` of it."""
+    """Yield the ways to read ``x``, with the step added that computes ``out`` from it."""
     step = broadcast_to(other, out)
     if step is not None and dims(x) == dims(out.value):
         steps = tuple((s, number) for s in _steps(editor, step, number is not None))
@@ -180,7 +191,7 @@ def _followed(
 
 
 def _steps(editor: Editor, step: Labelled, condition: bool) -> Iterator[Labelled]:
-    """A step as it was before it was broadcast; the conditions that all have to hold."""
+    """Yield a step as it was before it was broadcast; of an And, each of the conditions."""
     while (source := step.source(spread=True)) is not None:
         step = source
     both = made_by(step.value, "And") if condition else None
@@ -193,7 +204,7 @@ def _steps(editor: Editor, step: Labelled, condition: bool) -> Iterator[Labelled
 
 
 def _smaller(editor: Editor, step: Labelled) -> Labelled:
-    """A constant without the axes along which it does not vary."""
+    """Return a constant without the axes along which it does not vary, any other value as is."""
     array = constant(step.value)
     if array is None or not array.size:
         return step
@@ -204,7 +215,7 @@ def _smaller(editor: Editor, step: Labelled) -> Labelled:
 
 
 def _scaled(editor: Editor, node: ir.Node, out: Labelled) -> Iterator[Scores]:
-    """The ways to read a product with a number, or a quotient."""
+    """Yield the ways to read a product with a number, or a quotient."""
     x, number = the_input(node), scalar(node.inputs[1])
     if number is None and node.op_type == "Mul":
         x, number = the_input(node, 1), scalar(node.inputs[0])

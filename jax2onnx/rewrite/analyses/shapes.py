@@ -9,12 +9,20 @@ import onnx_ir as ir
 
 from jax2onnx.graph.shapes import constant_target, ones_between, reshaping
 from jax2onnx.graph.sizes import Dims, known
-from jax2onnx.rewrite.analyses.values import constant, dims, made_by
+from jax2onnx.rewrite.analyses.values import VIEWS, constant, dims, made_by
 from jax2onnx.rewrite.engine.editor import Editor
 
 
 def size(editor: Editor, place: ir.Node, value: ir.Value, axis: int) -> ir.Value:
-    """The size of an axis as an int64 vector of one element."""
+    """Return the size of an axis as an int64 vector of one element.
+
+    Args:
+        editor: The editor of the graph.
+        place: The node in front of which nodes are added. A size that is that of an input's axis is
+            read at the start of the body instead, once for all who need it.
+        value: The value.
+        axis: Its axis, not negative.
+    """
     dim = dims(value)[axis]
     if isinstance(dim, int):
         return editor.constant([dim])
@@ -22,7 +30,6 @@ def size(editor: Editor, place: ir.Node, value: ir.Value, axis: int) -> ir.Value
     source = next((v for v in editor.body.inputs if dim in dims(v)), None)
     if source is None:
         return editor.before(place).Shape(value, start=axis, end=axis + 1, **stated)  # type: ignore[no-any-return]
-    # Read off an input, it serves the whole body.
     start = dims(source).index(dim)
     return editor.shared(
         ("size", source, start),
@@ -31,11 +38,11 @@ def size(editor: Editor, place: ir.Node, value: ir.Value, axis: int) -> ir.Value
 
 
 def vector(editor: Editor, place: ir.Node, parts: Sequence[ir.Value]) -> ir.Value:
-    """Vectors of one int64 each as one vector."""
+    """Return int64 vectors of one element each as one vector, a constant if all of them are."""
     numbers = [constant(part) for part in parts]
-    known = [n for n in numbers if n is not None]
-    if len(known) == len(parts):
-        return editor.constant(np.concatenate(known))
+    constants = [n for n in numbers if n is not None]
+    if len(constants) == len(parts):
+        return editor.constant(np.concatenate(constants))
     stated = {"dtype": ir.DataType.INT64, "shape": (len(parts),)}
     if all(map(editor.is_early, parts)):
         return editor.shared(
@@ -45,7 +52,7 @@ def vector(editor: Editor, place: ir.Node, parts: Sequence[ir.Value]) -> ir.Valu
 
 
 def can_view(value: ir.Value, shape: Dims) -> bool:
-    """Whether ``value`` can be reshaped to ``shape`` without computing the shape."""
+    """Return whether ``value`` can be reshaped to ``shape`` without computing the shape."""
     same = dims(value) == shape or _differ_by_ones(dims(value), shape)
     return same or constant_target(dims(value), shape) is not None
 
@@ -58,13 +65,21 @@ def view(
     *,
     sizes: ir.Value | None = None,
 ) -> ir.Value:
-    """``value`` in another shape, by the first way that can say it.
+    """Return ``value`` in another shape, by the first way that can state it.
 
-    1. a constant of this shape, where ``value`` is one;
-    2. ``value`` itself, or something that was reshaped to it, of this shape;
-    3. Reshape, of the first thing that was reshaped to ``value``, to a constant: symbolic leading
-       axes are copied (0), and one other may be told from the rest (-1);
-    4. Reshape to a computed shape, its symbolic sizes read off ``sizes`` (or ``value``).
+    1. A constant of this shape, if ``value`` is a constant.
+    2. ``value`` itself or a value that was reshaped to it, if that has this shape.
+    3. Unsqueeze, Squeeze or Reshape with a constant, of the first value that was reshaped to
+       ``value`` and allows it.
+    4. Reshape to a computed shape.
+
+    Args:
+        editor: The editor of the graph.
+        place: The node in front of which nodes are added.
+        value: The value.
+        shape: The dimensions that it shall have.
+        sizes: A value among whose dimensions are the symbolic ones of ``shape``; by default
+            ``value``. Only the fourth way reads it.
     """
     array, numbers = constant(value), known(shape)
     if array is not None and numbers is not None:
@@ -78,7 +93,7 @@ def view(
             chosen, found = source, True
         elif not found and _differ_by_ones(dims(source), shape):
             chosen = source
-        node = made_by(source, "Reshape", "Squeeze", "Unsqueeze")
+        node = made_by(source, *VIEWS)
         source = None if node is None else node.inputs[0]
     op_type, operand = reshaping(dims(chosen), shape)
     if operand is None:
@@ -89,10 +104,10 @@ def view(
 def computed_view(
     editor: Editor, place: ir.Node, value: ir.Value, shape: Dims, sizes: ir.Value
 ) -> ir.Value:
-    """``value`` in a shape whose symbolic sizes are those of axes of ``sizes``."""
-    known = dims(sizes)
+    """Return ``value`` reshaped to a shape whose symbolic sizes are read off axes of ``sizes``."""
+    given = dims(sizes)
     parts = [
-        editor.constant([d]) if isinstance(d, int) else size(editor, place, sizes, known.index(d))
+        editor.constant([d]) if isinstance(d, int) else size(editor, place, sizes, given.index(d))
         for d in shape
     ]
     target = vector(editor, place, parts)
@@ -100,5 +115,6 @@ def computed_view(
 
 
 def _differ_by_ones(old: Dims, shape: Dims) -> bool:
+    """Return whether one shape is the other with axes of size 1 added."""
     fewer, more = sorted((old, shape), key=len)
     return len(fewer) < len(more) and ones_between(fewer, more) is not None

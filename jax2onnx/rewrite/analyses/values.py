@@ -1,4 +1,4 @@
-"""Reading a graph: the questions that rules ask of values, each with a short answer."""
+"""Questions about one value of a graph and the nodes around it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ Array: TypeAlias = np.ndarray[Any, Any]
 _SINGLE_PRECISION = frozenset((ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16))
 _FLOATING = _SINGLE_PRECISION | {ir.DataType.DOUBLE}
 VIEWS = frozenset(("Reshape", "Squeeze", "Unsqueeze"))
+"""Operators that give the elements another shape and leave their order."""
+
 UNARY = frozenset(
     (
         *("Abs", "BitwiseNot", "Cast", "Ceil", "Celu", "Cos", "Elu", "Erf", "Exp", "Floor", "Gelu"),
@@ -37,7 +39,13 @@ BROADCASTING = frozenset(
 
 
 class Primitive(NamedTuple):
-    """A primitive of JAX that a graph spells out: its name, its operands and its params."""
+    """A primitive of JAX that lowering decomposed, for want of an ONNX operator.
+
+    Attributes:
+        name: The primitive's name, such as ``erfc``.
+        operands: The values that it was applied to.
+        params: The params of its equation.
+    """
 
     name: str
     operands: tuple[ir.Value, ...]
@@ -45,24 +53,24 @@ class Primitive(NamedTuple):
 
 
 def dims(value: ir.Value) -> Dims:
-    """The dimensions of ``value``: integers, and sizes that are known when the model runs."""
+    """Return the dimensions of ``value``: integers, and `Size` where one is symbolic."""
     assert value.shape is not None, f"{value.name} has no shape"
     return cast(Dims, value.shape.dims)
 
 
 def rank(value: ir.Value) -> int:
-    """The number of axes of ``value``."""
+    """Return the number of axes of ``value``."""
     assert value.shape is not None, f"{value.name} has no shape"
     return len(value.shape)
 
 
 def is_float(value: ir.Value) -> bool:
-    """Whether ``value`` is a floating-point tensor of any width."""
+    """Return whether ``value`` is a floating-point tensor of any width."""
     return value.dtype in _FLOATING
 
 
 def is_single(value: ir.Value) -> bool:
-    """Whether ``value`` is a float of 32 bits or fewer.
+    """Return whether ``value`` is a float of at most 32 bits.
 
     Operators that compute in float32 whatever they are given would round a double.
     """
@@ -70,7 +78,15 @@ def is_single(value: ir.Value) -> bool:
 
 
 def made_by(value: ir.Value | None, *op_types: str) -> ir.Node | None:
-    """The node that computes ``value``, if it is one of these standard operators."""
+    """Return the node that computes ``value`` if it is one of these operators.
+
+    Args:
+        value: Any value. Inputs and initializers are computed by no node.
+        op_types: Operators of the standard domain.
+
+    Returns:
+        The node; None if there is none, or if it is another operator.
+    """
     node = None if value is None else value.producer()
     if node is not None and node.op_type in op_types and node.domain == "":
         return node
@@ -78,34 +94,38 @@ def made_by(value: ir.Value | None, *op_types: str) -> ir.Node | None:
 
 
 def the_input(node: ir.Node, index: int = 0) -> ir.Value:
-    """An input that the operator cannot do without."""
+    """Return an input that the operator requires."""
     value = node.inputs[index]
     assert value is not None, f"{node.op_type} {node.name} lacks input {index}"
     return value
 
 
 def constant(value: ir.Value | None) -> Array | None:
-    """The constant that ``value`` is; None for anything else, parameters of the model included.
+    """Return the array that ``value`` is, if it is a constant.
 
-    A parameter may lie in a file, and the graph must not depend on what its value happens to be.
+    Parameters of the model are no constants: they may lie in files, and the graph must not depend
+    on their values.
+
+    Returns:
+        The array, of the value's dtype and shape; None for anything but a constant.
     """
     tensor = None if value is None else constant_tensor(value)
     return None if tensor is None else tensor.numpy()
 
 
 def is_held(value: ir.Value) -> bool:
-    """Whether ``value`` is a parameter or constant that lies in memory, not in a file."""
+    """Return whether ``value`` is a parameter or a constant in memory, not in a file."""
     return type(value.const_value) in (ir.Tensor, Constant)
 
 
 def scalar(value: ir.Value | None) -> float | None:
-    """The number that a one-element constant holds."""
+    """Return the number that a constant of one element holds, whatever its rank; None otherwise."""
     array = constant(value)
     return float(array.reshape(())) if array is not None and array.size == 1 else None
 
 
 def filled(value: ir.Value | None) -> float | None:
-    """The number that every element of a constant holds, broadcast or not."""
+    """Return the number that all elements of a constant have; broadcasts are seen through."""
     while (node := made_by(value, "Expand", *VIEWS)) is not None:
         value = node.inputs[0]
     array = constant(value)
@@ -115,7 +135,7 @@ def filled(value: ir.Value | None) -> float | None:
 
 
 def integers(value: ir.Value | None) -> tuple[int, ...] | None:
-    """The numbers of an integer constant, such as the axes of a reduction."""
+    """Return the elements of an integer constant, such as the axes of a reduction."""
     array = constant(value)
     if array is None or array.dtype.kind not in "iu":
         return None
@@ -123,7 +143,12 @@ def integers(value: ir.Value | None) -> tuple[int, ...] | None:
 
 
 def axes(node: ir.Node) -> tuple[int, ...] | None:
-    """The axes (not negative, in order) of a Reduce, Squeeze or Unsqueeze that are constant."""
+    """Return the axes of a reduction, Squeeze or Unsqueeze.
+
+    Returns:
+        The axes in ascending order, none of them negative; for Unsqueeze they are axes of the
+        result. None if they are not given as a constant.
+    """
     given = integers(node.inputs[1]) if len(node.inputs) > 1 else None
     if given is None:
         return None
@@ -132,7 +157,10 @@ def axes(node: ir.Node) -> tuple[int, ...] | None:
 
 
 def stands_for(value: ir.Value) -> Primitive | None:
-    """The primitive without an operator of its own that ``value`` is."""
+    """Return the primitive that was decomposed to ``value``; None if it was none.
+
+    Operands that rules have replaced meanwhile are returned as what replaced them.
+    """
     found = value.meta.get("stands_for")
     if found is None:
         return None
@@ -148,19 +176,19 @@ def _current(value: ir.Value) -> ir.Value:
 
 
 def exists(value: ir.Value) -> bool:
-    """Whether ``value`` is an input or a constant, or made by a node that was not removed."""
+    """Return whether ``value`` is an input, a constant, or the output of a node of the graph."""
     node = value.producer()
     return node is None or node.graph is not None
 
 
 def attribute(node: ir.Node, name: str, default: Any = None) -> Any:
-    """The value of an attribute, or its default."""
+    """Return the value of a node's attribute, or the default where it is not given."""
     found = node.attributes.get(name)
     return default if found is None else found.value
 
 
 def permutation(value: ir.Value) -> tuple[int, ...] | None:
-    """The permutation of the Transpose that makes ``value``."""
+    """Return the permutation of the Transpose that computes ``value``; None if none does."""
     node = made_by(value, "Transpose")
     if node is None:
         return None
@@ -169,13 +197,17 @@ def permutation(value: ir.Value) -> tuple[int, ...] | None:
 
 
 def users(value: ir.Value) -> Iterator[ir.Node]:
-    """The nodes that read ``value``, in the order in which they were connected."""
+    """Yield the nodes that read ``value``, in the order in which they were connected."""
     for use in value.uses():
         yield use.node
 
 
 def only_user(value: ir.Value) -> ir.Node | None:
-    """The one node that reads ``value``, if there is one and it reads it once."""
+    """Return the node that reads ``value``, if nothing else does.
+
+    Returns:
+        None if ``value`` is an output of its graph, or has no or several uses, be they by one node.
+    """
     uses = value.uses()
     if len(uses) != 1 or value.is_graph_output():
         return None
@@ -183,7 +215,7 @@ def only_user(value: ir.Value) -> ir.Node | None:
 
 
 def without_ones(value: ir.Value) -> ir.Value:
-    """``value`` as it was before axes of size 1 were added or removed."""
+    """Return ``value`` as it was before views added or removed axes of size 1."""
     while (node := made_by(value, *VIEWS)) is not None:
         source = the_input(node)
         if [d for d in dims(source) if d != 1] != [d for d in dims(value) if d != 1]:
@@ -193,13 +225,19 @@ def without_ones(value: ir.Value) -> ir.Value:
 
 
 def kept(value: ir.Value, x: ir.Value, along: Collection[int]) -> bool:
-    """Whether ``value`` lies beside x as a reduction of x along these axes that keeps them."""
+    """Return whether ``value`` has the shape of a reduction of ``x`` that keeps its axes.
+
+    Args:
+        value: A value that is broadcast beside ``x``; leading axes of size 1 may be missing.
+        x: The value that is reduced.
+        along: The axes of the reduction, not negative.
+    """
     aligned = (1,) * (rank(x) - rank(value)) + dims(value)
     return aligned == tuple(1 if i in along else d for i, d in enumerate(dims(x)))
 
 
 def broadcast(*shapes: Dims) -> Dims | None:
-    """The shape that shapes broadcast to, None where two named sizes would have to agree."""
+    """Return the shape that shapes broadcast to; None if two sizes differ and neither is 1."""
     result: list[Dim] = []
     for shape in shapes:
         result[:0] = [1] * (len(shape) - len(result))
@@ -212,6 +250,6 @@ def broadcast(*shapes: Dims) -> Dims | None:
 
 
 def flat(value: ir.Value) -> Dims:
-    """The shape of ``value`` as a matrix of its last axis."""
+    """Return the shape (rows, last axis) of ``value`` as a matrix."""
     *rows, last = dims(value)
     return product(rows), last

@@ -1,4 +1,4 @@
-"""Changing a graph: new nodes beside the one that they replace, with its name and its type."""
+"""Changing a graph: new nodes beside the ones that they replace, with their names and types."""
 
 from __future__ import annotations
 
@@ -16,16 +16,26 @@ from jax2onnx.options import Preference
 from jax2onnx.rewrite.analyses.values import Array, constant, exists
 
 _TAP = "/output"
-"""Ends the name of what a module of the model computes; tools look for it."""
+"""Ends the names of module outputs, by which tools compare a model with another implementation."""
 
 
 class Operators:
-    """``op.Gelu(x)`` adds a Gelu node at a place of the graph and returns its output.
+    """Adds nodes at one place of a graph: ``op.Gelu(x)`` adds a Gelu and returns its output.
 
-    Operands are values, or lists of integers and numpy arrays, which become constants. Keyword
-    arguments are the operator's attributes; None leaves one out. The result has the type and shape
-    of its first operand, unless ``like=`` (a value that has them), ``dtype=`` or ``shape=`` say
-    otherwise; ``shapes=`` makes as many outputs.
+    Operands are values, None for an optional input that is left out, or lists of integers and numpy
+    arrays, which become constants. Keyword arguments are attributes of the operator; None leaves
+    one out. These keywords state the type of the result, by default that of the first operand:
+
+    - ``like``: a value of the same dtype and shape;
+    - ``dtype``: the dtype;
+    - ``shape``: the dimensions;
+    - ``shapes``: the dimensions of several outputs, which are returned as a tuple.
+
+    Args:
+        editor: The editor of the graph.
+        insert: Adds a node at the place.
+        prefix: Comes before the operator in the names of nodes: the module and a slash.
+        metadata: Metadata of the nodes.
     """
 
     def __init__(
@@ -80,14 +90,17 @@ class Operators:
 
 
 class Editor:
-    """One main graph or function while rules work on it, its branches included.
+    """One main graph or function, its branches included, while rules work on it.
+
+    Args:
+        body: The main graph, or the function's.
+        opset: The version of the default operator set.
+        function: Whether the body is a function's. Functions hold constants in nodes.
+        prefer: Whether an operator may be slower than the expression that it replaces.
 
     Attributes:
-        body: that graph.
-        opset: version of the default operator set.
-        prefer: whether an operator may be slower than what it stands for.
-        tried: what rules have looked at in vain in this sweep.
-
+        body, opset, prefer: As above.
+        tried: Whatever rules have looked at in vain, so that they skip it. Emptied for each stage.
     """
 
     def __init__(
@@ -104,7 +117,7 @@ class Editor:
         self._early: set[ir.Value] = set()
 
     def before(self, node: ir.Node) -> Operators:
-        """The operators, as methods that add nodes in front of ``node``."""
+        """Return the operators that add nodes in front of ``node``, named and marked like it."""
         graph = node.graph
         assert graph is not None
         module, slash, _ = (node.name or "").rpartition("/")
@@ -112,7 +125,10 @@ class Editor:
         return Operators(self, insert, module + slash, node.metadata_props)
 
     def behind(self, node: ir.Node | None, graph: ir.Graph) -> Operators:
-        """The same behind ``node``, or at the start of ``graph`` if that is not where it lies."""
+        """Return the operators that add nodes right behind ``node``.
+
+        Where ``node`` is None or lies in another graph, they add nodes at the start of ``graph``.
+        """
         if node is None or node.graph is not graph:
             return Operators(self, graph[0].prepend, "")
         module, slash, _ = (node.name or "").rpartition("/")
@@ -120,9 +136,10 @@ class Editor:
 
     @property
     def at_start(self) -> Operators:
-        """The operators, as methods that add nodes at the start of the body.
+        """The operators that add nodes at the start of the body.
 
-        They can read inputs, constants and what was added there before; all others can read them.
+        These nodes can read inputs, constants and the outputs of earlier ones at the start. All
+        other nodes of the body can read theirs.
         """
         self._known_constants()
         return Operators(self, self._insert_at_start)
@@ -137,11 +154,16 @@ class Editor:
         self._early.update(node.outputs)
 
     def is_early(self, value: ir.Value) -> bool:
-        """Whether nodes at the start of the body can read ``value``."""
+        """Return whether nodes at the start of the body can read ``value``."""
         return value in self._early or value.is_graph_input() or constant(value) is not None
 
     def constant(self, array: Any, dtype: ir.DataType | None = None) -> ir.Value:
-        """A constant tensor, one value for equal contents; lists of integers are int64."""
+        """Return a constant of the body, one value for equal contents.
+
+        Args:
+            array: A numpy array, a number, or a list; lists of integers are int64.
+            dtype: The element type; by default that of the array.
+        """
         array = np.asarray(array, None if dtype is None else dtype.numpy(), order="C")
         constants = self._known_constants()
         key = _key(array)
@@ -151,7 +173,7 @@ class Editor:
         return value
 
     def _known_constants(self) -> dict[object, ir.Value]:
-        """The constants of the body by content, those of a function moved to its start."""
+        """Return the constants of the body by content, having moved a function's to its start."""
         if self._constants is None:
             made = [n for n in self.body if n.op_type == "Constant" and n.domain == ""]
             for node in made:
@@ -178,11 +200,11 @@ class Editor:
         """Return an initializer that holds ``array`` instead of what ``value`` holds.
 
         Args:
-            value: An initializer that is held in memory, and that nobody else reads.
-            array: The new data, of any shape and type.
+            value: An initializer that is held in memory, and that no other node reads.
+            array: The new data, of any shape and dtype.
 
         Returns:
-            ``value`` itself, under its name in the model, or a constant where it is one.
+            ``value`` itself, under its name in the model, if it is a parameter; else a constant.
         """
         tensor = value.const_value
         assert tensor is not None
@@ -193,16 +215,26 @@ class Editor:
         return value
 
     def shared(self, key: object, make: Callable[[], ir.Value]) -> ir.Value:
-        """What ``make`` computed for ``key``, computed once."""
+        """Return what ``make`` returned for ``key``; it is called once for each key.
+
+        Args:
+            key: Anything that can be hashed.
+            make: Adds nodes at the start of the body and returns their result.
+        """
         value = self._shared.get(key)
         if value is None or not exists(value):
             value = self._shared[key] = make()
         return value
 
     def replace(self, old: ir.Value, new: ir.Value) -> None:
-        """Lets ``new`` stand for ``old``, and removes the nodes that nobody reads any more.
+        """Let all nodes that read ``old`` read ``new``, and remove the nodes that are then unused.
 
-        The names of outputs, and those under which tools look for what a module computes, pass on.
+        If ``old`` is an output of its graph, ``new`` or a copy of it becomes that output, under its
+        name. The name of a module's output passes on as well.
+
+        Args:
+            old: The output of a node.
+            new: A value of the same dtype and shape, which the readers of ``old`` can see.
         """
         if old.is_graph_output():
             new = self._as_output(old, new)
@@ -215,7 +247,7 @@ class Editor:
             self.erase(producer)
 
     def keep_tap(self, old: ir.Value, new: ir.Value) -> None:
-        """Gives ``new``, the same elements in another shape, the name under which tools look."""
+        """Pass the name of a module's output on to ``new``, the same elements in another shape."""
         if is_tap(old) and not is_tap(new):
             self._rename(new, old)
 
@@ -225,7 +257,7 @@ class Editor:
             value.name = other.name
 
     def _as_output(self, old: ir.Value, new: ir.Value) -> ir.Value:
-        """``new``, or a copy of it where it cannot be an output of the graph of ``old``."""
+        """Return ``new``, or a copy of it where it cannot be an output of the graph of ``old``."""
         maker, place = new.producer(), old.producer()
         assert place is not None
         if maker is None or maker.graph is not place.graph or new.is_graph_output():
@@ -234,7 +266,10 @@ class Editor:
         return new
 
     def erase(self, node: ir.Node) -> None:
-        """Removes ``node`` if nobody reads it, then the nodes that it alone had read."""
+        """Remove ``node`` if its outputs are unused, then likewise the nodes that it read.
+
+        Nodes that hold graphs (If, Loop, Scan) stay, as do outputs of the graph.
+        """
         pending = [node]
         while pending:
             node = pending.pop()
@@ -252,5 +287,5 @@ def _key(array: Array) -> object:
 
 
 def is_tap(value: ir.Value) -> bool:
-    """Whether ``value`` has the name under which tools look for what a module computes."""
+    """Return whether ``value`` is named as the output of a module of the model."""
     return (value.name or "").endswith(_TAP)

@@ -1,10 +1,10 @@
-"""Expressions: what a function of JAX is lowered to, as a pattern, by lowering the function itself.
+"""Rules whose pattern is a function of JAX.
 
-``Expression("Elu", jax.nn.elu, captured=("alpha",))`` is a rule. JAX's own function is traced and
-lowered when a graph first has something that it may be, and what comes out is the pattern. So a
-rule is a line, it follows JAX when JAX spells a function otherwise, and no name is trusted: a
-user's function that computes the same is recognised, within ``vmap`` and ``grad`` too, and one that
-bears the name and computes something else is not.
+``Expression("Elu", jax.nn.elu, captured=("alpha",))`` is a rule. When a graph first has one of its
+triggers, JAX's own function is traced and lowered, and the resulting graph is the pattern. Such a
+rule is one line, and it follows JAX when JAX changes the function. It goes by what is computed and
+not by names: a user's function that computes the same is recognised, in ``vmap`` and ``grad`` too,
+and a function of that name that computes something else is not.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from jax2onnx.trace import InputSpec, trace
 
 @dataclass(frozen=True, eq=False)
 class Expression:
-    """A rule that puts one operator in the place of what ``function`` is lowered to.
+    """A rule that replaces what ``function`` is lowered to by one operator.
 
     Attributes:
-        op_type: the operator.
-        function: takes the operator's inputs, then a scalar for each name in ``captured``.
-        others: the same in other spellings.
-        inputs: how many inputs the operator has.
-        captured: attributes whose values are constants that stand in the expression.
-        attributes: attributes that are always the same.
-        where: what the first input must be.
-
+        op_type: The operator.
+        function: Takes the operator's inputs, then a scalar for each name in ``captured``. It is
+            traced with vectors of the dtype that the graph has.
+        others: Functions that compute the same in another way.
+        inputs: The number of the operator's inputs.
+        captured: Attributes of the operator whose values are constants of the expression.
+        attributes: Attributes of the operator that are always the same.
+        where: A condition that the first input must meet.
     """
 
     op_type: str
@@ -48,7 +48,7 @@ class Expression:
     where: Callable[[ir.Value], bool] = is_single
 
     def __call__(self, editor: Editor, node: ir.Node) -> bool:
-        """Replaces the nearest expression around ``node`` that the function may be."""
+        """Replace the nearest expression around ``node`` that matches."""
         x = node.outputs[0] if is_float(node.outputs[0]) else the_input(node)  # of a comparison
         if x.dtype is None or not is_float(x):
             return False
@@ -87,7 +87,13 @@ def _is_number(value: ir.Value) -> bool:
 def _as_pattern(
     value: ir.Value | None, known: Mapping[ir.Value, Pattern], constants: set[ir.Value]
 ) -> Pattern:
-    """What computes ``value``, the ``known`` values and all numbers as they are."""
+    """Return the pattern of the expression that computes ``value``.
+
+    Args:
+        value: A value of the lowered function.
+        known: The patterns of its inputs.
+        constants: The inputs that are captured attributes.
+    """
     assert value is not None
     if value in known:
         return known[value]

@@ -1,9 +1,11 @@
-"""Patterns: what a small expression looks like in a graph.
+"""Patterns of small expressions, and the rule that replaces them.
 
-``op.Mul(x, 0.5)`` matches the output of such a node, its operands in either order where the
-operator commutes. `product` matches a product however it is bracketed, its constants multiplied
-out. A `Var` is the same value wherever it occurs. A number is a constant of one element, equal up
-to the rounding of its type.
+- ``op.Mul(x, 0.5)`` matches the output of such a node. If the operator commutes, the operands may
+  stand in either order.
+- `product` matches a product of the factors however it is bracketed; its constants are multiplied.
+- `primitive` matches a primitive of JAX that lowering decomposed.
+- `Var` matches any value, and the same one wherever its name occurs.
+- A number matches a constant of one element that is equal up to the rounding of its type.
 """
 
 from __future__ import annotations
@@ -28,9 +30,10 @@ from jax2onnx.rewrite.analyses.values import (
 from jax2onnx.rewrite.engine.editor import Editor, Operators
 
 Match: TypeAlias = Mapping[str, ir.Value]
-"""The value of each variable."""
+"""The values that variables were matched with, by name."""
 
 _MANY = 4
+"""Readers above which a value is taken for no inner part of an expression."""
 
 COMMUTATIVE = frozenset(("Add", "And", "Equal", "Max", "Min", "Mul", "Or", "Xor"))
 
@@ -40,11 +43,11 @@ _PRECISION = {
     ir.DataType.FLOAT: 2.0**-21,
     ir.DataType.DOUBLE: 2.0**-50,
 }
-"""By how much, relatively, a constant may differ from what is asked for: a few roundings."""
+"""Relative differences up to which a constant counts as a number: a few roundings."""
 
 
 def is_number(value: ir.Value | None, number: float) -> bool:
-    """Whether ``value`` is a constant of one element that is ``number``, up to rounding."""
+    """Return whether ``value`` is a constant of one element that is ``number``, up to rounding."""
     found = scalar(value)
     return found is not None and value is not None and _close(found, number, value)
 
@@ -55,25 +58,41 @@ def _close(found: float, number: float, value: ir.Value) -> bool:
 
 
 class Pattern(ABC):
-    """What a value may look like."""
+    """A description of an expression, which values are matched with.
+
+    Attributes:
+        roots: The operators that may compute a matching value; empty if any may.
+    """
 
     roots: frozenset[str] = frozenset()
-    """The operators that may compute such a value; empty if that is open."""
 
     @abstractmethod
     def match(self, value: ir.Value | None, bound: Match) -> Iterator[Match]:
-        """The ways in which ``value`` is like this, each as more variables bound."""
+        """Yield the ways in which ``value`` matches.
+
+        Args:
+            value: The value; None for an optional input that is left out.
+            bound: The variables that are matched already.
+
+        Yields:
+            ``bound`` with the variables of this pattern added.
+        """
 
 
 @dataclass(frozen=True)
 class Var(Pattern):
-    """Any value that ``where`` accepts, the same one at each occurrence of ``name``."""
+    """Any value, the same one at each occurrence of the name.
+
+    Attributes:
+        name: The name under which a match has the value.
+        where: A condition that the value must meet.
+    """
 
     name: str
     where: Callable[[ir.Value], bool] | None = None
 
     def match(self, value: ir.Value | None, bound: Match) -> Iterator[Match]:
-        """Binds the name, or finds it bound to this value."""
+        """Bind the name to the value, or compare the value with the one that it is bound to."""
         if value is None:
             return
         known = bound.get(self.name)
@@ -147,7 +166,7 @@ class _Product(Pattern):
 
 
 def _factorings(value: ir.Value, most: int) -> Iterator[tuple[float, tuple[ir.Value, ...]]]:
-    """Every way to write ``value`` as a number times at most ``most`` values."""
+    """Yield all ways to write ``value`` as a number times at most ``most`` values."""
     number = scalar(value)
     if number is not None:
         yield number, ()
@@ -173,7 +192,7 @@ def _pattern(operand: Pattern | float) -> Pattern:
 
 
 class _Operators:
-    """``op.Mul(x, 0.5)``: a node of the standard operators; keywords are its attributes."""
+    """``op.Mul(x, 0.5)`` is the pattern of a Mul; keyword arguments are the node's attributes."""
 
     def __getattr__(self, op_type: str) -> Callable[..., Pattern]:
         def pattern(*operands: Pattern | float, **attributes: Any) -> Pattern:
@@ -186,12 +205,17 @@ op = _Operators()
 
 
 def primitive(name: str, *operands: Pattern | float) -> Pattern:
-    """What a primitive of JAX was lowered to that ONNX has no operator for, such as erfc."""
+    """Return the pattern of a primitive of JAX that ONNX has no operator for.
+
+    Args:
+        name: One of the primitives that lowering marks, such as ``erfc``.
+        operands: The patterns of its operands.
+    """
     return _Primitive(name, tuple(map(_pattern, operands)))
 
 
 def product(*factors: Pattern | float) -> Pattern:
-    """The product of all factors, in any order and however it is bracketed."""
+    """Return the pattern of the product of all factors, in any order and however bracketed."""
     coefficient = 1.0
     rest: list[Pattern] = []
     for factor in factors:
@@ -206,14 +230,21 @@ def product(*factors: Pattern | float) -> Pattern:
 
 
 def match(pattern: Pattern, value: ir.Value | None) -> Match | None:
-    """The first way in which ``value`` is like ``pattern``."""
+    """Return the first match of ``value`` with ``pattern``; None if there is none."""
     return next(pattern.match(value, {}), None)
 
 
 def ancestors(node: ir.Node, reach: int) -> Iterator[ir.Node]:
-    """``node``, what reads it, what reads that, and so on ``reach`` times; nearer ones first.
+    """Yield ``node``, the nodes that read its outputs, their readers, and so on.
 
-    What many read is no inner part of an expression: its readers are not followed.
+    Readers of a value that many nodes read are left out: it is no inner part of an expression.
+
+    Args:
+        node: Where to start.
+        reach: How many steps to go.
+
+    Yields:
+        The nodes, the nearer ones first.
     """
     level = {node: None}
     for _ in range(reach + 1):
@@ -224,10 +255,13 @@ def ancestors(node: ir.Node, reach: int) -> Iterator[ir.Node]:
 
 @dataclass(frozen=True)
 class PatternRule:
-    """A rule that puts ``build`` in the place of whatever looks like one of ``patterns``.
+    """A rule that replaces expressions that match a pattern.
 
-    It is tried on the nodes at most ``reach`` steps below the one that called it to mind. It leaves
-    the graph as it is where ``build`` gives None.
+    Attributes:
+        patterns: The expressions, in the order in which they are tried.
+        build: Returns the replacement, given the operators and the match; None leaves the graph
+            as it is. It adds one node at most.
+        reach: How many steps the root of an expression may lie behind the trigger node.
     """
 
     patterns: tuple[Pattern, ...]
@@ -235,7 +269,7 @@ class PatternRule:
     reach: int = 4
 
     def __call__(self, editor: Editor, node: ir.Node) -> bool:
-        """Replaces the nearest expression around ``node`` that fits."""
+        """Replace the nearest expression around ``node`` that matches."""
         for root in ancestors(node, self.reach):
             for pattern in self.patterns:
                 if root.op_type in pattern.roots and self._replace(editor, root, pattern):
@@ -250,7 +284,7 @@ class PatternRule:
         new = self.build(editor.before(root), found)
         if new is None:
             return False
-        if dims(new) != dims(old):  # a constant of one element may still have many axes
+        if dims(new) != dims(old):  # a constant of one element may have more axes than the rest
             editor.erase(new.producer())  # type: ignore[arg-type]
             return False
         editor.replace(old, new)

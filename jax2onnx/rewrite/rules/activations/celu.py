@@ -1,9 +1,9 @@
-"""Celu: max(x, 0) + alpha (exp(min(x, 0) / alpha) - 1).
+"""Replace max(x, 0) + alpha (exp(min(x, 0) / alpha) - 1) by Celu(x).
 
-Applies to ``jax.nn.celu`` (197 x 3072 elements: 1.4 ms against 7.8 decomposed); exact to a rounding
-of 1, like Elu.
+Applies to ``jax.nn.celu`` (197 x 3072 elements: 1.4 ms instead of 7.8). Near 0, ONNX Runtime's
+result is exact to the rounding of 1, not of x.
 
-Does not apply to doubles and halves, which ONNX's Celu does not take.
+Does not apply to float64 and float16, which ONNX's Celu does not take.
 """
 
 from __future__ import annotations
@@ -16,4 +16,4 @@ from jax2onnx.rewrite.engine.expression import Expression
 apply = Expression(
     "Celu", jax.nn.celu, captured=("alpha",), where=lambda x: x.dtype == ir.DataType.FLOAT
 )
-"""Puts Celu in the place of the expression around an expm1."""
+"""Replaces the expression around an expm1."""

@@ -1,9 +1,10 @@
-"""Clip: x between two numbers.
+"""Replace min(max(x, low), high) by Clip(x, low, high).
 
 Applies to ``jnp.clip``, ``jax.nn.relu6`` and ``jax.nn.hard_tanh`` (197 x 3072 elements: 0.07 ms
-against 0.15 decomposed).
+instead of 0.15).
 
-Does not apply to integers, or where a bound is no constant or the lower one is the greater one.
+Does not apply to integers, to bounds that are not constants, or where the lower bound is greater
+than the upper one.
 """
 
 from __future__ import annotations
@@ -36,4 +37,4 @@ apply = PatternRule(
     ),
     build=_build,
 )
-"""Puts Clip in the place of the expression around a Min or Less."""
+"""Replaces the expression around a Min or Less."""

@@ -1,9 +1,9 @@
-"""Elu: x where it is positive, alpha (exp(x) - 1) elsewhere.
+"""Replace x > 0 ? x : alpha (exp(x) - 1) by Elu(x).
 
-Applies to ``jax.nn.elu`` (197 x 3072 elements: 1.2 ms against 14.4 decomposed). Where x is small,
-ONNX Runtime's result is exact to a rounding of 1, and not of x as with expm1.
+Applies to ``jax.nn.elu`` (197 x 3072 elements: 1.2 ms instead of 14.4). Near 0, ONNX Runtime's
+result is exact to the rounding of 1, not of x as with expm1.
 
-Does not apply to doubles, which ONNX Runtime's Elu does not take.
+Does not apply to float64, which ONNX Runtime's Elu does not take.
 """
 
 from __future__ import annotations
@@ -13,4 +13,4 @@ import jax
 from jax2onnx.rewrite.engine.expression import Expression
 
 apply = Expression("Elu", jax.nn.elu, captured=("alpha",))
-"""Puts Elu in the place of the expression around an expm1."""
+"""Replaces the expression around an expm1."""

@@ -1,12 +1,12 @@
-"""Gelu: x times the normal distribution's share below x, exact or by its tanh approximation.
+"""Replace 0.5 x (1 + erf(x / sqrt(2))) by Gelu(x), and likewise its approximation by tanh.
 
-Applies to what ``jax.nn.gelu`` traces to, 0.5 x erfc(-x sqrt(1/2)) or the tanh approximation, and
-to the same formulas written by hand with erf, however their products are bracketed.
+Applies to ``jax.nn.gelu``, which traces to 0.5 x erfc(-x sqrt(1/2)) or to the approximation, and to
+the same formulas written by hand with erf, however their products are bracketed.
 
 Does not apply
 
-- to doubles: runtimes compute Gelu in float32;
-- with other constants, such as x sigmoid(1.702 x).
+- to float64: runtimes compute Gelu in float32;
+- to other constants, such as x sigmoid(1.702 x).
 """
 
 from __future__ import annotations
@@ -41,5 +41,5 @@ _APPROXIMATE = Expression("Gelu", jax.nn.gelu, [_by_product], attributes={"appro
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Puts Gelu in the place of the expression around an Erf, a Tanh or the end of an erfc."""
+    """Replace the expression around an Erf, a Tanh or the end of an erfc."""
     return (_APPROXIMATE if node.op_type == "Tanh" else _EXACT)(editor, node)

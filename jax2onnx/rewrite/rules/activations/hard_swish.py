@@ -1,6 +1,6 @@
-"""HardSwish: x min(max(x + 3, 0), 6) / 6.
+"""Replace x min(max(x + 3, 0), 6) / 6 by HardSwish(x).
 
-Does not apply to doubles: runtimes compute HardSwish in float32.
+Does not apply to float64: runtimes compute HardSwish in float32.
 """
 
 from __future__ import annotations
@@ -18,4 +18,4 @@ apply = PatternRule(
     ),
     build=lambda add, found: add.HardSwish(found["x"]),
 )
-"""Puts HardSwish in the place of the expression around a Min or Clip."""
+"""Replaces the expression around a Min or Clip."""

@@ -1,8 +1,8 @@
-"""Mish: x tanh(softplus(x)), where a readable graph is preferred.
+"""Replace x tanh(log(1 + exp(x))) by Mish(x), with ``prefer="readable"``.
 
-Applies to ``jax.nn.mish`` (197 x 3072 elements: 7.2 ms against 5.0 decomposed).
+Applies to ``jax.nn.mish`` (197 x 3072 elements: 7.2 ms instead of 5.0).
 
-Does not apply to doubles, which ONNX Runtime's Mish does not take.
+Does not apply to float64, which ONNX Runtime's Mish does not take.
 """
 
 from __future__ import annotations
@@ -12,4 +12,4 @@ import jax
 from jax2onnx.rewrite.engine.expression import Expression
 
 apply = Expression("Mish", jax.nn.mish)
-"""Puts Mish in the place of the expression around a log1p."""
+"""Replaces the expression around a log1p."""

@@ -1,10 +1,9 @@
-"""PRelu: x where it is not negative, x times a parameter elsewhere.
+"""Replace x >= 0 ? x : slope x by PRelu(x, slope), where the slope is a parameter.
 
-Applies to the layers of that name in Flax and Equinox (197 x 3072 elements: 2.9 ms against 4.8
-decomposed).
+Applies to the layers of that name in Flax and Equinox (197 x 3072 elements: 2.9 ms instead of 4.8).
 
-Does not apply to doubles, which ONNX Runtime's PRelu does not take, or where the parameter gives
-the result another shape.
+Does not apply to float64, which ONNX Runtime's PRelu does not take, or where the slope gives the
+result another shape than that of x.
 """
 
 from __future__ import annotations
@@ -14,4 +13,4 @@ import jax
 from jax2onnx.rewrite.engine.expression import Expression
 
 apply = Expression("PRelu", jax.nn.leaky_relu, inputs=2)
-"""Puts PRelu in the place of the expression around a comparison."""
+"""Replaces the expression around a comparison."""

@@ -1,6 +1,6 @@
-"""Relu: the larger of x and 0.
+"""Replace Max(x, 0) by Relu(x).
 
-Does not apply to unsigned integers, which ONNX's Relu does not take.
+Does not apply to integers, or where 0 gives the result another shape than that of x.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from jax2onnx.rewrite.engine.pattern import is_number
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Makes a Relu of a Max with 0."""
+    """Replace a Max with 0."""
     if len(node.inputs) != 2 or not is_float(node.outputs[0]):
         return False
     for x, other in (node.inputs, reversed(node.inputs)):

@@ -1,9 +1,9 @@
-"""Selu: Elu with the two constants that keep mean and variance.
+"""Replace Elu with the two constants of ``jax.nn.selu`` by Selu(x).
 
-Applies to ``jax.nn.selu`` (197 x 3072 elements: 1.2 ms against 14.7 decomposed); exact to a
-rounding of 1, like Elu.
+Applies to ``jax.nn.selu`` (197 x 3072 elements: 1.2 ms instead of 14.7). Near 0, ONNX Runtime's
+result is exact to the rounding of 1, not of x.
 
-Does not apply to doubles, which ONNX Runtime's Selu does not take.
+Does not apply to float64, which ONNX Runtime's Selu does not take.
 """
 
 from __future__ import annotations
@@ -13,4 +13,4 @@ import jax
 from jax2onnx.rewrite.engine.expression import Expression
 
 apply = Expression("Selu", jax.nn.selu)
-"""Puts Selu in the place of the expression around an expm1."""
+"""Replaces the expression around an expm1."""

@@ -1,9 +1,9 @@
-"""Softplus: log(1 + exp(x)), where a readable graph is preferred.
+"""Replace log(1 + exp(x)) by Softplus(x), with ``prefer="readable"``.
 
-Applies to ``jax.nn.softplus`` and ``jnp.logaddexp(x, 0)`` (197 x 3072 elements: 6.9 ms against 4.9
-decomposed).
+Applies to ``jax.nn.softplus`` and ``jnp.logaddexp(x, 0)`` (197 x 3072 elements: 6.9 ms instead of
+4.9).
 
-Does not apply to doubles, which ONNX Runtime's Softplus does not take.
+Does not apply to float64, which ONNX Runtime's Softplus does not take.
 """
 
 from __future__ import annotations
@@ -13,4 +13,4 @@ import jax
 from jax2onnx.rewrite.engine.expression import Expression
 
 apply = Expression("Softplus", jax.nn.softplus)
-"""Puts Softplus in the place of the expression around a log1p."""
+"""Replaces the expression around a log1p."""

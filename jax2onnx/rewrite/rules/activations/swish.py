@@ -1,9 +1,11 @@
-"""Swish (opset 24): x sigmoid(x), where a readable graph is preferred.
+"""Replace x sigmoid(x) by Swish(x), with ``prefer="readable"`` and opset 24.
 
-Applies to ``jax.nn.silu`` (197 x 3072 elements: 0.33 ms against 0.19 decomposed).
+Applies to ``jax.nn.silu`` (197 x 3072 elements: 0.33 ms instead of 0.19).
 
-Does not apply below opset 24, nor above it, where ONNX Runtime has no kernel: the decomposition
-stays; nor to doubles, whose Sigmoid ONNX Runtime rounds to 0 too early.
+Does not apply
+
+- below opset 24, which has no Swish, and above it, where ONNX Runtime has no kernel for it;
+- to float64, whose Sigmoid ONNX Runtime rounds to 0 too early.
 """
 
 from __future__ import annotations
@@ -14,4 +16,4 @@ from jax2onnx.rewrite.analyses.values import is_single
 from jax2onnx.rewrite.engine.expression import Expression
 
 apply = Expression("Swish", jax.nn.silu, where=is_single)
-"""Puts Swish in the place of the product with a Sigmoid."""
+"""Replaces the product with a Sigmoid."""

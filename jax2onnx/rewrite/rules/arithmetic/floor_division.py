@@ -1,9 +1,10 @@
-"""Integers modulo a positive constant, and divided by one and rounded down.
+"""Replace a corrected remainder by Mod, and a corrected quotient by a shorter one.
 
-ONNX's Mod has the sign of the divisor, as Python has it; JAX corrects a remainder that has the
-dividend's. Of a quotient the correction is subtracted: x - x mod c may overflow.
+Before: the remainder of integers, with the sign of the dividend as in C, and a correction where the
+signs differ. After: ONNX's Mod, which has the sign of the divisor as Python's has. The correction
+of a quotient is subtracted from it, as x - x mod c may overflow.
 
-Does not apply where the divisor is not known, or is not positive.
+Does not apply where the divisor is not a constant, or is not positive.
 """
 
 from __future__ import annotations
@@ -50,6 +51,6 @@ _FLOOR = PatternRule(
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Replaces the quotient and the remainder, or both, that are corrected by what ``node`` is."""
+    """Replace the remainder or quotient that is corrected by what ``node`` computes."""
     quotient = _FLOOR(editor, node)
     return _MODULO(editor, node) or quotient

@@ -1,7 +1,7 @@
-"""Where of a constant condition is the side that it chooses; Where(c, true, false) is c.
+"""Replace Where(c, x, y) by x or y where the condition is constant; Where(c, true, false) by c.
 
-``jnp.var`` guards its division with one: Where(n > 0, variance, nan), and ``jnp.tril`` of a mask
-chooses true.
+``jnp.var`` guards its division by Where(n > 0, variance, nan), and ``jnp.tril`` of a mask chooses
+true.
 
 Does not apply where the chosen side has another shape than the result.
 """
@@ -15,7 +15,7 @@ from jax2onnx.rewrite.engine.editor import Editor
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Puts the chosen side in the place of a Where."""
+    """Replace a Where by the side that it chooses."""
     chosen, condition = the_input(node), constant(node.inputs[0])
     if condition is not None and (condition.all() or not condition.any()):
         chosen = the_input(node, 1 if condition.all() else 2)

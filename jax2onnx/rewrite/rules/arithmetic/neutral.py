@@ -1,10 +1,10 @@
-"""x + 0, x - 0, x * 1, x / 1, x and True, x or False are x.
+"""Replace x + 0, x - 0, x * 1, x / 1, x and True, x or False by x.
 
-Libraries write them for what is switched off: Flax's RMSNorm subtracts a mean of zeros, and JAX's
-attention starts from a mask that hides nothing.
+Libraries leave such operations where an option is off: Flax's RMSNorm subtracts a mean of zeros,
+and JAX's attention starts from a mask that hides nothing.
 
-Does not apply where the constant gives the result another shape (a mask is expanded to that), or to
-parameters of the model, whatever their value.
+Does not apply where the constant gives the result another shape than that of x, or to parameters of
+the model, whatever their value.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ORDERED = frozenset(("Sub", "Div"))
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Puts the operand that counts in the place of the node."""
+    """Replace the node by its other operand."""
     out, neutral = node.outputs[0], _NEUTRAL[node.op_type]
     for kept in (0,) if node.op_type in _ORDERED else (0, 1):
         if filled(node.inputs[1 - kept]) == neutral:
@@ -34,7 +34,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
 
 
 def _shape(editor: Editor, value: ir.Value) -> ir.Value | None:
-    """The shape of ``value`` as it was expanded to, or as a constant."""
+    """Return the shape that ``value`` holds as a constant or is expanded to."""
     expanded = made_by(value, "Expand")
     if expanded is not None:
         return expanded.inputs[1]

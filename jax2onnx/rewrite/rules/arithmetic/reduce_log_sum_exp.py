@@ -1,9 +1,10 @@
-"""ReduceLogSumExp, where a readable graph is preferred.
+"""Replace m + Log(ReduceSum(Exp(x - m))) by ReduceLogSumExp(x), with ``prefer="readable"``.
 
-Applies to ``jax.nn.logsumexp`` along any axes (197 rows of 3072: 2.5 ms against 1.1 decomposed).
+Here m is the maximum of x along the same axes. Applies to ``jax.nn.logsumexp`` along any axes (197
+rows of 3072: 2.5 ms instead of 1.1).
 
-Does not apply to halves, which JAX sums as float32, with weights or ``where=``, or where the sum is
-read by others too.
+Does not apply to float16, which JAX sums as float32, with weights or ``where=``, or where other
+nodes read the sum.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _BETWEEN = frozenset(("Abs", "Log", *VIEWS))
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Puts ReduceLogSumExp in the place of the expression around an Exp."""
+    """Replace the expression around an Exp."""
     shifted, reduction = made_by(node.inputs[0], "Sub"), only_user(node.outputs[0])
     if shifted is None or reduction is None or reduction.op_type != "ReduceSum":
         return False

@@ -1,13 +1,13 @@
-"""ReduceMean: a sum along axes divided by the number of elements summed.
+"""Replace ReduceSum(x) / count by ReduceMean(x), and Unsqueeze(Reduce(x)) by one reduction.
 
-JAX has no mean: ``jnp.mean`` traces to a sum and a division by a constant. The axes that a sum
-loses and an Unsqueeze brings back (``keepdims=True``) are kept by the reduction itself.
+JAX has no primitive for means: ``jnp.mean`` traces to a sum and a division by the number of
+elements. If an Unsqueeze adds the axes again that a reduction dropped, the reduction keeps them.
 
 Does not apply
 
-- where the sum is read by others too, which would reduce twice;
+- where other nodes read the sum, as the graph would reduce twice;
 - to a division by anything but the number of elements, which may be a product of symbolic sizes;
-- to no elements, of which ONNX Runtime's mean is 0 and JAX's NaN;
+- to no elements, for which ONNX Runtime's mean is 0 and JAX's is NaN;
 - to integers, whose mean ONNX truncates.
 """
 
@@ -38,7 +38,7 @@ _WIDE = frozenset((ir.DataType.FLOAT, ir.DataType.DOUBLE))
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Makes a mean of a Div, or a reduction that keeps its axes of an Unsqueeze."""
+    """Replace a Div by a mean, or an Unsqueeze by a reduction that keeps its axes."""
     return _keep_axes(editor, node) if node.op_type == "Unsqueeze" else _mean(editor, node)
 
 
@@ -74,7 +74,7 @@ def _mean(editor: Editor, node: ir.Node) -> bool:
 
 
 def _size(value: ir.Value | None) -> Dim | None:
-    """The product of sizes that ``value`` is computed as."""
+    """Return the size that ``value`` holds if it is computed as a product of sizes, else None."""
     number = scalar(value)
     if number is not None:
         return int(number) if number.is_integer() else None

@@ -1,29 +1,29 @@
-"""Attention (opset 23): softmax(q k^T * scale) v for all heads at once.
+"""Replace MatMul(Softmax(MatMul(q, k^T) * scale + bias), v) by Attention (opset 23).
 
-Queries, keys and values are given as (batch, tokens, heads * d) where they are views of that, which
-spares the transposes (ONNX Runtime's operator is faster so than what it stands for), else as
-(batch, heads, tokens, d), which is as fast. Keys and values may have fewer heads than queries, each
-for some of those in succession, repeated or not (12 for 4 of 128 tokens: 0.6 ms against 7.6
-decomposed, 4.3 if causal). In which order axes lie in between does not matter.
+Queries, keys and values are given as (batch, tokens, heads * d) if they are views of such a value,
+which spares the transposes and is faster than the decomposition; otherwise as
+(batch, heads, tokens, d), which is as fast. Keys and values may have fewer heads than queries; then
+each serves some consecutive heads of the queries, repeated or not (12 heads for 4, 128 tokens:
+0.6 ms instead of 7.6, 4.3 if causal). The order of axes in between does not matter.
 
-Scores may be hidden, or have something added to them. A mask that hides the keys after each query's
-own position is an attribute; any other is added to the scores: a number so low that they are lost
-in its rounding is JAX's result for a row without any key, the mean of the values, where the
-operator's boolean masks give 0.
+Scores may be masked, or have something added to them. The causal mask is an attribute. Any other
+mask is added to the scores, as a number so low that the scores are lost in its rounding: for a row
+without any key that gives JAX's result, the mean of the values. The operator's boolean masks would
+give 0.
 
 Does not apply
 
 - below opset 23;
-- to doubles;
-- where rows without a key would change: hidden by -inf, or by a number that scores can be told
-  from, unless the mask is a constant, the only one, and leaves each query a key (what is added may
-  still hold a row of -inf: the operator gives the mean there, and JAX NaN);
+- to float64;
+- where rows without a key would change: masked by -inf, or by a number that scores can be told
+  from, unless the mask is a constant, the only one, and leaves each query a key (a bias may still
+  hold a row of -inf: the operator gives the mean there, and JAX NaN);
 - to masks in half precision;
 - to scores that are bounded by tanh and then masked: runtimes differ in the order of the two;
 - to a scale that is not positive, which ONNX Runtime refuses;
-- where the scores or the shares are read by others, or keys have other heads than values.
+- where other nodes read the scores or the shares, or keys have other heads than values.
 
-ONNX Runtime's operator takes no empty batch, which the decomposition does.
+ONNX Runtime's operator does not take an empty batch, which the decomposition does.
 """
 
 from __future__ import annotations
@@ -58,11 +58,10 @@ class _Heads:
     """Queries, keys or values, as (batch, tokens, heads, d) or as (batch, heads, tokens, d).
 
     Attributes:
-        found: the value; the heads of queries may be two axes.
-        axes: in the order (batch, heads, tokens, d).
-        by_token: which of the two it is.
-        scale: what it is multiplied with afterwards.
-
+        found: The value; the heads of queries may be two axes.
+        axes: Its axes in the order (batch, heads, tokens, d).
+        by_token: Whether it is (batch, tokens, heads, d).
+        scale: The number that it is multiplied with afterwards.
     """
 
     found: Labelled
@@ -76,14 +75,14 @@ class _Heads:
         return extent(self.axes[1] + self.axes[3])
 
     def tokens(self, editor: Editor, place: ir.Node) -> ir.Value:
-        """How many tokens there are."""
+        """Return the number of tokens, an int64 vector of one element."""
         number, tokens = extent(self.axes[2]), self.axes[2]
         if isinstance(number, int):
             return editor.constant([number])
         return size(editor, place, self.found.value, self.found.axes.index(tokens))
 
     def given(self, editor: Editor, place: ir.Node, *, by_token: bool) -> ir.Value:
-        """As (batch, tokens, heads * d), or as (batch, heads, tokens, d)."""
+        """Return the value as (batch, tokens, heads * d), or as (batch, heads, tokens, d)."""
         batch, heads, tokens, width = (extent(a) or 0 for a in self.axes)
         if by_token:
             return view(editor, place, self.found.value, (batch, tokens, self.flat or 0))
@@ -91,7 +90,7 @@ class _Heads:
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Makes an Attention of the two products around a Softmax."""
+    """Replace the two products around a Softmax."""
     out = node.outputs[0]
     if attribute(node, "axis", -1) not in (-1, rank(out) - 1) or not is_single(out):
         return False
@@ -113,7 +112,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
 
 
 def _operand(value: ir.Value, product: Labelled, *matrix: Axis) -> Labelled | None:
-    """An operand of a MatMul: the leading axes are those of its product."""
+    """Return the labels of an operand of a MatMul, whose leading axes are those of the product."""
     lead = rank(value) - 2
     axes = list(zip(product.given[:-2], dims(product.value)[:-2], strict=True))
     axes = axes[len(axes) - lead :]
@@ -124,7 +123,7 @@ def _operand(value: ir.Value, product: Labelled, *matrix: Axis) -> Labelled | No
 
 
 def _weighted(shares: Labelled) -> tuple[Labelled, Labelled] | None:
-    """The product of shares and values, and the values."""
+    """Return the product of shares and values, and the values; None if there is none."""
     keys, following = shares.given[-1], shares
     while (user := only_user(following.value)) is not None and user.op_type != "MatMul":
         after = following.through(user, user.outputs[0])
@@ -146,7 +145,7 @@ def _weighted(shares: Labelled) -> tuple[Labelled, Labelled] | None:
 
 
 def _factors(product: Labelled, shares: Labelled) -> tuple[Labelled, Labelled] | None:
-    """The queries and the keys of a MatMul."""
+    """Return the queries and the keys of a MatMul, in this order; None if they do not fit."""
     node = product.value.producer()
     assert node is not None
     left, right = the_input(node), the_input(node, 1)
@@ -162,7 +161,7 @@ def _factors(product: Labelled, shares: Labelled) -> tuple[Labelled, Labelled] |
 
 
 def _ways(found: Labelled | None, scale: float = 1.0) -> Iterator[tuple[Labelled, float]]:
-    """An operand of a product, and what it was before it was scaled, transposed or repeated."""
+    """Yield an operand of a product, and its sources before scaling, transposes and repetition."""
     while found is not None:
         yield found, scale
         node = made_by(found.value, "Mul", "Div")
@@ -183,7 +182,7 @@ def _ways(found: Labelled | None, scale: float = 1.0) -> Iterator[tuple[Labelled
 def _operands(
     ways: Sequence[Sequence[tuple[Labelled, float]]], keys: Axis
 ) -> Iterator[tuple[_Heads, _Heads, _Heads]]:
-    """Queries, keys and values that fit, those first that need no transpose."""
+    """Yield queries, keys and values that fit, those first that need no Transpose."""
     if not ways:
         return
     sources = [list(_with_tokens(found, keys)) for found in ways[1:]]
@@ -196,7 +195,7 @@ def _operands(
 
 
 def _with_tokens(ways: Sequence[tuple[Labelled, float]], tokens: Axis) -> Iterator[_Heads]:
-    """Keys or values, the last source first."""
+    """Return the ways to read keys or values, the farthest source first."""
     operand = ways[0][0].axes if ways else ()
     for found, scale in reversed(ways):
         axes = found.axes
@@ -208,7 +207,7 @@ def _with_tokens(ways: Sequence[tuple[Labelled, float]], tokens: Axis) -> Iterat
 
 
 def _queries(found: Labelled, scale: float, keys: _Heads) -> Iterator[_Heads]:
-    """Queries that have a head, or some in succession, for each head of the keys."""
+    """Yield queries that have one head, or some consecutive ones, for each head of the keys."""
     batch, heads, _, width = keys.axes
     axes = found.axes
     if len(axes) == 5 and heads in axes[1:3]:
@@ -223,7 +222,7 @@ def _queries(found: Labelled, scale: float, keys: _Heads) -> Iterator[_Heads]:
 
 
 def _holds(found: Scores, operands: tuple[_Heads, _Heads, _Heads], end: Labelled) -> bool:
-    """Whether the operator computes the same, of shapes that can be said."""
+    """Return whether the operator computes the same, with shapes that can be stated."""
     queries, keys, _ = operands
     axes = (*queries.axes[:3], keys.axes[2])
     return (
@@ -237,7 +236,7 @@ def _holds(found: Scores, operands: tuple[_Heads, _Heads, _Heads], end: Labelled
 
 
 def _end(result: Labelled, axes: Sequence[Axis]) -> Labelled:
-    """What the result is next seen as that has these axes, split or merged; or else the result."""
+    """Return the next view of the result that has these axes, split or merged; else the result."""
     following: Labelled | None = result
     while following is not None and flattened(following.axes) != flattened(axes):
         user = only_user(following.value)
@@ -276,7 +275,7 @@ def _replace(
 def _bias(
     editor: Editor, place: ir.Node, queries: _Heads, keys: _Heads, found: Scores
 ) -> ir.Value | None:
-    """What is added to the scores, made once for all that are treated alike."""
+    """Return the bias of the scores, made once for all nodes that need the same one."""
     axes = (*queries.axes[:3], keys.axes[2])
     if not found.steps or found.causal(*axes[2:]):
         return None

@@ -1,18 +1,19 @@
-"""RotaryEmbedding (opset 23): pairs of elements turned by an angle of their position.
+"""Replace Concat(a cos - b sin, b cos + a sin) by RotaryEmbedding (opset 23).
 
-The pairs are the halves (i, i + d/2) of the last axis of x, or neighbours (2i, 2i + 1). Applies to
-(a cos - b sin, b cos + a sin) put together again, where a and b are the first and the second ones,
-with tables of d/2; and to x cos + (-b, a) sin, with tables of d that are alike for both of a pair.
-x is (batch, heads, tokens, d) or (batch, tokens, heads, d), and may differ in its tables from one
-item of the batch to the next. The operator is given x as (batch, tokens, heads * d) wherever x is a
-view or a transpose of that: so it costs no transpose itself, and a product with a weight can feed
-it directly.
+The expression rotates pairs of elements by angles that depend on their position.
+
+The pairs (a, b) are the halves (i, i + d/2) of the last axis of x, or neighbours (2i, 2i + 1).
+Applies to the expression above with tables of d/2 elements, and to x cos + (-b, a) sin with tables
+of d elements that are equal for both elements of a pair. x is (batch, heads, tokens, d) or
+(batch, tokens, heads, d), and its tables may vary along the batch. The operator is given x as
+(batch, tokens, heads * d) if x is a view or a transpose of such a value: it needs no transpose
+then, and a product with a weight can feed it directly.
 
 Does not apply
 
-- below opset 23, where the decomposition stays;
-- to doubles;
-- where cos and sin also vary along the heads, or it is not known that a pair has the same ones.
+- below opset 23, which has no RotaryEmbedding;
+- to float64;
+- where cos and sin vary along the heads too, or are not known to be equal within a pair.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ HEADS_FIRST = (0, 2, 1, 3)
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where x has its tokens and its heads."""
+    """The axes of the tokens and of the heads of x."""
 
     tokens: int
     heads: int
@@ -65,7 +66,7 @@ _LAYOUTS = (_Layout(tokens=2, heads=1), _Layout(tokens=1, heads=2))
 
 @dataclass(frozen=True)
 class _Turned:
-    """A rotation: its result, what is turned by which tables of d/2, and how pairs lie."""
+    """A rotation: its result, its operand, its tables of d/2 elements, and how pairs lie."""
 
     out: ir.Value
     x: ir.Value
@@ -74,7 +75,7 @@ class _Turned:
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Makes a RotaryEmbedding around the Concat that puts the turned pairs together."""
+    """Replace the rotation around the Concat of the rotated elements."""
     for found in _turned(editor, node):
         x, out = found.x, found.out
         if rank(x) != 4 or not is_single(x) or dims(x) != dims(out) or out.producer() is None:
@@ -93,7 +94,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
 
 
 def _turned(editor: Editor, node: ir.Node) -> Iterator[_Turned]:
-    """The ways to read a Concat as the end of a rotation, or as the (-b, a) of one."""
+    """Yield the ways to read a Concat as the end of a rotation, or as the (-b, a) of one."""
     joined = _joined(node)
     if joined is None:
         return
@@ -117,7 +118,7 @@ def _turned(editor: Editor, node: ir.Node) -> Iterator[_Turned]:
 
 
 def _negated(first: ir.Value, second: ir.Value, interleaved: bool) -> ir.Value | None:
-    """The x such that ``first`` is -b and ``second`` a, permuted alike or not at all."""
+    """Return the x such that ``first`` is -b and ``second`` is a, permuted alike or not at all."""
     perm = permutation(first)
     if perm is not None and perm == permutation(second) and perm[-1] == len(perm) - 1:
         first, second = (the_input(v.producer()) for v in (first, second))  # type: ignore[arg-type]
@@ -131,7 +132,7 @@ def _negated(first: ir.Value, second: ir.Value, interleaved: bool) -> ir.Value |
 
 
 def _joined(node: ir.Node) -> tuple[ir.Value, ir.Value, ir.Value, bool] | None:
-    """What the first and second elements of all pairs are put together to, and whether in turns."""
+    """Return what joins the elements of all pairs, and whether they alternate; None if nothing."""
     out = node.outputs[0]
     if len(node.inputs) != 2 or attribute(node, "axis") not in (-1, rank(out) - 1):
         return None
@@ -147,7 +148,7 @@ def _joined(node: ir.Node) -> tuple[ir.Value, ir.Value, ir.Value, bool] | None:
 
 
 def _whole(a: ir.Value, b: ir.Value, interleaved: bool) -> ir.Value | None:
-    """The x such that ``a`` and ``b`` are the first and second elements of the pairs in it."""
+    """Return the x whose pairs ``a`` and ``b`` are the elements of, and whether these alternate."""
     if dims(a) != dims(b):
         return None
     split = made_by(a, "Split")
@@ -161,7 +162,7 @@ def _whole(a: ir.Value, b: ir.Value, interleaved: bool) -> ir.Value | None:
 
 
 def _every_other(value: ir.Value) -> tuple[ir.Value, int] | None:
-    """The x and the start such that ``value`` is every second element of its last axis."""
+    """Return the x and the start such that ``value`` is every second element of its last axis."""
     node = made_by(value, "Gather", "Slice")
     if node is None:
         return None
@@ -185,7 +186,7 @@ def _every_other(value: ir.Value) -> tuple[ir.Value, int] | None:
 def _of_pairs(
     editor: Editor, place: ir.Node, table: ir.Value, interleaved: bool
 ) -> ir.Value | None:
-    """The half of a table that stands for each pair once, if both elements have the same."""
+    """Return the half of a table that holds each pair once, if both elements have the same."""
     width, array = dims(table)[-1], constant(table)
     if not isinstance(width, int) or width % 2:
         return None
@@ -205,7 +206,7 @@ def _of_pairs(
 
 
 def _is_doubled(table: ir.Value) -> bool:
-    """Whether the halves of the last axis are computed from the same value."""
+    """Return whether both halves of the last axis are computed from the same value."""
     while (node := made_by(table, *UNARY, "Mul", "Div", "Unsqueeze")) is not None:
         if node.op_type in ("Mul", "Div") and scalar(node.inputs[1]) is None:
             return False
@@ -224,7 +225,7 @@ def _is_doubled(table: ir.Value) -> bool:
 def _table(
     editor: Editor, place: ir.Node, table: ir.Value, x: ir.Value, layout: _Layout
 ) -> ir.Value | None:
-    """``table`` as (tokens, d/2), or (batch, tokens, d/2) where it varies along the batch."""
+    """Return a table as (tokens, d/2), or as (batch, tokens, d/2) if it varies along the batch."""
     whole = dims(x)
     half = whole[3] // 2 if isinstance(whole[3], int) else None
     if half is None or half * 2 != whole[3]:
@@ -242,7 +243,7 @@ def _table(
 
 
 def _positions(editor: Editor, place: ir.Node, x: ir.Value, layout: _Layout) -> ir.Value:
-    """0, 1, 2... for each item of the batch: (batch, tokens)."""
+    """Return 0, 1, 2, ... for each item of the batch, of shape (batch, tokens)."""
     batch, tokens = dims(x)[0], dims(x)[layout.tokens]
     if isinstance(batch, int) and isinstance(tokens, int):
         return editor.constant(np.broadcast_to(np.arange(tokens), (batch, tokens)))
@@ -259,7 +260,7 @@ def _positions(editor: Editor, place: ir.Node, x: ir.Value, layout: _Layout) -> 
 def _grid(
     editor: Editor, op: Operators, place: ir.Node, sizes: list[ir.Value], shape: Dims
 ) -> ir.Value:
-    """0, 1, 2... in each row."""
+    """Return 0, 1, 2, ... in each row."""
     if isinstance(shape[1], int):
         row = editor.constant(np.arange(shape[1]))
     else:

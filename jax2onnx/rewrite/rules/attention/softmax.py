@@ -1,12 +1,12 @@
-"""Softmax and LogSoftmax along one axis.
+"""Replace exp(x - max) / sum(exp(x - max)) by Softmax(x), and its logarithm by LogSoftmax(x).
 
-Applies to exp(x - max) / sum(exp(x - max)) and to (x - max) - log(sum(exp(x - max))), the maximum
-taken along the same axis; what ``jax.nn.softmax`` makes of it, max(-inf, maximum), is seen through.
+The logarithm is (x - max) - log(sum(exp(x - max))). The maximum is that of x along the same axis,
+or max(-inf, maximum) as ``jax.nn.softmax`` writes it.
 
 Does not apply
 
 - to several axes at once, or where numerator and denominator differ (``where=``);
-- where nothing is subtracted before exp: it overflows where Softmax does not.
+- where nothing is subtracted before exp, which overflows where Softmax does not.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from jax2onnx.rewrite.engine.editor import Editor
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Makes a Softmax or LogSoftmax of the expression around an Exp."""
+    """Replace the expression around an Exp."""
     shifted = the_input(node)
     found = _shifted(shifted)
     if found is None:
@@ -59,7 +59,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
 
 
 def _readers(value: ir.Value) -> list[ir.Node]:
-    """What reads ``value``, or ``value`` with axes of size 1 put in."""
+    """Yield the nodes that read ``value``, or ``value`` with axes of size 1 added."""
     found = []
     for user in users(value):
         if user.op_type in ("Reshape", "Unsqueeze"):
@@ -70,7 +70,7 @@ def _readers(value: ir.Value) -> list[ir.Node]:
 
 
 def _shifted(value: ir.Value) -> tuple[ir.Value, int] | None:
-    """The x and the axis such that ``value`` is x minus its maximum along it."""
+    """Return the x and the axis such that ``value`` is x minus its maximum along the axis."""
     difference = made_by(value, "Sub")
     if difference is None:
         return None
@@ -99,9 +99,15 @@ def _shifted(value: ir.Value) -> tuple[ir.Value, int] | None:
 
 
 def _same_axis(reduced: ir.Value, axis: int, x: ir.Value, perm: Dims | None) -> int | None:
-    """The axis of x that is ``axis`` of ``reduced``, if they differ in axes of size 1 at most.
+    """Return the axis of x that is ``axis`` of ``reduced``.
 
-    Or x is a transpose of that; ``perm`` is what the other axes were permuted by.
+    The two may differ in axes of size 1, or x may be a Transpose of ``reduced``.
+
+    Args:
+        reduced: The value that was reduced.
+        axis: Its axis.
+        x: The value that the reduction is compared with.
+        perm: The permutation of the other axes; None if there is none.
     """
     order = permutation(x)
     if perm is not None:

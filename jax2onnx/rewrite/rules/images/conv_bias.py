@@ -1,9 +1,9 @@
-"""Conv or ConvTranspose with the vector that is added to each of its channels, as its bias.
+"""Replace Add(Conv(x, w), bias) by Conv(x, w, bias), and likewise for ConvTranspose.
 
-The channels may have been moved to another axis before the addition, as Flax keeps them last.
+A Transpose between the two is moved behind the convolution, as Flax keeps channels last.
 
-Does not apply where others read the result before the addition, or where the summand varies along
-any other axis.
+Does not apply where other nodes read the result before the addition, or where the summand varies
+along another axis than that of the channels.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from jax2onnx.rewrite.engine.editor import Editor
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Gives a convolution the bias that is added to its result."""
+    """Give a convolution the bias that is added to its result."""
     if len(node.inputs) != 2:
         return False
     value, channels = node.outputs[0], 1
@@ -52,7 +52,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
 
 
 def _varies_by_channel(summand: ir.Value, value: ir.Value, channels: int) -> bool:
-    """Whether ``summand`` varies along the channels of ``value`` alone."""
+    """Return whether ``summand`` varies along the channels of ``value`` and no other axis."""
     size = dims(value)[channels]
     aligned = (1,) * (rank(value) - rank(summand)) + dims(summand)
     return all(d == (size if axis == channels else 1) for axis, d in enumerate(aligned))

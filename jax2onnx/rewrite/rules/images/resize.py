@@ -1,17 +1,17 @@
-"""Resize: every pixel becomes a block of pixels.
+"""Replace two Gathers that repeat rows and columns by Resize to the nearest pixel.
 
-Applies to ``jax.image.resize(..., "nearest")`` by whole factors, with the channels first (64 x 32 x
-32, doubled: 0.3 ms against 2.1 for two Gathers). With channels last the Gathers are the faster ones
-(0.06 ms against 0.16); there it applies behind a convolution, whose permutation is undone, or where
-a readable graph is preferred.
+Applies to ``jax.image.resize(..., "nearest")`` by whole factors, with channels first (64 x 32 x 32,
+doubled: 0.3 ms instead of 2.1). With channels last the Gathers are faster (0.06 ms instead of
+0.16); there it applies behind a convolution, whose Transpose is undone, and with
+``prefer="readable"``.
 
 Does not apply
 
-- to other factors, where runtimes do not agree on which pixel is the nearest;
-- to linear and cubic interpolation, which JAX computes as products with two matrices: ONNX
-  Runtime's Resize weighs pixels at the border otherwise where images become smaller (by 0.17 of a
-  deviation, halved), and takes 21 ms for a cubic one with channels first, the products 0.6;
-- to doubles, which ONNX Runtime's Resize does not take.
+- to other factors, where runtimes do not agree on the nearest pixel;
+- to linear and cubic interpolation, which JAX computes as products with two matrices: where images
+  become smaller, ONNX Runtime's Resize weighs pixels at the border otherwise (by 0.17 of a
+  deviation, halved), and a cubic one with channels first takes 21 ms, the products 0.6;
+- to float64, which ONNX Runtime's Resize does not take.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from jax2onnx.rewrite.engine.editor import Editor
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Puts Resize in the place of two Gathers."""
+    """Replace two Gathers."""
     inner, out = made_by(node.inputs[0], "Gather"), node.outputs[0]
     if inner is None or only_user(inner.outputs[0]) is not node or rank(out) != 4:
         return False
@@ -67,7 +67,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
 
 
 def _factor(gather: ir.Node) -> tuple[int, int]:
-    """The axis of a Gather and how often it repeats each element; 0 if it does anything else."""
+    """Return the axis of a Gather and how often it repeats each element; 0 if it does not."""
     x, indices = the_input(gather), constant(gather.inputs[1])
     axis = attribute(gather, "axis", 0) % rank(x)
     size = dims(x)[axis]

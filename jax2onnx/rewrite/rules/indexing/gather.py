@@ -1,6 +1,6 @@
-"""A Gather of the constant indices n, n + 1... is a Slice.
+"""Replace a Gather of constant indices n, n + 1, ... by a Slice.
 
-Does not apply to indices that are no run upwards, or negative.
+Does not apply to indices that do not ascend by 1, or are negative.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from jax2onnx.rewrite.engine.editor import Editor
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Makes a Slice of a Gather."""
+    """Replace a Gather by a Slice."""
     axis = attribute(node, "axis", 0) % rank(the_input(node))
     indices = constant(node.inputs[1])
     if indices is None or indices.ndim != 1 or not indices.size:

@@ -1,7 +1,7 @@
-"""OneHot, where a readable graph is preferred.
+"""Replace Cast(Equal(indices, classes)) by OneHot(indices), with ``prefer="readable"``.
 
-Applies to ``jax.nn.one_hot`` of what is known not to be negative: results of an ArgMax, unsigned
-integers (4,096 indices of 1,000: 5.9 ms against 1.3 for the comparison).
+Applies to ``jax.nn.one_hot`` of integers that cannot be negative: the results of an ArgMax, and
+unsigned integers (4,096 indices of 1,000 classes: 5.9 ms instead of 1.3).
 
 Does not apply to other indices: OneHot counts negative ones from the end, JAX gives zeros for them.
 """
@@ -16,7 +16,7 @@ from jax2onnx.rewrite.engine.editor import Editor
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Puts OneHot in the place of a comparison with all classes, and the Cast of its result."""
+    """Replace a comparison with all classes, and the Cast of its result."""
     out, classes = node.outputs[0], constant(node.inputs[1])
     if classes is None or classes.dtype.kind not in "iu" or classes.size < 2:
         return False
@@ -40,7 +40,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
 
 
 def _counts(value: ir.Value) -> bool:
-    """Whether integers are known not to be negative."""
+    """Return whether integers are known not to be negative."""
     if value.dtype in (ir.DataType.UINT8, ir.DataType.UINT16):
         return True
     node = made_by(value, "ArgMax", "ArgMin", "Cast", "Where", *VIEWS)

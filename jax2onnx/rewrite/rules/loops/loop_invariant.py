@@ -1,9 +1,12 @@
-"""What a loop computes anew each time, though it reads nothing of the loop, moves in front of it.
+"""Move nodes of a loop that read nothing of the loop in front of it.
 
-Flax's OptimizedLSTMCell puts its weights together at every step.
+Flax's OptimizedLSTMCell concatenates its weights in every step.
 
-Does not apply to what makes its operands larger, which would be kept meanwhile, nor to integer
-division, which may fail where the loop would not have run at all.
+Does not apply
+
+- to operators whose results are larger than their operands, as the results would be kept in memory;
+- to integer division, which may fail where the loop would not have run at all;
+- to outputs of the body, and to nodes that hold graphs themselves.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ _STAYS = frozenset(("Constant", "ConstantOfShape", "Expand", "EyeLike", "Range",
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Moves nodes of the body of a Loop or Scan; they keep their order."""
+    """Move nodes out of the body of a Loop or Scan; they keep their order."""
     del editor
     body, around = attribute(node, "body"), node.graph
     assert around is not None

@@ -1,13 +1,13 @@
-"""BatchNormalization: x less a mean, divided by a standard deviation, both of each channel.
+"""Replace (x - mean) / sqrt(variance + epsilon) * scale + bias by BatchNormalization(x).
 
-Applies to the batch norms of Flax and Equinox in inference, whose statistics are parameters, with
-the channels on any axis (64 x 56 x 56: 0.03 ms against 0.07 decomposed; channels last 0.10 against
-0.19). Behind a convolution ONNX Runtime folds it into the weights.
+Applies to the batch norms of Flax and Equinox in inference, whose statistics are parameters, one
+number a channel, on any axis (64 x 56 x 56: 0.03 ms instead of 0.07; channels last 0.10 instead of
+0.19). Behind a convolution, ONNX Runtime folds the operator into the weights.
 
 Does not apply
 
 - to statistics of x itself, or of a single channel;
-- to doubles, whose epsilon the operator would round.
+- to float64, whose epsilon the operator would round.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from jax2onnx.rewrite.engine.editor import Editor, Operators
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Makes a BatchNormalization of the expression around a Sqrt."""
+    """Replace the expression around a Sqrt."""
     under = epsilon(node)
     if under is None or without_ones(under[0]).producer() is not None:
         return False

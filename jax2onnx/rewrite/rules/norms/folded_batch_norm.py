@@ -1,12 +1,12 @@
-"""A convolution with weights into which the BatchNormalization behind it is multiplied.
+"""Replace BatchNormalization(Conv(x, w, b)) by a Conv with other weights.
 
-Only where it is asked for (``fold_batch_norm=True``): the weights are no longer the model's, and
-ONNX Runtime does the same when it loads a model. Other runtimes may not.
+Only on request (``fold_batch_norm=True``): the weights are no longer those of the model. ONNX
+Runtime does the same when it loads a model; other runtimes may not.
 
 Does not apply
 
-- to weights that lie in a file, that are read by others too, or that are inputs of a function;
-- where others read the convolution's result.
+- to weights that lie in a file, that other nodes read, or that are inputs of a function;
+- where other nodes read the convolution's result.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from jax2onnx.rewrite.engine.editor import Editor
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Puts a Conv in the place of a Conv and a BatchNormalization."""
+    """Replace a BatchNormalization and the Conv that it reads."""
     conv = made_by(node.inputs[0], "Conv")
     if conv is None or only_user(conv.outputs[0]) is not node:
         return False
@@ -54,7 +54,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
 
 
 def _stored(value: ir.Value | None) -> Array | None:
-    """The parameter or constant that an initializer of the model holds."""
+    """Return the array of a parameter or constant in memory, else None."""
     if value is None or value.const_value is None or not is_held(value):
         return None
     return value.const_value.numpy()

@@ -1,15 +1,15 @@
-"""InstanceNormalization, of groups of channels too, or GroupNormalization.
+"""Replace (x - mean) / sqrt(variance + epsilon) of groups of channels by InstanceNormalization(x).
 
-Applies to the group and instance norms of Flax, with fast variance and without. Groups are seen as
-one channel each for InstanceNormalization, scaled and shifted afterwards (64 x 56 x 56, eight
-groups, channels last: 0.2 ms against 0.6 decomposed); where a readable graph is preferred,
-GroupNormalization does it all (0.3 ms).
+Applies to the group and instance norms of Flax, with fast variance and without. x is reshaped so
+that each group is one channel, and the result is scaled and shifted afterwards (64 x 56 x 56, eight
+groups, channels last: 0.2 ms instead of 0.6). With ``prefer="readable"`` one GroupNormalization
+replaces all of it (0.3 ms).
 
 Does not apply
 
-- to doubles, which are not computed with in double precision;
-- to an unknown number of channels, or more than one axis of a batch;
-- to means along the last axes, as of Equinox's GroupNorm, which becomes a LayerNormalization.
+- to float64, which the operators do not compute in;
+- to a symbolic number of channels, or more than one axis of a batch;
+- to means along the last axes, as in Equinox's GroupNorm, which becomes a LayerNormalization.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from jax2onnx.rewrite.engine.editor import Editor, Operators
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Makes a normalisation of the expression around a Sqrt."""
+    """Replace the expression around a Sqrt."""
     under = epsilon(node)
     found = None if under is None else variance(_ungrouped(under[0]))
     if under is None or found is None or not is_single(found[0]) or is_last(found[1], found[0]):
@@ -52,7 +52,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
 
 
 def _ungrouped(value: ir.Value) -> ir.Value:
-    """``value`` before what it has of each group was repeated for all channels of the group."""
+    """Return ``value`` as it was before each group's element was repeated for its channels."""
     value = without_ones(value)
     joined = made_by(value, "Reshape")
     repeated = None if joined is None else made_by(joined.inputs[0], "Expand")

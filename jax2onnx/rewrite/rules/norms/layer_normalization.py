@@ -1,13 +1,13 @@
-"""LayerNormalization: x less its mean, divided by its standard deviation, scaled and shifted.
+"""Replace (x - mean) / sqrt(variance + epsilon) * scale + bias by LayerNormalization(x).
 
-Applies to what equinox, Flax (with fast variance and without) and ``jnp.mean`` and ``jnp.var`` by
-hand trace to, along one or several trailing axes. A factor and a summand that vary along these axes
-alone become scale and bias; any other stays where it is.
+Applies to the layer norms of Equinox and Flax (with fast variance and without) and to those written
+with ``jnp.mean`` and ``jnp.var``, along one or several trailing axes. A factor and a summand that
+vary along these axes alone become scale and bias; others stay in the graph.
 
 Does not apply
 
-- to doubles: LayerNormalization computes mean and variance in float32;
-- along axes that are not the last ones, or of unknown size where there is no scale.
+- to float64: LayerNormalization computes mean and variance in float32;
+- to other than trailing axes, or to axes of symbolic size where there is no scale.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from jax2onnx.rewrite.engine.editor import Editor
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Makes a LayerNormalization of the expression around a Sqrt."""
+    """Replace the expression around a Sqrt."""
     under = epsilon(node)
     if under is None:
         return False
@@ -87,7 +87,7 @@ def _ones(editor: Editor, x: ir.Value, shape: Dims) -> ir.Value | None:
 def _bias(
     editor: Editor, root: ir.Node, x: ir.Value, along: Sequence[int]
 ) -> tuple[ir.Node, ir.Value | None]:
-    """The addition that follows ``root``, and what it adds, if that can be a bias."""
+    """Return the Add that follows ``root`` and its other operand, if that can be a bias."""
     value = root.outputs[0]
     user = only_user(value)
     if user is None or user.op_type != "Add" or dims(user.outputs[0]) != dims(x):

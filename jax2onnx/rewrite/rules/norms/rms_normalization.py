@@ -1,12 +1,12 @@
-"""RMSNormalization (opset 23): x divided by the root of its mean square, and scaled.
+"""Replace x / sqrt(mean(x^2) + epsilon) * scale by RMSNormalization(x) (opset 23).
 
-Applies along one or several trailing axes, the factor before or after the scale.
+Applies along one or several trailing axes, with the scale before or after the division.
 
 Does not apply
 
-- below opset 23, where the decomposition stays;
-- to doubles: RMSNormalization computes the mean square in float32;
-- along axes of unknown size where there is no scale.
+- below opset 23, which has no RMSNormalization;
+- to float64: RMSNormalization computes the mean square in float32;
+- to axes of symbolic size where there is no scale.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jax2onnx.rewrite.engine.editor import Editor
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Makes an RMSNormalization of the expression around a Sqrt."""
+    """Replace the expression around a Sqrt."""
     under = epsilon(node)
     found = None if under is None else mean_square(under[0])
     if under is None or found is None or not is_single(found[0]) or not is_last(found[1], found[0]):

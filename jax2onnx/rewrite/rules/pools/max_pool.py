@@ -1,13 +1,14 @@
-"""MaxPool: the maximum of windows.
+"""Replace the maximum of slices, to which ``reduce_window`` is lowered, by MaxPool(x).
 
-Applies to ``lax.reduce_window`` with ``lax.max``, hence to the max pools of Flax and Equinox, with
-channels last too (112 x 112 x 64, 3 x 3 by 2: 1.2 ms against 2.0 as slices; 0.3 where convolutions
-around it have their channels first anyway). Of windows that hold NaN ONNX Runtime's MaxPool gives
-the maximum of the rest, and of windows of -inf the least finite number.
+Applies to ``lax.reduce_window`` with ``lax.max``, and so to the max pools of Flax and Equinox, with
+channels last too (112 x 112 x 64, 3 x 3 by 2: 1.2 ms instead of 2.0; 0.3 where convolutions around
+it have channels first). For windows that hold NaN, ONNX Runtime's MaxPool gives the maximum of the
+other elements, and for windows of -inf the least finite number.
 
 Does not apply
 
-- to integers, nor to vectors and matrices, which are no images: there NaN stays what it is;
+- to integers;
+- to tensors of fewer than three axes, which are not images: there NaN stays NaN;
 - to windows on more than three axes, or beside more than two others;
 - to windows that may lie wholly in the padding, and to dilated operands.
 """
@@ -22,7 +23,7 @@ from jax2onnx.rewrite.engine.editor import Editor
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Puts MaxPool in the place of the maxima of slices."""
+    """Replace maxima of slices."""
     out = node.outputs[0]
     windows = stands_for(out)
     if windows is None or not is_float(out) or rank(out) < 3:

@@ -1,20 +1,20 @@
-"""Gemm: a matrix product with a transposed matrix, or with a bias.
+"""Replace MatMul(x, Transpose(w)) and Add(MatMul(x, w), bias) by Gemm.
 
-Parameters of linear layers are mostly stored (out, in), so that x W^T is a Transpose and a MatMul.
-ONNX Runtime computes Gemm(transB=1) from the matrix as it lies in the file; the Transpose it would
-carry out at load time, on a copy of every weight. A tensor of more axes is seen as a matrix of its
-last one: two views, which copy nothing.
+Linear layers mostly store their weights as (out, in), so that x w^T is a Transpose and a MatMul.
+ONNX Runtime computes Gemm(transB=1) from the matrix as it lies in the file; it would fold the
+Transpose when it loads the model, into a copy of every weight. A tensor of more axes is seen as a
+matrix of its last axis by two views, which copy nothing.
 
 Applies
 
-- to MatMul(x, Transpose(W)), with the bias that is added to it, if any;
-- to MatMul(x, W) + bias where x is a matrix.
+- to MatMul(x, Transpose(w)), with the bias that is added to it, if any;
+- to MatMul(x, w) + bias where x is a matrix.
 
 Does not apply
 
 - to integers, for which there is no Gemm;
-- to products that are read by others before the bias is added: these stay without it;
-- to a matrix of unknown inner size.
+- to the bias of a product that other nodes read before the addition: the Gemm has none then;
+- to a matrix of symbolic inner size.
 """
 
 from __future__ import annotations
@@ -43,9 +43,8 @@ class _Bias:
     """The addition of a vector to a product.
 
     Attributes:
-        node: the Add.
-        value: the vector.
-
+        node: The Add.
+        value: The vector.
     """
 
     node: ir.Node
@@ -53,7 +52,7 @@ class _Bias:
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Makes a Gemm of a MatMul."""
+    """Replace a MatMul, and the addition of a bias that follows."""
     x, matrix, out = the_input(node), the_input(node, 1), node.outputs[0]
     if rank(matrix) != 2 or rank(x) < 2 or not is_float(out):
         return False
@@ -75,7 +74,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
 
 
 def _bias(product: ir.Value) -> _Bias | None:
-    """The vector that is added to ``product`` and nothing but it, axes of size 1 put in or not."""
+    """Return the addition of a vector to ``product``, if nothing else reads it."""
     value, user = product, only_user(product)
     while user is not None and user.op_type in ("Squeeze", "Unsqueeze", "Reshape"):
         value = user.outputs[0]

@@ -1,10 +1,10 @@
-"""A product of transposed matrices, transposed: (B^T A^T)^T is A B.
+"""Replace Transpose(MatMul(b^T, a^T)) by MatMul(a, b).
 
 ``jax.nn.dot_product_attention`` and Flax's attention multiply the values with the shares in that
 order.
 
-Does not apply where the result is not permuted next, or where the right operand would need a
-permutation then.
+Does not apply where the next operator is not a Transpose, or where the right operand would then
+need one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Exchanges the operands of a MatMul."""
+    """Exchange the operands of a MatMul."""
     left, right, out = the_input(node), the_input(node, 1), node.outputs[0]
     user = only_user(out)
     perm_left, perm_right = permutation(left), permutation(right)
@@ -46,6 +46,6 @@ def apply(editor: Editor, node: ir.Node) -> bool:
 
 
 def _swapped(sequence: Iterable[T]) -> tuple[T, ...]:
-    """With the last two items exchanged."""
+    """Return a sequence with its last two items exchanged."""
     *head, a, b = sequence
     return (*head, b, a)

@@ -1,7 +1,9 @@
-"""GRU: a scan of h' = (1 - z) n + z h with n = tanh(w x + b + r (u h + d)).
+"""Replace a Scan of h' = (1 - z) n + z h with n = tanh(w x + b + r (u h + d)) by GRU.
 
-The gates r and z are logistic, linear in the input and h. Does not apply to doubles, which ONNX
-Runtime has no kernel for, nor where more is stacked than h.
+The gates r and z are logistic functions, linear in the input and in h.
+
+Does not apply to float64, for which ONNX Runtime has no kernel, or where other results than h are
+stacked.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ _SPELLINGS = (
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Replaces a Scan."""
+    """Replace a Scan."""
     cell = Cell.of(node, 1)
     if cell is None:
         return False

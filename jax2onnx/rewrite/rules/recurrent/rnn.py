@@ -1,6 +1,6 @@
-"""RNN: a scan of h' = tanh(w x + u h + b).
+"""Replace a Scan of h' = tanh(w x + u h + b) by RNN.
 
-Does not apply to doubles, nor where more is stacked than h.
+Does not apply to float64, or where other results than h are stacked.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _HIDDEN = op.Tanh(Var("sum"))
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Replaces a Scan."""
+    """Replace a Scan."""
     cell = Cell.of(node, 1)
     found = cell and match(_HIDDEN, cell.results[0])
     gate = cell.linear(found["sum"]) if cell and found else None

@@ -1,8 +1,8 @@
-"""An Expand in front of an elementwise operator, which broadcasts its operands by itself.
+"""Replace Add(Expand(x), y) by Add(x, y), and likewise for all operators that broadcast.
 
-One that changes no size is dropped whoever reads it.
+An Expand that changes no size is removed in any case.
 
-Does not apply where the operator's result would have another shape without it.
+Does not apply where the operator's result would have another shape without the Expand.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from jax2onnx.rewrite.engine.editor import Editor
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Lets elementwise operators read what was expanded."""
+    """Let elementwise operators read the operand of an Expand."""
     x, out = the_input(node), node.outputs[0]
     if dims(x) == dims(out):
         editor.replace(out, x)

@@ -1,19 +1,19 @@
-"""Permutations carried through what lies between them, where fewer are left then.
+"""Carry Transposes through the operators between them, where fewer are left then.
 
-Convolutions want channels first, and libraries keep them last: behind each stands a Transpose, and
-one in front of the next. Whatever lies between operators that need a certain order of axes is a
-region: elementwise operators, concatenations, slices, padding, reductions, views that do not tear
-apart what is permuted. It is computed in another order as a whole if fewer permutations are left
-so: those at its border that meet their inverse count against those that what it reads, and what
-reads it, then need.
+Convolutions need channels first, and libraries keep them last: there is a Transpose behind each
+convolution, and another one in front of the next. The operators between them that can compute in
+any order of axes are a region: elementwise operators, concatenations, slices, padding, reductions,
+and views that keep permuted axes together. A region is computed in another order as a whole if that
+leaves fewer Transposes: those at its border that meet their inverse disappear, and those that its
+operands and its readers then need are added.
 
 Does not apply
 
-- to a region that has as many permutations in any order: it stays as the model has it;
-- to operators with a fixed order (a convolution, a product of matrices, a function), where regions
+- to a region that has as many Transposes in any order: it stays as the model has it;
+- to operators with a fixed order of axes (convolutions, matrix products, functions), where regions
   end.
 
-Permutations of constants and parameters do not count: they are made once.
+Transposes of constants and parameters do not count: they are computed once.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from jax2onnx.rewrite.engine.editor import Editor
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Carries a Transpose through the region behind it, or through the one in front of it."""
+    """Carry a Transpose through the region behind it, or the one in front of it."""
     x, out = the_input(node), node.outputs[0]
     perm = permutation(out)
     assert perm is not None
@@ -68,12 +68,11 @@ def apply(editor: Editor, node: ir.Node) -> bool:
 
 
 class _Region:
-    """What hangs together by operators that may compute in any order.
+    """Values that are connected by operators that can compute in any order of axes.
 
     Attributes:
-        layouts: the order that each of its values is to have.
-        members: the operators.
-
+        layouts: The order that each of the values shall have.
+        members: The operators.
     """
 
     def __init__(self, graph: ir.Graph) -> None:
@@ -82,7 +81,7 @@ class _Region:
         self.members: dict[ir.Node, None] = {}
 
     def grow(self, value: ir.Value, layout: Layout) -> bool:
-        """Adds all that ``value`` hangs together with; False if a value needs two layouts."""
+        """Add all that ``value`` is connected with; return False if a value needs two layouts."""
         pending = [(value, layout)]
         while pending:
             value, layout = pending.pop()
@@ -105,7 +104,7 @@ class _Region:
         return True
 
     def saved(self) -> int:
-        """How many permutations fewer there are with these layouts."""
+        """Return how many Transposes fewer there are with these layouts."""
         short = (v for n in self.members for _, v in operands(n) if _is_short(n, v))
         if any(self.layouts.get(v, ()) not in ((), _in_order(range(rank(v)))) for v in short):
             return 0
@@ -126,26 +125,26 @@ class _Region:
         return total
 
     def _source(self, value: ir.Value) -> tuple[ir.Value, Layout]:
-        """What comes from outside before it was permuted, and the order to bring it to."""
+        """Return an operand of the region before it was permuted, and the order it needs."""
         perm, layout = permutation(value), self.layouts[value]
         if perm is None:
             return value, layout
         return the_input(value.producer()), tuple(perm[a] for a in layout)  # type: ignore[arg-type]
 
     def _outside(self, value: ir.Value) -> tuple[list[ir.Node], bool]:
-        """The Transposes that read ``value``, and whether others do that are no members."""
+        """Return the Transposes that read ``value``, and whether other nodes outside read it."""
         readers = [u for u in users(value) if u not in self.members]
         transposes = [u for u in readers if u.graph is self._graph and u.op_type == "Transpose"]
         return transposes, len(readers) > len(transposes) or value.is_graph_output()
 
     def _moves_on(self, value: ir.Value, transpose: ir.Node) -> bool:
-        """Whether a Transpose that reads ``value`` is still one if that has its layout."""
+        """Return whether a Transpose of ``value`` has work to do once that has its layout."""
         layout, perm = self.layouts[value], permutation(transpose.outputs[0])
         assert perm is not None
         return moves(permuted(dims(value), layout), [layout.index(a) for a in perm])
 
     def change(self, editor: Editor) -> None:
-        """Has the members compute in these layouts."""
+        """Make the members compute in these layouts."""
         entered = {
             value: self._enter(editor, value)
             for value in self.layouts
@@ -168,7 +167,7 @@ class _Region:
                 editor.erase(maker)
 
     def _enter(self, editor: Editor, value: ir.Value) -> ir.Value:
-        """What members read in the place of a value that comes from outside."""
+        """Return what members read instead of a value that comes from outside."""
         source, order = self._source(value)
         if order == _in_order(order):
             return source
@@ -176,7 +175,7 @@ class _Region:
         return op.Transpose(source, perm=order, shape=permuted(dims(source), order))  # type: ignore[no-any-return]
 
     def _leave(self, editor: Editor, value: ir.Value, layout: Layout) -> None:
-        """Lets those outside read what they did."""
+        """Let the nodes outside read the value in the order that they had."""
         transposes, others = self._outside(value)
         for node in transposes:
             perm = permutation(node.outputs[0])
@@ -200,7 +199,7 @@ class _Region:
 
 
 def _is_short(node: ir.Node, value: ir.Value) -> bool:
-    """Whether an operand is broadcast along axes that it does not have."""
+    """Return whether an operand is broadcast along axes that it does not have."""
     return node.op_type not in VIEWS and rank(value) < rank(node.outputs[0])
 
 
@@ -209,14 +208,14 @@ def _in_order(layout: Sequence[int]) -> Layout:
 
 
 def _is_costly(transpose: ir.Node | None) -> bool:
-    """Whether a Transpose has work to do when the model runs."""
+    """Return whether a Transpose has work to do when the model runs."""
     assert transpose is not None
     source, perm = the_input(transpose), permutation(transpose.outputs[0])
     return perm is not None and moves(dims(source), perm) and not is_fixed(source)
 
 
 def _beside(editor: Editor, node: ir.Node, value: ir.Value, layout: Layout) -> ir.Value:
-    """An operand that costs nothing to permute, beside one of this layout."""
+    """Return an operand that costs nothing to permute, to be broadcast beside this layout."""
     shape = aligned(value, len(layout))
     array = constant(value)
     if array is not None:
@@ -231,7 +230,7 @@ def _beside(editor: Editor, node: ir.Node, value: ir.Value, layout: Layout) -> i
 
 
 def _short(shape: Dims, least: int) -> Dims:
-    """``shape`` without leading axes of size 1, as far as ``least`` axes are left."""
+    """Return ``shape`` without leading axes of size 1, down to ``least`` axes."""
     while len(shape) > least and shape[0] == 1:
         shape = shape[1:]
     return shape

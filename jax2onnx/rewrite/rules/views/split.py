@@ -1,6 +1,9 @@
-"""Split: slices that cut the whole of one axis into parts, such as fused queries, keys and values.
+"""Replace Slices that cut up the whole of one axis by one Split.
 
-Does not apply where parts overlap or leave something out, have a step, or lie in different graphs.
+Applies to fused queries, keys and values, for example.
+
+Does not apply where the slices overlap or leave something out, have a step, or lie in different
+graphs.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ _Part = tuple[int, int, int]
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Makes one Split of all slices of a tensor along an axis."""
+    """Replace all Slices of a tensor along an axis."""
     x, part = the_input(node), _part(node)
     if part is None:
         return False

@@ -1,13 +1,13 @@
-"""A parameter that is only read permuted or reversed is stored so.
+"""Replace Transpose(parameter) or a reversed parameter by a parameter that is stored so.
 
-Convolutions of JAX have their kernels as (height, width, in, out), Conv wants (out, in, height,
-width), and ConvTranspose (in, out, height, width) with the last two reversed.
+JAX has the kernels of convolutions as (height, width, in, out). Conv needs (out, in, height,
+width), and ConvTranspose (in, out, height, width) with the last two axes reversed.
 
 Does not apply
 
-- to what lies in a file: it stays there as it is;
+- to parameters that lie in a file, which stay as they are;
 - inside functions, whose weights are inputs;
-- to parameters that are read in another order too, and to the matrices that Gemm transposes itself.
+- to parameters that other nodes read, and to the matrices that Gemm transposes itself.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FIRST = np.iinfo(np.int64).min
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Takes the parameter that a Transpose or a Slice reads in its order."""
+    """Store the parameter that a Transpose or a Slice reads in its order."""
     value, perm = the_input(node), permutation(node.outputs[0])
     tensor = value.const_value
     if not is_held(value) or tensor is None or only_user(value) is not node:

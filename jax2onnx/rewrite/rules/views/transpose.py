@@ -1,9 +1,9 @@
-"""A permutation of what was permuted is one permutation, or none.
+"""Replace Transpose(Transpose(x)) by one Transpose, or by x.
 
-A Transpose that moves nothing but axes of size 1 is a view; one of a value that axes of size 1 were
-put into is made before that, where it may meet another.
+A Transpose that moves axes of size 1 only becomes a view. A Transpose behind a view that adds axes
+of size 1 is moved in front of the view, where it may meet another one.
 
-Does not apply to a permutation that others read too: both would stay.
+Does not apply where other nodes read the inner Transpose: both would stay.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from jax2onnx.rewrite.engine.editor import Editor
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Merges a Transpose with the Transpose or view that it reads."""
+    """Merge a Transpose with the Transpose or view that it reads."""
     out, x = node.outputs[0], the_input(node)
     perm = permutation(out)
     assert perm is not None
@@ -46,7 +46,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
 
 
 def _before_view(editor: Editor, node: ir.Node, x: ir.Value, perm: tuple[int, ...]) -> bool:
-    """Permutes what ``x`` was before axes of size 1 were put in or taken out."""
+    """Permute ``x`` as it was before a view added or removed axes of size 1."""
     source, out = without_ones(x), node.outputs[0]
     if source is x:
         return False

@@ -1,9 +1,9 @@
-"""A reshape of what was reshaped is one reshape, or none.
+"""Replace Reshape(Reshape(x)) by one Reshape, or by x; likewise for Squeeze and Unsqueeze.
 
-Axes of size 1 that are taken out behind a permutation of what was reshaped are not put in.
+If a Squeeze behind a Transpose removes axes of size 1 that a Reshape added, they are not added.
 
-Does not apply where the shape of the second would have to be computed, and that of the first not:
-what it was reshaped from has other axes to copy sizes from.
+Does not apply where the shape of the second Reshape would have to be computed and that of the first
+has not been: x has other axes to copy sizes from.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from jax2onnx.rewrite.engine.editor import Editor
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Lets a Reshape, Squeeze or Unsqueeze read what was reshaped to its input."""
+    """Let a view read what was reshaped to its operand."""
     out, x = node.outputs[0], the_input(node)
     if dims(out) == dims(x):
         editor.replace(out, x)
@@ -53,7 +53,7 @@ def _symbolic(value: ir.Value) -> set[Dim]:
 
 
 def _before_permutation(editor: Editor, node: ir.Node, x: ir.Value) -> bool:
-    """Takes axes out of what was reshaped, then permuted by what ``node`` alone reads."""
+    """Remove axes from what was reshaped and then permuted, if ``node`` alone reads it."""
     taken, order, out = axes(node), permutation(x), node.outputs[0]
     if order is None or taken is None or only_user(x) is not node:
         return False

@@ -1,16 +1,16 @@
-"""A reshape after elementwise operators, where another reshape or permutation follows them.
+"""Move a view behind the elementwise operators that follow it, to where another view follows.
 
-Moved behind, it meets that one, and the two become one or none: between the products of an MLP on a
-tensor of several axes no reshape is left. Softmax and the like along the last axis count as
-elementwise where the reshape keeps that axis.
+The two then become one or none: between the products of an MLP on a tensor of several axes no
+Reshape is left. Softmax and the like along the last axis count as elementwise if the view keeps
+that axis.
 
 Does not apply
 
-- where something else follows, which would gain nothing; a permutation counts if the reshape does
-  no more than put in or take out axes of size 1;
-- where others read the reshaped value;
-- where an operator has other operands of many elements, unless the reshape puts in axes of size 1,
-  which the others can do without as well.
+- where another operator follows, as nothing would be gained; a Transpose counts if the view only
+  adds or removes axes of size 1;
+- where other nodes read the view;
+- where an operator has other operands of many elements, unless the view adds axes of size 1, which
+  the others can do without as well.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LAST_AXIS = frozenset(("LogSoftmax", "Softmax"))
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
-    """Moves a view behind the elementwise operators that follow it."""
+    """Move a view behind the elementwise operators that follow it."""
     x, seen = the_input(node), node.outputs[0]
     chain: list[ir.Node] = []
     value = seen
@@ -61,7 +61,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
 
 
 def _passes(user: ir.Node, value: ir.Value, x: ir.Value, seen: ir.Value) -> bool:
-    """Whether ``user`` gives the same elements whatever the shape of ``value``."""
+    """Return whether ``user`` computes the same elements whatever the shape of ``value``."""
     if user.domain != "" or dims(user.outputs[0]) != dims(value):
         return False
     if user.op_type in UNARY:
@@ -74,7 +74,7 @@ def _passes(user: ir.Node, value: ir.Value, x: ir.Value, seen: ir.Value) -> bool
 
 
 def _beside(other: ir.Value, x: ir.Value, seen: ir.Value) -> Dims | None:
-    """The shape beside ``x`` of what stands beside ``seen``."""
+    """Return the shape that an operand beside ``seen`` needs beside ``x``; None if it has none."""
     if all(d == 1 for d in dims(other)) and rank(other) <= rank(x):
         return dims(other)
     missing = rank(seen) - rank(other)
@@ -88,7 +88,7 @@ def _beside(other: ir.Value, x: ir.Value, seen: ir.Value) -> Dims | None:
 def _repeated(
     editor: Editor, step: ir.Node, before: ir.Value, x: ir.Value, seen: ir.Value
 ) -> ir.Value:
-    """What ``step`` makes of ``x`` where it reads ``before`` now, which is like ``seen``."""
+    """Return the result of ``step`` on ``x``, which it reads instead of ``before``."""
     attributes = {name: attribute(step, name) for name in step.attributes}
     if step.op_type in _LAST_AXIS:
         attributes["axis"] = -1
