@@ -12,7 +12,7 @@ from jax import Array
 from jax2onnx import to_onnx
 from jax2onnx.models import OUTPUT_SUFFIX, module_outputs, parameters, with_parameters
 
-X = np.linspace(-1, 1, 3, dtype=np.float32)
+X: Any = np.linspace(-1, 1, 3, dtype=np.float32)
 
 
 class Block(eqx.Module):
@@ -63,6 +63,7 @@ def test_each_module_has_its_last_value(wrap: Any) -> None:
             return called
 
     found = module_outputs(Wrapped(BLOCK), [X])
+    assert BLOCK.first.bias is not None
     hidden = BLOCK.first.weight @ X + BLOCK.first.bias
     assert list(found)[:2] == ["block.first", "block.second"]
     np.testing.assert_allclose(found["block.first"], hidden, rtol=1e-6)

@@ -7,6 +7,7 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +23,7 @@ from jax2onnx.write import finalise, to_proto
 _ROUND = 10
 
 
-def function(equations: int) -> tuple[object, int]:
+def function(equations: int) -> tuple[Callable[[jax.Array], jax.Array], int]:
     """A function of about so many equations, ten kinds in turn, none of them like another."""
     weight = np.eye(8, dtype=np.float32)
 

@@ -43,7 +43,8 @@ def aval_of(variable: core.Var | core.Literal) -> jax.core.ShapedArray:
 
 def close(jaxpr: core.Jaxpr | core.ClosedJaxpr) -> core.ClosedJaxpr:
     """Return ``jaxpr`` as a closed jaxpr; an open one must have no constants."""
-    return jaxpr if isinstance(jaxpr, core.ClosedJaxpr) else core.ClosedJaxpr(jaxpr, ())
+    either: Any = jaxpr  # from JAX 0.11 on, the two classes are one
+    return either if isinstance(either, core.ClosedJaxpr) else core.ClosedJaxpr(either, ())
 
 
 def only_jaxpr(params: Mapping[str, object]) -> core.ClosedJaxpr:

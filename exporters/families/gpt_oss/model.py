@@ -15,6 +15,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.typing import DTypeLike
 
 from exporters.families.gpt_oss import rope
 from exporters.families.gpt_oss.attention import Attention, Cache
@@ -91,7 +92,7 @@ class GptOss(eqx.Module):
     dtype: np.dtype[Any] = eqx.field(static=True)
 
     def __init__(
-        self, config: GptOssConfig, experts: ExpertFormat, dtype: np.dtype[Any] = jnp.float32
+        self, config: GptOssConfig, experts: ExpertFormat, dtype: DTypeLike = jnp.float32
     ) -> None:
         self.embedding = Embedding(config.vocabulary, config.hidden)
         self.layers = tuple(Block(config, experts) for _ in range(config.layers))

@@ -107,7 +107,7 @@ def _clz(x: Any) -> Any:
 
 # -- floating point ------------------------------------------------------------------------------
 
-_FLOATS = frozenset(map(np.dtype, (jnp.bfloat16, "f2", "f4", "f8")))
+_FLOATS = frozenset({np.dtype(jnp.bfloat16), *map(np.dtype, ("f2", "f4", "f8"))})
 _WITH_BITS = _FLOATS | frozenset(
     np.dtype(f"{kind}{size}") for kind in "iu" for size in (1, 2, 4, 8)
 )
