@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 _SCRIPT = Path("build-support/find_python").absolute()
-# Answers as find_python's probe does, if asked for the version that its name says.
-_FAKE = """#!/bin/sh
-test "$3" = "{version}" || exit 1
+# Answers as find_python's probe does, if its version is among those that are asked for.
+_FAKE = """#!/bin/bash
+[[ " ${{*:3}} " == *" {version} "* ]] || exit 1
 echo "{answer}"
 """
 
@@ -21,7 +23,7 @@ def _python(path: Path, version: str = "3.9", answer: str = "") -> Path:
 
 
 def _find(
-    home: Path, version: str = "3.9", fetched: str = "", **environ: str
+    home: Path, *versions: str, fetched: str = "/nonexistent", **environ: str
 ) -> subprocess.CompletedProcess[str]:
     variables = {
         "HOME": str(home),
@@ -29,7 +31,7 @@ def _find(
         "FIND_PYTHON_SYSTEM": str(home / "system"),
     }
     return subprocess.run(
-        [str(_SCRIPT), version, fetched],
+        [str(_SCRIPT), fetched, "MY_PYTHON", *(versions or ["3.9"])],
         env={**variables, **environ},
         capture_output=True,
         text=True,
@@ -84,19 +86,49 @@ def test_passes_over_other_versions_and_broken_ones(tmp_path: Path) -> None:
 
 
 def test_finding_none_is_silent(tmp_path: Path) -> None:
-    result = _find(tmp_path, PATH=str(tmp_path / "empty") + ":/usr/bin:/bin", version="3.99")
+    result = _find(tmp_path, "3.98", "3.99", PATH=str(tmp_path / "empty") + ":/usr/bin:/bin")
     assert (result.returncode, result.stdout, result.stderr) == (1, "", "")
 
 
+def test_the_first_version_is_preferred_wherever_it_lies(tmp_path: Path) -> None:
+    _python(tmp_path / "system/python3.13", version="3.13")
+    _python(tmp_path / "system/python3.14", version="3.14")
+    assert _find(tmp_path, "3.12", "3.13", "3.14").stdout.strip() == f"{tmp_path}/system/python3.13"
+    fetched = _python(tmp_path / "fetched/cpython-3.12.1-linux/bin/python3.12", version="3.12")
+    result = _find(tmp_path, "3.12", "3.13", "3.14", fetched=str(tmp_path / "fetched"))
+    assert result.stdout.strip() == str(fetched)
+
+
 def test_the_user_can_overrule(tmp_path: Path) -> None:
-    _python(tmp_path / "system/python3.11", version="3.11")
-    mine = _python(tmp_path / "mine", version="3.11")
-    assert _find(tmp_path, "3.11", PANTS_PYTHON311=str(mine)).stdout.strip() == str(mine)
+    _python(tmp_path / "system/python3.12", version="3.12")
+    mine = _python(tmp_path / "mine", version="3.13")
+    assert _find(tmp_path, "3.12", "3.13", MY_PYTHON=str(mine)).stdout.strip() == str(mine)
 
 
 def test_an_unfit_choice_of_the_user_is_not_replaced_in_silence(tmp_path: Path) -> None:
-    _python(tmp_path / "system/python3.9")
-    mine = _python(tmp_path / "mine", version="3.8")
-    result = _find(tmp_path, PANTS_PYTHON39=str(mine))
-    assert result.returncode == 2
-    assert f"PANTS_PYTHON39={mine} is not a complete CPython 3.9" in result.stderr
+    _python(tmp_path / "system/python3.12", version="3.12")
+    mine = _python(tmp_path / "mine", version="3.11")
+    result = _find(tmp_path, "3.12", "3.13", MY_PYTHON=str(mine))
+    assert (result.returncode, result.stdout) == (2, "")
+    assert f"MY_PYTHON={mine} is not a complete CPython 3.12 or 3.13" in result.stderr
+
+
+@pytest.mark.parametrize(("missing", "status"), [("no_such_module", 0), ("ensurepip", 1)])
+def test_an_interpreter_without_a_way_to_install_pip_is_passed_over(
+    tmp_path: Path, missing: str, status: int
+) -> None:
+    """Debian has ``ensurepip`` in a package of its own; pex needs it to get pip."""
+    for tool in ("bash", "cat", "env"):
+        found = shutil.which(tool, path="/usr/bin:/bin")
+        assert found is not None
+        (tmp_path / tool).symlink_to(found)
+    version = f"3.{sys.version_info[1]}"
+    hide = f"import sys; sys.modules['{missing}'] = None"
+    python = tmp_path / "system" / f"python{version}"
+    python.parent.mkdir()
+    python.write_text(
+        f'#!/bin/sh\nshift 2\n{{ echo "{hide}"; cat; }} | exec "{sys.executable}" -s - "$@"\n'
+    )
+    python.chmod(0o755)
+    result = _find(tmp_path, version, PATH=str(tmp_path))
+    assert (result.returncode, result.stderr) == (status, "")

@@ -12,23 +12,26 @@ from pathlib import Path
 
 import pytest
 
-_LOCK = Path("3rdparty/python/pants.lock")
+_LOCKS = [Path("3rdparty/python/pants.lock"), Path("3rdparty/python/pex.lock")]
 _SUPPORT = [
     "bootstrap",
+    "compare_interpreters",
     "find_python",
     "find_uv",
+    "get_python",
     "install_engine",
     "pip_settings.py",
+    "product_versions",
     "run_pants.py",
 ]
-_FILES = [Path("pants"), _LOCK, *(Path("build-support", name) for name in _SUPPORT)]
+_FILES = [Path("pants"), *_LOCKS, *(Path("build-support", name) for name in _SUPPORT)]
 
-# Does for an interpreter of any version, in and out of a virtual environment.
+# Stands for an interpreter of the version that its name says, in and out of a virtual environment.
 _PYTHON = r"""#!/bin/bash
 echo "$*" >>"$LOG"
 packages=lib/python3.9/site-packages/pants/bin
 case "$*" in
-  "-s - "*) echo "$0" ;;
+  "-s - "*) [[ " $* " == *" ${0##*python} "* ]] && echo "$0" ;;
   "-c "*fcntl*) exec "$REAL_PYTHON" "$@" ;;
   "-m venv "*)
     mkdir -p "$3/bin" "$3/$packages"
@@ -45,7 +48,7 @@ case "$*" in
     echo pex >"$2"
     ;;
   *pip_settings.py*) printf 'settings_key=%q\nexport PIP_ASKED=yes\n' "$3" | tee "$2" ;;
-  "- "*) echo "pex_version=v2 pex_known_versions=known" ;;
+  "- "*) echo "pex_version=v$3 pex_known_versions=known" ;;
 esac
 """
 _CLIENT = """#!/bin/bash
@@ -68,7 +71,7 @@ class _Machine:
             shutil.copy2(file, target)
         self.executable(folder / "client", _CLIENT)
         self.python("python3.9")
-        self.python("python3.11")
+        self.python("python3.12")
         self.environ = {
             "HOME": str(self.home),
             "PATH": f"{self.bin}:/usr/bin:/bin",
@@ -99,6 +102,13 @@ class _Machine:
             check=False,
         )
 
+    @staticmethod
+    def interpreters(result: subprocess.CompletedProcess[str]) -> list[str]:
+        """Return the interpreters that Pants was told of."""
+        found = re.search(r"^PANTS_PYTHON_BOOTSTRAP_SEARCH_PATH=(.*)$", result.stdout, re.MULTILINE)
+        assert found is not None, result.stderr
+        return re.findall("'(.*?)'", found[1])
+
     def count(self, pattern: str) -> int:
         return len(re.findall(pattern, self.log.read_text()))
 
@@ -119,8 +129,7 @@ def test_first_run_bootstraps_and_hands_over(machine: _Machine) -> None:
     lines = result.stdout.splitlines()
     assert lines[:4] == ["run", "a b", "--", "*"]
     (engine,) = machine.engines
-    search_path = f"['{machine.bin}/python3.11', '{machine.bin}/python3.9']"
-    assert f"PANTS_PYTHON_BOOTSTRAP_SEARCH_PATH={search_path}" in lines
+    assert machine.interpreters(result) == [f"{machine.bin}/python3.12", f"{machine.bin}/python3.9"]
     assert f"PANTS_PEX_CLI_URL_TEMPLATE=file://{engine}/pex" in lines
     assert f"_PANTS_SERVER_EXE={engine}/pants" in lines
     assert "PIP_ASKED=yes" in lines
@@ -171,17 +180,62 @@ def test_pip_is_asked_again_when_its_configuration_changes(machine: _Machine, ch
 
 def test_an_interpreter_that_vanished_is_looked_for_again(machine: _Machine) -> None:
     machine.run()
-    (machine.bin / "python3.11").unlink()
-    moved = machine.executable(machine.home / ".pyenv/versions/3.11.9/bin/python3.11", _PYTHON)
-    result = machine.run()
-    search_path = f"['{moved}', '{machine.bin}/python3.9']"
-    assert f"PANTS_PYTHON_BOOTSTRAP_SEARCH_PATH={search_path}" in result.stdout
+    (machine.bin / "python3.12").unlink()
+    moved = machine.executable(machine.home / ".pyenv/versions/3.12.9/bin/python3.12", _PYTHON)
+    assert machine.interpreters(machine.run()) == [str(moved), f"{machine.bin}/python3.9"]
     assert machine.count("-m venv") == 1
 
 
-def test_another_recipe_is_another_engine(machine: _Machine) -> None:
+@pytest.mark.parametrize(
+    ("present", "chosen"),
+    [
+        (["3.12", "3.13", "3.14"], "3.12"),
+        (["3.13", "3.14"], "3.13"),
+        (["3.14"], "3.14"),
+        (["3.11", "3.13", "3.15"], "3.13"),
+    ],
+)
+def test_the_product_runs_on_the_first_of_its_versions_that_is_found(
+    machine: _Machine, present: list[str], chosen: str
+) -> None:
+    (machine.bin / "python3.12").unlink()
+    for version in present:
+        machine.python(f"python{version}")
+    product, _ = machine.interpreters(machine.run())
+    assert product == f"{machine.bin}/python{chosen}"
+
+
+def test_an_interpreter_of_the_users_choice_holds_for_that_command(machine: _Machine) -> None:
+    mine = machine.executable(machine.home / "mine/python3.13", _PYTHON)
+    for environ, product in [
+        ({}, machine.bin / "python3.12"),
+        ({"PANTS_PRODUCT_PYTHON": str(mine)}, mine),
+        ({}, machine.bin / "python3.12"),
+    ]:
+        result = machine.run(**environ)
+        assert machine.interpreters(result) == [str(product), f"{machine.bin}/python3.9"]
+    assert machine.count("-m venv") == 1
+
+
+def test_an_unfit_interpreter_of_the_users_choice_is_refused(machine: _Machine) -> None:
     machine.run()
-    with (machine.checkout / "3rdparty/python/pants.lock").open("a") as lock:
+    old = machine.python("python3.11")
+    result = machine.run(PANTS_PRODUCT_PYTHON=str(old))
+    assert result.returncode != 0
+    assert f"PANTS_PRODUCT_PYTHON={old} is not a complete CPython 3.12 or 3.13" in result.stderr
+
+
+def test_the_launcher_and_pants_name_the_same_versions() -> None:
+    *_, last = versions = Path("build-support/product_versions").read_text().split()
+    end = f"3.{int(last.partition('.')[2]) + 1}"
+    constraints = set(re.findall(r'"CPython(>=3\.1.+?)"', Path("pants.toml").read_text()))
+    assert constraints == {f">={versions[0]},<{end}"}
+
+
+@pytest.mark.parametrize("file", _LOCKS)
+def test_another_recipe_is_another_engine(machine: _Machine, file: Path) -> None:
+    machine.run()
+    with (machine.checkout / file).open("a") as lock:
         lock.write("# another pin\n")
     machine.run()
     assert len(machine.engines) == 2
@@ -251,20 +305,60 @@ def test_where_no_interpreter_can_be_had_the_message_is_a_command(
     assert result.returncode == 1
     assert "CPython 3.9 is needed (Pants itself runs on it)" in result.stderr
     assert f"    {advice}\n" in result.stderr or f"bin/{advice}\n" in result.stderr
+    assert "PANTS_PYTHON39=/path/to/python3.9 ./pants" in result.stderr
     assert "Traceback" not in result.stderr
 
 
-def test_a_missing_interpreter_is_fetched_with_uv(machine: _Machine) -> None:
-    (machine.bin / "python3.9").unlink()
+def test_the_message_names_every_version_that_would_do(machine: _Machine) -> None:
+    (machine.bin / "python3.12").unlink()
+    machine.executable(machine.bin / "uv", "#!/bin/sh\nexit 1\n")
+    result = machine.run()
+    assert result.returncode == 1
+    assert "CPython 3.12 or 3.13 or 3.14 is needed (the exporters run on it)" in result.stderr
+    assert "    uv python install 3.12\n" in result.stderr
+    assert "PANTS_PRODUCT_PYTHON=/path/to/python3.12 ./pants" in result.stderr
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.12"])
+def test_a_missing_interpreter_is_fetched_with_uv(machine: _Machine, version: str) -> None:
+    template = (machine.bin / f"python{version}").rename(machine.home / "template")
+    folder = f"cpython-{version}.20-linux-x86_64-gnu/bin"
     machine.executable(
         machine.bin / "uv",
         "#!/bin/sh\n"
-        'test "$1 $2 $5" = "python install 3.9" || exit 1\n'
-        'folder="$UV_PYTHON_INSTALL_DIR/cpython-3.9.20-linux-x86_64-gnu/bin"\n'
-        f'mkdir -p "$folder" && cp "{machine.bin}/python3.11" "$folder/python3.9"\n',
+        f'test "$1 $2 $5" = "python install {version}" || exit 1\n'
+        f'folder="$UV_PYTHON_INSTALL_DIR/{folder}"\n'
+        f'mkdir -p "$folder" && cp "{template}" "$folder/python{version}"\n',
     )
-    result = machine.run(FIND_PYTHON_SYSTEM=str(machine.bin))
-    assert (
-        f"{machine.home}/.cache/pants-bootstrap/python/cpython-3.9.20-linux-x86_64-gnu/bin/python3.9"
-        in result.stdout
+    fetched = f"{machine.home}/.cache/pants-bootstrap/python/{folder}/python{version}"
+    assert fetched in machine.interpreters(machine.run())
+
+
+@pytest.mark.parametrize(
+    ("built", "verdict"),
+    [
+        ("same", "all models (1) are the same, byte for byte, under CPython 3.12 and 3.13"),
+        ("$PANTS_PRODUCT_PYTHON", "CPython 3.12 and 3.13 build different bytes"),
+        ("", "no model was built"),
+    ],
+)
+def test_artifacts_of_two_interpreters_are_compared(
+    machine: _Machine, built: str, verdict: str
+) -> None:
+    machine.python("python3.13")
+    machine.executable(
+        machine.checkout / "pants",
+        "#!/bin/bash\n"
+        'for argument; do [[ "$argument" == --pants-distdir=* ]] && folder="${argument#*=}"; done\n'
+        f'mkdir -p "$folder" && built="{built}"\n'
+        '[[ -z "$built" ]] || echo "$built" >"$folder/m.onnx"\n',
     )
+    result = subprocess.run(
+        machine.command(script="build-support/compare_interpreters"),
+        env=machine.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode == 0) == (built == "same")
+    assert verdict in result.stdout + result.stderr

@@ -37,17 +37,8 @@ def _wanted(name: str) -> set[str]:
 
 
 def test_there_are_locks() -> None:
-    assert {
-        "cuda",
-        "docs",
-        "export",
-        "minilm",
-        "pants",
-        "plugin",
-        "pytest",
-        "tests",
-        "tools",
-    } == set(_LOCKS)
+    tools = {"docs", "pants", "pex", "plugin", "pytest", "tools"}
+    assert {"cuda", "export", "minilm", "tests"} | tools == set(_LOCKS)
 
 
 @pytest.mark.parametrize("name", _LOCKS)
@@ -65,6 +56,12 @@ def test_tests_are_run_with_the_pins_of_exports() -> None:
     assert _pins("export") <= _pins("tests")
 
 
+@pytest.mark.parametrize("name", ["cuda", "export", "minilm", "tests", "tools"])
+def test_every_interpreter_of_the_product_gets_the_same_releases(name: str) -> None:
+    """Equal artifacts under several versions of CPython rest on this."""
+    assert [pin for pin in _pins(name) if "python_" in pin[2].replace("platform_python", "")] == []
+
+
 def test_cuda_differs_from_export_in_the_runtime_alone() -> None:
     assert {package for package, _, _ in _pins("export") ^ _pins("cuda")} == {
         "onnxruntime",
@@ -77,3 +74,8 @@ def test_both_launchers_run_the_same_release() -> None:
     assert configured is not None
     assert ("pantsbuild-pants", configured[1], "") in _pins("pants")
     assert ("pantsbuild-pants", configured[1], "") in _pins("plugin")
+
+
+def test_both_launchers_use_the_same_pex() -> None:
+    configured = set(re.findall(r'"v(\d[\d.]+)["|]', Path("pants.toml").read_text()))
+    assert {("pex", version, "") for version in configured} == _pins("pex")
