@@ -1,7 +1,7 @@
 """Measures, and prints what docs/guides/performance.md quotes.
 
 ./pants export --resolve=tests
-dist/export/python/virtualenvs/tests/3.11*/bin/python -m benchmarks [FIGURE...]
+dist/export/python/virtualenvs/tests/3.1*/bin/python -m benchmarks [FIGURE...]
 """
 
 from __future__ import annotations

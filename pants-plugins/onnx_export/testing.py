@@ -268,6 +268,7 @@ class Repository:
                 f"--python-resolves={_RESOLVES}",
                 "--python-default-resolve=export",
                 "--python-repos-indexes=[]",
+                "--python-pip-version=20.3.4-patched",  # pex carries it: there is no index
                 f"--python-repos-find-links=['file://{self.caches}/wheels']",
                 f"--onnx-export-driver={driver}",
                 "--onnx-export-parity-driver=m.parity",
@@ -345,11 +346,12 @@ def write_wheel(folder: Path, version: str, files: Mapping[str, str]) -> None:
     """Write a wheel of the distribution ``tiny``."""
     folder.mkdir(exist_ok=True)
     info = f"tiny-{version}.dist-info"
+    content = {
+        **files,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: tiny\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    content[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in [*content, f"{info}/RECORD"])
     with zipfile.ZipFile(folder / f"tiny-{version}-py3-none-any.whl", "w") as wheel:
-        for name, text in {
-            **files,
-            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: tiny\nVersion: {version}\n",
-            f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-            f"{info}/RECORD": "",
-        }.items():
+        for name, text in content.items():
             wheel.writestr(name, text)

@@ -30,9 +30,9 @@ _OPTIONS = (
     "--python-enable-resolves",
     "--python-resolves={'tools': 'tools.lock'}",
     "--python-default-resolve=tools",
-    "--python-interpreter-constraints=['CPython==3.11.*']",
+    "--python-interpreter-constraints=['CPython>=3.12,<3.15']",
     "--ruff-install-from-resolve=tools",
-    "--ruff-interpreter-constraints=['CPython==3.11.*']",
+    "--ruff-interpreter-constraints=['CPython>=3.12,<3.15']",
 )
 
 

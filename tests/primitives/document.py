@@ -35,7 +35,7 @@ COMMANDS = """\
     ./pants test tests/primitives::             # two cases a group, and what is told of below
     ./pants test tests/primitives:: -- --all    # every case
     ./pants export --resolve=tests              # every case in two processes, which writes this:
-    dist/export/python/virtualenvs/tests/3.11*/bin/python -m tests.primitives
+    dist/export/python/virtualenvs/tests/3.1*/bin/python -m tests.primitives
 """
 
 
