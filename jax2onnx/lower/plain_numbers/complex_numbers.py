@@ -1,4 +1,4 @@
-"""Arithmetic on pairs of real arrays (see `jax2onnx.lower.plain_numbers.retrace`).
+"""Arithmetic on pairs of real arrays (see ``jax2onnx.lower.plain_numbers.retrace``).
 
 Formulas are those of Abramowitz and Stegun, "Handbook of Mathematical Functions", chapters 3 and 4,
 arranged so that they neither overflow nor cancel where the result does not.
@@ -12,10 +12,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
+from jax.extend import core
+from jax.typing import DTypeLike
 
-from jax2onnx.lower.plain_numbers.retrace import RULES, Pair, is_complex, part_dtype, rule
-from jax2onnx.trace.dimensions import abstract
+from jax2onnx.lower.plain_numbers.retrace import (
+    RULES,
+    Keys,
+    Operand,
+    Pair,
+    is_complex,
+    part_dtype,
+    rule,
+)
+from jax2onnx.trace.dimensions import Dims, abstract
 
 _LOG_2 = 0.6931471805599453
 
@@ -27,12 +37,13 @@ rule(lax.imag_p)(lambda z: z.im)
 
 
 @rule(lax.conj_p)
-def _conj(z: Any, **_: Any) -> Pair:
-    return Pair(z.re, -z.im) if isinstance(z, Pair) else Pair(z, jnp.zeros_like(z))
+def _conj(z: Operand, **_: object) -> Pair:
+    return Pair(z.re, -z.im) if isinstance(z, Pair) else _real(z)
 
 
 @rule(lax.convert_element_type_p)
-def _convert(z: Any, *, new_dtype: Any, **_: Any) -> Any:
+def _convert(z: Operand, *, new_dtype: DTypeLike, **_: object) -> Operand:
+    assert not isinstance(z, Keys), "keys have no other dtype"
     if not isinstance(z, Pair):
         re = lax.convert_element_type(z, part_dtype(new_dtype))
         return Pair(re, jnp.zeros_like(re))
@@ -44,12 +55,12 @@ def _convert(z: Any, *, new_dtype: Any, **_: Any) -> Any:
 
 
 @rule(lax.bitcast_convert_type_p)
-def _bitcast(z: Pair, **_: Any) -> Pair:
+def _bitcast(z: Pair, **_: object) -> Pair:
     return z  # JAX has no other type for its bits
 
 
 @rule(lax.iota_p)
-def _iota(*, dtype: Any, shape: Any, dimension: int, **_: Any) -> Pair:
+def _iota(*, dtype: DTypeLike, shape: Dims, dimension: int, **_: object) -> Pair:
     re = lax.broadcasted_iota(part_dtype(dtype), shape, dimension)
     return Pair(re, jnp.zeros_like(re))
 
@@ -58,13 +69,13 @@ def _iota(*, dtype: Any, shape: Any, dimension: int, **_: Any) -> Pair:
 
 
 @rule(lax.mul_p)
-def _mul(x: Pair, y: Pair, **_: Any) -> Pair:
+def _mul(x: Pair, y: Pair, **_: object) -> Pair:
     return Pair(x.re * y.re - x.im * y.im, x.re * y.im + x.im * y.re)
 
 
 @rule(lax.div_p)
 def _div(x: Pair, y: Pair) -> Pair:
-    """Smith, "Algorithm 116: Complex division" (1962): scales by the larger part of y."""
+    """Follow Smith, "Algorithm 116: Complex division" (1962): scale by the larger part of y."""
     wide = jnp.abs(y.re) >= jnp.abs(y.im)
     large, small = jnp.where(wide, y.re, y.im), jnp.where(wide, y.im, y.re)
     ratio = jnp.where(large == 0, small, small / large)
@@ -80,7 +91,7 @@ def _square(z: Pair) -> Pair:
 
 
 @rule(lax.abs_p)
-def _abs(z: Pair) -> Any:
+def _abs(z: Pair) -> Array:
     x, y = jnp.abs(z.re), jnp.abs(z.im)
     large, small = jnp.maximum(x, y), jnp.minimum(x, y)
     ratio = jnp.where(large == 0, 0, small / large)
@@ -109,26 +120,26 @@ def _integer_pow(z: Pair, *, y: int) -> Pair:
 
 
 @rule(lax.eq_p)
-def _eq(x: Pair, y: Pair) -> Any:
+def _eq(x: Pair, y: Pair) -> Array:
     return (x.re == y.re) & (x.im == y.im)
 
 
 @rule(lax.ne_p)
-def _ne(x: Pair, y: Pair) -> Any:
+def _ne(x: Pair, y: Pair) -> Array:
     return ~_eq(x, y)
 
 
 @rule(lax.is_finite_p)
-def _is_finite(z: Pair) -> Any:
+def _is_finite(z: Pair) -> Array:
     return jnp.isfinite(z.re) & jnp.isfinite(z.im)
 
 
-def _less(x: Pair, y: Pair) -> Any:
-    """Lexicographic order, as numpy sorts complex numbers."""
+def _less(x: Pair, y: Pair) -> Array:
+    """Return whether x is before y in lexicographic order, as numpy sorts complex numbers."""
     return (x.re < y.re) | ((x.re == y.re) & (x.im < y.im))
 
 
-def _where(condition: Any, x: Pair, y: Pair) -> Pair:
+def _where(condition: Array, x: Pair, y: Pair) -> Pair:
     return Pair(jnp.where(condition, x.re, y.re), jnp.where(condition, x.im, y.im))
 
 
@@ -145,8 +156,9 @@ def _clamp(low: Pair, z: Pair, high: Pair) -> Pair:
 # -- elementary functions ------------------------------------------------------------------------
 
 
-def _real(x: Any) -> Pair:
-    return Pair(x, jnp.zeros_like(x))
+def _real(x: Operand) -> Pair:
+    assert not isinstance(x, Keys), "keys have no parts"
+    return x if isinstance(x, Pair) else Pair(x, jnp.zeros_like(x))
 
 
 def _times_i(z: Pair) -> Pair:
@@ -158,24 +170,24 @@ def _over_i(z: Pair) -> Pair:
 
 
 @rule(lax.exp_p)
-def _exp(z: Pair, **_: Any) -> Pair:
+def _exp(z: Pair, **_: object) -> Pair:
     size = jnp.exp(z.re)
     im = jnp.where(z.im == 0, z.im, size * jnp.sin(z.im))
     return Pair(jnp.where(z.im == 0, size, size * jnp.cos(z.im)), im)
 
 
 @rule(lax.exp2_p)
-def _exp2(z: Pair, **_: Any) -> Pair:
+def _exp2(z: Pair, **_: object) -> Pair:
     return _exp(Pair(z.re * _LOG_2, z.im * _LOG_2))
 
 
 @rule(lax.log_p)
-def _log(z: Pair, **_: Any) -> Pair:
+def _log(z: Pair, **_: object) -> Pair:
     return Pair(_log_abs(z.re, z.im), jnp.arctan2(z.im, z.re))
 
 
-def _log_abs(x: Any, y: Any) -> Any:
-    """log(hypot(x, y)), without cancellation near the unit circle."""
+def _log_abs(x: Array, y: Array) -> Array:
+    """Return log(hypot(x, y)), without cancellation near the unit circle."""
     a, b = jnp.abs(x), jnp.abs(y)
     large, small = jnp.maximum(a, b), jnp.minimum(a, b)
     near = (large > 0.5) & (large < 2)
@@ -186,7 +198,7 @@ def _log_abs(x: Any, y: Any) -> Any:
 
 
 @rule(lax.log1p_p)
-def _log1p(z: Pair, **_: Any) -> Pair:
+def _log1p(z: Pair, **_: object) -> Pair:
     small = 0.5 * jnp.log1p(z.re * (2 + z.re) + z.im * z.im)
     near = (jnp.abs(z.re) < 0.5) & (jnp.abs(z.im) < 1)
     size = jnp.where(near, small, _log_abs(1 + z.re, z.im))
@@ -194,15 +206,15 @@ def _log1p(z: Pair, **_: Any) -> Pair:
 
 
 @rule(lax.expm1_p)
-def _expm1(z: Pair, **_: Any) -> Pair:
+def _expm1(z: Pair, **_: object) -> Pair:
     half = jnp.sin(z.im / 2)
     re = jnp.expm1(z.re) * jnp.cos(z.im) - 2 * half * half
     return Pair(re, jnp.exp(z.re) * jnp.sin(z.im))
 
 
 @rule(lax.sqrt_p)
-def _sqrt(z: Pair, **_: Any) -> Pair:
-    """Kahan, "Branch cuts for complex elementary functions" (1987)."""
+def _sqrt(z: Pair, **_: object) -> Pair:
+    """Follow Kahan, "Branch cuts for complex elementary functions" (1987)."""
     root = jnp.sqrt((_abs(z) + jnp.abs(z.re)) / 2)
     other = jnp.where(root == 0, 0, jnp.abs(z.im) / (2 * jnp.where(root == 0, 1, root)))
     right = z.re >= 0
@@ -212,13 +224,14 @@ def _sqrt(z: Pair, **_: Any) -> Pair:
 
 
 @rule(lax.rsqrt_p)
-def _rsqrt(z: Pair, **_: Any) -> Pair:
+def _rsqrt(z: Pair, **_: object) -> Pair:
     return _div(_real(jnp.ones_like(z.re)), _sqrt(z))
 
 
 @rule(lax.pow_p)
-def _pow(x: Any, y: Any) -> Pair:
-    base = x if isinstance(x, Pair) else _real(x)
+def _pow(x: Operand, y: Operand) -> Pair:
+    assert not isinstance(y, Keys), "keys have no powers"
+    base = _real(x)
     exponent = y if isinstance(y, Pair) else _real(y.astype(base.re.dtype))
     zero = (base.re == 0) & (base.im == 0)
     safe = Pair(jnp.where(zero, 1, base.re), base.im)
@@ -228,24 +241,24 @@ def _pow(x: Any, y: Any) -> Pair:
 
 
 @rule(lax.logistic_p)
-def _logistic(z: Pair, **_: Any) -> Pair:
+def _logistic(z: Pair, **_: object) -> Pair:
     decay = _exp(Pair(-z.re, -z.im))
     return _div(_real(jnp.ones_like(z.re)), Pair(1 + decay.re, decay.im))
 
 
 @rule(lax.cosh_p)
-def _cosh(z: Pair, **_: Any) -> Pair:
+def _cosh(z: Pair, **_: object) -> Pair:
     return Pair(jnp.cosh(z.re) * jnp.cos(z.im), jnp.sinh(z.re) * jnp.sin(z.im))
 
 
 @rule(lax.sinh_p)
-def _sinh(z: Pair, **_: Any) -> Pair:
+def _sinh(z: Pair, **_: object) -> Pair:
     return Pair(jnp.sinh(z.re) * jnp.cos(z.im), jnp.cosh(z.re) * jnp.sin(z.im))
 
 
 @rule(lax.tanh_p)
-def _tanh(z: Pair, **_: Any) -> Pair:
-    """Kahan (1987): with t = tan(im), finite wherever the result is."""
+def _tanh(z: Pair, **_: object) -> Pair:
+    """Follow Kahan (1987): with t = tan(im), all steps are finite wherever the result is."""
     t, s = jnp.tan(z.im), jnp.sinh(jnp.clip(z.re, -40, 40))
     beta, rho = 1 + t * t, jnp.sqrt(1 + s * s)
     scale = 1 + beta * s * s
@@ -260,8 +273,8 @@ rule(lax.tan_p)(lambda z, **_: _over_i(_tanh(_times_i(z))))
 
 
 @rule(lax.asinh_p)
-def _asinh(z: Pair, **_: Any) -> Pair:
-    """Kahan (1987), by way of the square roots of 1 + iz and 1 - iz."""
+def _asinh(z: Pair, **_: object) -> Pair:
+    """Follow Kahan (1987), by way of the square roots of 1 + iz and 1 - iz."""
     one = jnp.ones_like(z.re)
     plus, minus = _sqrt(Pair(one - z.im, z.re)), _sqrt(Pair(one + z.im, -z.re))
     size = jnp.arcsinh(jnp.abs(plus.re * minus.im - plus.im * minus.re))
@@ -269,8 +282,8 @@ def _asinh(z: Pair, **_: Any) -> Pair:
 
 
 @rule(lax.acosh_p)
-def _acosh(z: Pair, **_: Any) -> Pair:
-    """Kahan (1987)."""
+def _acosh(z: Pair, **_: object) -> Pair:
+    """Follow Kahan (1987)."""
     one = jnp.ones_like(z.re)
     minus, plus = _sqrt(Pair(z.re - one, z.im)), _sqrt(Pair(z.re + one, z.im))
     size = jnp.arcsinh(minus.re * plus.re + minus.im * plus.im)
@@ -278,8 +291,8 @@ def _acosh(z: Pair, **_: Any) -> Pair:
 
 
 @rule(lax.atanh_p)
-def _atanh(z: Pair, **_: Any) -> Pair:
-    """(log1p(z) - log1p(-z)) / 2."""
+def _atanh(z: Pair, **_: object) -> Pair:
+    """Return (log1p(z) - log1p(-z)) / 2."""
     a, b = _log1p(z), _log1p(Pair(-z.re, -z.im))
     return Pair((a.re - b.re) / 2, (a.im - b.im) / 2)
 
@@ -289,8 +302,8 @@ rule(lax.atan_p)(lambda z, **_: _over_i(_atanh(_times_i(z))))
 
 
 @rule(lax.acos_p)
-def _acos(z: Pair, **_: Any) -> Pair:
-    """Kahan (1987)."""
+def _acos(z: Pair, **_: object) -> Pair:
+    """Follow Kahan (1987)."""
     one = jnp.ones_like(z.re)
     minus, plus = _sqrt(Pair(one - z.re, -z.im)), _sqrt(Pair(one + z.re, z.im))
     return Pair(
@@ -301,21 +314,22 @@ def _acos(z: Pair, **_: Any) -> Pair:
 # -- contractions and reductions -----------------------------------------------------------------
 
 
-def _logical(z: Pair) -> jax.ShapeDtypeStruct:
-    """The type of the complex array that a pair is."""
+def _complex_type(z: Pair) -> jax.ShapeDtypeStruct:
+    """Return the shape and dtype of the complex array that a pair stands for."""
     return abstract(z.re.shape, np.result_type(z.re.dtype, np.complex64))
 
 
-def _bilinear(primitive: Any) -> Callable[..., Pair]:
-    def apply(x: Any, y: Any, **params: Any) -> Pair:
-        types = [_logical(z) if isinstance(z, Pair) else z for z in (x, y)]
+def _bilinear(primitive: core.Primitive) -> Callable[..., Pair]:
+    def apply(x: Operand, y: Operand, **params: Any) -> Pair:
+        types = [_complex_type(z) if isinstance(z, Pair) else z for z in (x, y)]
         result = jax.eval_shape(lambda a, b: primitive.bind(a, b, **params), *types)
         params["preferred_element_type"] = dtype = part_dtype(result.dtype)
-        x, y = (z if isinstance(z, Pair) else _real(z) for z in (x, y))
+        x, y = (_real(z) for z in (x, y))
         x, y = (Pair(*(part.astype(dtype) for part in z)) for z in (x, y))
 
-        def product(a: Any, b: Any) -> Any:
-            return primitive.bind(a, b, **params)
+        def product(a: Array, b: Array) -> Array:
+            result: Array = primitive.bind(a, b, **params)
+            return result
 
         return Pair(
             product(x.re, y.re) - product(x.im, y.im), product(x.re, y.im) + product(x.im, y.re)
@@ -338,7 +352,7 @@ def _reduction(
         neutral: the parts of the neutral element, which pads an axis of an odd size.
     """
 
-    def apply(z: Pair, *, axes: Sequence[int], **_: Any) -> Pair:
+    def apply(z: Pair, *, axes: Sequence[int], **_: object) -> Pair:
         for axis in sorted(axes, reverse=True):
             while (size := z.re.shape[axis]) != 1:
                 pad = [(0, 0, 0)] * z.re.ndim
@@ -361,9 +375,10 @@ rule(lax.reduce_min_p)(_reduction(RULES[lax.min_p], (np.inf, np.inf)))
 
 
 @rule(lax.sort_p)
-def _sort(*operands: Any, dimension: int, is_stable: bool, num_keys: int) -> list[Any]:
-    """A complex key is two keys: the real part, then the imaginary one."""
-    flat, counts = [], []
+def _sort(*operands: Operand, dimension: int, is_stable: bool, num_keys: int) -> list[Operand]:
+    """Sort by two keys for each complex one: the real part, then the imaginary one."""
+    flat: list[Any] = []
+    counts = []
     keys = 0
     for i, x in enumerate(operands):
         parts = list(x) if isinstance(x, Pair) else [x]

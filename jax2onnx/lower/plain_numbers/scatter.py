@@ -1,6 +1,6 @@
 """Scatters that multiply complex numbers, or keep the smaller or the larger ones.
 
-One update follows the other in a loop, since several may go to one place.
+The updates are applied one after the other in a loop, since several may go to the same place.
 """
 
 from __future__ import annotations
@@ -10,14 +10,22 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 
 from jax2onnx.lower.plain_numbers.retrace import RULES, Pair, Rule
 
 
 def _one_by_one(combine: Rule) -> Rule:
+    """Return a rule for a scatter that combines old and new values by ``combine``."""
+
     def rule(
-        z: Pair, indices: Any, updates: Pair, *, dimension_numbers: Any, mode: Any, **_: Any
+        z: Pair,
+        indices: Array,
+        updates: Pair,
+        *,
+        dimension_numbers: lax.ScatterDimensionNumbers,
+        mode: lax.GatherScatterMode,
+        **_: object,
     ) -> Pair:
         window = dimension_numbers.update_window_dims
         batch = [a for a in range(updates.re.ndim) if a not in window]
@@ -34,10 +42,10 @@ def _one_by_one(combine: Rule) -> Rule:
         read, written = lax.GatherDimensionNumbers(*axes), lax.ScatterDimensionNumbers(*axes)
         rest = iter(extents)
         sizes = [1 if axis in inserted else next(rest) for axis in range(z.re.ndim)]
-        # Of what lies outside, and is not written, anything may be read.
+        # An update outside is not written, so that it does not matter what is read there.
         clip = lax.GatherScatterMode.CLIP
 
-        def step(i: Any, z: Pair) -> Pair:
+        def step(i: Array, z: Pair) -> Pair:
             index, *update = (
                 lax.dynamic_index_in_dim(x, i, 0, keepdims=False) for x in (indices, *updates)
             )
@@ -52,8 +60,19 @@ def _one_by_one(combine: Rule) -> Rule:
     return rule
 
 
-def _without_batch_axes(indices: Any, numbers: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
-    """Indices that say the place along the batch axes too, and the axes that they take away."""
+def _without_batch_axes(
+    indices: Array, numbers: Any
+) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
+    """Turn batching axes into indexed ones.
+
+    Args:
+        indices: (..., components).
+        numbers: the dimension numbers of the scatter.
+
+    Returns:
+        The indices with a component for each batching axis, ``inserted_window_dims`` and
+        ``scatter_dims_to_operand_dims``.
+    """
     inserted, indexed = numbers.inserted_window_dims, numbers.scatter_dims_to_operand_dims
     for axis, along in zip(
         numbers.operand_batching_dims, numbers.scatter_indices_batching_dims, strict=True

@@ -1,21 +1,22 @@
-"""Primitives that treat the parts of a pair, or the integers of a key, all alike."""
+"""Primitives that act on each part of a pair, or on each integer of a key, in the same way."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 from jax import lax
+from jax.extend import core
 from jax.extend.core import primitives
 
-from jax2onnx.lower.plain_numbers.retrace import Keys, Pair, rule
+from jax2onnx.lower.plain_numbers.retrace import Keys, Operand, Pair, rule
 
 
-def _alike(primitive: Any) -> Callable[..., Any]:
-    """A linear or structural primitive: applied to each part, or along the integers of keys."""
+def _alike(primitive: core.Primitive) -> Callable[..., Any]:
+    """Return a rule for a linear or structural primitive, which applies it to each part."""
 
-    def apply(*operands: Any, **params: Any) -> Any:
+    def apply(*operands: Operand, **params: Any) -> Operand | list[Operand]:
         if any(isinstance(x, Keys) for x in operands):
             return _on_keys(primitive, operands, params)
         parts = []
@@ -29,7 +30,10 @@ def _alike(primitive: Any) -> Callable[..., Any]:
     return apply
 
 
-def _on_keys(primitive: Any, operands: Any, params: Any) -> Any:
+def _on_keys(
+    primitive: core.Primitive, operands: Sequence[Operand], params: Mapping[str, Any]
+) -> Operand | list[Operand]:
+    """Apply a primitive along the integers of keys."""
     in_axes = [-1 if isinstance(x, Keys) else None for x in operands]
     values = [x.data if isinstance(x, Keys) else x for x in operands]
     along: Any = jax.vmap(lambda *xs: primitive.bind(*xs, **params), in_axes, -1)

@@ -1,8 +1,8 @@
 """Bits: shifts, counts, and the bits of floating point numbers.
 
-Before BitCast (operator set 26), the bits of a float are computed from its value, and the value
-from bits, by exact arithmetic: comparisons, multiplication by powers of two, and casts of integers
-that a float can hold.
+Operator sets before 26 have no BitCast. There the bits of a float are computed from its value, and
+a value from its bits, by exact arithmetic: comparisons, multiplication by powers of two, and casts
+of integers that a float can hold.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import onnx_ir as ir
-from jax import lax
+from jax import Array, lax
+from jax.typing import DTypeLike
 
 from jax2onnx import jax_internals
 from jax2onnx.errors import UnsupportedUseError
@@ -25,12 +26,13 @@ from jax2onnx.lower.rules.elementwise import is_negative
 # -- shifts --------------------------------------------------------------------------------------
 
 
-def _unsigned(dtype: Any) -> Any:
+def _unsigned(dtype: DTypeLike) -> np.dtype[Any]:
+    """Return the unsigned integer of the same width."""
     return np.dtype(f"uint{8 * np.dtype(dtype).itemsize}")
 
 
 def _shift(direction: str) -> Rule:
-    """A logical shift; by the width of the type or more it gives zero, as in JAX."""
+    """Return a rule for a logical shift; by the width of the type or more it gives zero."""
 
     def rule(ctx: Context, x: ir.Value, y: ir.Value) -> ir.Value:
         dtype = ctx.avals_out[0].dtype
@@ -53,8 +55,8 @@ register_lowering(lax.shift_right_logical_p)(_shift("RIGHT"))
 
 @register_lowering(lax.shift_right_arithmetic_p)
 @in_jax
-def _shift_right_arithmetic(x: Any, y: Any) -> Any:
-    """The sign fills what becomes free: a negative number is shifted as its complement."""
+def _shift_right_arithmetic(x: Array, y: Array) -> Array:
+    """Shift a negative number as its complement, so that the sign fills the free bits."""
     if x.dtype.kind == "u":
         x = lax.convert_element_type(x, f"int{8 * x.dtype.itemsize}")
         return lax.convert_element_type(_shift_right_arithmetic.function(x, y), y.dtype)
@@ -66,7 +68,7 @@ def _shift_right_arithmetic(x: Any, y: Any) -> Any:
 
 @register_lowering(lax.mulhi_p)
 def _mulhi(ctx: Context, x: ir.Value, y: ir.Value) -> Results:
-    """The upper half of the product: that of twice the width, or of the halves' products."""
+    """Return the upper half of the product, computed in twice the width or from half products."""
     dtype = ctx.avals_out[0].dtype
     width = 8 * dtype.itemsize
     if width == 64:
@@ -81,8 +83,8 @@ def _mulhi(ctx: Context, x: ir.Value, y: ir.Value) -> Results:
 
 @register_lowering(lax.population_count_p)
 @in_jax
-def _population_count(x: Any) -> Any:
-    """Adds neighbouring fields of 1, 2, 4... bits (Warren, "Hacker's Delight", section 5-1)."""
+def _population_count(x: Array) -> Array:
+    """Add neighbouring fields of 1, 2, 4... bits (Warren, "Hacker's Delight", section 5-1)."""
     width = 8 * x.dtype.itemsize
     bits = x.astype(_unsigned(x.dtype))
     field = 1
@@ -95,8 +97,8 @@ def _population_count(x: Any) -> Any:
 
 @register_lowering(lax.clz_p)
 @in_jax
-def _clz(x: Any) -> Any:
-    """Smears the highest bit downwards and counts what stays zero."""
+def _clz(x: Array) -> Array:
+    """Copy the highest bit to all lower ones, and count the zeros."""
     bits = x.astype(_unsigned(x.dtype))
     width, step = 8 * x.dtype.itemsize, 1
     while step < width:
@@ -113,19 +115,21 @@ _WITH_BITS = _FLOATS | frozenset(
 )
 
 
-def _powers(exponents: Any, dtype: Any) -> Any:
-    return np.ldexp(np.ones(len(exponents)), exponents).astype(dtype)
+def _powers(exponents: np.ndarray[Any, Any], dtype: DTypeLike) -> np.ndarray[Any, Any]:
+    """Return powers of two."""
+    powers: np.ndarray[Any, Any] = np.ldexp(np.ones(len(exponents)), exponents).astype(dtype)
+    return powers
 
 
-def float_to_bits(x: Any) -> Any:
-    """The bits of a float32 or float64, as an unsigned integer of its width."""
+def float_to_bits(x: Array) -> Array:
+    """Return the bits of a float32 or float64, as an unsigned integer of its width."""
     info = np.finfo(x.dtype)
     unsigned, mantissa = _unsigned(x.dtype), info.nmant
     bias = 2 ** (info.bits - mantissa - 2) - 1
     size = jnp.abs(x)
     scaled, exponent = size, jnp.zeros(x.shape, jnp.int32)
     step = (bias + 1) // 2
-    while step:  # brings the number into [1, 2) by exact powers of two
+    while step:  # scale the number into [1, 2) by exact powers of two
         up, down = x.dtype.type(2.0**step), x.dtype.type(2.0**-step)
         large, small = scaled >= up, scaled < x.dtype.type(2.0 ** (1 - step))
         scaled = jnp.where(large, scaled * down, jnp.where(small, scaled * up, scaled))
@@ -133,7 +137,7 @@ def float_to_bits(x: Any) -> Any:
         step //= 2
     normal = (exponent + bias).astype(unsigned) << np.asarray(mantissa, unsigned)
     normal = normal + ((scaled - 1) * x.dtype.type(2.0**mantissa)).astype(unsigned)
-    # Below the least normal number the bits are the multiple of the least positive one.
+    # The bits of a subnormal number count how many times it holds the least positive one.
     half = x.dtype.type(2.0 ** ((bias + mantissa - 1) // 2))
     rest = x.dtype.type(2.0 ** ((bias + mantissa - 1) - (bias + mantissa - 1) // 2))
     tiny = jnp.minimum(size, info.tiny) * half * rest
@@ -141,13 +145,13 @@ def float_to_bits(x: Any) -> Any:
     infinite = np.asarray((2 ** (info.bits - mantissa - 1) - 1) << mantissa, unsigned)
     quiet = np.asarray(int(infinite) | 1 << (mantissa - 1), unsigned)
     bits = jnp.where(jnp.isinf(x), infinite, jnp.where(jnp.isnan(x), quiet, bits))
-    return bits | jnp.where(is_negative(x), np.asarray(1 << (info.bits - 1), unsigned), 0).astype(
-        unsigned
-    )
+    sign = jnp.where(is_negative(x), np.asarray(1 << (info.bits - 1), unsigned), 0).astype(unsigned)
+    signed: Array = bits | sign
+    return signed
 
 
-def bits_to_float(bits: Any, dtype: Any) -> Any:
-    """The float32 or float64 of these bits."""
+def bits_to_float(bits: Array, dtype: np.dtype[Any]) -> Array:
+    """Return the float32 or float64 with these bits, which are unsigned of its width."""
     info = np.finfo(dtype)
     mantissa = info.nmant
     bias = 2 ** (info.bits - mantissa - 2) - 1
@@ -164,20 +168,20 @@ def bits_to_float(bits: Any, dtype: Any) -> Any:
     return jnp.where((bits >> np.asarray(info.bits - 1, bits.dtype)) != 0, -size, size)
 
 
-def _to_bits(x: Any) -> Any:
-    """Any number as an unsigned integer of its width."""
+def _to_bits(x: Array) -> Array:
+    """Return the bits of any number, as an unsigned integer of its width."""
     return lax.bitcast_convert_type(x, _unsigned(x.dtype))
 
 
-def _float_bits(x: Any) -> Any:
-    """The bits of a float by arithmetic, as an unsigned integer of its width."""
+def _float_bits(x: Array) -> Array:
+    """Return the bits of a float, computed by arithmetic, as an unsigned integer of its width."""
     if x.dtype == jnp.bfloat16:
         return (float_to_bits(x.astype(jnp.float32)) >> np.uint32(16)).astype(np.uint16)
     return _half_to_bits(x) if x.dtype == np.float16 else float_to_bits(x)
 
 
-def _half_to_bits(x: Any) -> Any:
-    """Float16 by way of the bits of the same number as float32."""
+def _half_to_bits(x: Array) -> Array:
+    """Return the bits of a float16, from those of the same number as float32."""
     wide = float_to_bits(x.astype(jnp.float32))
     sign = (wide >> np.uint32(16)) & np.uint32(0x8000)
     rest = wide & np.uint32(0x7FFFFFFF)
@@ -189,8 +193,8 @@ def _half_to_bits(x: Any) -> Any:
     return (sign | size).astype(np.uint16)
 
 
-def _float_of(bits: Any, dtype: Any) -> Any:
-    """The float of an unsigned integer's bits, by arithmetic."""
+def _float_of(bits: Array, dtype: np.dtype[Any]) -> Array:
+    """Return the float with the bits of an unsigned integer, computed by arithmetic."""
     if dtype == jnp.bfloat16:
         wide = bits.astype(np.uint32) << np.uint32(16)
         return bits_to_float(wide, np.dtype(np.float32)).astype(dtype)
@@ -199,7 +203,7 @@ def _float_of(bits: Any, dtype: Any) -> Any:
     return bits_to_float(bits, dtype)
 
 
-def _bits_to_half(bits: Any) -> Any:
+def _bits_to_half(bits: Array) -> Array:
     rest = bits & np.uint32(0x7FFF)
     wide = (rest << np.uint32(13)) + np.uint32((127 - 15) << 23)
     wide = jnp.where(rest >= np.uint32(0x7C00), wide + np.uint32((128 - 16) << 23), wide)
@@ -210,8 +214,8 @@ def _bits_to_half(bits: Any) -> Any:
 
 
 @register_lowering(lax.bitcast_convert_type_p)
-def _bitcast(ctx: Context, x: ir.Value, *, new_dtype: Any) -> ir.Value:
-    """The same bits as another type: BitCast where the operator set has it (from 26 on)."""
+def _bitcast(ctx: Context, x: ir.Value, *, new_dtype: DTypeLike) -> ir.Value:
+    """Keep the bits and change the type: by BitCast where the operator set has it (from 26 on)."""
     (old,), new = ctx.avals_in, np.dtype(new_dtype)
     if old.dtype == new:
         return x
@@ -225,8 +229,13 @@ def _bitcast(ctx: Context, x: ir.Value, *, new_dtype: Any) -> ir.Value:
     return ctx.lower_function(functools.partial(_reinterpret, new=new), [x])[0]
 
 
-def _reinterpret(x: Any, new: Any) -> Any:
-    """The same bits as another type; a wider one takes a last axis, a narrower one gives one."""
+def _reinterpret(x: Array, new: np.dtype[Any]) -> Array:
+    """Return the same bits as another type.
+
+    Args:
+        x: any number; for a wider type its last axis holds the parts of each result.
+        new: the dtype; a narrower one adds a last axis for the parts.
+    """
     old_width, new_width = 8 * x.dtype.itemsize, 8 * new.itemsize
     source, target = _unsigned(x.dtype), _unsigned(new)
     if x.dtype in _FLOATS and source == new:
@@ -247,8 +256,8 @@ def _reinterpret(x: Any, new: Any) -> Any:
 
 @register_lowering(lax.nextafter_p)
 @in_jax
-def _nextafter(x: Any, y: Any) -> Any:
-    """The neighbouring float: one step of the bits, away from zero or towards it."""
+def _nextafter(x: Array, y: Array) -> Array:
+    """Return the neighbouring float: its bits as an integer are one more or one less."""
     bits = _to_bits(x)
     one = np.asarray(1, bits.dtype)
     outwards = (y > x) == (x > 0)
@@ -261,13 +270,16 @@ def _nextafter(x: Any, y: Any) -> Any:
 
 @register_lowering(lax.reduce_precision_p)
 @in_jax
-def _reduce_precision(x: Any, *, exponent_bits: int, mantissa_bits: int) -> Any:
-    """Rounds to nearest even at fewer bits; what the exponent cannot hold is infinite or zero."""
+def _reduce_precision(x: Array, *, exponent_bits: int, mantissa_bits: int) -> Array:
+    """Round to nearest even with fewer bits; numbers out of range become infinite or zero."""
     if x.dtype.itemsize < 4:
-        wide: Any = _reduce_precision
-        return wide.function(
-            x.astype(jnp.float32), exponent_bits=exponent_bits, mantissa_bits=mantissa_bits
-        ).astype(x.dtype)
+        wide = x.astype(jnp.float32)
+        return _at_precision(wide, exponent_bits, mantissa_bits).astype(x.dtype)
+    return _at_precision(x, exponent_bits, mantissa_bits)
+
+
+def _at_precision(x: Array, exponent_bits: int, mantissa_bits: int) -> Array:
+    """Round a float32 or float64 to nearest even with fewer bits."""
     info = np.finfo(x.dtype)
     bits = _to_bits(x)
     dropped = info.nmant - mantissa_bits

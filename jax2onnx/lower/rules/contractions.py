@@ -1,9 +1,8 @@
-"""``dot_general``: every contraction as one MatMul, with as few permutations as can be.
+"""``dot_general``: every contraction as one MatMul, with as few permutations as possible.
 
-MatMul computes (..., M, K) x (..., K, N). The operands are brought to that form by lazy transposes
-and reshapes; the result is brought to JAX's order (batch, lhs free, rhs free) in the same way, so a
-permutation that the model undoes next is never in the graph. A parameter goes to the right of the
-product, where runtimes prepack it.
+MatMul computes (..., M, K) x (..., K, N). Lazy transposes and reshapes bring the operands to that
+form, and the result to JAX's order (batch, lhs free, rhs free). A permutation that the model undoes
+next is thus never in the graph. A parameter is the right operand, which runtimes prepack.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import onnx_ir as ir
-from jax import lax
+from jax import Array, lax
 
 from jax2onnx import jax_internals
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.registry import in_jax, register_lowering
-from jax2onnx.trace.dimensions import is_empty
+from jax2onnx.trace.dimensions import Dims, is_empty
 
 Axes = Sequence[int]
 
@@ -31,7 +30,7 @@ class _Operand:
     value: ir.Value
     batch: tuple[int, ...]
     contract: tuple[int, ...]
-    dims: tuple[Any, ...]
+    dims: Dims
 
     @property
     def free(self) -> tuple[int, ...]:
@@ -39,7 +38,7 @@ class _Operand:
             a for a in range(len(self.dims)) if a not in self.batch and a not in self.contract
         )
 
-    def sizes(self, axes: Axes) -> tuple[Any, ...]:
+    def sizes(self, axes: Axes) -> Dims:
         return tuple(self.dims[a] for a in axes)
 
 
@@ -49,8 +48,8 @@ def _dot_general(
     lhs: ir.Value,
     rhs: ir.Value,
     *,
-    dimension_numbers: Any,
-    **_: Any,
+    dimension_numbers: lax.DotDimensionNumbers,
+    **_: object,
 ) -> ir.Value:
     dtype = ctx.out_dtype
     if is_empty(ctx.dims(lhs)):  # a sum of nothing
@@ -81,7 +80,7 @@ def _operand(
 
 
 def _matmul(ctx: Context, left: _Operand, right: _Operand) -> ir.Value:
-    """The contraction in the order (batch, free axes of left, free axes of right)."""
+    """Return the contraction with the axes (batch, free axes of left, free axes of right)."""
     batch = left.sizes(left.batch)
     contracted = _product(left.sizes(left.contract))
     left_free, right_free = left.sizes(left.free), right.sizes(right.free)
@@ -102,14 +101,16 @@ def _product(dims: Sequence[Any]) -> Any:
 
 @register_lowering(jax_internals.ragged_dot_general_p)
 @in_jax
-def _ragged_dot_general(lhs: Any, rhs: Any, group_sizes: Any, **params: Any) -> Any:
-    """JAX's own decomposition: each group's rows on a matrix of their own, then summed."""
+def _ragged_dot_general(lhs: Array, rhs: Array, group_sizes: Array, **params: Any) -> Array:
+    """Follow JAX's own decomposition: each group's rows times a matrix of its own, summed."""
     wanted = ("ragged_dot_dimension_numbers", "precision", "preferred_element_type", "group_offset")
     chosen = {name: params[name] for name in wanted if name in params}
-    return jax_internals.ragged_dot_general(lhs, rhs, group_sizes, **chosen)
+    product: Array = jax_internals.ragged_dot_general(lhs, rhs, group_sizes, **chosen)
+    return product
 
 
 @register_lowering(jax_internals.scaled_dot_p)
 @in_jax
-def _scaled_dot(*operands: Any, **params: Any) -> Any:
-    return jax_internals.scaled_dot(*operands, **params)
+def _scaled_dot(*operands: Array, **params: Any) -> Array:
+    product: Array = jax_internals.scaled_dot(*operands, **params)
+    return product

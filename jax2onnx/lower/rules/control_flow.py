@@ -1,19 +1,20 @@
-"""Conditionals and loops: If, Loop and Scan, whose bodies read what they close over directly."""
+"""Conditionals and loops: If, Loop and Scan, whose bodies read outer values directly."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 from jax import lax
+from jax.extend import core
 
 from jax2onnx import jax_internals
+from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import BOOL, INT32, INT64
 from jax2onnx.lower.registry import register_lowering
-from jax2onnx.trace.dimensions import is_static
+from jax2onnx.trace.dimensions import Dim, is_static
 from jax2onnx.trace.jaxprs import branch_on_cpu
 
 
@@ -23,7 +24,14 @@ def _branch_graph(
     build: Callable[[Context], Sequence[ir.Value]],
     name: str,
 ) -> ir.Graph:
-    """A graph inside this one; ``build`` lowers its body and returns its results."""
+    """Return a graph inside this one.
+
+    Args:
+        ctx: the graph around it.
+        inputs: its inputs.
+        build: lowers its body and returns its results.
+        name: its name, and the prefix of its outputs' names.
+    """
     branch = ctx.branch()
     results = build(branch)
     outputs = branch.as_outputs(results, [f"{name}_{i}" for i in range(len(results))])
@@ -31,24 +39,28 @@ def _branch_graph(
 
 
 def _fresh(ctx: Context, name: str, values: Sequence[ir.Value]) -> list[ir.Value]:
-    """Inputs of a body: one for each value, of its type."""
+    """Return new inputs of a body: one for each value, of the same type."""
     return [
-        ctx.builder.new_value(f"{name}_{i}", v.dtype, ctx.dims(v))  # type: ignore[arg-type]
+        ctx.builder.new_value(f"{name}_{i}", element_type(v), ctx.dims(v))
         for i, v in enumerate(values)
     ]
 
 
 @register_lowering(jax_internals.platform_index_p)
-def _platform_index(ctx: Context, *, platforms: Sequence[Any]) -> ir.Value:
-    """The branch that JAX takes on the CPU."""
+def _platform_index(ctx: Context, *, platforms: Sequence[Sequence[str] | None]) -> ir.Value:
+    """Return the branch that JAX takes on the CPU."""
     return ctx.builder.constant(np.int32(branch_on_cpu(platforms)))
 
 
 @register_lowering(lax.cond_p)
 def _cond(
-    ctx: Context, index: ir.Value, *operands: ir.Value, branches: Sequence[Any], **_: Any
+    ctx: Context,
+    index: ir.Value,
+    *operands: ir.Value,
+    branches: Sequence[core.ClosedJaxpr],
+    **_: object,
 ) -> Sequence[ir.Value]:
-    """Branch 0 where the index is 0 or below, the last where it is at or above its number."""
+    """Run the branch that the index chooses; an index outside is clamped."""
     known = ctx.builder.array(index)
     if known is not None or len(branches) == 1:
         chosen = 0 if known is None else min(max(int(known), 0), len(branches) - 1)
@@ -73,7 +85,7 @@ def _cond(
 
 
 def _is_positive(ctx: Context, index: ir.Value) -> ir.Value:
-    """Whether an index is above 0; the boolean itself, where it was one."""
+    """Return whether an index is above 0: the boolean itself, if the index was cast from one."""
     truth = _boolean(index)
     if truth is None:
         return ctx.op.Greater(index, 0)
@@ -86,7 +98,7 @@ def _is_positive(ctx: Context, index: ir.Value) -> ir.Value:
 
 
 def _boolean(value: ir.Value | None) -> ir.Value | None:
-    """What was cast to ``value``, or ``value`` itself, if it is a boolean."""
+    """Return the boolean that ``value`` is or was cast from; None if there is none."""
     node = None if value is None else value.producer()
     if node is not None and node.op_type == "Cast":
         value = node.inputs[0]
@@ -98,10 +110,10 @@ def _while(
     ctx: Context,
     *operands: ir.Value,
     cond_nconsts: int,
-    cond_jaxpr: Any,
+    cond_jaxpr: core.ClosedJaxpr,
     body_nconsts: int,
-    body_jaxpr: Any,
-    **_: Any,
+    body_jaxpr: core.ClosedJaxpr,
+    **_: object,
 ) -> Sequence[ir.Value]:
     cond_consts = operands[:cond_nconsts]
     body_consts = operands[cond_nconsts : cond_nconsts + body_nconsts]
@@ -124,7 +136,7 @@ def _while(
 
 
 def _any(ctx: Context, predicate: ir.Value) -> ir.Value:
-    """Whether the loop goes on: under ``vmap``, whether it does for any element."""
+    """Return whether the loop goes on; under ``vmap``, whether it does for any element."""
     axes = list(range(len(ctx.dims(predicate))))
     if not axes:
         return predicate
@@ -135,7 +147,7 @@ def _any(ctx: Context, predicate: ir.Value) -> ir.Value:
 def _where_going(
     ctx: Context, going: ir.Value, new: Sequence[ir.Value], old: Sequence[ir.Value]
 ) -> list[ir.Value]:
-    """The new carry of those elements whose loop goes on, the old one of the others."""
+    """Return the new carry for elements whose loop goes on, and the old one for the others."""
     result = []
     for value, before in zip(new, old, strict=True):
         dims = ctx.dims(value)
@@ -155,15 +167,15 @@ def _loop_inputs(ctx: Context) -> tuple[ir.Value, ir.Value]:
 def _scan(
     ctx: Context,
     *operands: ir.Value,
-    jaxpr: Any,
-    length: Any,
+    jaxpr: core.ClosedJaxpr,
+    length: Dim,
     reverse: bool,
     **params: Any,
 ) -> Sequence[ir.Value]:
-    """Scan, or Loop where nothing is scanned over (Scan needs an input to count by)."""
+    """Add a Scan, or a Loop if nothing is scanned over, since Scan needs an input to count by."""
     consts, carry, scanned = jax_internals.scan_parts(operands, params)
     stacked = ctx.out_types[len(carry) :]
-    if is_static([length]) and length == 0:  # ONNX Runtime's Scan takes no fewer than one row
+    if is_static([length]) and length == 0:  # ONNX Runtime's Scan needs at least one row
         return [*carry, *(ctx.empty(*kind) for kind in stacked)]
     carried = _fresh(ctx, "carry", carry)
     if not scanned and not (reverse and stacked):
@@ -173,14 +185,14 @@ def _scan(
             return going, *branch.lower_jaxpr(jaxpr, (*consts, *carried))
 
         graph = _branch_graph(ctx, (step, going, *carried), body, "body")
-        # A trailing empty condition is cut off where nothing is carried: always true, then.
+        # An empty condition in the last place would be cut off; it is then a constant.
         always = ctx.builder.constant(np.asarray(True)) if not carry else None
         return ctx.several(
             "Loop", ctx.dim_scalar(length), always, *carry, body=graph, types=ctx.out_types
         )
     steps = scanned or (_counter(ctx, length),)
     slices = [
-        ctx.builder.new_value(f"slice_{i}", v.dtype, ctx.dims(v)[1:])  # type: ignore[arg-type]
+        ctx.builder.new_value(f"slice_{i}", element_type(v), ctx.dims(v)[1:])
         for i, v in enumerate(steps)
     ]
     used = slices if scanned else []
@@ -202,7 +214,7 @@ def _scan(
     )
 
 
-def _counter(ctx: Context, length: Any) -> ir.Value:
+def _counter(ctx: Context, length: Dim) -> ir.Value:
     if isinstance(length, int):
         return ctx.builder.constant(np.zeros(length, np.bool_))
     zero = ctx.builder.constant(np.asarray(False))

@@ -8,12 +8,15 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import onnx_ir as ir
-from jax import lax
+from jax import Array, lax
 
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.registry import register_lowering
 from jax2onnx.lower.rules.shaping import pad, rev
-from jax2onnx.trace.dimensions import is_empty, is_static
+from jax2onnx.trace.dimensions import Dims, is_empty, is_static
+
+Padding = Sequence[tuple[Any, Any]]
+"""How much to add in front of and behind each spatial axis."""
 
 _KERNELS = frozenset((ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16))
 
@@ -25,74 +28,111 @@ def _conv(
     rhs: ir.Value,
     *,
     window_strides: Sequence[int],
-    padding: Sequence[tuple[int, int]],
+    padding: Padding,
     lhs_dilation: Sequence[int],
     rhs_dilation: Sequence[int],
     dimension_numbers: lax.ConvDimensionNumbers,
     feature_group_count: int,
     batch_group_count: int,
-    **_: Any,
+    **_: object,
 ) -> ir.Value:
+    """Add a Conv or a ConvTranspose, or a product of matrices for types that have neither."""
     out_spec = dimension_numbers.out_spec
     shape = tuple(ctx.out_dims[a] for a in out_spec)
     back = [int(a) for a in np.argsort(out_spec)]
     x = ctx.transpose(ctx.cast(lhs, ctx.out_dtype), dimension_numbers.lhs_spec)
     kernel = ctx.transpose(ctx.cast(rhs, ctx.out_dtype), dimension_numbers.rhs_spec)
-    window = ctx.dims(kernel)[2:]
-    if is_empty(ctx.dims(kernel)) or is_empty(shape):  # a sum of nothing, or none
+    if is_empty(ctx.dims(kernel)) or is_empty(shape):  # a sum of no products, or no results
         return ctx.broadcast(ctx.constant(0, x), ctx.out_dims)
     x = _groups_as_features(ctx, x, batch_group_count)
-    # Conv knows no dilation of its input, and no negative or symbolic padding: Pad and Slice do.
     groups = feature_group_count * batch_group_count
-    direct = ctx.out_dtype in _KERNELS and 1 <= len(window) <= 3 and is_static((groups,))
-    known = direct and is_static([amount for pair in padding for amount in pair])
-    amounts = [(a, b) if known and min(a, b) >= 0 else (0, 0) for a, b in padding]
-    config = [(0, 0, 0)] * 2 + [
-        (a - before, b - after, dilation - 1)
-        for (a, b), (before, after), dilation in zip(padding, amounts, lhs_dilation, strict=True)
-    ]
+    window = ctx.dims(kernel)[2:]
+    has_kernel = ctx.out_dtype in _KERNELS and 1 <= len(window) <= 3 and is_static((groups,))
     shared: dict[str, Any] = {
         "dilations": list(rhs_dilation),
         "group": groups,
         "kernel_shape": list(window),
         "shape": shape,
     }
-    reach = [(size - 1) * d for size, d in zip(window, rhs_dilation, strict=True)]
-    margins = [(r - a, r - b) for r, (a, b) in zip(reach, padding, strict=True)]
-    once = direct and batch_group_count == 1 and set(window_strides) == {1}
-    if once and _can_scatter(ctx, x, margins, lhs_dilation):
-        kernel = _scattered(ctx, ctx.cast(rhs, ctx.out_dtype), dimension_numbers.rhs_spec, groups)
-        ends = [max(b, 0) for _, b in margins]
-        result = ctx.op.ConvTranspose(
-            x,
-            kernel,
-            strides=list(lhs_dilation),
-            pads=[a for a, _ in margins] + ends,
-            output_padding=[end - b for end, (_, b) in zip(ends, margins, strict=True)],
-            **shared,
-        )
-        return ctx.transpose(result, back)
-    x = pad(ctx, x, ctx.constant(0, x), config)
-    if not direct:
+    if has_kernel and batch_group_count == 1 and set(window_strides) == {1}:
+        margins = _margins(window, rhs_dilation, padding)
+        if _can_scatter(ctx, x, margins, lhs_dilation):
+            cast = ctx.cast(rhs, ctx.out_dtype)
+            flipped = _scattered(ctx, cast, dimension_numbers.rhs_spec, groups)
+            result = _transposed(ctx, x, flipped, margins, strides=list(lhs_dilation), **shared)
+            return ctx.transpose(result, back)
+    x, pads = _padded(ctx, x, padding, lhs_dilation, has_kernel)
+    if not has_kernel:
 
-        def product(x: Any, kernel: Any) -> Any:
+        def product(x: Array, kernel: Array) -> Array:
             return _by_product(x, kernel, shape, window_strides, rhs_dilation, groups)
 
         return ctx.transpose(ctx.lower_function(product, (x, kernel))[0], back)
-    result = ctx.op.Conv(
-        x,
-        kernel,
-        strides=list(window_strides),
-        pads=[a for a, _ in amounts] + [b for _, b in amounts],
-        **shared,
-    )
+    result = ctx.op.Conv(x, kernel, strides=list(window_strides), pads=pads, **shared)
     return ctx.transpose(result, back)
 
 
-def _can_scatter(ctx: Context, x: ir.Value, margins: Sequence[Any], strides: Sequence[int]) -> bool:
-    """Whether ConvTranspose can leave out these margins of what the windows are scattered over.
+def _padded(
+    ctx: Context, x: ir.Value, padding: Padding, dilation: Sequence[int], has_kernel: bool
+) -> tuple[ir.Value, list[int]]:
+    """Pad and dilate the input by Pad and Slice, as far as Conv does not do it by itself.
 
-    At the end a margin may be missing (negative), as far as no window would have begun there.
+    Conv knows no dilation of its input, and no negative or symbolic padding.
+
+    Args:
+        ctx: the graph.
+        x: (batch, features, spatial axes).
+        padding: in front of and behind each spatial axis.
+        dilation: of the input.
+        has_kernel: whether a Conv follows.
+
+    Returns:
+        The input, and the ``pads`` that are left to Conv.
+    """
+    known = has_kernel and is_static([amount for pair in padding for amount in pair])
+    left = [(a, b) if known and min(a, b) >= 0 else (0, 0) for a, b in padding]
+    config = [(0, 0, 0)] * 2 + [
+        (a - before, b - after, step - 1)
+        for (a, b), (before, after), step in zip(padding, left, dilation, strict=True)
+    ]
+    pads = [a for a, _ in left] + [b for _, b in left]
+    return pad(ctx, x, ctx.constant(0, x), config), pads
+
+
+def _margins(window: Dims, dilation: Sequence[int], padding: Padding) -> Padding:
+    """Return how much of the full scatter is cut off in front of and behind each spatial axis.
+
+    A convolution of a dilated input is a scatter of windows, of which the ends are cut off by as
+    much as the padding is less than the reach of the window.
+    """
+    reach = [(size - 1) * step for size, step in zip(window, dilation, strict=True)]
+    return [(r - a, r - b) for r, (a, b) in zip(reach, padding, strict=True)]
+
+
+def _transposed(
+    ctx: Context, x: ir.Value, kernel: ir.Value, margins: Padding, **shared: Any
+) -> ir.Value:
+    """Add a ConvTranspose that cuts off the margins, or adds to the end where they are negative."""
+    ends = [max(b, 0) for _, b in margins]
+    return ctx.op.ConvTranspose(
+        x,
+        kernel,
+        pads=[a for a, _ in margins] + ends,
+        output_padding=[end - b for end, (_, b) in zip(ends, margins, strict=True)],
+        **shared,
+    )
+
+
+def _can_scatter(ctx: Context, x: ir.Value, margins: Padding, strides: Sequence[int]) -> bool:
+    """Return whether ConvTranspose can cut off these margins.
+
+    At the end a margin may be negative, as long as no window would begin there.
+
+    Args:
+        ctx: the graph.
+        x: (batch, features, spatial axes).
+        margins: see ``_margins``.
+        strides: between windows, which is the dilation of the convolution's input.
     """
     if max(strides, default=1) == 1 or not is_static([end for pair in margins for end in pair]):
         return False
@@ -102,7 +142,14 @@ def _can_scatter(ctx: Context, x: ir.Value, margins: Sequence[Any], strides: Seq
 
 
 def _scattered(ctx: Context, kernel: ir.Value, spec: Sequence[int], groups: int) -> ir.Value:
-    """The kernel as ConvTranspose reads it: (features, results of a group, window reversed)."""
+    """Return the kernel as ConvTranspose reads it: (features, results of a group, window reversed).
+
+    Args:
+        ctx: the graph.
+        kernel: in the layout of the model.
+        spec: the axes of results, features and window in that layout.
+        groups: of features and results.
+    """
     kernel = ctx.transpose(rev(ctx, kernel, spec[2:]), [spec[1], spec[0], *spec[2:]])
     if groups == 1:
         return kernel
@@ -113,7 +160,7 @@ def _scattered(ctx: Context, kernel: ir.Value, spec: Sequence[int], groups: int)
 
 
 def _groups_as_features(ctx: Context, x: ir.Value, count: int) -> ir.Value:
-    """The groups of the batch side by side in the features: a batch of ``1 / count`` the size."""
+    """Move ``count`` groups of the batch into the features: (batch / count, count * features)."""
     if count == 1:
         return x
     batch, features, *rest = ctx.dims(x)
@@ -123,19 +170,19 @@ def _groups_as_features(ctx: Context, x: ir.Value, count: int) -> ir.Value:
 
 
 def _by_product(
-    x: Any,
-    kernel: Any,
-    shape: Sequence[Any],
+    x: Array,
+    kernel: Array,
+    shape: Dims,
     strides: Sequence[int],
     dilations: Sequence[int],
     groups: int,
-) -> Any:
-    """A convolution without padding as one product of matrices, for which all types have kernels.
+) -> Array:
+    """Return a convolution without padding as one product of matrices, which all types have.
 
     Args:
         x: (batch, features, spatial axes).
         kernel: (results, features of a group, window).
-        shape: of the result: (batch, results, spatial axes).
+        shape: the shape of the result, (batch, results, spatial axes).
         strides: between windows.
         dilations: between the elements of a window.
         groups: of features and results.

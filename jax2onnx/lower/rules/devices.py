@@ -1,15 +1,14 @@
-"""Shardings, and what devices tell each other: a model runs on one, so there is nothing to do."""
+"""Shardings and collectives, which do nothing in a model, since it runs on one device."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import onnx_ir as ir
-from jax import lax
+from jax import Array, lax
 from jax.extend import core
 
 from jax2onnx import jax_internals
@@ -44,14 +43,18 @@ def _shard_map(
     lax.all_to_all_p,
     jax_internals.pbroadcast_p,
 )
-def _the_same(ctx: Context, *operands: ir.Value, **_: Any) -> Sequence[ir.Value]:
+def _the_same(ctx: Context, *operands: ir.Value, **_: object) -> Sequence[ir.Value]:
     return operands
 
 
-def _reduced(reduce: Callable[[Any, Sequence[int]], Any]) -> Decomposition:
-    """Over the axes that ``vmap`` gave numbers; named ones are those of the one device."""
+def _reduced(reduce: Callable[[Array, Sequence[int]], Array]) -> Decomposition:
+    """Return a rule for a reduction over devices.
 
-    def function(x: Any, *, axes: Sequence[Any], **_: Any) -> Any:
+    Axes that are numbers come from ``vmap`` and are reduced. Named ones are those of a mesh, which
+    has one device.
+    """
+
+    def function(x: Array, *, axes: Sequence[int | str], **_: object) -> Array:
         return reduce(x, [a for a in axes if isinstance(a, int)])
 
     return in_jax(function)
@@ -73,20 +76,20 @@ for _primitive, _reduce in (
     lax.all_gather_p, jax_internals.all_gather_invariant_p, jax_internals.all_gather_reduced_p
 )
 @in_jax
-def _all_gather(x: Any, *, all_gather_dimension: int, tiled: bool, **_: Any) -> Any:
+def _all_gather(x: Array, *, all_gather_dimension: int, tiled: bool, **_: object) -> Array:
     return x if tiled else jnp.expand_dims(x, all_gather_dimension)
 
 
 @register_lowering(jax_internals.reduce_scatter_p, jax_internals.unreduced_reduce_scatter_p)
 @in_jax
-def _reduce_scatter(x: Any, *, scatter_dimension: int, tiled: bool, **_: Any) -> Any:
+def _reduce_scatter(x: Array, *, scatter_dimension: int, tiled: bool, **_: object) -> Array:
     return x if tiled else jnp.squeeze(x, scatter_dimension)
 
 
 @register_lowering(lax.ppermute_p)
 @in_jax
-def _ppermute(x: Any, *, perm: Sequence[Any], **_: Any) -> Any:
-    """Nobody sends to the device: zeros."""
+def _ppermute(x: Array, *, perm: Sequence[tuple[int, int]], **_: object) -> Array:
+    """Return zeros unless the device sends to itself."""
     return x if perm else jnp.zeros_like(x)
 
 
@@ -96,5 +99,5 @@ def _broadcast_from(ctx: Context, x: ir.Value, source: ir.Value, **_: Any) -> ir
 
 
 @register_lowering(lax.axis_index_p)
-def _axis_index(ctx: Context, **_: Any) -> ir.Value:
+def _axis_index(ctx: Context, **_: object) -> ir.Value:
     return ctx.builder.constant(np.int32(0))

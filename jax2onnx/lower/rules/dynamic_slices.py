@@ -1,4 +1,4 @@
-"""Dynamic slices and their updates, with JAX's clamping of the start."""
+"""Dynamic slices and their updates, whose start JAX clamps."""
 
 from __future__ import annotations
 
@@ -13,24 +13,35 @@ from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import INT64
 from jax2onnx.lower.registry import register_lowering
 from jax2onnx.lower.rules.positions import clamped, unwrapped
+from jax2onnx.trace.dimensions import Dim, Dims
 
 
 def _clamped_starts(
     ctx: Context,
     starts: Sequence[ir.Value],
-    dims: Sequence[Any],
-    sizes: Sequence[Any],
+    dims: Dims,
+    sizes: Dims,
     *,
     from_end: bool = False,
 ) -> dict[int, ir.Value]:
-    """One-element int64 starts of a window, by axis, moved inside; whole axes are left out.
+    """Return the starts of a window, moved so that the window is inside.
 
-    With ``from_end``, the start of the only one, if of size 1, may be negative: Gather counts so.
+    Args:
+        ctx: the graph.
+        starts: a scalar for each axis.
+        dims: the shape of the operand.
+        sizes: the shape of the window.
+        from_end: whether the start on the only axis, if the window has size 1 there, may be
+            negative and count from the end, as Gather takes it.
+
+    Returns:
+        One-element int64 tensors, by axis; axes where the window is whole are left out.
     """
     result = {}
     moving = [a for a, (dim, size) in enumerate(zip(dims, sizes, strict=True)) if dim != size]
     for axis in moving:
-        start, low, size = starts[axis], 0, sizes[axis]
+        start, size = starts[axis], sizes[axis]
+        low: Dim = 0
         if from_end and len(moving) == 1 and size == 1:
             plain = unwrapped(ctx, start, dims[axis])
             start, low = (start, 0) if plain is None else (plain, -dims[axis])
@@ -42,7 +53,7 @@ def _clamped_starts(
 
 @register_lowering(lax.dynamic_slice_p)
 def _dynamic_slice(
-    ctx: Context, operand: ir.Value, *starts: ir.Value, slice_sizes: Sequence[Any]
+    ctx: Context, operand: ir.Value, *starts: ir.Value, slice_sizes: Dims
 ) -> ir.Value:
     dims = ctx.dims(operand)
     inside = _clamped_starts(ctx, starts[: len(dims)], dims, slice_sizes, from_end=True)
@@ -75,7 +86,14 @@ def _dynamic_update_slice(
 def _update(
     ctx: Context, operand: ir.Value, update: ir.Value, starts: Sequence[tuple[int, ir.Value]]
 ) -> ir.Value:
-    """What lies before the window, the window, and what lies behind it, along the first axis."""
+    """Return ``operand`` with a window replaced, as a Concat of three parts along one axis.
+
+    Args:
+        ctx: the graph.
+        operand: the value.
+        update: the new window.
+        starts: the axes where the window is not whole, and its start there.
+    """
     if not starts:
         return update
     (axis, start), *rest = starts
@@ -84,7 +102,9 @@ def _update(
     end = ctx.op.Add(start, ctx.shape_tensor((size,)))
     whole = ctx.builder.constant([np.iinfo(np.int64).max], np.int64)
 
-    number = len(ctx.builder.nodes)  # ONNX Runtime takes equal names for equal sizes
+    # The outer parts have sizes without an expression; ONNX Runtime takes equal names for equal
+    # sizes, so that their names must differ.
+    number = len(ctx.builder.nodes)
 
     def cut(first: ir.Value, last: ir.Value, length: Any) -> ir.Value:
         shape = (*dims[:axis], length, *dims[axis + 1 :])

@@ -9,14 +9,15 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import onnx_ir as ir
-from jax import lax
+from jax import Array, lax
+from jax.extend import core
 from jax.extend.core import primitives
 
 from jax2onnx import jax_internals
 from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import BOOL
-from jax2onnx.lower.registry import Rule, in_jax, register_lowering
+from jax2onnx.lower.registry import Results, Rule, in_jax, register_lowering
 
 
 def _is_bool(ctx: Context) -> bool:
@@ -27,10 +28,15 @@ def _is_float(ctx: Context) -> bool:
     return bool(jnp.issubdtype(ctx.avals_in[0].dtype, jnp.floating))
 
 
-def elementwise(op_type: str, **attributes: Any) -> Rule:
-    """A rule for a primitive that is one elementwise operator; it broadcasts its operands."""
+def elementwise(op_type: str, **attributes: int) -> Rule:
+    """Return a rule for a primitive that is one elementwise operator.
 
-    def rule(ctx: Context, *operands: ir.Value, **_: Any) -> ir.Value:
+    Args:
+        op_type: the operator, which broadcasts its operands.
+        attributes: its attributes.
+    """
+
+    def rule(ctx: Context, *operands: ir.Value, **_: object) -> ir.Value:
         values = ctx.unbroadcast(operands, ctx.out_dims)
         operator: Callable[..., ir.Value] = getattr(ctx.op, op_type)
         return operator(*values, **attributes)
@@ -39,16 +45,16 @@ def elementwise(op_type: str, **attributes: Any) -> Rule:
 
 
 def by_type(boolean: str, other: str) -> Rule:
-    """A rule for a primitive whose operator on booleans differs from that on numbers."""
+    """Return a rule for a primitive with one operator on booleans and another on numbers."""
     on_boolean, on_number = elementwise(boolean), elementwise(other)
 
-    def rule(ctx: Context, *operands: ir.Value, **params: Any) -> Any:
+    def rule(ctx: Context, *operands: ir.Value, **params: Any) -> Results:
         return (on_boolean if _is_bool(ctx) else on_number)(ctx, *operands, **params)
 
     return rule
 
 
-_ONE_OPERATOR: dict[Any, Rule] = {
+_ONE_OPERATOR: dict[core.Primitive, Rule] = {
     lax.abs_p: elementwise("Abs"),
     primitives.add_jaxvals_p: by_type("Or", "Add"),
     lax.add_p: by_type("Or", "Add"),
@@ -88,15 +94,15 @@ for _primitive, _rule in _ONE_OPERATOR.items():
     primitives.name_p,
     jax_internals.xla_metadata_value_p,
 )
-def _identity(ctx: Context, *operands: ir.Value, **_: Any) -> tuple[ir.Value, ...]:
+def _identity(ctx: Context, *operands: ir.Value, **_: object) -> tuple[ir.Value, ...]:
     return operands
 
 
-def _division(op_type: str, **attributes: Any) -> Rule:
-    """A quotient or remainder; of integers by 0 too, which stops ONNX Runtime.
+def _division(op_type: str, **attributes: int) -> Rule:
+    """Return a rule for a quotient or remainder that has a result for all integers.
 
-    There the quotient has all bits set, and the remainder is the dividend. The least integer by -1,
-    which stops processors, is itself.
+    A division by 0 stops ONNX Runtime. In JAX its quotient has all bits set, and its remainder is
+    the dividend. The least integer divided by -1, which stops processors, is itself.
     """
 
     def rule(ctx: Context, x: ir.Value, y: ir.Value) -> ir.Value:
@@ -135,13 +141,13 @@ def _ne(ctx: Context, x: ir.Value, y: ir.Value) -> ir.Value:
 
 @register_lowering(lax.sign_p)
 def _sign(ctx: Context, x: ir.Value) -> ir.Value:
-    # Of a NaN of 16 bits, ONNX Runtime's kernel makes 0.
+    # ONNX Runtime's kernels of 16 bits give 0 for a NaN.
     wide = ctx.cast(x, np.float32) if _is_float(ctx) and element_type(x).bitwidth < 32 else x
     return ctx.cast(ctx.op.Sign(wide), ctx.out_dtype)
 
 
 @register_lowering(lax.rsqrt_p)
-def _rsqrt(ctx: Context, x: ir.Value, **_: Any) -> ir.Value:
+def _rsqrt(ctx: Context, x: ir.Value, **_: object) -> ir.Value:
     return ctx.op.Reciprocal(ctx.op.Sqrt(x))
 
 
@@ -166,7 +172,7 @@ def _integer_pow(ctx: Context, x: ir.Value, *, y: int) -> ir.Value:
 
 
 @register_lowering(lax.convert_element_type_p)
-def _convert(ctx: Context, x: ir.Value, *, new_dtype: Any, **_: Any) -> ir.Value:
+def _convert(ctx: Context, x: ir.Value, *, new_dtype: np.dtype[Any], **_: object) -> ir.Value:
     new = np.dtype(new_dtype)
     if _is_float(ctx) and jnp.issubdtype(new, np.integer) and not _holds(ctx, x, new):
         return _saturated(ctx, x, new)
@@ -179,7 +185,10 @@ def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
 
 
 def _holds(ctx: Context, x: ir.Value, new: np.dtype[Any]) -> bool:
-    """Whether a float is known to lie in an integer type's range: it was one, or is constant."""
+    """Return whether a float is known to be in the range of an integer type.
+
+    It is if it was converted from an integer, or if it is a constant.
+    """
     array = ctx.builder.array(x)
     if array is not None:
         wide, (low, high) = array.astype(np.float64), _limits(new)
@@ -195,7 +204,7 @@ def _holds(ctx: Context, x: ir.Value, new: np.dtype[Any]) -> bool:
 
 
 def _saturated(ctx: Context, x: ir.Value, new: np.dtype[Any]) -> ir.Value:
-    """XLA's conversion: NaN is zero, and what the type cannot hold is its nearest value."""
+    """Convert as XLA does: NaN becomes zero, and a number out of range the nearest value."""
     low, high = _limits(new)
     if high < 127:  # a cast to 4 bits rounds, one to 8 bits does not
         x = ctx.op.Clip(x, float(low), float(high), shape=ctx.dims(x))
@@ -211,7 +220,7 @@ def _saturated(ctx: Context, x: ir.Value, new: np.dtype[Any]) -> ir.Value:
 
 @register_lowering(lax.select_n_p)
 def _select_n(ctx: Context, which: ir.Value, *cases: ir.Value) -> ir.Value:
-    """Case 0 where the predicate is false or 0, case i where it is i."""
+    """Select case 0 where the predicate is false or 0, and case i where it is i."""
     if len(cases) == 1:
         return cases[0]
     if which.dtype == BOOL:
@@ -250,39 +259,42 @@ def _is_finite(ctx: Context, x: ir.Value) -> ir.Value:
 
 
 @register_lowering(lax.exp2_p)
-def _exp2(ctx: Context, x: ir.Value, **_: Any) -> ir.Value:
+def _exp2(ctx: Context, x: ir.Value, **_: object) -> ir.Value:
     return ctx.op.Pow(ctx.constant(2.0, x), x)
 
 
 @register_lowering(jax_internals.log2_p)
 @in_jax
-def _log2(x: Any, **_: Any) -> Any:
+def _log2(x: Array, **_: object) -> Array:
     return lax.log(x) * (1 / math.log(2))
 
 
 @register_lowering(jax_internals.one_minus_square_p)
 @in_jax
-def _one_minus_square(x: Any) -> Any:
-    """1 - x²; the product keeps the digits that the difference loses near 1."""
+def _one_minus_square(x: Array) -> Array:
+    """Return 1 - x²; the product keeps the digits that the difference loses near 1."""
     return (1 + x) * (1 - x)
 
 
 register_lowering(jax_internals.polynomial_p)(in_jax(jax_internals.polynomial))
 
 
-def is_negative(x: Any) -> Any:
-    """The sign of a float: of zeros too, false for NaN."""
-    return (x < 0) | ((x == 0) & (1 / x < 0))
+def is_negative(x: Array) -> Array:
+    """Return whether a float, or a zero, has a minus sign; False for NaN."""
+    result: Array = (x < 0) | ((x == 0) & (1 / x < 0))
+    return result
 
 
-def _in_total_order(compare: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    """A comparison in which -0 lies before 0 and NaN behind everything."""
+def _in_total_order(
+    compare: Callable[[Array, Array], Array],
+) -> Callable[[Array, Array], Array]:
+    """Return a comparison in which -0 comes before 0, and NaN after everything."""
 
-    def function(x: Any, y: Any) -> Any:
+    def function(x: Array, y: Array) -> Array:
         if not jnp.issubdtype(x.dtype, jnp.floating):
             return compare(x, y)
 
-        def rank(v: Any) -> Any:
+        def rank(v: Array) -> Array:
             return jnp.where(jnp.isnan(v), 2, jnp.where(is_negative(v), 0, 1))
 
         by_rank = compare(rank(x), rank(y))

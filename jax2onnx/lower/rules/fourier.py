@@ -1,8 +1,9 @@
 """Fourier transforms, on packed pairs.
 
-ONNX Runtime's DFT is accurate where the length is a power of two: else its float32 results are off
-by 2e-4 at 1000 elements, and its float64 inverse by 1e-8 at any length. So a transform of another
-length is a convolution with a chirp (Bluestein, 1970), itself made of DFTs of such a length.
+ONNX Runtime's DFT is accurate only where the length is a power of two. Its other results in float32
+are off by 2e-4 at 1000 elements, and those of the inverse in float64 by 1e-8 at any length. A
+transform of another length is therefore a convolution with a chirp (Bluestein, 1970), which
+consists of DFTs whose length is a power of two.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from jax.extend import core
 
 from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
-from jax2onnx.lower.plain_numbers.retrace import RULES, Pair, pack, unpack
+from jax2onnx.lower.plain_numbers.retrace import RULES, Keys, Operand, Pair, pack, unpack
 from jax2onnx.lower.registry import register_lowering
 from jax2onnx.trace.dimensions import Dim
 
@@ -35,9 +36,24 @@ convolve_p.def_abstract_eval(lambda x, _, **__: x)
 
 @register_lowering(dft_p)
 def _dft(
-    ctx: Context, x: ir.Value, *, axis: int, inverse: bool, length: Any = None, size: Any = None
+    ctx: Context,
+    x: ir.Value,
+    *,
+    axis: int,
+    inverse: bool,
+    length: ir.Value | None = None,
+    size: Any = None,
 ) -> ir.Value:
-    """The DFT; of zeros too, behind ``x`` up to ``length``, whose dimension is ``size``."""
+    """Add a DFT along one axis of a packed array.
+
+    Args:
+        ctx: the graph.
+        x: the array.
+        axis: the axis.
+        inverse: whether to compute the inverse transform.
+        length: the length to pad the axis to with zeros, an int64 scalar.
+        size: the same length as a dimension.
+    """
     dims = [size if a == axis and size is not None else d for a, d in enumerate(ctx.dims(x))]
     place = ctx.builder.constant(np.asarray(axis, np.int64))
     return ctx.op.DFT(x, length, place, inverse=int(inverse), onesided=0, shape=tuple(dims))
@@ -49,7 +65,7 @@ def _convolve(ctx: Context, x: ir.Value, kernel: ir.Value, *, axis: int) -> ir.V
     if isinstance(count, int):
         size: int | str = 1 << (2 * count - 2).bit_length()
         length = ctx.builder.constant(np.asarray(size, np.int64))
-    else:  # one more than all the powers of two up to 2n - 2
+    else:  # one more than the sum of all powers of two up to 2n - 2
         size = f"power of 2 from {2 * count - 1}"
         powers = ctx.builder.constant(2 ** np.arange(62))
         beyond = ctx.op.Greater(powers, ctx.dimensions.value(2 * count - 2))
@@ -74,12 +90,12 @@ def _times(x: Pair, y: Pair) -> Pair:
 
 
 def _along(axis: int, z: Pair, inverse: bool) -> Pair:
-    """A transform along one axis: since 2jk = j^2 + k^2 - (k - j)^2, by a chirp, if need be."""
+    """Transform along one axis: by a DFT, or by a chirp, since 2jk = j^2 + k^2 - (k - j)^2."""
     length: Dim = z.re.shape[axis]
     if isinstance(length, int) and length & (length - 1) == 0:
         return unpack(dft_p.bind(pack(z), axis=axis, inverse=inverse)) if length > 1 else z
 
-    with jax.enable_x64(True):  # for squares
+    with jax.enable_x64(True):  # for the squares of places
         place = jnp.arange(2 * length - 1) - (length - 1)
         turns = lax.rem(place * place, jnp.int64(2 * length)).astype(z.re.dtype)
     # exp(-pi i place^2 / length) and its conjugate, for places on both sides of zero
@@ -98,26 +114,31 @@ def _transform(z: Pair, axes: Sequence[int], *, inverse: bool) -> Pair:
     return z
 
 
-def _fft(x: Any, *, fft_type: Any, fft_lengths: Sequence[Any]) -> Any:
-    kind = lax.FftType(fft_type) if isinstance(fft_type, int) else fft_type
+def _fft(x: Operand, *, fft_type: lax.FftType | int, fft_lengths: Sequence[Any]) -> Operand:
+    kind = lax.FftType(fft_type)
     rank = (x.re if isinstance(x, Pair) else x).ndim
     axes = range(rank - len(fft_lengths), rank)
     if kind is lax.FftType.RFFT:
-        whole = _along(axes[-1], Pair(x, jnp.zeros_like(x)), False)
+        whole = _along(axes[-1], _as_pair(x), False)
         half = Pair(*(part[..., : fft_lengths[-1] // 2 + 1] for part in whole))
         return _transform(half, axes[:-1], inverse=False)
     if kind is not lax.FftType.IRFFT:
-        return _transform(x, axes, inverse=kind is lax.FftType.IFFT)
-    z = _transform(x, axes[:-1], inverse=True)
+        return _transform(_as_pair(x), axes, inverse=kind is lax.FftType.IFFT)
+    z = _transform(_as_pair(x), axes[:-1], inverse=True)
     return _along(axes[-1], _hermitian(z, fft_lengths[-1]), True).re
 
 
+def _as_pair(x: Operand) -> Pair:
+    assert not isinstance(x, Keys)
+    return x if isinstance(x, Pair) else Pair(x, jnp.zeros_like(x))
+
+
 def _hermitian(z: Pair, length: Any) -> Pair:
-    """The whole spectrum of a real signal from its first half, along the last axis."""
+    """Return the whole spectrum of a real signal from its first half, along the last axis."""
     first = Pair(*(x[..., : length // 2 + 1] for x in z))
     count = length - (length // 2 + 1)
     mirrored = [jnp.flip(x[..., 1 : 1 + count], -1) for x in first]
-    # The first bin, and the last of an even length, count as real.
+    # The imaginary parts of the first bin, and of the last one of an even length, are ignored.
     imaginary = first.im.at[..., 0].set(0)
     if length % 2 == 0:
         imaginary = imaginary.at[..., -1].set(0)

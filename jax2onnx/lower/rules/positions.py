@@ -1,8 +1,6 @@
-"""Positions along an axis: counted, moved inside, or as they were before JAX made them positive."""
+"""Positions along an axis: count them, clamp them, or undo JAX's wrapping of negative ones."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -10,11 +8,22 @@ import onnx_ir as ir
 from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import INT64
-from jax2onnx.trace.dimensions import is_static
+from jax2onnx.trace.dimensions import Dim, is_static
 
 
-def unwrapped(ctx: Context, index: ir.Value, size: Any) -> ir.Value | None:
-    """The i of an ``index`` that is i + size where i < 0, as JAX counts from the end; else None."""
+def unwrapped(ctx: Context, index: ir.Value, size: Dim) -> ir.Value | None:
+    """Return the index that the user gave, if JAX has wrapped it.
+
+    JAX lets a negative index count from the end by ``where(i < 0, i + size, i)``.
+
+    Args:
+        ctx: the graph.
+        index: an integer tensor, maybe wrapped.
+        size: the size of the axis that it indexes.
+
+    Returns:
+        The i, of the shape and dtype of ``index``; None if ``index`` is no such expression.
+    """
     choice = index.producer()
     if choice is None or choice.op_type != "Where":
         return None
@@ -40,7 +49,14 @@ def unwrapped(ctx: Context, index: ir.Value, size: Any) -> ir.Value | None:
 
 
 def clamped(ctx: Context, index: ir.Value, low: ir.Value, high: ir.Value) -> ir.Value:
-    """An index between two scalars; as it is where its type holds no others."""
+    """Return an index clamped between two bounds; as it is if its type has no values outside.
+
+    Args:
+        ctx: the graph.
+        index: an integer tensor.
+        low: the lower bound, a scalar of the same dtype.
+        high: the upper bound likewise.
+    """
     least, most, known = (ctx.builder.array(v) for v in (low, high, index))
     node = index.producer()
     source = node.inputs[0] if node is not None and node.op_type == "Cast" else None
@@ -54,8 +70,8 @@ def clamped(ctx: Context, index: ir.Value, low: ir.Value, high: ir.Value) -> ir.
     return ctx.op.Clip(index, low, high, shape=ctx.dims(index))
 
 
-def arange(ctx: Context, size: Any) -> ir.Value:
-    """0, 1, ... size - 1 as int64."""
+def arange(ctx: Context, size: Dim) -> ir.Value:
+    """Return 0, 1, ... size - 1 as an int64 vector."""
     if isinstance(size, int):
         return ctx.builder.constant(np.arange(size, dtype=np.int64))
     zero, one = ctx.constant(0, INT64), ctx.constant(1, INT64)

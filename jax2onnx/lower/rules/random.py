@@ -1,4 +1,4 @@
-"""Random bits: JAX's generators in integer operators, so that a key gives the numbers of JAX."""
+"""Random bits: JAX's generators in integer operators, so that a key gives the same numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
+from jax.extend import core
 from jax.extend.core import primitives
 
 from jax2onnx import jax_internals
@@ -17,18 +18,18 @@ from jax2onnx.lower.registry import Decomposition, in_jax, register_lowering
 from jax2onnx.marks import Mark
 
 
-def _hash(primitive: Any, function: Callable[..., Any]) -> Decomposition:
-    """Hundreds of integer operators: an ONNX function, which all draws call."""
+def _hash(primitive: core.Primitive, function: Callable[..., Any]) -> Decomposition:
+    """Return a rule for a generator: an ONNX function, since it is hundreds of operators."""
 
-    def named(*words: Any) -> Any:
-        return function(*words)
+    def named(*words: Array) -> list[Array]:
+        return list(function(*words))
 
     named.__name__ = named.__qualname__ = str(Mark("jax.random", primitive.name))
     return in_jax(jax.jit(named))
 
 
-def _threefry(key1: Any, key2: Any, x1: Any, x2: Any) -> Any:
-    return jax_internals.threefry2x32(key1, key2, x1, x2, use_rolled_loops=False)
+def _threefry(*words: Array) -> list[Array]:
+    return list(jax_internals.threefry2x32(*words, use_rolled_loops=False))
 
 
 for _primitive, _function in (
@@ -42,16 +43,17 @@ for _primitive, _function in (
 
 @register_lowering(jax_internals.iota_2x32_shape_p)
 @in_jax
-def _iota_2x32_shape(*, shape: Any) -> Any:
-    """The row-major number of each element, as its high and its low 32 bits."""
+def _iota_2x32_shape(*, shape: Sequence[int]) -> tuple[Array, Array]:
+    """Return the row-major number of each element, as its high and its low 32 bits."""
     low = lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
     return jnp.zeros_like(low), low
 
 
 @register_lowering(primitives.random_gamma_p)
 @in_jax
-def _gamma(key: Any, a: Any, *, log_space: bool) -> Any:
-    return jax_internals.random_gamma(key, a, log_space=log_space)
+def _gamma(key: Array, a: Array, *, log_space: bool) -> Array:
+    drawn: Array = jax_internals.random_gamma(key, a, log_space=log_space)
+    return drawn
 
 
 # -- XLA's generator -----------------------------------------------------------------------------
@@ -59,8 +61,13 @@ def _gamma(key: Any, a: Any, *, log_space: bool) -> Any:
 
 @register_lowering(lax.rng_bit_generator_p)
 @in_jax
-def _rng_bit_generator(key: Any, *, shape: Any, dtype: Any, algorithm: Any, **_: Any) -> Any:
-    """XLA's bits on the CPU, whose default is Philox. A state is a key and a counter of blocks."""
+def _rng_bit_generator(
+    key: Array, *, shape: Sequence[int], dtype: np.dtype[Any], algorithm: object, **_: object
+) -> tuple[Array, Array]:
+    """Return a new state and XLA's bits on the CPU, whose default algorithm is Philox.
+
+    A state is a key and a counter of blocks, of two words each.
+    """
     narrow = key.dtype == np.uint32
     words = list(key if narrow else lax.bitcast_convert_type(key, np.uint32).reshape(4))
     threefry = algorithm == lax.RandomAlgorithm.RNG_THREE_FRY
@@ -72,8 +79,8 @@ def _rng_bit_generator(key: Any, *, shape: Any, dtype: Any, algorithm: Any, **_:
     return state, bits.astype(dtype)
 
 
-def _advanced(words: Sequence[Any], steps: Any) -> list[Any]:
-    """A number of several words, the lowest first, plus an integer."""
+def _advanced(words: Sequence[Array], steps: Array | int) -> list[Array]:
+    """Return a number of several words, the lowest first, plus an integer."""
     result, carry = [], jnp.asarray(steps).astype(np.uint32)
     for word in words:
         total = word + carry
@@ -82,12 +89,17 @@ def _advanced(words: Sequence[Any], steps: Any) -> list[Any]:
     return result
 
 
-def _wide(low: Any, high: Any) -> Any:
+def _wide(low: Array, high: Array) -> Array:
     return low.astype(np.uint64) | (high.astype(np.uint64) << np.uint64(32))
 
 
-def _philox_bits(state: Sequence[Any], shape: Any, dtype: Any) -> tuple[Any, Any]:
-    """Blocks of four words in a row; the key is the upper half of the counter too."""
+def _philox_bits(
+    state: Sequence[Array], shape: Sequence[int], dtype: np.dtype[Any]
+) -> tuple[int, Array]:
+    """Draw blocks of four words, which follow each other; return also how many.
+
+    The key is the upper half of the counter too.
+    """
     size, words = math.prod(shape), 2 if dtype.itemsize == 8 else 4
     blocks = (size + words - 1) // words
     counter = _advanced([*state[2:], *state[:2]], lax.iota(np.uint32, blocks))
@@ -97,8 +109,13 @@ def _philox_bits(state: Sequence[Any], shape: Any, dtype: Any) -> tuple[Any, Any
     return blocks, jnp.stack(drawn, axis=1).reshape(-1)[:size].reshape(shape)
 
 
-def _threefry_bits(state: Sequence[Any], shape: Any, dtype: Any) -> tuple[Any, Any]:
-    """Pairs of words; narrow ones lie side by side on the first even axis, else the longest."""
+def _threefry_bits(
+    state: Sequence[Array], shape: Sequence[int], dtype: np.dtype[Any]
+) -> tuple[int, Array]:
+    """Draw pairs of words; return also how many.
+
+    Words of 32 bits lie side by side on the first even axis, or else on the longest one.
+    """
     half, axis = list(shape) or [1], 0
     if dtype.itemsize < 8:
         even = [a for a, d in enumerate(half) if d % 2 == 0]

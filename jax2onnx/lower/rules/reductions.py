@@ -10,7 +10,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import onnx_ir as ir
-from jax import lax
+from jax import Array, lax
+from jax.typing import DTypeLike
 
 from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
@@ -20,17 +21,19 @@ from jax2onnx.lower.rules.sorting import unsigned_in_order
 from jax2onnx.lower.rules.windows import bound
 from jax2onnx.trace.dimensions import is_static
 
+Carry = tuple[Array, Array]
+
 
 def reduction(op_type: str, of_nothing: int = 0) -> Rule:
-    """A rule for a reduction over ``axes`` that one operator does.
+    """Return a rule for a reduction over ``axes`` by one operator.
 
     Args:
         op_type: the operator.
-        of_nothing: 1 or -1 where the reduction of nothing is a type's greatest or least value,
-            which runtimes that compute in another type do not know.
+        of_nothing: 1 or -1 if the reduction of no elements is the greatest or the least value of
+            the type. A runtime that computes in another type would give that one's.
     """
 
-    def rule(ctx: Context, x: ir.Value, *, axes: Sequence[int], **_: Any) -> ir.Value:
+    def rule(ctx: Context, x: ir.Value, *, axes: Sequence[int], **_: object) -> ir.Value:
         if not axes:
             return x
         if of_nothing and _count(ctx, x, axes) == 0:
@@ -40,43 +43,49 @@ def reduction(op_type: str, of_nothing: int = 0) -> Rule:
         reduced = getattr(ctx.op, op_type)(
             wide, [int(a) for a in axes], keepdims=0, dtype=wide.dtype, shape=ctx.out_dims
         )
-        # of nothing, the greatest integer is the least one there is
+        # The greatest of no booleans is the least int32, which is not above 0.
         return ctx.op.Greater(reduced, 0) if x.dtype == BOOL else reduced
 
     return rule
 
 
-def folded(combine: Callable[[Any, Any], Any], neutral: int) -> Decomposition:
-    """A reduction by an operator on two elements; ``neutral`` is the result of none."""
+def folded(combine: Callable[[Array, Array], Array], neutral: int) -> Decomposition:
+    """Return a rule for a reduction by an operator on two arrays.
 
-    def function(x: Any, *, axes: Sequence[int], **_: Any) -> Any:
-        def generic(a: Any, b: Any) -> Any:  # of `combine`, JAX would make the primitive again
+    Args:
+        combine: the operator.
+        neutral: the result for no elements.
+    """
+
+    def function(x: Array, *, axes: Sequence[int], **_: object) -> Array:
+        def generic(a: Array, b: Array) -> Array:
             return combine(a, b)
 
-        return lax.reduce(x, np.asarray(neutral).astype(x.dtype), generic, axes)
+        reduced: Array = lax.reduce(x, np.asarray(neutral).astype(x.dtype), generic, axes)
+        return reduced
 
     return in_jax(function)
 
 
 def _count(ctx: Context, x: ir.Value, axes: Sequence[int]) -> int:
-    """How many elements go into each result, as far as sizes are known."""
+    """Return how many elements go into each result, as far as sizes are known."""
     dims = ctx.dims(x)
     known = [dims[a] for a in axes]
     return math.prod(d for d in known if isinstance(d, int))
 
 
-def _total(x: Any, *, axes: Sequence[int], **_: Any) -> Any:
-    """A sum as a product with ones."""
+def _total(x: Array, *, axes: Sequence[int], **_: object) -> Array:
+    """Return a sum as a product with ones."""
     ones = jnp.ones([x.shape[a] for a in axes], x.dtype)
     return lax.dot_general(x, ones, ((axes, range(len(axes))), ((), ())))
 
 
 _DOUBLE = 53
-"""Bits of the integers that doubles hold, in which ONNX Runtime adds and multiplies integers."""
+"""Width of the integers that doubles hold exactly; ONNX Runtime reduces integers in doubles."""
 
 
 @register_lowering(lax.reduce_sum_p)
-def _sum(ctx: Context, x: ir.Value, *, axes: Sequence[int], **params: Any) -> Results:
+def _sum(ctx: Context, x: ir.Value, *, axes: Sequence[int], **_: object) -> Results:
     kind = element_type(x)
     if kind.is_integer():
         node = x.producer()
@@ -98,7 +107,7 @@ register_lowering(lax.reduce_min_p)(unsigned_in_order(reduction("ReduceMin", 1))
 
 
 def logical(on_booleans: Rule, on_integers: Rule) -> Rule:
-    """A rule for a primitive that reduces booleans, and the bits of integers."""
+    """Return a rule for a primitive that reduces booleans, or the bits of integers."""
 
     def rule(ctx: Context, x: ir.Value, **params: Any) -> Results:
         return (on_booleans if x.dtype == BOOL else on_integers)(ctx, x, **params)
@@ -106,7 +115,7 @@ def logical(on_booleans: Rule, on_integers: Rule) -> Rule:
     return rule
 
 
-def _parity(ctx: Context, x: ir.Value, *, axes: Sequence[int], **_: Any) -> ir.Value:
+def _parity(ctx: Context, x: ir.Value, *, axes: Sequence[int], **_: object) -> ir.Value:
     count = ctx.op.ReduceSum(
         ctx.cast(x, INT32), [int(a) for a in axes], keepdims=0, shape=ctx.out_dims
     )
@@ -119,10 +128,10 @@ register_lowering(lax.reduce_xor_p)(logical(_parity, folded(lax.bitwise_xor, 0))
 
 
 def arg_reduction(op_type: str) -> Rule:
-    """A rule for argmax or argmin along one axis: the first NaN, else the first of the extremes."""
+    """Return a rule for argmax or argmin: the first NaN, or else the first of the extremes."""
 
     def rule(
-        ctx: Context, x: ir.Value, *, axes: Sequence[int], index_dtype: Any, **_: Any
+        ctx: Context, x: ir.Value, *, axes: Sequence[int], index_dtype: DTypeLike, **_: object
     ) -> ir.Value:
         (axis,) = axes
 
@@ -145,7 +154,7 @@ register_lowering(lax.argmin_p)(unsigned_in_order(arg_reduction("ArgMin")))
 
 
 def running(op_type: str) -> Rule:
-    """A rule for an operator that accumulates along an axis."""
+    """Return a rule for an operator that accumulates along an axis."""
 
     def rule(ctx: Context, x: ir.Value, *, axis: int, reverse: bool) -> ir.Value:
         operator: Callable[..., ir.Value] = getattr(ctx.op, op_type)
@@ -155,23 +164,34 @@ def running(op_type: str) -> Rule:
     return rule
 
 
-def cumulative(combine: Callable[[Any, Any], Any], **operator: Any) -> Rule:
-    """A cumulative reduction: log2(n) combinations of a known length, a scan of a symbolic one."""
+def cumulative(
+    combine: Callable[[Array, Array], Array], *, operator: Rule | None = None, since: int = 0
+) -> Rule:
+    """Return a rule for a cumulative reduction.
 
-    def in_order(x: Any, *, axis: int, reverse: bool) -> Any:
+    An axis of known length takes log2(n) combinations, one of symbolic length a scan.
+
+    Args:
+        combine: reduces two arrays to one.
+        operator: a rule to use instead, for operator sets that have an operator.
+        since: the first version of the default operator set that has it.
+    """
+
+    def in_order(x: Array, *, axis: int, reverse: bool) -> Array:
         if is_static([x.shape[axis]]):
-            return lax.associative_scan(combine, x, reverse=reverse, axis=axis)
+            scanned: Array = lax.associative_scan(combine, x, reverse=reverse, axis=axis)
+            return scanned
         rows = jnp.moveaxis(x, axis, 0)
         first = rows[-1] if reverse else rows[0]
 
-        def step(carry: Any, row: Any) -> tuple[Any, Any]:
+        def step(carry: Carry, row: Array) -> tuple[Carry, Array]:
             total = jnp.where(carry[0], row, combine(carry[1], row))
             return (jnp.asarray(False), total), total
 
         start = (jnp.asarray(True), first)
         return jnp.moveaxis(lax.scan(step, start, rows, reverse=reverse)[1], 0, axis)
 
-    return in_jax(in_order, **operator)
+    return in_jax(in_order, operator=operator, since=since)
 
 
 register_lowering(lax.cumsum_p)(running("CumSum"))

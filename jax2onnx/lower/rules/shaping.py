@@ -1,4 +1,4 @@
-"""Primitives that move or make elements without looking at them."""
+"""Primitives that move elements, or make constant ones."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 from jax import lax
+from jax.typing import DTypeLike
 
 from jax2onnx import jax_internals
 from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import INT64
 from jax2onnx.lower.registry import register_lowering
-from jax2onnx.trace.dimensions import Dim, is_empty, is_static
+from jax2onnx.trace.dimensions import Dim, Dims, is_empty, is_static
 
 
 @register_lowering(lax.broadcast_in_dim_p)
@@ -22,11 +23,11 @@ def _broadcast_in_dim(
     ctx: Context,
     x: ir.Value,
     *_: ir.Value,
-    shape: Sequence[Any],
+    shape: Dims,
     broadcast_dimensions: Sequence[int],
-    sharding: Any,
+    sharding: object,
 ) -> ir.Value:
-    aligned: list[Any] = [1] * len(shape)
+    aligned: list[Dim] = [1] * len(shape)
     for axis, target in enumerate(broadcast_dimensions):
         aligned[int(target)] = ctx.avals_in[0].shape[axis]
     return ctx.broadcast(ctx.reshape(x, tuple(aligned)), ctx.out_dims)
@@ -34,13 +35,13 @@ def _broadcast_in_dim(
 
 @register_lowering(lax.reshape_p)
 def _reshape(
-    ctx: Context, x: ir.Value, *_: ir.Value, dimensions: Sequence[int] | None, **__: Any
+    ctx: Context, x: ir.Value, *_: ir.Value, dimensions: Sequence[int] | None, **__: object
 ) -> ir.Value:
     return ctx.reshape(x if dimensions is None else ctx.transpose(x, dimensions), ctx.out_dims)
 
 
 @register_lowering(lax.squeeze_p)
-def _squeeze(ctx: Context, x: ir.Value, **_: Any) -> ir.Value:
+def _squeeze(ctx: Context, x: ir.Value, **_: object) -> ir.Value:
     return ctx.reshape(x, ctx.out_dims)
 
 
@@ -67,7 +68,7 @@ def _stack(ctx: Context, *operands: ir.Value, axis: int) -> ir.Value:
 
 
 @register_lowering(lax.unstack_p)
-def _unstack(ctx: Context, x: ir.Value, *, axis: int, **_: Any) -> Sequence[ir.Value]:
+def _unstack(ctx: Context, x: ir.Value, *, axis: int, **_: object) -> Sequence[ir.Value]:
     dims = ctx.dims(x)
     slot = (*dims[:axis], 1, *dims[axis + 1 :])
     count = len(ctx.avals_out)
@@ -76,9 +77,7 @@ def _unstack(ctx: Context, x: ir.Value, *, axis: int, **_: Any) -> Sequence[ir.V
 
 
 @register_lowering(lax.split_p)
-def _split(
-    ctx: Context, x: ir.Value, *, sizes: Sequence[Any], axis: int
-) -> ir.Value | Sequence[ir.Value]:
+def _split(ctx: Context, x: ir.Value, *, sizes: Dims, axis: int) -> ir.Value | Sequence[ir.Value]:
     if len(sizes) == 1:
         return x
     return ctx.several("Split", x, ctx.shape_tensor(tuple(sizes)), types=ctx.out_types, axis=axis)
@@ -89,9 +88,9 @@ def _slice(
     ctx: Context,
     x: ir.Value,
     *,
-    start_indices: Sequence[Any],
-    limit_indices: Sequence[Any],
-    strides: Sequence[Any] | None,
+    start_indices: Dims,
+    limit_indices: Dims,
+    strides: Sequence[int] | None,
 ) -> ir.Value:
     dims = ctx.avals_in[0].shape
     steps = [1] * len(dims) if strides is None else list(strides)
@@ -112,13 +111,21 @@ def _slice(
     return ctx.op.Slice(x, *operands, shape=ctx.out_dims)
 
 
-def _is(dim: Any, number: int) -> bool:
+def _is(dim: Dim, number: int) -> bool:
     return is_static([dim]) and int(dim) == number
 
 
 @register_lowering(lax.rev_p)
 def rev(ctx: Context, x: ir.Value, dimensions: Sequence[int]) -> ir.Value:
-    """``x`` reversed along axes; before it was permuted, and what was reversed so itself."""
+    """Return ``x`` reversed along axes, by a Slice.
+
+    A Transpose before it is moved behind it, and a reversal of a reversal is the value before both.
+
+    Args:
+        ctx: the graph.
+        x: the value.
+        dimensions: the axes.
+    """
     node, count = x.producer(), len(dimensions)
     if not count:
         return x
@@ -137,7 +144,7 @@ def rev(ctx: Context, x: ir.Value, dimensions: Sequence[int]) -> ir.Value:
 
 @register_lowering(lax.pad_p)
 def _pad(
-    ctx: Context, x: ir.Value, value: ir.Value, *, padding_config: Sequence[tuple[Any, Any, int]]
+    ctx: Context, x: ir.Value, value: ir.Value, *, padding_config: Sequence[tuple[Dim, Dim, int]]
 ) -> ir.Value:
     if is_empty(ctx.dims(x)):
         return ctx.broadcast(value, ctx.out_dims)
@@ -145,21 +152,32 @@ def _pad(
 
 
 def pad(
-    ctx: Context, x: ir.Value, value: ir.Value, padding_config: Sequence[tuple[Any, Any, int]]
+    ctx: Context, x: ir.Value, value: ir.Value, padding_config: Sequence[tuple[Dim, Dim, int]]
 ) -> ir.Value:
-    """Interior padding by a strided view, then negative padding by Slice, positive by Pad."""
+    """Return ``x`` padded as ``jax.lax.pad`` does.
+
+    Interior padding is a Pad of a reshaped view, negative padding a Slice, and the rest a Pad.
+
+    Args:
+        ctx: the graph.
+        x: the value.
+        value: a scalar to pad with.
+        padding_config: for each axis how many to add in front, behind, and between neighbours.
+    """
     for axis, (_, _, interior) in enumerate(padding_config):
         if interior:
             x = _interleave(ctx, x, value, axis, interior)
     low = [c[0] for c in padding_config]
     high = [c[1] for c in padding_config]
-    if not is_static([*low, *high]):  # Pad takes negative amounts too, but no viewer likes them
+    if not is_static([*low, *high]):  # Pad takes negative amounts too, which viewers show as errors
         return _extended(ctx, x, value, low, high)
     cut = [(max(-a, 0), max(-b, 0)) for a, b in zip(low, high, strict=True)]
     if any(pair != (0, 0) for pair in cut):
         dims = ctx.dims(x)
         kept = tuple(d - a - b for d, (a, b) in zip(dims, cut, strict=True))
-        if any(is_static([d]) and d < 0 for d in kept):  # more than there is: padding remains
+        if any(
+            is_static([d]) and d < 0 for d in kept
+        ):  # more is cut than there is, so that only padding remains
             shape = tuple(d + a + b for d, a, b in zip(dims, low, high, strict=True))
             return ctx.broadcast(value, shape)
         ends = tuple(d - b for d, (_, b) in zip(dims, cut, strict=True))
@@ -170,15 +188,15 @@ def pad(
 
 
 def _extended(
-    ctx: Context, x: ir.Value, value: ir.Value, low: Sequence[Any], high: Sequence[Any]
+    ctx: Context, x: ir.Value, value: ir.Value, low: Sequence[Dim], high: Sequence[Dim]
 ) -> ir.Value:
-    """``x`` with so many values in front and behind on each axis."""
+    """Return ``x`` with ``low`` values in front and ``high`` behind on each axis."""
     dims = tuple(d + a + b for d, a, b in zip(ctx.dims(x), low, high, strict=True))
     return ctx.op.Pad(x, ctx.shape_tensor((*low, *high)), value, shape=dims)
 
 
 def _interleave(ctx: Context, x: ir.Value, value: ir.Value, axis: int, count: int) -> ir.Value:
-    """``count`` times ``value`` between neighbours along ``axis``."""
+    """Return ``x`` with ``count`` times ``value`` between neighbours along ``axis``."""
     dims = ctx.dims(x)
     size = dims[axis]
     if _is(size, 0):
@@ -195,7 +213,12 @@ def _interleave(ctx: Context, x: ir.Value, value: ir.Value, axis: int, count: in
 
 @register_lowering(lax.iota_p)
 def _iota(
-    ctx: Context, *_: ir.Value, dtype: Any, shape: Sequence[Any], dimension: int, sharding: Any
+    ctx: Context,
+    *_: ir.Value,
+    dtype: DTypeLike,
+    shape: Dims,
+    dimension: int,
+    sharding: object,
 ) -> ir.Value:
     size = ctx.out_dims[dimension]
     if isinstance(size, int):
@@ -210,13 +233,13 @@ def _iota(
 
 
 @register_lowering(jax_internals.empty_p, jax_internals.empty2_p)
-def _empty(ctx: Context, **_: Any) -> ir.Value:
-    """Zeros, as on the CPU."""
+def _empty(ctx: Context, **_: object) -> ir.Value:
+    """Return zeros, as JAX does on the CPU."""
     return ctx.broadcast(ctx.constant(0, ctx.out_dtype), ctx.out_dims)
 
 
 @register_lowering(jax_internals.dim_as_value_p)
-def _dim_as_value(ctx: Context, *, dim: Any) -> ir.Value:
+def _dim_as_value(ctx: Context, *, dim: Dim) -> ir.Value:
     return ctx.cast(ctx.dim_scalar(dim), ctx.out_dtype)
 
 

@@ -1,4 +1,4 @@
-"""Sorting by TopK, which breaks ties by the lower index: a stable argsort."""
+"""Sorting by TopK, which is a stable argsort, since it breaks ties by the lower index."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ def _is_float(value: ir.Value) -> bool:
 
 
 def unsigned_in_order(rule: Rule) -> Rule:
-    """A rule that compares, on uint64 too: as int64 in the same order, since it has no kernels."""
+    """Return a rule that compares, made to work on uint64, for which there are no kernels.
+
+    Uint64 becomes int64 in the same order, by flipping the highest bit.
+
+    Args:
+        rule: a rule that works on int64.
+    """
     sign = 1 << 63
 
     def wrapped(ctx: Context, *operands: ir.Value, **params: Any) -> Results:
@@ -63,9 +69,9 @@ def _top_k(
 @register_lowering(lax.approx_top_k_p)
 @unsigned_in_order
 def _approx_top_k(
-    ctx: Context, x: ir.Value, *, reduction_dimension: int, is_max_k: bool, **_: Any
+    ctx: Context, x: ir.Value, *, reduction_dimension: int, is_max_k: bool, **_: object
 ) -> Sequence[ir.Value]:
-    """Exact: as many as JAX asks for, the best first."""
+    """Return the exact result: as many values as JAX asks for, the best first."""
     dims, axis = ctx.out_dims, reduction_dimension
     values, indices = ctx.several(
         "TopK",
@@ -83,7 +89,7 @@ def _approx_top_k(
 def _sort(
     ctx: Context, *operands: ir.Value, dimension: int, num_keys: int, is_stable: bool
 ) -> Sequence[ir.Value]:
-    """Sorts by the least significant key first; NaN counts as greater than any number."""
+    """Sort by the least significant key first; NaN counts as greater than any number."""
     del is_stable
     current = list(operands)
     for key in range(num_keys - 1, -1, -1):
@@ -99,7 +105,7 @@ def _sort(
 
 
 def _by(ctx: Context, operands: Sequence[ir.Value], key: ir.Value, axis: int) -> list[ir.Value]:
-    """All operands in ascending order of ``key``."""
+    """Return all operands in ascending order of ``key``."""
     dims = ctx.dims(key)
     size = ctx.shape_tensor((dims[axis],))
     _, order = ctx.several(

@@ -1,4 +1,4 @@
-"""Special functions, written in JAX; where JAX has a decomposition of its own, that one.
+"""Special functions, written in JAX; JAX's own decomposition is taken where it has one.
 
 Coefficients are those of the Cephes library (Moshier, 1989; erf and erfc), of Lanczos's
 approximation with g = 7 (gamma), and of Giles, "Approximating the erfinv function" (2012).
@@ -11,23 +11,24 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 
 from jax2onnx import jax_internals
-from jax2onnx.lower.registry import in_jax, register_lowering
+from jax2onnx.lower.registry import Decomposition, in_jax, register_lowering
 from jax2onnx.lower.rules.transcendental import doubled, polynomial
 
 
-def widened(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``function`` computed in float32 where the operands are narrower."""
+def widened(function: Callable[..., Array]) -> Callable[..., Array]:
+    """Return ``function``, which computes in float32 if its operands are narrower."""
 
-    def wide(*operands: Any, **params: Any) -> Any:
+    def at_least_float32(*operands: Array, **params: Any) -> Array:
         dtype = operands[0].dtype
         if dtype.itemsize >= 4:
             return function(*operands, **params)
-        return function(*(x.astype(jnp.float32) for x in operands), **params).astype(dtype)
+        wide = function(*(x.astype(jnp.float32) for x in operands), **params)
+        return wide.astype(dtype)
 
-    return wide
+    return at_least_float32
 
 
 # -- the error function --------------------------------------------------------------------------
@@ -94,31 +95,31 @@ _LOG_PI = 1.1447298858494002
 _LOG_2PI = 1.8378770664093453
 
 
-def _ratio(x: Any, pair: tuple[Sequence[float], Sequence[float]]) -> Any:
+def _ratio(x: Array, pair: tuple[Sequence[float], Sequence[float]]) -> Array:
     return polynomial(x, pair[0]) / polynomial(x, pair[1])
 
 
-def _erf_near_zero(x: Any) -> Any:
+def _erf_near_zero(x: Array) -> Array:
     return x * _ratio(x * x, _ERF)
 
 
-def _erfc_tail(size: Any) -> Any:
-    """Erfc of numbers from 1 up; below 27 (9 in f32) it is no zero."""
+def _erfc_tail(size: Array) -> Array:
+    """Return erfc of numbers from 1 up; it is above zero below 27 (9 in float32)."""
     near = _ratio(jnp.minimum(size, 8), _ERFC_BELOW_8)
     far = _ratio(jnp.maximum(size, 8), _ERFC_ABOVE_8)
     tail = jnp.exp(-size * size) * jnp.where(size < 8, near, far)
     return jnp.where(size < 27, tail, 0)
 
 
-def erf(x: Any) -> Any:
-    """The error function in the precision of x."""
+def erf(x: Array) -> Array:
+    """Return the error function, in the precision of x."""
     size = jnp.abs(x)
     beyond = jnp.sign(x) * (1 - _erfc_tail(jnp.clip(size, 1, 30)))
     return jnp.where(size < 1, _erf_near_zero(jnp.clip(x, -1, 1)), beyond)
 
 
-def erfc(x: Any) -> Any:
-    """1 - erf(x), without cancellation where that is small."""
+def erfc(x: Array) -> Array:
+    """Return 1 - erf(x), without cancellation where that is small."""
     size = jnp.abs(x)
     tail = _erfc_tail(jnp.clip(size, 1, 30))
     beyond = jnp.where(x < 0, 2 - tail, tail)
@@ -126,8 +127,8 @@ def erfc(x: Any) -> Any:
     return jnp.where(jnp.isnan(x), x, result)
 
 
-def erf_inv(y: Any) -> Any:
-    """Giles's polynomials: the first in -log(1 - y^2), the others in its square root."""
+def erf_inv(y: Array) -> Array:
+    """Return Giles's polynomials: the first in -log(1 - y^2), the others in its square root."""
     w = -jnp.log1p(-y * y)
     x, root = jnp.full_like(y, np.nan), jnp.sqrt(w)
     for start, centre, coefficients in _ERFINV_DOUBLE if y.dtype == np.float64 else _ERFINV:
@@ -144,8 +145,8 @@ register_lowering(lax.erf_inv_p)(in_jax(lambda x, **_: widened(erf_inv)(x)))
 # -- gamma and its kin ---------------------------------------------------------------------------
 
 
-def _lanczos(z: Any) -> tuple[Any, Any]:
-    """Lanczos's sum A(z), and its derivative over it."""
+def _lanczos(z: Array) -> tuple[Array, Array]:
+    """Return Lanczos's sum A(z), and its derivative divided by it."""
     total, slope = jnp.full_like(z, _LANCZOS[0]), jnp.zeros_like(z)
     for k, coefficient in enumerate(_LANCZOS[1:], 1):
         share = z.dtype.type(coefficient) / (z + k)
@@ -153,8 +154,8 @@ def _lanczos(z: Any) -> tuple[Any, Any]:
     return total, slope / total
 
 
-def lgamma(x: Any) -> Any:
-    """Log |gamma(x)|; below 1/2 by reflection."""
+def lgamma(x: Array) -> Array:
+    """Return log |gamma(x)|, below 1/2 by reflection."""
     left = x < 0.5
     z = jnp.where(left, -x, x - 1)
     log_t = jnp.log1p(z / 7.5) + _LOG_T0
@@ -169,8 +170,8 @@ def lgamma(x: Any) -> Any:
     return jnp.where(jnp.isinf(x), np.inf, result).astype(x.dtype)
 
 
-def digamma(x: Any) -> Any:
-    """The derivative of log gamma; NaN at the poles below zero."""
+def digamma(x: Array) -> Array:
+    """Return the derivative of log gamma; NaN at the poles below zero."""
     left = x < 0.5
     z = jnp.where(left, -x, x - 1)
     t = z + 7.5
@@ -193,8 +194,8 @@ _EULER_MACLAURIN = (
 )  # fmt: skip
 
 
-def zeta(x: Any, q: Any) -> Any:
-    """Hurwitz's zeta function for x >= 1: ten terms, then Euler and Maclaurin's formula."""
+def zeta(x: Array, q: Array) -> Array:
+    """Return Hurwitz's zeta for x >= 1 by ten terms, and Euler and Maclaurin's formula."""
     first = sum((q + k) ** -x for k in range(10))
     a = q + 10
     power, rest = a ** (-x), jnp.zeros_like(x)
@@ -202,33 +203,36 @@ def zeta(x: Any, q: Any) -> Any:
         rest = x.dtype.type(coefficient) + (x + 2 * k + 1) * (x + 2 * k + 2) / (a * a) * rest
     total = first + power * a / (x - 1) + power * (x.dtype.type(0.5) + x / a * rest)
     below = q <= 0
-    # At a pole, the limits from both sides are the same for an even x alone.
+    # At a pole, the limits from both sides are equal only for an even x.
     pole = jnp.where(lax.rem(x, x.dtype.type(2)) == 0, np.inf, np.nan)
     total = jnp.where((x < 1) | (below & (x != jnp.floor(x))), np.nan, total)
     total = jnp.where(below & (q == jnp.floor(q)), pole, total)
     return jnp.where(x == 1, np.inf, total).astype(x.dtype)
 
 
-def polygamma(m: Any, x: Any) -> Any:
-    """(-1)^(m+1) m! zeta(m + 1, x); digamma for m = 0."""
+def polygamma(m: Array, x: Array) -> Array:
+    """Return (-1)^(m+1) m! zeta(m + 1, x), and digamma for m = 0."""
     sign = jnp.where(jnp.floor(m / 2) * 2 == m, -1, 1).astype(x.dtype)
     series = sign * jnp.exp(lgamma(m + 1)) * zeta(m + 1, x)
     valid = (m >= 0) & (m == jnp.floor(m))
     return jnp.where(m == 0, digamma(x), jnp.where(valid, series, np.nan)).astype(x.dtype)
 
 
-def _of_jax(implementation: Callable[..., Any]) -> Any:
-    """A decomposition of JAX itself, which takes the dtype that it computes in."""
+def _of_jax(implementation: Callable[..., Any]) -> Decomposition:
+    """Return a rule that is JAX's own decomposition, which takes the dtype to compute in."""
 
-    def function(*operands: Any, **_: Any) -> Any:
-        operands = tuple(jnp.broadcast_arrays(*operands))
-        return widened(lambda *xs: implementation(*xs, dtype=xs[0].dtype))(*operands)
+    def function(*operands: Array, **_: object) -> Array:
+        broadcast = jnp.broadcast_arrays(*operands)
+        return widened(lambda *xs: implementation(*xs, dtype=xs[0].dtype))(*broadcast)
 
     return in_jax(function)
 
 
-def bessel_i1e(x: Any) -> Any:
-    """exp(-|x|) I1(x): the power series up to 25, Hankel's expansion above (DLMF 10.25, 10.40)."""
+def bessel_i1e(x: Array) -> Array:
+    """Return exp(-|x|) I1(x), by the power series up to 25 and Hankel's expansion above.
+
+    DLMF 10.25 and 10.40 have both.
+    """
     size = jnp.abs(x)
     low, high = jnp.minimum(size, 25), jnp.maximum(size, 25)
     quarter, series = low * low / 4, jnp.ones_like(x)

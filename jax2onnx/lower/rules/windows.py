@@ -1,8 +1,8 @@
 """Reductions by any monoid, of whole axes and over sliding windows.
 
-One axis after the other, by doubling: a window of 2m is two neighbouring windows of m, so a window
-of k takes about log2(k) slices. Operands come in tuples, since a monoid may run on several at once
-(a maximum with its position).
+One axis is reduced after the other, by doubling: a window of 2m is two neighbouring windows of m,
+so a window of k takes about log2(k) slices. Operands come in tuples, since a monoid may combine
+several at once (a maximum and its position).
 """
 
 from __future__ import annotations
@@ -14,21 +14,23 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
+from jax.extend import core
+from jax.typing import ArrayLike, DTypeLike
 
-from jax2onnx.lower.registry import in_jax, register_lowering
-from jax2onnx.trace.dimensions import is_static
+from jax2onnx.lower.registry import Decomposition, in_jax, register_lowering
+from jax2onnx.trace.dimensions import Dims, is_static
 
 Arrays: TypeAlias = tuple[Any, ...]
 Combine: TypeAlias = Callable[[Arrays, Arrays], Sequence[Any]]
 
 
-def monoid(jaxpr: Any, consts: Any) -> Combine:
-    """A jaxpr of two tuples of scalars as a function of two tuples of arrays."""
+def monoid(closed: core.ClosedJaxpr) -> Combine:
+    """Return a jaxpr of two tuples of scalars as a function of two tuples of arrays."""
 
-    def combine(left: Arrays, right: Arrays) -> Sequence[Any]:
-        def scalars(a: Arrays, b: Arrays) -> list[Any]:
-            return jax.core.eval_jaxpr(jaxpr, consts, *a, *b)
+    def combine(left: Arrays, right: Arrays) -> Sequence[Array]:
+        def scalars(a: Arrays, b: Arrays) -> list[Array]:
+            return jax.core.eval_jaxpr(closed.jaxpr, closed.consts, *a, *b)
 
         shape = left[0].shape
         flat = [tuple(x.reshape(-1) for x in side) for side in (left, right)]
@@ -38,9 +40,9 @@ def monoid(jaxpr: Any, consts: Any) -> Combine:
     return combine
 
 
-def elementwise_monoid(jaxpr: Any, consts: Any) -> Callable[[Any, Any], Any]:
-    """A jaxpr of two scalars as a function of two arrays."""
-    combine = monoid(jaxpr, consts)
+def elementwise_monoid(closed: core.ClosedJaxpr) -> Callable[[Array, Array], Array]:
+    """Return a jaxpr of two scalars as a function of two arrays."""
+    combine = monoid(closed)
     return lambda a, b: combine((a,), (b,))[0]
 
 
@@ -54,7 +56,7 @@ def _along(xs: Arrays, axis: int, start: Any, stop: Any, step: int = 1) -> Array
 def _window_axis(
     xs: Arrays, combine: Combine, axis: int, size: int, stride: int, dilation: int
 ) -> Arrays:
-    """The reduction of windows along one axis, all of which lie inside."""
+    """Return the reduction of all windows along one axis that lie inside."""
     count = xs[0].shape[axis] - (size - 1) * dilation
     result: Arrays | None = None
     done, block, width, remaining = 0, xs, 1, size
@@ -75,7 +77,7 @@ def _window_axis(
 
 def reduce_windows(
     xs: Arrays,
-    inits: Arrays,
+    inits: Sequence[ArrayLike],
     combine: Combine,
     *,
     window_dimensions: Sequence[int],
@@ -84,7 +86,21 @@ def reduce_windows(
     base_dilation: Sequence[int],
     window_dilation: Sequence[int],
 ) -> Arrays:
-    """The reduction of every window; padding and dilation of the operands show the inits."""
+    """Return the reduction of every window.
+
+    Args:
+        xs: the operands, of one shape.
+        inits: a scalar for each, which fills padding and the gaps of a dilated operand.
+        combine: reduces two tuples of arrays to one.
+        window_dimensions: the size of the window on each axis.
+        window_strides: between windows.
+        padding: in front and behind.
+        base_dilation: between the elements of the operands.
+        window_dilation: between the elements of a window.
+
+    Returns:
+        An array for each operand.
+    """
     config = [(lo, hi, d - 1) for (lo, hi), d in zip(padding, base_dilation, strict=True)]
     xs = tuple(
         lax.pad(x, jnp.asarray(init, x.dtype), config) for x, init in zip(xs, inits, strict=True)
@@ -97,8 +113,8 @@ def reduce_windows(
     return xs
 
 
-def bound(dtype: Any, sign: int) -> Any:
-    """The greatest value of a dtype (sign 1), or its least (sign -1)."""
+def bound(dtype: DTypeLike, sign: int) -> float:
+    """Return the greatest value of a dtype (sign 1), or its least (sign -1)."""
     if dtype == np.bool_:
         return sign > 0
     if jnp.issubdtype(dtype, jnp.inexact):
@@ -107,12 +123,17 @@ def bound(dtype: Any, sign: int) -> Any:
     return limits.max if sign > 0 else limits.min
 
 
-def _pooling(combine: Callable[[Any, Any], Any], init: Callable[[Any], Any]) -> Any:
-    def function(x: Any, **params: Any) -> Any:
-        def both(a: Arrays, b: Arrays) -> list[Any]:
+def _pooling(
+    combine: Callable[[Array, Array], Array], init: Callable[[np.dtype[Any]], float]
+) -> Decomposition:
+    """Return a rule for a reduction of windows by an operator on two arrays."""
+
+    def function(x: Array, **params: Any) -> Array:
+        def both(a: Arrays, b: Arrays) -> list[Array]:
             return [combine(a[0], b[0])]
 
-        return reduce_windows((x,), (init(x.dtype),), both, **params)[0]
+        reduced: Array = reduce_windows((x,), (init(x.dtype),), both, **params)[0]
+        return reduced
 
     return in_jax(function)
 
@@ -124,13 +145,14 @@ register_lowering(lax.reduce_window_min_p)(_pooling(lax.min, lambda d: bound(d, 
 
 @register_lowering(lax.reduce_window_p)
 @in_jax
-def _reduce_window(*operands: Any, jaxpr: Any, consts: Any, **params: Any) -> Any:
-    """Any monoid; each window starts from the initial values, and leaves out what is padding."""
+def _reduce_window(
+    *operands: Array, jaxpr: core.Jaxpr, consts: Sequence[Any], **params: Any
+) -> Sequence[Array]:
+    """Reduce by any monoid; a window starts from the initial values and leaves padding out."""
     xs, inits = _halves(operands)
-    combine = monoid(jaxpr, consts)
-    dense = all(tuple(p) == (0, 0) for p in params["padding"]) and set(params["base_dilation"]) == {
-        1
-    }
+    combine = monoid(core.ClosedJaxpr(jaxpr, consts))
+    padded = any(tuple(pair) != (0, 0) for pair in params["padding"])
+    dense = not padded and set(params["base_dilation"]) == {1}
     if dense:
         windows = reduce_windows(xs, inits, combine, **params)
         return combine(_filled(inits, windows[0].shape), windows)
@@ -142,9 +164,9 @@ def _reduce_window(*operands: Any, jaxpr: Any, consts: Any, **params: Any) -> An
 
 
 def _present(combine: Combine) -> Combine:
-    """``combine`` on operands whose last one says which elements are there at all."""
+    """Return ``combine`` for operands whose last one says which elements are not padding."""
 
-    def both(a: Arrays, b: Arrays) -> list[Any]:
+    def both(a: Arrays, b: Arrays) -> list[Array]:
         left, right = a[-1], b[-1]
         total = combine(a[:-1], b[:-1])
         return [
@@ -158,52 +180,59 @@ def _present(combine: Combine) -> Combine:
     return both
 
 
-def _halves(operands: Sequence[Any]) -> tuple[Arrays, Arrays]:
+def _halves(operands: Sequence[Array]) -> tuple[Arrays, Arrays]:
     count = len(operands) // 2
     return tuple(operands[:count]), tuple(operands[count:])
 
 
-def _filled(inits: Arrays, shape: Any) -> Arrays:
+def _filled(inits: Arrays, shape: Dims) -> Arrays:
     return tuple(jnp.broadcast_to(init, shape) for init in inits)
 
 
 # -- what a window selects -----------------------------------------------------------------------
 
 
-def _select(select_prim: Any) -> Combine:
-    """Of two candidates, each with what goes with it, the one that the primitive prefers."""
+def _select(select_prim: core.Primitive) -> Combine:
+    """Return a function that takes, of two candidates, the one that the primitive prefers.
 
-    def combine(a: Arrays, b: Arrays) -> list[Any]:
+    A candidate is a tuple of arrays, the first of which are compared.
+    """
+
+    def combine(a: Arrays, b: Arrays) -> list[Array]:
         first = select_prim.bind(a[0], b[0])
         return [jnp.where(first, x, y) for x, y in zip(a, b, strict=True)]
 
     return combine
 
 
-def _unselected(select_prim: Any, dtype: Any) -> Any:
+def _unselected(select_prim: core.Primitive, dtype: DTypeLike) -> float:
+    """Return a value that the primitive prefers to no other."""
     return bound(dtype, -1 if select_prim is lax.ge_p else 1)
 
 
 @register_lowering(lax.select_and_gather_add_p)
 @in_jax
-def _select_and_gather_add(tangents: Any, operand: Any, *, select_prim: Any, **params: Any) -> Any:
-    """The tangent at the element that each window selects."""
+def _select_and_gather_add(
+    tangents: Array, operand: Array, *, select_prim: core.Primitive, **params: Any
+) -> Array:
+    """Return the tangent at the element that each window selects."""
     inits = (_unselected(select_prim, operand.dtype), 0)
-    return reduce_windows((operand, tangents), inits, _select(select_prim), **params)[1]
+    selected: Array = reduce_windows((operand, tangents), inits, _select(select_prim), **params)[1]
+    return selected
 
 
 @register_lowering(lax.select_and_scatter_add_p)
 @in_jax
 def _select_and_scatter_add(
-    source: Any,
-    operand: Any,
+    source: Array,
+    operand: Array,
     *,
-    select_prim: Any,
+    select_prim: core.Primitive,
     window_dimensions: Sequence[int],
     window_strides: Sequence[int],
     padding: Sequence[tuple[int, int]],
-) -> Any:
-    """Adds each source to the element that its window selects, found by its position."""
+) -> Array:
+    """Add each source to the element that its window selects, which is found by its position."""
     size = math.prod(operand.shape)
     positions = lax.iota(jnp.int32, size).reshape(operand.shape)
     ones = [1] * operand.ndim
@@ -217,7 +246,7 @@ def _select_and_scatter_add(
         base_dilation=ones,
         window_dilation=ones,
     )
-    # What selects padding goes to a place behind the last, and is dropped.
+    # A window that selects padding adds to a place behind the last one, which is cut off.
     total = jnp.zeros(size + 1, source.dtype)
     places = total.at[chosen.reshape(-1)]
     add = places.max if source.dtype == np.bool_ else places.add
@@ -229,7 +258,13 @@ def _select_and_scatter_add(
 
 
 def reduce_axis(xs: Arrays, combine: Combine, axis: int) -> Arrays:
-    """Reduces one axis of known, positive size to one element, by halving."""
+    """Reduce one axis of known, positive size to one element, by halving.
+
+    Args:
+        xs: the operands, of one shape.
+        combine: reduces two tuples of arrays to one.
+        axis: the axis, which is kept with size 1.
+    """
     while (size := xs[0].shape[axis]) > 1:
         half = size // 2
         combined = combine(_along(xs, axis, 0, half), _along(xs, axis, half, 2 * half))
@@ -243,13 +278,15 @@ def reduce_axis(xs: Arrays, combine: Combine, axis: int) -> Arrays:
 
 @register_lowering(lax.reduce_p)
 @in_jax
-def _reduce(*operands: Any, computation: Any, jaxpr: Any, dimensions: Sequence[int]) -> Any:
+def _reduce(
+    *operands: Array, computation: object, jaxpr: core.ClosedJaxpr, dimensions: Sequence[int]
+) -> Sequence[Array]:
     del computation
     xs, inits = _halves(operands)
     shape = tuple(np.delete(xs[0].shape, dimensions))
     if 0 in [xs[0].shape[a] for a in dimensions]:
         return list(_filled(inits, shape))
-    combine = monoid(jaxpr.jaxpr, jaxpr.consts)
+    combine = monoid(jaxpr)
     if not is_static(xs[0].shape[a] for a in dimensions):
         rows = [jnp.moveaxis(x, dimensions, range(len(dimensions))) for x in xs]
         rows = [x.reshape(-1, *shape) for x in rows]

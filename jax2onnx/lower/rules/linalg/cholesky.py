@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 from jax.lax import linalg
 
 from jax2onnx import jax_internals
@@ -21,18 +19,24 @@ from jax2onnx.lower.rules.linalg.matrices import (
 )
 from jax2onnx.lower.rules.special import widened
 
+State = tuple[Array, ...]
 
-def cholesky(a: Any) -> Any:
-    """The lower triangular L with a = L L^H, column by column; NaN if ``a`` is not positive.
 
-    Only the lower triangle of ``a`` is read.
+def cholesky(a: Array) -> Array:
+    """Return the lower triangular L with a = L L^H, which is computed column by column.
+
+    Args:
+        a: (..., n, n); only the lower triangle is read.
+
+    Returns:
+        L, or NaN where ``a`` is not positive definite.
     """
     size = a.shape[-1]
     if size == 0:
         return a
     position = row_indices(a)
 
-    def step(k: Any, factor: Any) -> Any:
+    def step(k: Array, factor: Array) -> Array:
         rest = column(a, k) - factor @ adjoint(row(factor, k))
         pivot = jnp.sqrt(row(rest, k).real)
         return with_column(factor, k, jnp.where(position >= k, rest / pivot, 0))
@@ -42,10 +46,10 @@ def cholesky(a: Any) -> Any:
     return jnp.where(positive, factor, np.nan)
 
 
-def cholesky_update(r: Any, w: Any) -> Any:
-    """The upper triangular R' with R'^T R' = R^T R + w w^T, by one rotation a row."""
+def cholesky_update(r: Array, w: Array) -> Array:
+    """Return the upper triangular R' with R'^T R' = R^T R + w w^T, by one rotation for each row."""
 
-    def step(w: Any, slices: Any) -> tuple[Any, Any]:
+    def step(w: Array, slices: State) -> tuple[Array, Array]:
         k, upper = slices
         x, y = (lax.dynamic_index_in_dim(v, k, 0, allow_negative_indices=False) for v in (upper, w))
         scale = jnp.where(y == 0, 1, jnp.maximum(abs(x), abs(y)))

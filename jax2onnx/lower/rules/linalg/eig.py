@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 from jax.lax import linalg
 
 from jax2onnx.lower.registry import in_jax, register_lowering
@@ -22,13 +20,22 @@ from jax2onnx.lower.rules.linalg.matrices import (
 )
 from jax2onnx.lower.rules.linalg.schur import schur_form, similarity, subdiagonal
 
+State = tuple[Array, ...]
+
 
 def eig(
-    a: Any, *, compute_left_eigenvectors: bool, compute_right_eigenvectors: bool, **_: Any
-) -> Any:
-    """Eigenvalues, then left, then right eigenvectors, of norm 1 and the largest element real.
+    a: Array, *, compute_left_eigenvectors: bool, compute_right_eigenvectors: bool, **_: object
+) -> list[Array]:
+    """Return the eigenvalues and eigenvectors of square matrices.
 
-    Those of a real matrix are exactly real, or exact conjugates of each other.
+    Args:
+        a: (..., n, n).
+        compute_left_eigenvectors: whether to return them.
+        compute_right_eigenvectors: whether to return them.
+
+    Returns:
+        Eigenvalues, (..., n), then left and right eigenvectors as columns, of norm 1 and with a
+        real largest element. Those of a real matrix are exactly real, or exact conjugates.
     """
     real = not jnp.iscomplexobj(a)
     if a.shape[-1] == 0:
@@ -49,8 +56,8 @@ def eig(
     return results
 
 
-def _imaginary(t: Any) -> Any:
-    """The imaginary parts, times i, of the eigenvalues of a real Schur form; else zero."""
+def _imaginary(t: Array) -> Array:
+    """Return i times the imaginary parts of the eigenvalues of a real Schur form, as a row."""
     if jnp.iscomplexobj(t):
         return jnp.zeros_like(t[..., :1, :])
     below, above = subdiagonal(t), subdiagonal(transpose(t))
@@ -60,14 +67,14 @@ def _imaginary(t: Any) -> Any:
     return lax.complex(jnp.zeros_like(part), part)
 
 
-def _complex_form(t: Any, z: Any, values: Any) -> tuple[Any, Any]:
-    """The triangular form of a real Schur form: makes each block of two rows triangular."""
+def _complex_form(t: Array, z: Array, values: Array) -> tuple[Array, Array]:
+    """Return the triangular form of a real Schur form, whose blocks of two rows are made so."""
     above, coupled = subdiagonal(transpose(t)), subdiagonal(t) != 0
     t, z = (lax.complex(x, jnp.zeros_like(x)) for x in (t, z))
     first = jnp.where(coupled, above, 0).astype(t.dtype)
     second = jnp.where(coupled, lax.complex(jnp.zeros_like(values.imag), values.imag), 0)
 
-    def step(k: Any, state: Any) -> Any:
+    def step(k: Array, state: State) -> State:
         x = jnp.concatenate([first, second], axis=-2)
         t, z = state
         return similarity(t, z, k, lax.dynamic_slice_in_dim(x, k, 1, x.ndim - 1))
@@ -77,15 +84,15 @@ def _complex_form(t: Any, z: Any, values: Any) -> tuple[Any, Any]:
     return t, z
 
 
-def _of_triangular(t: Any, values: Any) -> Any:
-    """Eigenvectors of upper triangular matrices, all at once from the last row up."""
+def _of_triangular(t: Array, values: Array) -> Array:
+    """Return the eigenvectors of upper triangular matrices, all at once from the last row up."""
     rows, columns = row_indices(t), column_indices(t)
     info = np.finfo(t.dtype)
     whole = jnp.max(magnitude(t), axis=(-2, -1), keepdims=True)
     least = jnp.maximum(info.eps * whole, info.tiny / info.eps)
     large = 1 / np.sqrt(info.eps)
 
-    def step(x: Any, slices: Any) -> tuple[Any, None]:
+    def step(x: Array, slices: State) -> tuple[Array, None]:
         i, coefficients, pivot = slices
         gap = pivot - values
         gap = jnp.where(magnitude(gap) < least, least, gap)
@@ -97,8 +104,8 @@ def _of_triangular(t: Any, values: Any) -> Any:
     return lax.scan(step, jnp.zeros_like(t), slices, reverse=True)[0]
 
 
-def _normalised(vectors: Any, values: Any, real: bool) -> Any:
-    """Columns of norm 1, the largest element of each real and positive."""
+def _normalised(vectors: Array, values: Array, real: bool) -> Array:
+    """Return columns scaled to norm 1, with a real and positive largest element."""
     sizes = jnp.sqrt(squares(vectors))
     largest = jnp.max(sizes, axis=-2, keepdims=True)
     place = jnp.min(

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 from jax.lax import linalg
 
 from jax2onnx.lower.registry import in_jax, register_lowering
@@ -30,14 +30,27 @@ from jax2onnx.lower.rules.linalg.matrices import (
     transpose,
 )
 
+State = tuple[Array, ...]
 
-def eigh(a: Any, *, lower: bool, subset_by_index: tuple[int, int] | None, **_: Any) -> Any:
-    """Eigenvectors and ascending eigenvalues of the Hermitian matrix that a triangle tells."""
+
+def eigh(
+    a: Array, *, lower: bool, subset_by_index: tuple[int, int] | None, **_: object
+) -> tuple[Array, Array]:
+    """Return the eigenvectors and eigenvalues of Hermitian matrices.
+
+    Args:
+        a: (..., n, n).
+        lower: whether the lower triangle holds the matrix, else the upper one.
+        subset_by_index: the first eigenvalue to return, and the one after the last.
+
+    Returns:
+        Eigenvectors as columns, and the eigenvalues, ascending.
+    """
     size = a.shape[-1]
     if size == 0:
         return a, a.real.reshape(a.shape[:-1])
     a, scale = scaled(hermitian(a, lower=lower))
-    odd = (size + 1) // 2 * 2 - size  # a form that tells, of symbolic sizes, that the sum is even
+    odd = (size + 1) // 2 * 2 - size  # in this form JAX knows that size + odd is even
     rows, values = _jacobi(padded(a, odd, odd))
     values = (values[..., :size] * scale)[..., 0, :]
     order = jnp.argsort(values, axis=-1)
@@ -46,23 +59,23 @@ def eigh(a: Any, *, lower: bool, subset_by_index: tuple[int, int] | None, **_: A
     return adjoint(take(rows[..., :size, :size], order)), take(values, order)
 
 
-def _jacobi(a: Any) -> tuple[Any, Any]:
-    """The adjoint of the eigenvectors, and the eigenvalues (a row), for an even size."""
+def _jacobi(a: Array) -> tuple[Array, Array]:
+    """Return the adjoint of the eigenvectors, and the eigenvalues as a row; the size is even."""
     size = a.shape[-1]
     half = size // 2
     off_diagonal = row_indices(a) != column_indices(a)
 
-    def total(squared: Any) -> Any:
+    def total(squared: Array) -> Array:
         return jnp.sum(squared, axis=(-2, -1), keepdims=True)
 
     least = np.finfo(a.dtype).eps ** 2 * total(squares(a))
 
-    def unfinished(state: Any) -> Any:
+    def unfinished(state: State) -> Array:
         a, _, sweeps = state
         rest = total(jnp.where(off_diagonal, squares(a), 0))
         return jnp.any(rest > least) & (sweeps < SWEEPS)
 
-    def one_round(state: Any) -> Any:
+    def one_round(state: State) -> State:
         a, vectors = state
         values = transpose(diagonal(a)).real
         coupling = transpose(diagonal(a[..., :half, half:]))
@@ -70,12 +83,14 @@ def _jacobi(a: Any) -> tuple[Any, Any]:
         turn = rotation(alpha, beta, coupling)
         return rotate(adjoint(rotate(a, *turn)), *turn), rotate(vectors, *turn)
 
-    def one_sweep(state: Any) -> Any:
+    def one_sweep(state: State) -> State:
         a, vectors, sweeps = state
         return *sweep(one_round, (a, vectors), size), sweeps + 1
 
     vectors = jnp.broadcast_to(jnp.eye(size, dtype=a.dtype), a.shape)
-    diagonalised, vectors, _ = lax.while_loop(unfinished, one_sweep, (a, vectors, 0))
+    count: Any = 0
+    start: State = (a, vectors, count)
+    diagonalised, vectors, _ = lax.while_loop(unfinished, one_sweep, start)
     finite = jnp.isfinite(least)
     values = diagonal(diagonalised).real
     return jnp.where(finite, vectors, np.nan), jnp.where(finite, values, np.nan)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
-from jax import lax
+from jax import Array, lax
 from jax.lax import linalg
 
 from jax2onnx.lower.registry import in_jax, register_lowering
@@ -21,13 +19,15 @@ from jax2onnx.lower.rules.linalg.matrices import (
     with_column,
 )
 
+State = tuple[Array, ...]
 
-def hessenberg(a: Any) -> tuple[Any, Any]:
-    """The Hessenberg form with the reflectors below it, and their factors tau (``gehrd``)."""
+
+def hessenberg(a: Array) -> tuple[Array, Array]:
+    """Return the Hessenberg form with the reflectors below it, and their taus (``gehrd``)."""
     size = a.shape[-1]
     taus = jnp.zeros((*a.shape[:-2], 1, max(size - 1, 0)), a.dtype)
 
-    def step(k: Any, state: Any) -> Any:
+    def step(k: Array, state: State) -> State:
         a, taus = state
         x, position = column(a, k), row_indices(a)
         beta, tau, v = reflector(x, k + 1)
@@ -41,8 +41,16 @@ def hessenberg(a: Any) -> tuple[Any, Any]:
     return a, taus[..., 0, :]
 
 
-def tridiagonal(a: Any, *, lower: bool) -> tuple[Any, Any, Any, Any]:
-    """The tridiagonal form of Hermitian matrices: packed, diagonal, off-diagonal and taus."""
+def tridiagonal(a: Array, *, lower: bool) -> tuple[Array, Array, Array, Array]:
+    """Return the tridiagonal form of Hermitian matrices (``sytrd``).
+
+    Args:
+        a: (..., n, n).
+        lower: whether the lower triangle holds the matrix, else the upper one.
+
+    Returns:
+        The packed matrix, its diagonal, its off-diagonal, and the reflectors' taus.
+    """
     if not lower:  # the same, from the other end
         packed, *vectors = tridiagonal(jnp.flip(a, (-2, -1)), lower=True)
         d, e, taus = (jnp.flip(x, -1) for x in vectors)

@@ -1,8 +1,9 @@
 """Jacobi's rotations of many pairs of rows at once, by Brent and Luk's round-robin.
 
 Rows are paired across the two halves of a matrix, row i with i + h of 2h. After each round the
-rows move on by one place in a ring, the first staying where it is, so that 2h - 1 rounds pair each
-row with each other one, and leave them as they were. (Rows, since those lie together in memory.)
+rows move on by one place in a ring, while the first stays. After 2h - 1 rounds each row has been
+paired with each other one, and is in its place again. (Rows are rotated, and not columns, because
+a row lies together in memory.)
 """
 
 from __future__ import annotations
@@ -12,34 +13,48 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 
 from jax2onnx.lower.rules.linalg.matrices import magnitude, squares
-from jax2onnx.trace.dimensions import is_static
+from jax2onnx.trace.dimensions import Dim, is_static
+
+State = tuple[Array, ...]
 
 SWEEPS = 30
-"""No matrix seen took more than 12."""
+"""The limit of sweeps over all pairs; no matrix seen took more than 12."""
 
 
-def padded(a: Any, rows: int, columns: int) -> Any:
-    """Matrices with zeros below and to the right."""
+def padded(a: Array, rows: Any, columns: Any) -> Array:
+    """Return matrices with zeros below and to the right.
+
+    Args:
+        a: (..., m, n).
+        rows: how many to add.
+        columns: how many to add.
+    """
     return lax.pad(a, a.dtype.type(0), [(0, 0, 0)] * (a.ndim - 2) + [(0, rows, 0), (0, columns, 0)])
 
 
-def scaled(a: Any) -> tuple[Any, Any]:
-    """Matrices whose largest elements are about 1, and what they were divided by."""
+def scaled(a: Array) -> tuple[Array, Array]:
+    """Return matrices divided by their largest elements, and the divisors."""
     scale = jnp.max(magnitude(a), axis=(-2, -1), keepdims=True)
     scale = jnp.where(scale > 0, scale, 1)
     return a / scale, scale
 
 
-def halves(a: Any) -> Any:
-    """The upper and the lower half of the rows."""
-    return jnp.split(a, 2, axis=-2)
+def halves(a: Array) -> tuple[Array, Array]:
+    """Return the upper and the lower half of the rows."""
+    upper, lower = jnp.split(a, 2, axis=-2)
+    return upper, lower
 
 
-def rotation(alpha: Any, beta: Any, gamma: Any) -> tuple[Any, Any]:
-    """The smaller rotation that makes [[alpha, gamma], [gamma*, beta]] diagonal.
+def rotation(alpha: Array, beta: Array, gamma: Array) -> tuple[Array, Array]:
+    """Return the smaller rotation that makes [[alpha, gamma], [gamma*, beta]] diagonal.
+
+    Args:
+        alpha: the first diagonal elements, real.
+        beta: the second ones.
+        gamma: the elements above the diagonal.
 
     Returns:
         w, its sine times the phase of gamma, and w / (1 + c), for c its cosine.
@@ -53,8 +68,13 @@ def rotation(alpha: Any, beta: Any, gamma: Any) -> tuple[Any, Any]:
     return w, w / (1 + cosine)
 
 
-def rotate(a: Any, w: Any, half_turn: Any) -> Any:
-    """Multiplies the pairs of rows by the adjoint rotations, and moves them on to the next round.
+def rotate(a: Array, w: Array, half_turn: Array) -> Array:
+    """Multiply the pairs of rows by the adjoint rotations, and move them on to the next round.
+
+    Args:
+        a: (..., 2h, n).
+        w: of ``rotation``, for each pair, (..., h, 1).
+        half_turn: of ``rotation`` likewise.
 
     The pair (x, y) becomes (c x - w y, w* x + c y), as a change of each (Rutishauser, 1966), so
     that the rounding of c does not add up over the rounds.
@@ -73,6 +93,13 @@ def rotate(a: Any, w: Any, half_turn: Any) -> Any:
     return jnp.concatenate(both, axis=-2)[..., order, :]
 
 
-def sweep(round_of: Callable[[Any], Any], state: Any, size: Any) -> Any:
-    """All rounds of a matrix of ``size`` rows."""
-    return lax.fori_loop(0, size - 1, lambda _, state: round_of(state), state)
+def sweep(round_of: Callable[[State], State], state: State, size: Dim) -> State:
+    """Return the state after all rounds of one sweep.
+
+    Args:
+        round_of: rotates all pairs of one round.
+        state: the state before.
+        size: the number of rows of the matrix.
+    """
+    final: State = lax.fori_loop(0, size - 1, lambda _, state: round_of(state), state)
+    return final

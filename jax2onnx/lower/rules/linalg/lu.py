@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 from jax.lax import linalg
 
 from jax2onnx.lower.registry import in_jax, register_lowering
@@ -20,16 +18,24 @@ from jax2onnx.lower.rules.linalg.matrices import (
     with_column,
 )
 
+State = tuple[Array, ...]
 
-def exchanged(position: Any, i: Any, k: Any) -> Any:
-    """The indices ``position`` with i and k exchanged."""
+
+def exchanged(position: Array, i: Array, k: Array) -> Array:
+    """Return the indices ``position`` with i and k exchanged.
+
+    Args:
+        position: 0, 1, ... n - 1.
+        i: an index, one for each matrix of a batch.
+        k: an index.
+    """
     return jnp.where(position == i, k, jnp.where(position == k, i, position))
 
 
-def take(x: Any, order: Any) -> Any:
-    """Rows of matrices in an order of their own: (..., m, n) by (..., m)."""
+def take(x: Array, order: Array) -> Array:
+    """Return the rows of matrices, (..., m, n), in an order for each matrix, (..., m)."""
 
-    def one(x: Any, order: Any) -> Any:
+    def one(x: Array, order: Array) -> Array:
         return x.at[order].get(mode="promise_in_bounds", wrap_negative_indices=False)
 
     for _ in range(order.ndim - 1):
@@ -37,8 +43,12 @@ def take(x: Any, order: Any) -> Any:
     return one(x, order)
 
 
-def lu(a: Any) -> tuple[Any, Any, Any]:
-    """L (below its unit diagonal) and U in one matrix, the pivots, and the rows' permutation."""
+def lu(a: Array) -> tuple[Array, Array, Array]:
+    """Return the LU decomposition with partial pivoting.
+
+    Returns:
+        L (below its unit diagonal) and U in one matrix; the pivots; the permutation of the rows.
+    """
     *batch, height, width = a.shape
     position = lax.iota(np.int32, height)
     permutation = jnp.broadcast_to(position, (*batch, height))
@@ -47,7 +57,7 @@ def lu(a: Any) -> tuple[Any, Any, Any]:
         return a, pivots, permutation
     rows, columns = row_indices(a), column_indices(a)
 
-    def step(k: Any, state: Any) -> Any:
+    def step(k: Array, state: State) -> State:
         a, pivots, permutation = state
         candidates = jnp.where(rows >= k, magnitude(column(a, k)), -1)
         pivot = lax.argmax(candidates, a.ndim - 2, np.int32)
@@ -63,13 +73,13 @@ def lu(a: Any) -> tuple[Any, Any, Any]:
     return a, pivots, permutation
 
 
-def pivots_to_permutation(pivots: Any, *, permutation_size: int) -> Any:
-    """The permutation of rows that a sequence of swaps makes."""
+def pivots_to_permutation(pivots: Array, *, permutation_size: int) -> Array:
+    """Return the permutation of rows that a sequence of swaps makes."""
     position = lax.iota(np.int32, permutation_size)
     permutation = jnp.broadcast_to(position, (*pivots.shape[:-1], permutation_size))
     count = pivots.shape[-1]
 
-    def step(permutation: Any, slices: Any) -> tuple[Any, None]:
+    def step(permutation: Array, slices: State) -> tuple[Array, None]:
         k, pivot = slices
         return take(permutation, exchanged(position, pivot, k)), None
 

@@ -1,89 +1,100 @@
-"""What the decompositions share: parts of matrices, norms and reflectors.
+"""Parts of matrices, norms and reflectors, which the decompositions share.
 
-A column is (..., m, 1), a row (..., 1, n) and a scalar (..., 1, 1).
+All functions work on batches of matrices, (..., m, n). A column is (..., m, 1), a row (..., 1, n)
+and a scalar (..., 1, 1).
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 
 
-def row_indices(a: Any) -> Any:
-    """0, 1, ... as a column as high as ``a``."""
+def row_indices(a: Array) -> Array:
+    """Return 0, 1, ... m - 1 as an int32 column, (m, 1), for ``a`` of shape (..., m, n)."""
     return lax.iota(np.int32, a.shape[-2])[:, None]
 
 
-def column_indices(a: Any) -> Any:
-    """0, 1, ... as a row as wide as ``a``."""
+def column_indices(a: Array) -> Array:
+    """Return 0, 1, ... n - 1 as an int32 row, (n,), for ``a`` of shape (..., m, n)."""
     return lax.iota(np.int32, a.shape[-1])
 
 
-def column(a: Any, k: Any) -> Any:
-    """Column k of matrices; k is computed."""
-    return lax.dynamic_index_in_dim(a, k, a.ndim - 1, allow_negative_indices=False)
+def column(a: Array, k: Array | int) -> Array:
+    """Return column k of matrices; k is computed."""
+    found: Array = lax.dynamic_index_in_dim(a, k, a.ndim - 1, allow_negative_indices=False)
+    return found
 
 
-def row(a: Any, k: Any) -> Any:
-    """Row k of matrices; k is computed."""
-    return lax.dynamic_index_in_dim(a, k, a.ndim - 2, allow_negative_indices=False)
+def row(a: Array, k: Array | int) -> Array:
+    """Return row k of matrices; k is computed."""
+    found: Array = lax.dynamic_index_in_dim(a, k, a.ndim - 2, allow_negative_indices=False)
+    return found
 
 
-def with_column(a: Any, k: Any, x: Any) -> Any:
-    """The matrices ``a`` with ``x`` as their column k."""
+def with_column(a: Array, k: Array, x: Array) -> Array:
+    """Return matrices with another column.
+
+    Args:
+        a: (..., m, n).
+        k: the number of the column, which is computed.
+        x: the new column, (..., m, 1).
+    """
     return jnp.where(column_indices(a) == k, x, a)
 
 
-def rows_of(a: Any) -> Any:
-    """The rows of matrices along a new first axis, to be scanned over."""
+def rows_of(a: Array) -> Array:
+    """Return the rows of matrices along a new first axis, to scan over: (m, ..., 1, n)."""
     return jnp.moveaxis(a[..., None, :], -3, 0)
 
 
-def diagonal(a: Any) -> Any:
-    """The diagonals of square matrices, as rows."""
+def diagonal(a: Array) -> Array:
+    """Return the diagonals of square matrices, as rows."""
     on_it = row_indices(a) == column_indices(a)
     return jnp.sum(jnp.where(on_it, a, 0), axis=-2, keepdims=True)
 
 
-def transpose(a: Any) -> Any:
-    """The transpose of matrices."""
+def transpose(a: Array) -> Array:
+    """Return the transpose of matrices."""
     return jnp.swapaxes(a, -1, -2)
 
 
-def adjoint(a: Any) -> Any:
-    """The conjugate transpose of matrices."""
+def adjoint(a: Array) -> Array:
+    """Return the conjugate transpose of matrices."""
     return jnp.conj(jnp.swapaxes(a, -1, -2))
 
 
-def hermitian(a: Any, *, lower: bool) -> Any:
-    """The Hermitian matrices that one triangle tells; the other one is not read."""
+def hermitian(a: Array, *, lower: bool) -> Array:
+    """Return the Hermitian matrices with the lower (or upper) triangle of ``a``."""
     strict = jnp.tril(a, -1) if lower else jnp.triu(a, 1)
     on_diagonal = row_indices(a) == column_indices(a)
     return jnp.where(on_diagonal, a.real, strict + adjoint(strict))
 
 
-def squares(x: Any) -> Any:
-    """|x|² of each element."""
+def squares(x: Array) -> Array:
+    """Return |x|² of each element."""
     return x.real * x.real + x.imag * x.imag if jnp.iscomplexobj(x) else x * x
 
 
-def magnitude(x: Any) -> Any:
-    """The size of each element as LAPACK compares pivots: |re| + |im|."""
+def magnitude(x: Array) -> Array:
+    """Return the size of each element as LAPACK compares pivots: |re| + |im|."""
     return abs(x.real) + abs(x.imag) if jnp.iscomplexobj(x) else abs(x)
 
 
-def norm(x: Any) -> Any:
-    """The Euclidean norm of columns, scaled so that squares neither overflow nor vanish."""
+def norm(x: Array) -> Array:
+    """Return the Euclidean norm of columns, scaled so that squares neither overflow nor vanish."""
     scale = jnp.max(magnitude(x), axis=-2, keepdims=True)
     safe = jnp.where(scale > 0, scale, 1)
     return safe * jnp.sqrt(jnp.sum(squares(x / safe), axis=-2, keepdims=True))
 
 
-def reflector(x: Any, k: Any) -> tuple[Any, Any, Any]:
-    """The Householder reflector that clears a column below row k (LAPACK's ``larfg``).
+def reflector(x: Array, k: Array | int) -> tuple[Array, Array, Array]:
+    """Return the Householder reflector that clears a column below row k (LAPACK's ``larfg``).
+
+    Args:
+        x: the column.
+        k: the row.
 
     Returns:
         beta, tau and v, with v[k] = 1 and zeros above: the adjoint of H = I - tau v v^H maps the
@@ -101,6 +112,12 @@ def reflector(x: Any, k: Any) -> tuple[Any, Any, Any]:
     return jnp.where(trivial, alpha.real, beta).astype(x.dtype), tau, v
 
 
-def reflect(a: Any, tau: Any, v: Any) -> Any:
-    """H a for the reflector H = I - tau v v^H."""
+def reflect(a: Array, tau: Array, v: Array) -> Array:
+    """Return H a for the reflector H = I - tau v v^H.
+
+    Args:
+        a: (..., m, n).
+        tau: the reflector's factor, a scalar.
+        v: its vector, a column.
+    """
     return a - (tau * v) @ (adjoint(v) @ a)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 from jax.lax import linalg
 
 from jax2onnx import jax_internals
@@ -25,9 +23,11 @@ from jax2onnx.lower.rules.linalg.matrices import (
     with_column,
 )
 
+State = tuple[Array, ...]
 
-def _eliminate(a: Any, k: Any) -> tuple[Any, Any]:
-    """Clears column k below the diagonal: R in the columns up to k, the reflector below it."""
+
+def _eliminate(a: Array, k: Array) -> tuple[Array, Array]:
+    """Clear column k below the diagonal by a reflector, and store it there; return also its tau."""
     x, position = column(a, k), row_indices(a)
     beta, tau, v = reflector(x, k)
     packed = jnp.where(position < k, x, jnp.where(position == k, beta, v))
@@ -35,12 +35,20 @@ def _eliminate(a: Any, k: Any) -> tuple[Any, Any]:
     return with_column(rest, k, packed), tau
 
 
-def geqrf(a: Any) -> tuple[Any, Any]:
-    """R in the upper triangle, the reflectors below it, and their factors tau."""
+def geqrf(a: Array) -> tuple[Array, Array]:
+    """Return the QR decomposition as LAPACK's ``geqrf`` packs it.
+
+    Args:
+        a: (..., m, n).
+
+    Returns:
+        R in the upper triangle with the reflectors below it, (..., m, n), and the reflectors'
+        factors tau, (..., min(m, n)).
+    """
     *batch, height, width = a.shape
     taus = jnp.zeros((*batch, 1, min(height, width)), a.dtype)
 
-    def step(k: Any, state: Any) -> Any:
+    def step(k: Array, state: State) -> State:
         a, tau = _eliminate(state[0], k)
         return a, with_column(state[1], k, tau)
 
@@ -49,10 +57,15 @@ def geqrf(a: Any) -> tuple[Any, Any]:
     return a, taus[..., 0, :]
 
 
-def geqp3(a: Any, fixed: Any, **_: Any) -> tuple[Any, Any, Any]:
-    """As `geqrf`, with the largest remaining column first; also the columns' order, from one on.
+def geqp3(a: Array, fixed: Array, **_: object) -> tuple[Array, Array, Array]:
+    """Return the QR decomposition with column pivoting (LAPACK's ``geqp3``).
 
-    A column that ``fixed`` does not mark with zero stays in front.
+    Args:
+        a: (..., m, n).
+        fixed: (..., n); a column that it does not mark with zero stays in front.
+
+    Returns:
+        As ``geqrf``, and between the two the columns' order, counted from one.
     """
     *batch, height, width = a.shape
     taus = jnp.zeros((*batch, 1, min(height, width)), a.dtype)
@@ -60,7 +73,7 @@ def geqp3(a: Any, fixed: Any, **_: Any) -> tuple[Any, Any, Any]:
     first = jnp.argsort(fixed == 0, axis=-1, stable=True).astype(np.int32)
     a, front = transpose(take(transpose(a), first)), take(fixed, first) != 0
 
-    def step(k: Any, state: Any) -> Any:
+    def step(k: Array, state: State) -> State:
         a, taus, order = state
         remaining = norm(jnp.where(row_indices(a) >= k, a, 0))[..., 0, :]
         fixed_now = front & (position == k)
@@ -74,22 +87,37 @@ def geqp3(a: Any, fixed: Any, **_: Any) -> tuple[Any, Any, Any]:
     return a, (first + 1).astype(fixed.dtype), taus[..., 0, :]
 
 
-def ormqr(a: Any, taus: Any, c: Any, *, left: bool, transpose: bool) -> Any:
-    """The product of ``c`` with Q = H_0 H_1 ... (or its adjoint), from the left or the right."""
+def ormqr(a: Array, taus: Array, c: Array, *, left: bool, transpose: bool) -> Array:
+    """Return the product of ``c`` and Q, which is given by reflectors (LAPACK's ``ormqr``).
+
+    Args:
+        a: the reflectors, packed below the diagonal, (..., m, k).
+        taus: their factors, (..., k).
+        c: the matrices to multiply.
+        left: whether Q stands on the left of ``c``.
+        transpose: whether to take the adjoint of Q.
+    """
     if left:
         return multiply(a, taus, c, transpose)
     return adjoint(multiply(a, taus, adjoint(c), not transpose))
 
 
-def multiply(a: Any, taus: Any, c: Any, adjoined: bool = False) -> Any:
-    """Q c, or Q^H c: one reflector after the other."""
+def multiply(a: Array, taus: Array, c: Array, adjoined: bool = False) -> Array:
+    """Return Q c, or Q^H c, one reflector after the other.
+
+    Args:
+        a: the reflectors, packed below the diagonal, (..., m, k).
+        taus: their factors, (..., k).
+        c: (..., m, n).
+        adjoined: whether to take the adjoint of Q.
+    """
     height, count = a.shape[-2], taus.shape[-1]
     if count == 0:
         return c
     reflectors = jnp.tril(a[..., :count], -1) + jnp.eye(height, count, dtype=a.dtype)
     factors = jnp.conj(taus) if adjoined else taus
 
-    def step(c: Any, slices: Any) -> tuple[Any, None]:
+    def step(c: Array, slices: State) -> tuple[Array, None]:
         tau, v = slices
         return reflect(c, tau, transpose(v)), None
 
@@ -97,8 +125,8 @@ def multiply(a: Any, taus: Any, c: Any, adjoined: bool = False) -> Any:
     return lax.scan(step, c, slices, reverse=not adjoined)[0]
 
 
-def householder_product(a: Any, taus: Any) -> Any:
-    """The first columns of Q, as many as ``a`` has."""
+def householder_product(a: Array, taus: Array) -> Array:
+    """Return the first columns of Q, as many as ``a`` has (LAPACK's ``orgqr``)."""
     height, width = a.shape[-2:]
     return multiply(a, taus, jnp.broadcast_to(jnp.eye(height, width, dtype=a.dtype), a.shape))
 

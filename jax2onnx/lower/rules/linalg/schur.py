@@ -7,11 +7,9 @@ each in its own active block; rows outside it see no reflector.
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 from jax.lax import linalg
 
 from jax2onnx.lower.registry import in_jax, register_lowering
@@ -29,20 +27,31 @@ from jax2onnx.lower.rules.linalg.matrices import (
 )
 from jax2onnx.lower.rules.linalg.qr import householder_product
 
+State = tuple[Array, ...]
+
 SWEEPS = 30
-"""At most so many sweeps an eigenvalue, as in LAPACK."""
+"""The limit of sweeps for each eigenvalue, as in LAPACK."""
 
 
-def schur(a: Any, *, compute_schur_vectors: bool, sort_eig_vals: bool, **_: Any) -> Any:
-    """T and, if wanted, the unitary Z with a = Z T Z^H."""
+def schur(a: Array, *, compute_schur_vectors: bool, sort_eig_vals: bool, **_: object) -> State:
+    """Return the Schur decomposition a = Z T Z^H.
+
+    Args:
+        a: (..., n, n).
+        compute_schur_vectors: whether to return Z.
+        sort_eig_vals: not supported.
+
+    Returns:
+        T, and Z if it is wanted.
+    """
     if sort_eig_vals:
         raise NotImplementedError("schur: JAX does not sort eigenvalues on the CPU either")
     t, z = schur_form(a)
     return (t, z) if compute_schur_vectors else (t,)
 
 
-def schur_form(a: Any) -> tuple[Any, Any]:
-    """T, (quasi-)triangular, and Z; NaN where an element of ``a`` is not finite.
+def schur_form(a: Array) -> tuple[Array, Array]:
+    """Return T, (quasi-)triangular, and Z; NaN where an element of ``a`` is not finite.
 
     The blocks of two rows of a real T have equal diagonal elements, and complex eigenvalues.
     """
@@ -58,7 +67,7 @@ def schur_form(a: Any) -> tuple[Any, Any]:
     return jnp.where(finite, h, np.nan), jnp.where(finite, z, np.nan)
 
 
-def _hessenberg_form(a: Any) -> tuple[Any, Any]:
+def _hessenberg_form(a: Array) -> tuple[Array, Array]:
     packed, taus = hessenberg(a)
     h = jnp.triu(packed, -1)
     inner = householder_product(packed[..., 1:, :-1], taus)
@@ -67,21 +76,25 @@ def _hessenberg_form(a: Any) -> tuple[Any, Any]:
     return h, jnp.where(first, 1, z)
 
 
-def subdiagonal(h: Any) -> Any:
-    """The elements below the diagonal as a row, and a zero."""
+def subdiagonal(h: Array) -> Array:
+    """Return the elements below the diagonal as a row, followed by a zero."""
     below = row_indices(h) == column_indices(h) + 1
     return jnp.sum(jnp.where(below, h, 0), axis=-2, keepdims=True)
 
 
-def similarity(h: Any, z: Any, k: Any, x: Any) -> tuple[Any, Any]:
-    """P^H h P and z P, for the reflector P that maps the column x to the first axis.
+def similarity(h: Array, z: Array, k: Array, x: Array) -> tuple[Array, Array]:
+    """Return P^H h P and z P, for the reflector P that maps the column x to the first axis.
 
-    P works on as many rows and columns, from k on, as x has.
+    Args:
+        h: (..., n, n).
+        z: (..., m, n).
+        k: the first row and column that P changes.
+        x: a column; P changes as many rows and columns as it has rows.
     """
     _, tau, v = reflector(x, 0)
     width = x.shape[-2]
 
-    def turned(a: Any, factor: Any, axis: int) -> Any:
+    def turned(a: Array, factor: Array, axis: int) -> Array:
         part = lax.dynamic_slice_in_dim(a, k, width, axis, allow_negative_indices=False)
         if axis == a.ndim - 2:
             part = reflect(part, factor, v)
@@ -95,25 +108,25 @@ def similarity(h: Any, z: Any, k: Any, x: Any) -> tuple[Any, Any]:
     return h, turned(z, jnp.conj(tau), z.ndim - 1)
 
 
-def _iterate(h: Any, z: Any) -> tuple[Any, Any]:
-    """Sweeps until every active block is gone."""
+def _iterate(h: Array, z: Array) -> tuple[Array, Array]:
+    """Sweep until no block is active."""
     size = h.shape[-1]
     real = not jnp.iscomplexobj(h)
     limit = SWEEPS * size
     z = padded(z, 0, int(real))  # a window of three rows may reach beyond the last one
     h = padded(h, int(real), int(real))
 
-    def unfinished(state: Any) -> Any:
+    def unfinished(state: State) -> Array:
         return jnp.any(state[3] >= 0) & (state[4] < limit)
 
-    def one_sweep(state: Any) -> Any:
+    def one_sweep(state: State) -> State:
         h, z, low, high, count, since = state
-        start = _first_column(h, low, high, since % 10 == 9, real)
+        shifted = _first_column(h, low, high, since % 10 == 9, real)
         first, last = jnp.min(jnp.where(high >= 0, low, size)), jnp.max(high)
 
-        def chase(k: Any, state: Any) -> Any:
+        def chase(k: Array, state: State) -> State:
             h, z = state
-            x = jnp.where(k == low, start, column(h, k - 1))
+            x = jnp.where(k == low, shifted, column(h, k - 1))
             within = (row_indices(h) <= high) & (k >= low) & (k < high)
             x = jnp.where(within, x, 0)
             window = lax.dynamic_slice_in_dim(
@@ -127,13 +140,16 @@ def _iterate(h: Any, z: Any) -> tuple[Any, Any]:
         return h, z, new_low, new_high, count + 1, since
 
     h, low, high = _deflate(h, real)
-    start = (h, z, low, high, jnp.int32(0), jnp.zeros_like(high))
+    start: State = (h, z, low, high, jnp.int32(0), jnp.zeros_like(high))
     h, z, *_ = lax.while_loop(unfinished, one_sweep, start)
     return h[..., :size, :size], z[..., :size]
 
 
-def _deflate(h: Any, real: bool) -> tuple[Any, Any, Any]:
-    """Clears what is negligible; the first and last row of the lowest active block, or -1."""
+def _deflate(h: Array, real: bool) -> tuple[Array, Array, Array]:
+    """Clear negligible elements; return also the first and last row of the lowest active block.
+
+    The last row is -1 where no block is active.
+    """
     rows, columns = row_indices(h), column_indices(h)
     sizes = magnitude(diagonal(h))
     following = jnp.roll(sizes, -1, -1)
@@ -152,8 +168,18 @@ def _deflate(h: Any, real: bool) -> tuple[Any, Any, Any]:
     return h, low, high
 
 
-def _first_column(h: Any, low: Any, high: Any, stuck: Any, real: bool) -> Any:
-    """The column ``low`` of h - mu, or of (h - mu)(h - mu*): its shifts end the active block."""
+def _first_column(h: Array, low: Array, high: Array, stuck: Array, real: bool) -> Array:
+    """Return the column ``low`` of h - mu, or of (h - mu)(h - mu*) for a real matrix.
+
+    The shifts mu are eigenvalues of the last two rows of the active block.
+
+    Args:
+        h: the matrices.
+        low: the first row of the active block.
+        high: its last row.
+        stuck: whether to take exceptional shifts, because many sweeps brought nothing.
+        real: whether the matrices are real.
+    """
     rows = row_indices(h)
     last = jnp.where(rows == high + jnp.array([-1, 0], np.int32), 1, 0).astype(h.dtype)
     corner = jnp.swapaxes(last, -1, -2) @ h @ last
@@ -175,8 +201,8 @@ def _first_column(h: Any, low: Any, high: Any, stuck: Any, real: bool) -> Any:
     return x - shift * unit
 
 
-def _standardise(k: Any, state: Any) -> tuple[Any, Any]:
-    """Splits the block of rows k and k + 1 if its eigenvalues are real (LAPACK's ``lanv2``)."""
+def _standardise(k: Array, state: State) -> tuple[Array, Array]:
+    """Split the block of rows k and k + 1 if its eigenvalues are real (LAPACK's ``lanv2``)."""
     h, z = state
     block = lax.dynamic_slice_in_dim(h, k, 2, h.ndim - 2, allow_negative_indices=False)
     block = lax.dynamic_slice_in_dim(block, k, 2, h.ndim - 1, allow_negative_indices=False)

@@ -6,11 +6,12 @@ Drmač and Veselić, "New fast and accurate Jacobi SVD algorithm" (2008), withou
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 from jax.lax import linalg
 
 from jax2onnx import jax_internals
@@ -36,19 +37,34 @@ from jax2onnx.lower.rules.linalg.matrices import (
 )
 from jax2onnx.lower.rules.linalg.qr import geqrf, householder_product, multiply
 
+State = tuple[Array, ...]
+
 
 def svd(
-    a: Any,
+    a: Array,
     *,
     full_matrices: bool,
     compute_uv: bool,
     subset_by_index: tuple[int, int] | None = None,
-    **_: Any,
-) -> Any:
-    """Descending singular values, and with ``compute_uv`` U and V^H."""
+    **_: object,
+) -> Sequence[Array]:
+    """Return the singular value decomposition a = U S V^H.
+
+    Args:
+        a: (..., m, n).
+        full_matrices: whether U and V are square.
+        compute_uv: whether to return U and V^H.
+        subset_by_index: the first singular value to return, and the one after the last.
+
+    Returns:
+        The singular values, descending, and with ``compute_uv`` U and V^H.
+    """
     height, width = a.shape[-2:]
     if 0 in (height, width):
-        return jax_internals.empty_svd(a, full_matrices=full_matrices, compute_uv=compute_uv)
+        results: Sequence[Array] = jax_internals.empty_svd(
+            a, full_matrices=full_matrices, compute_uv=compute_uv
+        )
+        return results
     first, last = subset_by_index or (0, min(height, width))
     if height < width:
         values, u, v = _tall(adjoint(a), full_matrices, compute_uv)
@@ -63,8 +79,8 @@ def svd(
     return values, u, adjoint(v)
 
 
-def _tall(a: Any, full_matrices: bool, vectors: bool) -> tuple[Any, Any, Any]:
-    """Singular values, U and V of a matrix with no more columns than rows.
+def _tall(a: Array, full_matrices: bool, vectors: bool) -> tuple[Array, Array, Array]:
+    """Return singular values, U and V of a matrix with no more columns than rows.
 
     With a = Q R and the rows of W R orthogonal, a = (Q W^H) S V^H for W R = S V^H. V is
     orthogonal to working precision, whatever the rank, since a QR decomposition makes it.
@@ -77,7 +93,7 @@ def _tall(a: Any, full_matrices: bool, vectors: bool) -> tuple[Any, Any, Any]:
     order = jnp.argsort(-values, axis=-1)
     values = take(values, order) * scale[..., 0]
     if not vectors:
-        return values, None, None
+        return values, a, a  # which the caller does not use
     columns, turned = (adjoint(take(x, order)) for x in (rows, turned))
     triangle, factors = geqrf(columns)
     signs = jnp.where(diagonal(triangle).real < 0, -1, 1).astype(a.dtype)
@@ -90,14 +106,14 @@ def _tall(a: Any, full_matrices: bool, vectors: bool) -> tuple[Any, Any, Any]:
     return values, multiply(packed, taus, u), v
 
 
-def _orthogonalised(x: Any) -> tuple[Any, Any]:
-    """W x and W, for a unitary W that makes the rows of W x orthogonal; x is square."""
+def _orthogonalised(x: Array) -> tuple[Array, Array]:
+    """Return W x and W, for a unitary W that makes the rows of W x orthogonal; x is square."""
     size = x.shape[-1]
     odd = size % 2
     w = jnp.broadcast_to(jnp.eye(size + odd, dtype=x.dtype), (*x.shape[:-2], *[size + odd] * 2))
     tolerance = float(np.finfo(x.dtype).eps) * math.sqrt(size)
 
-    def one_round(state: Any) -> Any:
+    def one_round(state: State) -> State:
         x, w, largest = state
         upper, lower = halves(x)
         alpha, beta = (jnp.sum(squares(y), axis=-1, keepdims=True) for y in (upper, lower))
@@ -106,12 +122,13 @@ def _orthogonalised(x: Any) -> tuple[Any, Any]:
         cosine = jnp.sqrt(squares(gamma)) - tolerance * jnp.sqrt(alpha) * jnp.sqrt(beta)
         return rotate(x, *turn), rotate(w, *turn), jnp.maximum(largest, jnp.max(cosine))
 
-    def one_sweep(state: Any) -> Any:
+    def one_sweep(state: State) -> State:
         x, w, _, sweeps = state
         none = jnp.zeros((), x.real.dtype)
         return *sweep(one_round, (x, w, none), size + odd), sweeps + 1
 
-    start = (padded(x, odd, 0), w, jnp.ones((), x.real.dtype), 0)
+    count: Any = 0
+    start: State = (padded(x, odd, 0), w, jnp.ones((), x.real.dtype), count)
     x, w, *_ = lax.while_loop(lambda s: (s[2] > 0) & (s[3] < SWEEPS), one_sweep, start)
     return x[..., :size, :], w[..., :size, :size]
 

@@ -1,11 +1,9 @@
-"""Triangular systems by substitution, and systems that a function of the user's solves."""
+"""Triangular systems by substitution, and systems that the user's own function solves."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
-from jax import lax
+from jax import Array, lax
 from jax.lax import linalg
 
 from jax2onnx import jax_internals
@@ -13,11 +11,17 @@ from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.lower.rules.linalg.matrices import diagonal, row_indices, rows_of, transpose
 from jax2onnx.lower.rules.special import widened
 
+State = tuple[Array, ...]
 
-def substitute(a: Any, b: Any, *, lower: bool, unit_diagonal: bool = False) -> Any:
-    """Solves a x = b row by row: from the first if ``a`` is lower triangular, else from the last.
 
-    The other triangle of ``a`` is not read.
+def substitute(a: Array, b: Array, *, lower: bool, unit_diagonal: bool = False) -> Array:
+    """Solve a x = b row by row.
+
+    Args:
+        a: (..., n, n); one triangle of it is not read.
+        b: (..., n, k).
+        lower: whether ``a`` is lower triangular, so that the first row is solved first.
+        unit_diagonal: whether its diagonal counts as ones.
     """
     if 0 in b.shape[-2:]:
         return b
@@ -25,7 +29,7 @@ def substitute(a: Any, b: Any, *, lower: bool, unit_diagonal: bool = False) -> A
     rest = jnp.tril(a, -1) if lower else jnp.triu(a, 1)
     position = row_indices(b)
 
-    def step(x: Any, slices: Any) -> tuple[Any, None]:
+    def step(x: Array, slices: State) -> tuple[Array, None]:
         i, coefficients, pivot, right = slices
         return jnp.where(position == i, (right - coefficients @ x) / pivot, x), None
 
@@ -34,16 +38,26 @@ def substitute(a: Any, b: Any, *, lower: bool, unit_diagonal: bool = False) -> A
 
 
 def triangular_solve(
-    a: Any,
-    b: Any,
+    a: Array,
+    b: Array,
     *,
     left_side: bool,
     lower: bool,
     transpose_a: bool,
     conjugate_a: bool,
     unit_diagonal: bool,
-) -> Any:
-    """Solves op(a) x = b, or x op(a) = b, which is op(a)^T x^T = b^T."""
+) -> Array:
+    """Solve op(a) x = b, or x op(a) = b, which is op(a)^T x^T = b^T.
+
+    Args:
+        a: (..., n, n).
+        b: (..., n, k), or (..., k, n) with ``a`` on the right.
+        left_side: whether ``a`` is on the left.
+        lower: whether ``a`` is lower triangular.
+        transpose_a: whether op transposes.
+        conjugate_a: whether op conjugates.
+        unit_diagonal: whether the diagonal of ``a`` counts as ones.
+    """
     if conjugate_a:
         a = jnp.conj(a)
     if transpose_a == left_side:

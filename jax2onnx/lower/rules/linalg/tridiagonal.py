@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 from jax.lax import linalg
 
 from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.lower.rules.linalg.matrices import magnitude, rows_of
 
+State = tuple[Array, ...]
+Row = tuple[Array, Array, Array]
 
-def tridiagonal_solve(dl: Any, d: Any, du: Any, b: Any, *, perturb_singular: bool) -> Any:
-    """Solves tridiagonal systems; NaN if a pivot is zero, unless that is to be perturbed."""
+
+def tridiagonal_solve(dl: Array, d: Array, du: Array, b: Array, *, perturb_singular: bool) -> Array:
+    """Solve tridiagonal systems by elimination with partial pivoting.
+
+    Args:
+        dl: the elements below the diagonal, (..., n); the first is not read.
+        d: the diagonal, (..., n).
+        du: the elements above the diagonal, (..., n); the last is not read.
+        b: the right hand sides, (..., n, k).
+        perturb_singular: whether a pivot of zero becomes a small number.
+
+    Returns:
+        The solutions, (..., n, k); NaN if a pivot is zero and not to be perturbed.
+    """
     if d.shape[-1] == 0:
         return b
     end = jnp.zeros_like(du[..., :1])
@@ -33,7 +45,7 @@ def tridiagonal_solve(dl: Any, d: Any, du: Any, b: Any, *, perturb_singular: boo
         least = np.finfo(d.dtype).eps * jnp.where(largest == 0, 1, largest)
         pivots = jnp.where(abs(pivots) < least, least.astype(d.dtype), pivots)
 
-    def substitute(known: Any, slices: Any) -> tuple[Any, Any]:
+    def substitute(known: tuple[Array, Array], slices: State) -> tuple[tuple[Array, Array], Array]:
         pivot, first, second, right = slices
         x = (right - first * known[0] - second * known[1]) / pivot
         return (x, known[0]), x
@@ -45,8 +57,8 @@ def tridiagonal_solve(dl: Any, d: Any, du: Any, b: Any, *, perturb_singular: boo
     return jnp.moveaxis(x, 0, -3)[..., 0, :]
 
 
-def _eliminate(current: Any, following: Any) -> tuple[Any, Any]:
-    """Takes one unknown out of two rows, the larger of which becomes a row of U."""
+def _eliminate(current: Row, following: State) -> tuple[Row, State]:
+    """Eliminate one unknown from two rows, the larger of which becomes a row of U."""
     (d, du, b), (low, next_d, next_du, next_b) = current, following
     stay = magnitude(d) >= magnitude(low)
     pivot, other = jnp.where(stay, d, low), jnp.where(stay, low, d)
