@@ -1,8 +1,8 @@
 """``@onnx_function``: a function, method or module that becomes one ONNX function.
 
-The decorator is a marked ``jax.jit``, whose arguments are the arrays among those of the function;
-the rest is static. The mark is the name of the jit, which survives ``vmap`` and ``grad``. Lowering
-makes one ONNX function of all calls that compute the same.
+The decorator is a marked ``jax.jit``. The arrays in the function's arguments are arguments of the
+jit, and all else is static. The mark is the name of the jit, which survives ``vmap`` and ``grad``.
+Lowering makes one ONNX function of all calls that compute the same.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def onnx_function(
     name: str | None = None,
     type: str | None = None,  # noqa: A002  the name that its users know
 ) -> Any:
-    """Makes ``target`` one ONNX function in every model that calls it.
+    """Make ``target`` one ONNX function in every model that calls it.
 
     Args:
         target: a function or method of arrays, pytrees and modules, or a class (its ``__call__``)
@@ -85,6 +85,14 @@ def onnx_function(
 
 
 def _marked(function: Callable[..., Any], namespace: str, name: str, unique: bool) -> Any:
+    """Return ``function`` as a marked jit.
+
+    Args:
+        function: a function, or a method of a class.
+        namespace: the domain of the ONNX function.
+        name: its name.
+        unique: whether calls that compute the same share one function.
+    """
     jits: dict[Any, Callable[..., Any]] = {}
     entered: list[bool] = []
 
@@ -147,7 +155,7 @@ def _is_array(leaf: object) -> bool:
 
 
 def _arguments(function: Callable[..., Any], count: int) -> list[str]:
-    """The names of positional arguments; none for a method's ``self``."""
+    """Return names for positional arguments; that of a method's ``self`` is empty."""
     names = list(inspect.signature(function).parameters)
     owner = function.__qualname__.rpartition(".")[0]
     if owner and not owner.endswith("<locals>"):
@@ -156,14 +164,27 @@ def _arguments(function: Callable[..., Any], count: int) -> list[str]:
 
 
 def _name(arguments: Sequence[str], path: tuple[Any, ...]) -> str:
-    """The argument, and the path in it: ``x``, ``mask``, ``linear.weight`` of ``self``."""
+    """Return the name of an array: ``x``, ``mask``, or ``linear.weight`` of ``self``.
+
+    Args:
+        arguments: the names of the positional arguments.
+        path: the key path of the array in ``(args, kwargs)``.
+    """
     kind, which, *rest = path
     argument = which.key if kind.idx else arguments[which.idx]
     return ".".join(filter(None, (argument, path_name(rest))))
 
 
-def _static(obj: Any, path: str = "", seen: tuple[int, ...] = ()) -> Iterator[tuple[str, object]]:
-    """What is no array in arguments: numbers, strings and functions, by path."""
+def _static(
+    obj: object, path: str = "", seen: tuple[int, ...] = ()
+) -> Iterator[tuple[str, object]]:
+    """Yield what is no array in an argument: numbers, strings and names of functions, by path.
+
+    Args:
+        obj: the argument, or a part of it.
+        path: the path of the part.
+        seen: the ids of the objects around it.
+    """
     items: Any = ()
     if obj is None or isinstance(obj, bool | int | float | str):
         yield path, obj
@@ -181,7 +202,7 @@ def _static(obj: Any, path: str = "", seen: tuple[int, ...] = ()) -> Iterator[tu
 @tree_util.register_pytree_with_keys_class
 @dataclass
 class _Nnx:
-    """A Flax NNX module on its way through ``jax.jit``: its state, and its graph as static data."""
+    """A Flax NNX module as a pytree for ``jax.jit``: its arrays, and its graph as static data."""
 
     graph: Any
     state: Any
@@ -194,11 +215,11 @@ class _Nnx:
         return cls(graph, children[0])
 
     def merge(self) -> Any:
-        """The module."""
+        """Return the module."""
         return sys.modules["flax.nnx"].merge(self.graph, self.state, copy=True)
 
     def changes(self, module: Any) -> dict[int, Any]:
-        """The arrays that a call has changed in ``module``, which was merged from this."""
+        """Return the arrays that a call has changed in ``module``, which was merged from this."""
         before = tree_util.tree_leaves(self.state)
         after = tree_util.tree_leaves(sys.modules["flax.nnx"].state(module))
         return {i: b for i, (a, b) in enumerate(zip(before, after, strict=False)) if a is not b}
@@ -215,7 +236,7 @@ def _update(module: Any, changes: dict[int, Any]) -> None:
 @tree_util.register_pytree_with_keys_class
 @dataclass
 class _Linen:
-    """A bound Flax Linen module likewise: its variables, and itself without them."""
+    """A bound Flax Linen module as a pytree: its variables, and the module without them."""
 
     module: Any
     variables: Any
@@ -228,7 +249,7 @@ class _Linen:
         return cls(module, children[0])
 
     def apply(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Calls a method of the module."""
+        """Call a method of the module."""
         return self.module.apply(self.variables, *args, method=method, **kwargs)
 
 
@@ -239,7 +260,7 @@ def _split(argument: Any) -> Any:
 
 
 def _is_impure(argument: Any) -> bool:
-    """Whether it is a Linen module that is being initialised, or that has state or randomness."""
+    """Return whether it is a Linen module that is being initialised, or has state or randomness."""
     if not is_linen_module(argument):
         return False
     scope = argument.scope

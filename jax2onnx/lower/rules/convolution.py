@@ -59,7 +59,7 @@ def _conv(
         if _can_scatter(ctx, x, margins, lhs_dilation):
             cast = ctx.cast(rhs, ctx.out_dtype)
             flipped = _scattered(ctx, cast, dimension_numbers.rhs_spec, groups)
-            result = _transposed(ctx, x, flipped, margins, strides=list(lhs_dilation), **shared)
+            result = _transposed(ctx, x, flipped, margins, lhs_dilation, **shared)
             return ctx.transpose(result, back)
     x, pads = _padded(ctx, x, padding, lhs_dilation, has_kernel)
     if not has_kernel:
@@ -110,13 +110,19 @@ def _margins(window: Dims, dilation: Sequence[int], padding: Padding) -> Padding
 
 
 def _transposed(
-    ctx: Context, x: ir.Value, kernel: ir.Value, margins: Padding, **shared: Any
+    ctx: Context,
+    x: ir.Value,
+    kernel: ir.Value,
+    margins: Padding,
+    strides: Sequence[int],
+    **shared: Any,
 ) -> ir.Value:
     """Add a ConvTranspose that cuts off the margins, or adds to the end where they are negative."""
     ends = [max(b, 0) for _, b in margins]
     return ctx.op.ConvTranspose(
         x,
         kernel,
+        strides=list(strides),
         pads=[a for a, _ in margins] + ends,
         output_padding=[end - b for end, (_, b) in zip(ends, margins, strict=True)],
         **shared,

@@ -94,7 +94,7 @@ def _ppermute(x: Array, *, perm: Sequence[tuple[int, int]], **_: object) -> Arra
 
 
 @register_lowering(jax_internals.pbroadcast_dynamic_p)
-def _broadcast_from(ctx: Context, x: ir.Value, source: ir.Value, **_: Any) -> ir.Value:
+def _broadcast_from(ctx: Context, x: ir.Value, source: ir.Value, **_: object) -> ir.Value:
     return x
 
 

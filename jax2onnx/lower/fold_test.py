@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx.reference import ReferenceEvaluator
+
+from jax2onnx.lower import fold as folding
+from jax2onnx.lower.fold import MAX_ELEMENTS, Array, fold, fold_cast
+
+I8 = np.array([[-7, 3, 100], [0, -128, 127]], np.int8)
+I64 = np.array([[-7, 3, 100], [1, -12, 5]], np.int64)
+F4 = np.array([[-1.5, 0.0, 2.25], [3.0, -0.0, 7.5]], np.float32)
+B1 = np.array([[True, False, True], [False, False, True]])
+
+
+def int64(*numbers: int) -> Array:
+    return np.array(numbers, np.int64)
+
+
+CASES: list[tuple[str, list[Array], dict[str, Any]]] = [
+    *((name, [x, x[::-1].copy()], {}) for name in ("Add", "Sub", "Mul") for x in (I64, F4)),
+    ("Div", [I64, np.array([[2, -2, 3], [5, 5, -4]])], {}),
+    ("Div", [F4, F4 + 9], {}),
+    *((name, [I64], {}) for name in ("Abs", "Neg")),
+    *((name, [x, np.zeros_like(x)], {}) for name in ("Max", "Min") for x in (I64,)),
+    *(
+        (name, [x, x[::-1].copy()], {})
+        for name in ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
+        for x in (I64, F4)
+    ),
+    *((name, [B1, B1[::-1].copy()], {}) for name in ("And", "Or", "Xor")),
+    ("Not", [B1], {}),
+    ("Floor", [F4], {}),
+    ("Sqrt", [np.abs(F4)], {}),
+    ("IsNaN", [np.array([1, np.nan], np.float32)], {}),
+    ("Clip", [I64, np.array(-5), np.array(4)], {}),
+    ("Concat", [I64, I64[:1]], {"axis": 0}),
+    ("Expand", [I64[:1], int64(2, 2, 1)], {}),
+    ("Gather", [I64, int64(2, 0, -1)], {"axis": 1}),
+    ("Identity", [F4], {}),
+    ("Reshape", [I64, int64(0, 3, -1)], {}),
+    ("Slice", [I64, int64(1), int64(3), int64(1)], {}),
+    ("Slice", [I64, int64(-1), int64(-4), int64(1), int64(-1)], {}),
+    ("Slice", [I64, int64(2), int64(0), int64(1), int64(-1)], {}),
+    ("Squeeze", [I64[None, :, None], int64(0, 2)], {}),
+    ("Tile", [I64, int64(2, 1)], {}),
+    ("Transpose", [I64], {"perm": [1, 0]}),
+    ("Unsqueeze", [I64, int64(0, 3)], {}),
+    ("Where", [B1, F4, F4 + 1], {}),
+]
+
+
+def by_onnx(op_type: str, inputs: list[Array], attributes: Mapping[str, Any]) -> Array:
+    """Return what ONNX's own reference implementation computes."""
+    names = [f"x{i}" for i in range(len(inputs))]
+    node = onnx.helper.make_node(op_type, names, ["y"], **attributes)
+    tensors = [
+        onnx.helper.make_tensor_value_info(
+            n, onnx.helper.np_dtype_to_tensor_dtype(x.dtype), x.shape
+        )
+        for n, x in zip(names, inputs, strict=True)
+    ]
+    result = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.UNDEFINED, None)
+    graph = onnx.helper.make_graph([node], "g", tensors, [result])
+    evaluator = ReferenceEvaluator(onnx.helper.make_model(graph))
+    (found,) = evaluator.run(None, dict(zip(names, inputs, strict=True)))  # type: ignore[misc]
+    return np.asarray(found)
+
+
+@pytest.mark.parametrize(
+    ("op_type", "inputs", "attributes"), CASES, ids=[f"{c[0]}-{i}" for i, c in enumerate(CASES)]
+)
+def test_folding_computes_what_onnx_defines(
+    op_type: str, inputs: list[Array], attributes: dict[str, Any]
+) -> None:
+    found = fold(op_type, inputs, attributes)
+    assert found is not None
+    expected = by_onnx(op_type, inputs, attributes)
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_every_folded_operator_has_a_case() -> None:
+    assert {c[0] for c in CASES} == {*folding._MOVEMENT, *folding._EXACT}
+
+
+@pytest.mark.parametrize(
+    ("op_type", "inputs"),
+    [
+        ("Exp", [F4]),
+        ("Add", [F4.astype(np.float16)] * 2),
+        ("Max", [F4, F4]),  # of -0.0 and 0.0 runtimes take either
+        ("Clip", [F4, F4[0, 0], F4[1, 1]]),
+        ("Div", [I64, np.zeros_like(I64)]),
+        ("Gather", [I64, int64(2)]),
+        ("Gather", [I64, int64(-3)]),
+    ],
+)
+def test_a_result_that_differs_between_machines_is_not_folded(
+    op_type: str, inputs: list[Array]
+) -> None:
+    assert fold(op_type, inputs, {}) is None
+
+
+def test_a_nan_that_arises_is_not_folded_and_one_that_moves_is() -> None:
+    nan, inf = np.array([np.nan], np.float32), np.array([np.inf], np.float32)
+    assert fold("Sub", [inf, inf], {}) is None
+    assert fold("Sqrt", [-np.abs(F4) - 1], {}) is None
+    assert fold("Div", [np.zeros(1, np.float32)] * 2, {}) is None
+    assert fold("Add", [nan, inf], {}) is None
+    moved = fold("Concat", [nan, inf], {"axis": 0})
+    assert moved is not None
+    np.testing.assert_array_equal(moved, np.array([np.nan, np.inf], np.float32))
+    assert fold("Add", [inf, inf], {}) == np.inf
+
+
+def test_large_constants_are_not_folded() -> None:
+    most = np.zeros(MAX_ELEMENTS, np.int64)
+    assert fold("Neg", [most], {}) is not None
+    assert fold("Neg", [np.zeros(MAX_ELEMENTS + 1, np.int64)], {}) is None
+    assert fold("Expand", [int64(1), int64(MAX_ELEMENTS + 1)], {}) is None
+    assert fold_cast(np.zeros(MAX_ELEMENTS + 1, np.int64), np.dtype(np.int32)) is None
+    assert fold_cast(most, np.dtype(np.int32)) is not None
+
+
+@pytest.mark.parametrize(
+    ("x", "dtype", "expected"),
+    [
+        (np.float32(1.5), np.float32, 1.5),
+        (np.int64(-1), np.uint8, 255),
+        (np.int64(300), np.int8, 44),
+        (np.bool_(True), np.int32, 1),
+        (np.int64(7), np.bool_, True),
+        (np.float32(3), np.int32, 3),
+        (np.float32(3.5), np.int32, None),
+        (np.float32(2.0**31), np.int32, None),
+        (np.float32(np.nan), np.int32, None),
+        (np.int64(2**24), np.float32, 2**24),
+        (np.int64(2**24 + 1), np.float32, None),
+        (np.float64(1.0), np.float32, None),
+        (np.float32(-1), np.uint8, None),
+    ],
+)
+def test_casts(x: np.generic, dtype: Any, expected: Any) -> None:
+    found = fold_cast(np.asarray(x), np.dtype(dtype))
+    if expected is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert found.dtype == dtype
+        assert found == expected

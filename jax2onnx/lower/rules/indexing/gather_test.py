@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jax2onnx.lower.rules.indexing.gather import _fill_value
+from jax2onnx.lower.rules.windows import bound
+
+DTYPES = ["float16", "float32", "float64", "int8", "int32", "int64", "uint8", "uint32", "bool"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_place_outside_has_the_value_that_jax_fills_in(dtype: str) -> None:
+    with jax.enable_x64(True):
+        expected = np.asarray(jnp.zeros(1, dtype).at[jnp.array([5])].get(mode="fill"))
+    assert expected.dtype == dtype
+    found = np.asarray(_fill_value(expected.dtype, None)).astype(expected.dtype)
+    np.testing.assert_array_equal(found, expected[0])
+
+
+def test_a_fill_value_that_is_given_is_taken() -> None:
+    assert _fill_value(np.dtype("uint8"), 7) == 7
+    assert _fill_value(np.dtype("uint8"), 0) == 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_bounds_are_the_ends_of_a_dtype(dtype: Any, sign: int) -> None:
+    kind = np.dtype(dtype).kind
+    found = bound(np.dtype(dtype), sign)
+    if kind == "f":
+        assert found == sign * np.inf
+    elif kind == "b":
+        assert found is (sign > 0)
+    else:
+        info = np.iinfo(dtype)
+        assert found == (info.max if sign > 0 else info.min)
