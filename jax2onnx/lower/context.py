@@ -25,7 +25,11 @@ _LARGE = 16
 
 
 class Lowerer(Protocol):
-    """What a context needs that uses the rules; see ``interpret.Interpreter``."""
+    """The part of lowering that uses the rules, which a context calls.
+
+    ``interpret.Interpreter`` implements it. The protocol stands here so that this module imports
+    neither the interpreter nor the rules.
+    """
 
     @property
     def array_paths(self) -> Mapping[object, str]:

@@ -152,5 +152,5 @@ def test_the_last_value_of_a_module_is_named_after_it() -> None:
     assert "layer/output" in names
 
 
-def test_rules_of_equinox_are_found_where_it_says() -> None:
+def test_a_primitive_that_nobody_knows_has_no_rule() -> None:
     assert rule_of(Primitive("nobody's")) is None

@@ -1,4 +1,4 @@
-"""Rules on what holds complex numbers and random keys; importing them fills the table."""
+"""Complex numbers and random keys, on arrays that ONNX has; importing this fills the rules."""
 
 from __future__ import annotations
 

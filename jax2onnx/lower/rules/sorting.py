@@ -57,7 +57,7 @@ def unsigned_in_order(rule: Rule) -> Rule:
 def _top_k(
     ctx: Context, x: ir.Value, *, k: int, axis: int, is_stable: bool = True
 ) -> Sequence[ir.Value]:
-    """The first of equal elements comes first, which JAX asks for only if ``is_stable``."""
+    """Add a TopK, which is stable whether or not JAX asks for it."""
     del is_stable
     dims = ctx.out_dims
     values, indices = ctx.several(

@@ -25,7 +25,7 @@ class Batch(NamedTuple):
 
 
 Label: TypeAlias = Batch | int
-"""What an axis of the grid, or of gathered values, is: a batch dimension, or an operand axis."""
+"""The meaning of an axis of the grid, or of gathered values: a batch dimension or operand axis."""
 
 
 @dataclass
