@@ -128,9 +128,9 @@ def _texts() -> dict[str, str]:
 
 
 def with_defaults(options: Options) -> Options:
-    """Return ``options`` with the default of every option that it does not give."""
+    """Return ``options`` with the default of every option that is missing or None."""
     complete: Any = {name: field.default for name, field in _fields().items()}
-    complete.update(options)
+    complete.update((name, value) for name, value in options.items() if value is not None)
     filled: Options = complete
     return filled
 

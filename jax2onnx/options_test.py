@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 import jax.numpy as jnp
 import onnx
@@ -42,6 +42,12 @@ def test_the_docstring_describes_every_option_once() -> None:
 def test_an_option_that_is_given_replaces_its_default() -> None:
     assert with_defaults({"prefer": "readable"})["prefer"] == "readable"
     assert with_defaults({"prefer": "readable"})["target"] == "cpu"
+    assert with_defaults({"external_data": False})["external_data"] is False
+
+
+def test_none_is_the_default() -> None:
+    none: Any = None
+    assert with_defaults({"inputs_as_nchw": none, "target": none}) == with_defaults({})
 
 
 def test_an_unknown_option_is_named_with_the_one_that_was_meant() -> None:
