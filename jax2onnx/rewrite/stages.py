@@ -1,7 +1,6 @@
 """The rules, in the order in which they are tried.
 
-Each stage is one sweep over the graph, so that its rules find what the stages before it made. The
-stages that were measured to change no graph of the tests have been left out or joined.
+Each stage is one sweep over the graph, so that its rules find what the stages before it made.
 """
 
 from __future__ import annotations

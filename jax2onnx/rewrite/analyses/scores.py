@@ -72,18 +72,20 @@ class Scores:
         rows, columns = the_input(node), the_input(node, 1)
         return dims(rows)[-1] == 1 and all(_counts(without_ones(v)) for v in (rows, columns))
 
-    @property
-    def exact(self) -> bool:
-        """Whether adding the numbers that replace scores gives the same shares as replacing.
+    def exact(self, keys: Axis) -> bool:
+        """Return whether adding the numbers that replace scores gives the same shares.
 
         It does not where a condition hides all keys of a query: then JAX gives all the same share.
+
+        Args:
+            keys: The axis of the keys.
         """
         if self.steps and self.product.value.dtype != ir.DataType.FLOAT:
             return False
-        masks = [(mask.value, number) for mask, number in self.steps if number is not None]
+        masks = [(mask, number) for mask, number in self.steps if number is not None]
         if all(-math.inf < number <= _ABSORBS for _, number in masks):
             return True
-        return len(masks) == 1 and masks[0][1] < _HIDES and _leaves_a_key(masks[0][0])
+        return len(masks) == 1 and masks[0][1] < _HIDES and _leaves_a_key(masks[0][0], keys)
 
     def bias(
         self, editor: Editor, place: ir.Node, axes: Sequence[Axis], sizes: Sequence[ir.Value]
@@ -136,10 +138,13 @@ def _beside(editor: Editor, place: ir.Node, step: Labelled, axes: Sequence[Axis]
     return step.arranged(editor, place, wanted, tuple(extent(a) or 0 for a in wanted))
 
 
-def _leaves_a_key(mask: ir.Value) -> bool:
-    """Return whether ``mask`` is a constant that is true somewhere in each row."""
-    array = constant(mask)
-    return array is not None and bool(array.any(axis=-1).all())
+def _leaves_a_key(mask: Labelled, keys: Axis) -> bool:
+    """Return whether ``mask`` is a constant that is true for some key of each query."""
+    array = constant(mask.value)
+    if array is None:
+        return False
+    along = [i for i, axis in enumerate(mask.axes) if axis == keys]
+    return bool((array.any(axis=along[0]) if along else array).all())
 
 
 def _counts(value: ir.Value) -> bool:

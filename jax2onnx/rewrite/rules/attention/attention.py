@@ -227,7 +227,7 @@ def _holds(found: Scores, operands: tuple[_Heads, _Heads, _Heads], end: Labelled
     axes = (*queries.axes[:3], keys.axes[2])
     return (
         0 < found.scale * queries.scale * keys.scale < math.inf
-        and (found.causal(*axes[2:]) or found.exact)
+        and (found.causal(*axes[2:]) or found.exact(axes[3]))
         and not (found.softcap and found.steps)
         and all(can_bias(step, axes) for step, _ in found.steps)
         and all(extent(axis) is not None for axis in axes)

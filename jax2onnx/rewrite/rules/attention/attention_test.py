@@ -126,6 +126,13 @@ def test_holds_back_where_a_query_without_a_key_would_change(number: float) -> N
     assert operator_counts(model)["Attention"] == 0
 
 
+@pytest.mark.parametrize("number", [-1e10, -np.inf])
+def test_holds_back_where_whole_queries_are_hidden(number: float) -> None:
+    queries = np.arange(T)[:, None] != 1  # the same for all keys
+    model = assert_agrees(hidden(queries, number), Q, K, V)
+    assert operator_counts(model)["Attention"] == 0
+
+
 @pytest.mark.parametrize("attend", [jax.nn.dot_product_attention, nnx.dot_product_attention])
 @pytest.mark.parametrize("spec", [(B, T, H, D), ("B", "T", H, D)])
 def test_masks_of_libraries(attend: Any, spec: Any) -> None:

@@ -1,0 +1,134 @@
+"""Means, variances and products with 1 / sqrt(v) are read in all the ways that libraries write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from jax2onnx.rewrite.analyses import normalisation
+from jax2onnx.testing.sketch import Sketch, value
+
+
+class Parts:
+    """A tensor x of shape (2, 3, 4) and its mean and mean square along the last axis."""
+
+    def __init__(self, keepdims: bool = True) -> None:
+        self.sketch = Sketch((2, 3, 4), (2, 3, 4))
+        self.op = self.sketch.op
+        self.x, self.other = self.sketch.inputs
+        self.keepdims = keepdims
+
+    def mean(self, x: ir.Value) -> ir.Value:
+        if self.keepdims:
+            return self.op.ReduceMean(x, [2], keepdims=1, shape=(2, 3, 1))  # type: ignore[no-any-return]
+        mean = self.op.ReduceMean(x, [2], keepdims=0, shape=(2, 3))
+        return self.op.Unsqueeze(mean, [2], shape=(2, 3, 1))  # type: ignore[no-any-return]
+
+    def squared(self, x: ir.Value) -> ir.Value:
+        return self.op.Mul(x, x)  # type: ignore[no-any-return]
+
+    def of_centred(self, x: ir.Value, mean: ir.Value) -> ir.Value:
+        return self.mean(self.squared(self.op.Sub(x, mean, like=x)))
+
+    def of_squares(self, x: ir.Value, mean: ir.Value) -> ir.Value:
+        return self.op.Sub(self.mean(self.squared(x)), self.squared(mean))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("keepdims", [True, False])
+def test_variance(keepdims: bool) -> None:
+    parts = Parts(keepdims)
+    x, other = parts.x, parts.other
+    found = (x, (2,))
+    assert normalisation.mean(parts.mean(x)) == found
+    for write in (parts.of_centred, parts.of_squares):
+        variance = write(x, parts.mean(x))
+        assert normalisation.variance(variance) == found
+        clipped = parts.op.Max(variance, np.float32(0))
+        assert normalisation.variance(clipped) == found
+        # The mean of another tensor does not centre this one.
+        assert normalisation.variance(write(x, parts.mean(other))) is None
+    raised = parts.op.Max(parts.of_centred(x, parts.mean(x)), np.float32(1))
+    assert normalisation.variance(raised) is None
+
+
+def test_squared_and_mean_square() -> None:
+    parts = Parts()
+    x, op = parts.x, parts.op
+    assert normalisation.squared(op.Mul(x, x)) is x
+    assert normalisation.squared(op.Pow(x, np.float32(2))) is x
+    assert normalisation.squared(op.Pow(x, np.float32(3))) is None
+    assert normalisation.squared(op.Mul(x, parts.other)) is None
+    assert normalisation.mean_square(parts.mean(op.Mul(x, x))) == (x, (2,))
+    assert normalisation.mean_square(parts.mean(x)) is None
+
+
+def test_epsilon() -> None:
+    parts = Parts()
+    mean = parts.mean(parts.x)
+    for added in (
+        parts.op.Add(mean, np.float32(0.5)),
+        parts.op.Add(np.float32(0.5), mean, like=mean),
+    ):
+        assert normalisation.epsilon(parts.op.Sqrt(added).producer()) == (mean, 0.5)
+    assert normalisation.epsilon(parts.op.Sqrt(mean).producer()) == (mean, 0.0)
+    both = parts.op.Add(mean, mean)
+    assert normalisation.epsilon(parts.op.Sqrt(both).producer()) is None
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [((4,), 2), ((3, 1), 1), ((1, 3, 1), 1), ((2, 1, 1), None), ((3, 4), None), ((1,), None)],
+)
+def test_channel(shape: tuple[int, ...], axis: int | None) -> None:
+    assert normalisation.channel(value("v", shape), value("x", (2, 3, 4))) == axis
+
+
+def test_products_with_the_root() -> None:
+    parts = Parts()
+    op, root = parts.op, parts.op.Sqrt(parts.mean(parts.x))
+    inverse = op.Reciprocal(root)
+    scaled = op.Mul(inverse, parts.other, like=parts.x)
+    product = op.Mul(scaled, parts.x)
+    parts.sketch.end.replace_input_with(0, product)
+    found = normalisation.products(root.producer())
+    assert [[v.name for v in p.factors] for p in found] == [["x1"], ["x1", "x0"]]
+    assert found[-1].root is product.producer()
+    assert found[-1].inverse is inverse
+
+
+def test_products_with_a_divisor() -> None:
+    parts = Parts()
+    root = parts.op.Sqrt(parts.mean(parts.x))
+    quotient = parts.op.Div(parts.x, root)
+    parts.sketch.end.replace_input_with(0, quotient)
+    (found,) = normalisation.products(root.producer())
+    assert (found.root, found.factors) == (quotient.producer(), [parts.x])
+
+
+def test_a_root_that_several_nodes_read_has_no_product() -> None:
+    parts = Parts()
+    root = parts.op.Sqrt(parts.mean(parts.x))
+    parts.op.Div(parts.x, root)
+    parts.op.Neg(root)
+    assert normalisation.products(root.producer()) == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [((4,), (4,)), ((1, 1, 4), (4,)), ((3, 4), None), ((3, 1), None), ((1,), None)],
+)
+def test_affine(shape: tuple[int, ...], expected: Any) -> None:
+    sketch = Sketch((2, 3, 4), shape)
+    x, given = sketch.inputs
+    found = normalisation.affine(sketch.editor, sketch.end, given, x, (2,))
+    assert (None if found is None else tuple(found.shape or ())) == expected
+
+
+def test_is_last() -> None:
+    x = value("x", (2, 3, 4))
+    assert normalisation.is_last((1, 2), x)
+    assert not normalisation.is_last((0, 1), x)
+    assert not normalisation.is_last((0, 2), x)
