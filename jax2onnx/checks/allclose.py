@@ -1,10 +1,11 @@
-"""``allclose``: does an ONNX model compute what the JAX callable computes?"""
+"""``allclose``: compare what an ONNX model and a JAX callable compute."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
@@ -17,11 +18,20 @@ from jax2onnx.trace.frameworks.callables import parameterise
 from jax2onnx.trace.inputs.border import TO_NCHW, images, permuted
 from jax2onnx.trace.inputs.specs import examples
 
+if TYPE_CHECKING:
+    import onnx
+    import onnxruntime as ort
+
 Array = np.ndarray[Any, Any]
 
 
 class Comparison(NamedTuple):
-    """Whether all outputs agree, and how far each is off; true where they agree."""
+    """The result of ``allclose``, which is true if all outputs agree.
+
+    Attributes:
+        agree: whether all outputs agree.
+        report: one line or more for each output: whether it agrees, and how far it is off.
+    """
 
     agree: bool
     report: str
@@ -35,7 +45,7 @@ class Comparison(NamedTuple):
 
 def allclose(
     fn: Callable[..., Any] | tuple[Any, Any],
-    onnx_model_path: Any,
+    onnx_model_path: str | os.PathLike[str] | onnx.ModelProto,
     inputs: Sequence[Any],
     input_params: Mapping[str, Any] | None = None,
     rtol: float = 1e-4,
@@ -45,34 +55,28 @@ def allclose(
     inputs_as_nchw: Sequence[int | str] | None = (),
     outputs_as_nchw: Sequence[int | str] | None = (),
 ) -> Comparison:
-    """Runs ``fn`` in JAX and a model on ONNX Runtime's CPU provider, and compares all outputs.
-
-    The result is true where they agree, and says how far they are off; it can also be taken apart:
-    ``is_match, message = allclose(...)``.
+    """Run ``fn`` in JAX and a model on ONNX Runtime's CPU provider, and compare all outputs.
 
     Args:
-        fn: what was given to `to_onnx`.
-        onnx_model_path: path of an ``.onnx`` file, or an ``onnx.ModelProto``.
-        inputs: arrays, or pytrees of them, one for each positional argument, as ``fn`` takes them;
-            or shapes as for `to_onnx`, of which examples are drawn.
+        fn: the callable, as ``to_onnx`` took it.
+        onnx_model_path: the path of an ``.onnx`` file, or an ``onnx.ModelProto``.
+        inputs: one array, or pytree of arrays, for each positional argument of ``fn``. In place of
+            an array, a shape as for ``to_onnx``: random numbers of that shape are drawn.
         input_params: keyword arguments that are inputs of the graph.
-        rtol: tolerance relative to the expected value.
-        atol: absolute tolerance.
+        rtol: the tolerance relative to the expected value.
+        atol: the absolute tolerance.
         enable_double_precision: run JAX with 64-bit types.
-        inputs_as_nchw: what was given to `to_onnx`.
-        outputs_as_nchw: what was given to `to_onnx`.
+        inputs_as_nchw: as ``to_onnx`` took it.
+        outputs_as_nchw: as ``to_onnx`` took it.
+
+    Returns:
+        A ``Comparison``, which is true if the outputs agree. It can be unpacked:
+        ``is_match, message = allclose(...)``.
 
     Raises:
-        InputError: the number of inputs does not fit the model.
+        InputError: there is no such file, or the number of inputs does not fit the model.
     """
-    import onnxruntime
-
-    source = (
-        os.fspath(onnx_model_path)
-        if isinstance(onnx_model_path, str | os.PathLike)
-        else onnx_model_path.SerializeToString()
-    )
-    session = onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])
+    session = _session(onnx_model_path)
     types = runtime.input_types(session)
     with jax.enable_x64(enable_double_precision):
         given = examples(inputs, enable_double_precision), dict(input_params or {})
@@ -96,14 +100,30 @@ def allclose(
     return compare(list(found), expected, list(found.values()), rtol=rtol, atol=atol)
 
 
+def _session(model: str | os.PathLike[str] | onnx.ModelProto) -> ort.InferenceSession:
+    import onnxruntime
+
+    if not isinstance(model, str | os.PathLike):
+        source: str | bytes = model.SerializeToString()
+    elif Path(model).is_file():
+        source = os.fspath(model)
+    else:
+        raise InputError(f"there is no file {os.fspath(model)}. Give the path of an .onnx file.")
+    return onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])
+
+
 def _shapes(arrays: Sequence[Array]) -> list[tuple[int, ...]]:
     return [x.shape for x in arrays]
 
 
 def packed(array: Any) -> Array:
-    """An array as a graph takes it.
+    """Return an array as the ONNX model takes it.
 
-    The parts of a complex one lie in a last axis of two, and a random key is the integers of it.
+    A complex array becomes one of real numbers with a trailing axis of two, for the real and the
+    imaginary part. An array of random keys becomes the integers that they consist of.
+
+    Args:
+        array: an array of any shape and dtype, or a Python number.
     """
     if hasattr(array, "dtype") and jax.numpy.issubdtype(array.dtype, jax.dtypes.prng_key):
         array = jax.random.key_data(array)

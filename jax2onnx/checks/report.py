@@ -1,4 +1,4 @@
-"""``report``: what a model consists of, and what the runtime that is to run it lacks."""
+"""``report``: the contents of an ONNX model, and the kernels that a runtime lacks for it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from jax2onnx.errors import InputError
 from jax2onnx.graph.walk import bodies, nested_graphs, nested_nodes
-from jax2onnx.legalise import Lack, lacking
-from jax2onnx.write.encode import replaced, stand_in
+from jax2onnx.legalise import MissingKernel, missing_kernels
+from jax2onnx.write.encode import replaced, without_data
 from jax2onnx.write.references import file_of
 
 if TYPE_CHECKING:
@@ -27,23 +27,26 @@ _SMALL = 1024
 
 @dataclass(frozen=True)
 class Report:
-    """What there is to know of a model before it is deployed; ``str`` shows all of it.
+    """The contents of a model, and the kernels that a runtime lacks for it.
+
+    ``str(report)`` shows all of it.
 
     Attributes:
         producer: the program that made the model.
-        ir_version: version of the file format.
-        opsets: versions of operator sets by domain; the default domain is ``""``.
-        inputs: type and shape of each input, such as ``FLOAT[B,30]``.
-        outputs: the same of each output.
-        operators: nodes by operator, most frequent first; those of functions count once.
-        functions: number of calls by function.
-        elements: number of elements of all initializers.
-        weights: bytes of initializers by element type.
-        files: bytes that the model refers to in other files, by their locations.
-        absent: locations where there is no such file, or where it is too short.
-        runtime: the runtime that was asked about.
-        lacks: what it cannot run, each operator with its types once.
-        unknown: operators, and versions of operator sets, of which nothing is known.
+        ir_version: the version of the file format.
+        opsets: the version of each operator set, by domain; the default domain is ``""``.
+        inputs: the type and shape of each input, such as ``FLOAT[B,30]``.
+        outputs: the type and shape of each output.
+        operators: the number of nodes of each operator, most frequent first. The nodes of a
+            function count once, however often it is called.
+        functions: the number of calls of each function.
+        elements: the number of elements of all initializers.
+        weights: the bytes of the initializers of each element type.
+        files: the bytes that the model refers to in each other file, by its location.
+        missing_files: the locations at which there is no file, or one that is too short.
+        runtime: the name and version of the runtime.
+        missing_kernels: the operators that the runtime has no kernel for, each with its types once.
+        unknown: the operators, and versions of operator sets, that the kernel table does not have.
     """
 
     producer: str
@@ -56,15 +59,15 @@ class Report:
     elements: int
     weights: Mapping[str, int]
     files: Mapping[str, int]
-    absent: tuple[str, ...]
+    missing_files: tuple[str, ...]
     runtime: str
-    lacks: tuple[Lack, ...]
+    missing_kernels: tuple[MissingKernel, ...]
     unknown: tuple[str, ...]
 
     @property
     def runs(self) -> bool:
-        """Whether nothing is known that keeps the model from running."""
-        return not (self.lacks or self.absent)
+        """Whether no kernel and no file is known to be missing."""
+        return not (self.missing_kernels or self.missing_files)
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
@@ -78,7 +81,7 @@ class Report:
         yield from _listed(f"weights: {self.elements:,} elements", sizes)
         if self.files:
             refers = [
-                f"{name} {_bytes(size)}{' (not there)' if name in self.absent else ''}"
+                f"{name} {_bytes(size)}{' (not there)' if name in self.missing_files else ''}"
                 for name, size in self.files.items()
             ]
             yield from _listed("other files", refers)
@@ -88,27 +91,31 @@ class Report:
         if self.functions:
             calls = (f"{name} {number}" for name, number in self.functions.items())
             yield from _listed("functions, by calls", calls)
-        if not self.lacks:
+        if not self.missing_kernels:
             yield f"{self.runtime} has a kernel for each node"
         else:
-            yield f"{self.runtime} lacks"
-            yield from (f"  {lack}" for lack in self.lacks)
+            yield f"{self.runtime} has no kernel for"
+            yield from (f"  {missing}" for missing in self.missing_kernels)
         if self.unknown:
-            yield f"nothing is known of {', '.join(self.unknown)}"
+            yield f"the kernel table does not have {', '.join(self.unknown)}"
 
 
 def report(
     model: str | os.PathLike[str] | onnx.ModelProto | ir.Model, target: str = "cpu"
 ) -> Report:
-    """Tells what a model consists of and what a runtime lacks to run it; runs and loads nothing.
+    """Return the contents of a model and the kernels that a runtime lacks for it.
+
+    The model is not run, and tensors in other files are neither read nor needed.
 
     Args:
-        model: any ONNX model, of whatever origin: the path of a file, or what `to_onnx` returned.
-            Tensors in other files are neither loaded nor needed.
+        model: the path of an ONNX file of any origin, or a model as ``to_onnx`` returns it.
         target: the runtime; ``"cpu"`` is ONNX Runtime's CPU execution provider.
 
+    Returns:
+        The report; ``str`` formats it for people.
+
     Raises:
-        InputError: the file is no ONNX model, or there is no such target.
+        InputError: the file cannot be read or is no ONNX model, or there is no such target.
     """
     loaded = _loaded(model)
     graphs = [graph for body in bodies(loaded) for graph in nested_graphs(body)]
@@ -129,7 +136,7 @@ def report(
     nodes = [node for body in bodies(loaded) for node in nested_nodes(body)]
     calls = Counter(_name(node) for node in nodes if node.op_identifier() in loaded.functions)
     others = Counter(_name(node) for node in nodes if node.op_identifier() not in loaded.functions)
-    runtime, lacks, unknown = lacking(_typed(loaded), target)
+    support = missing_kernels(_typed(loaded), target)
     return Report(
         producer=f"{loaded.producer_name or 'unknown'} {loaded.producer_version or ''}".strip(),
         ir_version=loaded.ir_version,
@@ -141,10 +148,10 @@ def report(
         elements=elements,
         weights=_by_count(weights),
         files=dict(sorted(files.items())),
-        absent=tuple(absent),
-        runtime=runtime,
-        lacks=tuple(lacks),
-        unknown=tuple(unknown),
+        missing_files=tuple(absent),
+        runtime=support.runtime,
+        missing_kernels=support.missing,
+        unknown=support.unknown,
     )
 
 
@@ -159,13 +166,13 @@ def _loaded(model: str | os.PathLike[str] | onnx.ModelProto | ir.Model) -> ir.Mo
         raise InputError(f"cannot read {error.filename or model}: {error.strerror}") from error
     except DecodeError:
         loaded = None
-    if loaded is None or not loaded.ir_version:  # an empty file is a message too
-        raise InputError(f"{os.fspath(model)} is no ONNX model; give the path of one")
+    if loaded is None or not loaded.ir_version:  # An empty file is a valid message too.
+        raise InputError(f"{os.fspath(model)} is no ONNX model. Give the path of an .onnx file.")
     return loaded
 
 
 def _typed(model: ir.Model) -> ir.Model:
-    """The model, or a copy without functions in which types were inferred, if it lacks some."""
+    """Return the model; if values lack types, a copy without functions, with inferred types."""
     values = (v for body in bodies(model) for node in nested_nodes(body) for v in node.outputs)
     if all(value.type is not None for value in values):
         return model
@@ -175,7 +182,8 @@ def _typed(model: ir.Model) -> ir.Model:
     copy = model.clone()
     InlinePass()(copy)
     held = (v for g in nested_graphs(copy.graph) for v in g.initializers.values())
-    with replaced({v: stand_in(v) for v in held if v.const_value and v.const_value.size > _SMALL}):
+    large = [value for value in held if value.const_value and value.const_value.size > _SMALL]
+    with replaced({value: without_data(value) for value in large}):
         return ir.from_proto(infer_shapes(ir.to_proto(copy)))
 
 
@@ -211,7 +219,7 @@ def _bytes(size: int) -> str:
 
 
 def _listed(title: str, items: Iterable[str]) -> Iterator[str]:
-    """A title, and the items behind it in lines of some width."""
+    """Yield a title, and the items in wrapped lines below it."""
     import textwrap
 
     yield title

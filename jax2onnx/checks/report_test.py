@@ -19,7 +19,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as state
 import jax2onnx
 from jax2onnx import InputError, onnx_function, to_onnx
 from jax2onnx.__main__ import main
-from jax2onnx.legalise import lacking
+from jax2onnx.legalise import missing_kernels
 from jax2onnx.testing.rewriting import operator_counts
 
 WEIGHTS = jnp.ones((30, 20))
@@ -62,7 +62,7 @@ def test_it_knows_the_size_of_files_that_it_does_not_open(tmp_path: Path) -> Non
     assert jax2onnx.report(path).files == {"m.onnx.safetensors": 2400}
     assert jax2onnx.report(path).runs
     weights.write_bytes(weights.read_bytes()[:-1])
-    assert jax2onnx.report(path).absent == ("m.onnx.safetensors",)
+    assert jax2onnx.report(path).missing_files == ("m.onnx.safetensors",)
     weights.unlink()
     found = jax2onnx.report(path)
     assert (found.files, found.runs) == ({"m.onnx.safetensors": 2400}, False)
@@ -127,10 +127,10 @@ def test_it_agrees_with_the_runtime_on_models_of_other_programs() -> None:
 
 
 def test_each_lack_says_where_and_what_to_do() -> None:
-    [lack] = jax2onnx.report(foreign("Erf", TensorProto.DOUBLE)).lacks
+    [lack] = jax2onnx.report(foreign("Erf", TensorProto.DOUBLE)).missing_kernels
     assert (lack.call, lack.node, lack.count) == ("Erf(f64) -> f64", "culprit", 1)
     assert str(lack).startswith("Erf(f64) -> f64 at node 'culprit': it runs in f16, f32; cast")
-    [swish] = jax2onnx.report(foreign("Swish", TensorProto.FLOAT, opset=23)).lacks
+    [swish] = jax2onnx.report(foreign("Swish", TensorProto.FLOAT, opset=23)).missing_kernels
     assert "operator set" in swish.remedy
 
 
@@ -140,7 +140,7 @@ def test_it_says_what_it_does_not_know() -> None:
     old = jax2onnx.report(foreign("Neg", TensorProto.FLOAT, opset=17))
     assert (old.unknown, old.runs) == (("operator set 17 (judged as 21)",), True)
     proto.graph.node[1].domain = "local"
-    assert [lack.call.split("(")[0] for lack in jax2onnx.report(proto).lacks] == [
+    assert [lack.call.split("(")[0] for lack in jax2onnx.report(proto).missing_kernels] == [
         "local.Frobnicate"
     ]
 
@@ -176,7 +176,7 @@ def test_what_was_converted_lacks_nothing(double: bool) -> None:
         enable_double_precision=double,
         return_mode="ir",
     )
-    assert lacking(converted, "cpu")[1:] == ([], [])
+    assert missing_kernels(converted, "cpu")[1:] == ((), ())
 
 
 def test_the_guide_to_deployment(

@@ -63,11 +63,11 @@ def small_constant(value: ir.Value) -> ir.TensorProtocol | None:
 
 
 def merge_constants(model: ir.Model) -> None:
-    """Keep one of several small constants of the same type, shape and bytes.
+    """Keep one of several small constants of the same type, shape and bytes, in each graph.
 
-    1. Initializers of a graph. Parameters stay apart, whatever they hold: their names are the
-       model's.
-    2. Constant nodes of a graph; functions have no other constants.
+    1. Initializers are merged, but parameters stay as they are: their names are the model's.
+       ``onnx_ir.passes.common.DeduplicateInitializersPass`` would merge parameters too.
+    2. Constant nodes are merged too; functions have no other constants.
     """
     for body in bodies(model):
         for graph in nested_graphs(body):

@@ -1,4 +1,4 @@
-"""Topological order: every graph and function lists a node after the nodes that it reads."""
+"""Topological order of nodes: every node comes after the nodes whose outputs it reads."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from jax2onnx.graph.walk import bodies, subgraphs
 
 
 def order(model: ir.Model) -> None:
-    """Sort what is not sorted already; nodes that do not depend on each other keep their places.
+    """Sort the nodes of every graph and function topologically, in place.
+
+    A graph that is sorted already stays as it is, which is cheaper to check than to sort again, as
+    ``onnx_ir.passes.common.TopologicalSortPass`` would.
 
     Raises:
-        ValueError: nodes read each other in a circle.
+        ValueError: some nodes depend on each other in a circle.
     """
     for body in bodies(model):
         if not _is_ordered(body, set()):
@@ -19,7 +22,7 @@ def order(model: ir.Model) -> None:
 
 
 def _is_ordered(graph: ir.Graph, seen: set[ir.Node]) -> bool:
-    """Whether each producer read in `graph` stands before its reader; much cheaper than sorting."""
+    """Return whether each node in ``graph`` comes after the nodes that it reads."""
     for node in graph:
         for value in node.inputs:
             if value is not None:
@@ -30,5 +33,5 @@ def _is_ordered(graph: ir.Graph, seen: set[ir.Node]) -> bool:
             if not _is_ordered(inner, seen):
                 return False
         seen.add(node)
-    # A subgraph's outputs may come from outside it, but never from a later node.
+    # The outputs of a subgraph may come from outside it, but not from a later node.
     return all((made := value.producer()) is None or made in seen for value in graph.outputs)

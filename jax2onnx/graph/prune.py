@@ -1,4 +1,4 @@
-"""Leaving out what the model's outputs do not depend on."""
+"""Removal of nodes, functions and initializers that the outputs do not depend on."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from jax2onnx.graph.walk import bodies, nested_graphs, nested_nodes, subgraphs
 
 
 def prune(model: ir.Model) -> None:
-    """Drop what is dead from a topologically ordered model.
+    """Remove dead code from a topologically sorted model, in place.
 
-    1. functions that nothing reachable from the main graph calls; those that stay are listed
-       callees first, in the order in which the main graph comes to need them;
-    2. nodes none of whose outputs are used, in the main graph, functions and subgraphs;
-    3. initializers that nothing uses.
+    1. Functions that are not reachable from the main graph are removed. The others are sorted, with
+       callees first, by their first call.
+    2. Nodes none of whose outputs is used are removed, from functions and subgraphs too.
+    3. Initializers that are not used are removed.
 
-    The signature stays: inputs and outputs of the model and of functions are never dropped.
+    The inputs and outputs of the model and of its functions stay. The passes of ``onnx_ir`` are not
+    used: ``RemoveUnusedFunctionsPass`` does not sort functions, and ``RemoveUnusedNodesPass`` looks
+    up the schema of every node and removes optional outputs that rewriting may still ask for.
     """
     _drop_functions(model)
     for body in bodies(model):
         _drop_nodes(body)
-    # Dead nodes may have been the only callers of a function.
+    # The nodes that were removed may have been the only callers of a function.
     _drop_functions(model)
     for graph in nested_graphs(model.graph):
         _drop_initializers(graph)
@@ -57,7 +59,7 @@ def _drop_nodes(graph: ir.Graph) -> None:
 
 
 def _release(node: ir.Node) -> None:
-    """Make `node` and all nodes inside it users of nothing, so that their inputs can die too."""
+    """Clear the inputs of ``node`` and of all nodes inside it, so that these become unused too."""
     for inner in subgraphs(node):
         for part in nested_nodes(inner):
             _clear_inputs(part)

@@ -1,4 +1,4 @@
-"""Walking over a model: the few loops that every step of `write` and `legalise` needs."""
+"""Walks over the graphs and nodes of a model."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Iterator, Sequence
 
 import onnx_ir as ir
 
-# The only operators of the standard domain whose attributes can be graphs.
+# The operators of the standard domain that have graphs as attributes.
 _WITH_BODIES = frozenset(("If", "Loop", "Scan", "SequenceMap"))
 
 
 def bodies(model: ir.Model) -> Iterator[ir.Graph]:
-    """The main graph, then the body of each function, in the model's order."""
+    """Yield the main graph, then the body of each function, in the model's order."""
     yield model.graph
     for function in model.functions.values():
         yield function.graph
 
 
 def subgraphs(node: ir.Node) -> Sequence[ir.Graph]:
-    """The graphs that `node` holds as attributes (bodies of Loop, Scan and If)."""
+    """Return the graphs among a node's attributes, such as the branches of an If."""
     if node.domain == "" and node.op_type not in _WITH_BODIES:
         return ()
     found: list[ir.Graph] = []
@@ -31,7 +31,7 @@ def subgraphs(node: ir.Node) -> Sequence[ir.Graph]:
 
 
 def nested_graphs(graph: ir.Graph) -> Iterator[ir.Graph]:
-    """`graph` and every graph inside it, outer ones first."""
+    """Yield ``graph`` and every graph inside it, outer graphs first."""
     yield graph
     for node in graph:
         for inner in subgraphs(node):
@@ -39,7 +39,7 @@ def nested_graphs(graph: ir.Graph) -> Iterator[ir.Graph]:
 
 
 def nested_nodes(graph: ir.Graph) -> Iterator[ir.Node]:
-    """Every node of `graph` and of the graphs inside it, a node before its own subgraphs."""
+    """Yield every node of ``graph`` and of the graphs inside it, a node before its subgraphs."""
     for node in graph:
         yield node
         for inner in subgraphs(node):

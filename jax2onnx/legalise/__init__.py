@@ -1,11 +1,12 @@
-"""The fourth room: from what JAX means to what the runtime has kernels for.
+"""The fourth room: element types that the runtime has kernels for.
 
-The kernels of a runtime are a table, made by asking the runtime (`tools/kernels`) and checked in.
-`legalise` casts around what the table does not have; `lacking` says of any model what that is.
+The kernels of a runtime are a table, which ``tools/kernels`` generates from the installed runtime.
+``legalise`` inserts casts around nodes that the runtime has no kernel for, and ``missing_kernels``
+lists such nodes of any model.
 """
 
 from jax2onnx.legalise.casts import legalise
-from jax2onnx.legalise.lacking import lacking
-from jax2onnx.legalise.refusals import Lack
+from jax2onnx.legalise.missing import missing_kernels
+from jax2onnx.legalise.unsupported import MissingKernel
 
-__all__ = ["Lack", "lacking", "legalise"]
+__all__ = ["MissingKernel", "legalise", "missing_kernels"]

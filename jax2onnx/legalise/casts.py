@@ -1,4 +1,4 @@
-"""The pass: every node in types that the runtime can run."""
+"""The pass that inserts casts where the runtime has no kernel for a type."""
 
 from __future__ import annotations
 
@@ -12,49 +12,50 @@ from jax2onnx.graph.order import order
 from jax2onnx.graph.walk import bodies, subgraphs
 from jax2onnx.legalise.kernels import Bindings, KernelTable, Signature, load_table
 from jax2onnx.legalise.nan import keep_nan
-from jax2onnx.legalise.refusals import Refusal, describe, lacks
-from jax2onnx.legalise.semantics import TYPE_ATTRIBUTES, keeps_values, stand_ins
+from jax2onnx.legalise.semantics import TYPE_ATTRIBUTES, casts_back_exactly, substitute_types
+from jax2onnx.legalise.unsupported import UnsupportedNode, describe, grouped
 
-# For each type variable of an operator, the type to compute in. Empty: as it stands.
+# For each type variable of an operator, the type to compute in; empty if nothing is to change.
 Plan = dict[str, ir.DataType]
 
 DTypes = tuple[ir.DataType | None, ...]
 
 
 def legalise(model: ir.Model, target: str = "cpu") -> None:
-    """Make every node of the model one that the target has a kernel for, in place.
+    """Change the model, in place, so that the target has a kernel for every node.
 
     A node whose element types no kernel takes is computed in the narrowest types that give the same
-    result (see `_semantics.stand_ins`): its inputs are cast there and its outputs back. Nothing is
-    ever narrowed. In detail:
+    result (see ``semantics.substitute_types``): its inputs are cast to them and its outputs are
+    cast back. No value is ever narrowed. In detail:
 
     1. A value is cast to a type once, in the graph that it belongs to, before its first reader
-       there; all readers share the cast, those in subgraphs too. A small constant is cast here.
-    2. An input that is itself such an output, cast back, is taken from before the cast, if casting
-       it loses nothing: an `Expand` after a `Where` in bfloat16 costs no casts between the two.
-    3. Calls of the model's functions are left alone, and the functions' bodies are legalised.
+       there. All readers share the cast, those in subgraphs too. A small constant is cast now, and
+       not at run time.
+    2. Where an input is a result that was cast back without loss, the node reads the result from
+       before that cast: an ``Expand`` after a ``Where`` in bfloat16 needs no casts between them.
+    3. Calls of the model's functions stay as they are. The functions' bodies are legalised.
 
     Args:
-        model: every value that has a type in the runtime has it set.
-        target: the runtime; `cpu` is ONNX Runtime's CPU execution provider.
+        model: a model in which every tensor has its element type.
+        target: the runtime; ``cpu`` is ONNX Runtime's CPU execution provider.
 
     Raises:
-        UnsupportedTypeError: some nodes can run in no type; lists them all, with the remedy.
+        UnsupportedTypeError: no type will do for some nodes. It lists all of them.
     """
     keep_nan(model)
     order(model)
     table = load_table(target)
-    refusals: list[Refusal] = []
+    unsupported: list[UnsupportedNode] = []
     opset = model.opset_imports.get("", table.opsets.stop - 1)
     planner = _Planner(table, opset, model)
     for body in bodies(model):
-        _Legaliser(planner, refusals).graph(body)
-    if refusals:
-        raise UnsupportedTypeError(describe(lacks(refusals, table, opset), table.runtime))
+        _Legaliser(planner, unsupported).graph(body)
+    if unsupported:
+        raise UnsupportedTypeError(describe(grouped(unsupported, table, opset), table.runtime))
 
 
 class _Planner:
-    """Decides, once for each operator and element types, what to compute in."""
+    """Decides in which types to compute a node, once for each operator and element types."""
 
     def __init__(self, table: KernelTable, opset: int, model: ir.Model) -> None:
         self._table = table
@@ -63,7 +64,7 @@ class _Planner:
         self._plans: dict[object, Plan | None] = {}
 
     def plan(self, node: ir.Node) -> Plan | None:
-        """The plan for a node; None if nothing runs it."""
+        """Return the plan for a node; None if no kernel can run it in any types."""
         inputs: DTypes = tuple(None if v is None else v.dtype for v in node.inputs)
         outputs: DTypes = tuple(v.dtype for v in node.outputs)
         key = (node.domain, self._table.variant(node), inputs, outputs)
@@ -72,7 +73,7 @@ class _Planner:
         return self._plans[key]
 
     def signature(self, node: ir.Node) -> Signature | None:
-        """The table's entry for the node's operator."""
+        """Return the entry of the node's operator in the table."""
         return self._table.signature(node.domain, self._table.variant(node), self._opset)
 
     def _decide(self, node: ir.Node, inputs: DTypes, outputs: DTypes) -> Plan | None:
@@ -88,11 +89,13 @@ class _Planner:
 
 
 def _narrowest(node: ir.Node, signature: Signature, bound: Bindings) -> Plan | None:
-    """The plan that changes the fewest variables, and of those the one with the narrowest types."""
+    """Return the plan that changes the fewest variables, to the narrowest types."""
     if len({variable for variable, _ in bound}) < len(bound):
-        return None  # a Loop or Scan over values of several types: there is nothing to compute
+        return None  # A Loop or Scan over several types, which computes nothing itself.
     plans = []
-    choices = [[(v, dtype), *((v, wide) for wide in stand_ins(node, dtype))] for v, dtype in bound]
+    choices = [
+        [(v, dtype), *((v, wide) for wide in substitute_types(node, dtype))] for v, dtype in bound
+    ]
     for choice in itertools.product(*choices):
         if signature.runs(choice):
             ranks = [options.index(chosen) for options, chosen in zip(choices, choice, strict=True)]
@@ -103,22 +106,22 @@ def _narrowest(node: ir.Node, signature: Signature, bound: Bindings) -> Plan | N
 
 
 def _settable(node: ir.Node, signature: Signature, changed: Plan) -> bool:
-    """Whether the outputs follow the types of the inputs, or an attribute that can be rewritten."""
+    """Return whether the outputs follow the inputs' types, or an attribute that can be changed."""
     read = {signature.formal(signature.inputs, i) for i in range(len(node.inputs))}
     stated = any(name in node.attributes for name in TYPE_ATTRIBUTES)
     return stated or all(variable in read for variable in changed)
 
 
 class _Legaliser:
-    """Walks one body, with its subgraphs, and rewrites the nodes that need it."""
+    """Walks one body, with its subgraphs, and inserts casts around the nodes that need them."""
 
-    def __init__(self, planner: _Planner, refusals: list[Refusal]) -> None:
+    def __init__(self, planner: _Planner, unsupported: list[UnsupportedNode]) -> None:
         self._planner = planner
-        self._refusals = refusals
+        self._unsupported = unsupported
         self._casts: dict[tuple[ir.Value, ir.DataType], ir.Value] = {}
-        # What was cast back without loss, and from where.
+        # Results that were cast back without loss, with the values from before the cast.
         self._origins: dict[ir.Value, ir.Value] = {}
-        # The node at which the walk stands in each graph that it is inside of.
+        # The node at which the walk is, in each graph that contains it.
         self._current: dict[ir.Graph, ir.Node] = {}
 
     def graph(self, graph: ir.Graph) -> None:
@@ -127,7 +130,7 @@ class _Legaliser:
             self._current[graph] = node
             plan = self._planner.plan(node)
             if plan is None:
-                self._refusals.append(Refusal(node, self._planner.signature(node)))
+                self._unsupported.append(UnsupportedNode(node, self._planner.signature(node)))
             elif plan:
                 self._rewrite(node, plan)
             elif node.op_type == "Cast":
@@ -149,7 +152,7 @@ class _Legaliser:
                 self._cast_back(node, value, plan[variable])
 
     def _widened(self, value: ir.Value, dtype: ir.DataType) -> ir.Value:
-        """`value` in a wider type: from before it was cast back, or by a cast of its own."""
+        """Return ``value`` in a wider type: from before it was cast back, or by a new cast."""
         origin = self._origins.get(value)
         if origin is not None and origin.dtype == dtype:
             return origin
@@ -158,7 +161,7 @@ class _Legaliser:
         return self._casts[value, dtype]
 
     def _cast_once(self, value: ir.Value, dtype: ir.DataType) -> ir.Value:
-        """A small constant of the wider type for a small constant, else a Cast node's output."""
+        """Return a wider constant for a small constant, else the output of a new Cast."""
         graph = _home(value)
         tensor = small_constant(value)
         if tensor is None:
@@ -173,7 +176,7 @@ class _Legaliser:
         return node.outputs[0]
 
     def _cast_back(self, node: ir.Node, value: ir.Value, dtype: ir.DataType) -> None:
-        """Let `node` make `value` in the type `dtype`, and everyone else read it cast back."""
+        """Let ``node`` compute ``value`` in ``dtype``, and let its readers read it cast back."""
         narrow = value.dtype
         assert narrow is not None
         _state_type(node, narrow, dtype)
@@ -181,21 +184,21 @@ class _Legaliser:
         cast = _cast(value, narrow, node)
         back = cast.outputs[0]
         value.replace_all_uses_with(back, replace_graph_outputs=True)
-        cast.replace_input_with(0, value)  # it was a reader of `value` too
+        cast.replace_input_with(0, value)  # The line above replaced this input too.
         back.name, value.name = value.name, _suffixed(value.name, dtype)
         _home(value).insert_after(node, cast)
-        if keeps_values(node, narrow):
+        if casts_back_exactly(node, narrow):
             self._origins[back] = value
 
     def _remember(self, node: ir.Node) -> None:
-        """Share a cast that lowering made, where all who read its input can read its output."""
+        """Share a cast that lowering made, if all readers of its input can read its output."""
         value, cast = node.inputs[0], node.outputs[0]
         if value is not None and cast.dtype is not None and _home(value) is node.graph:
             self._casts.setdefault((value, cast.dtype), cast)
 
 
 def _home(value: ir.Value) -> ir.Graph:
-    """The graph that a value belongs to."""
+    """Return the graph that a value belongs to."""
     graph = value.graph
     assert graph is not None
     return graph
@@ -203,7 +206,7 @@ def _home(value: ir.Value) -> ir.Graph:
 
 def _cast(value: ir.Value, dtype: ir.DataType, neighbour: ir.Node) -> ir.Node:
     attributes = [ir.AttrInt64("to", int(dtype))]
-    if dtype.is_floating_point() and dtype.bitwidth <= 8:  # overflows, as in JAX
+    if dtype.is_floating_point() and dtype.bitwidth <= 8:  # JAX does not saturate.
         attributes.append(ir.AttrInt64("saturate", 0))
     node = ir.Node("", "Cast", [value], attributes)
     node.metadata_props.update(neighbour.metadata_props)
@@ -218,7 +221,7 @@ def _suffixed(name: str | None, dtype: ir.DataType) -> str | None:
 
 
 def _state_type(node: ir.Node, narrow: ir.DataType, wide: ir.DataType) -> None:
-    """Rewrite the attribute that says which type an output has, where there is one."""
+    """Change the attribute that states the type of an output, if there is one."""
     for name in TYPE_ATTRIBUTES:
         if node.attributes.get_int(name, -1) == int(narrow):
             node.attributes.add(ir.AttrInt64(name, int(wide)))

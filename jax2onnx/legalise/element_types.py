@@ -1,4 +1,4 @@
-"""Element types: their short names in the kernel tables, and which of them hold which."""
+"""Element types: their short names in the kernel tables, and which types hold which values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import onnx_ir as ir
 
 _T = ir.DataType
 
-# As JAX's own jaxprs abbreviate them.
+# The abbreviations that JAX prints in jaxprs.
 SHORT_NAMES: dict[str, ir.DataType] = {
     "bool": _T.BOOL,
     "i2": _T.INT2,
@@ -36,20 +36,20 @@ SHORT_NAMES: dict[str, ir.DataType] = {
 _SIGNED = (_T.INT2, _T.INT4, _T.INT8, _T.INT16, _T.INT32, _T.INT64)
 _UNSIGNED = (_T.UINT2, _T.UINT4, _T.UINT8, _T.UINT16, _T.UINT32, _T.UINT64)
 _FLOATS = (_T.FLOAT, _T.DOUBLE)
-# The widest integers that each float holds without gaps.
+# The width of the widest integers that each float represents exactly.
 _EXACT_BITS = {_T.FLOAT16: 11, _T.FLOAT: 24, _T.DOUBLE: 53}
 
 
 def wider_floats(dtype: ir.DataType) -> tuple[ir.DataType, ...]:
-    """The floats that hold every value of the float `dtype`, narrowest first.
+    """Return the floats that hold every value of the float ``dtype``, narrowest first.
 
-    8-bit floats go straight to 32 bits: 16 would round twice on the way back.
+    The first one for an 8-bit float is f32: f16 would round twice on the way back.
     """
     return tuple(wide for wide in _FLOATS if wide.bitwidth > dtype.bitwidth)
 
 
 def wider_integers(dtype: ir.DataType) -> tuple[ir.DataType, ...]:
-    """The integers that hold every value of the integer or boolean `dtype`, narrowest first."""
+    """Return the integers that hold every value of ``dtype`` (integer or bool), narrowest first."""
     if dtype in _SIGNED:
         return tuple(wide for wide in _SIGNED if wide.bitwidth > dtype.bitwidth)
     if dtype == _T.BOOL:
@@ -58,10 +58,10 @@ def wider_integers(dtype: ir.DataType) -> tuple[ir.DataType, ...]:
     return tuple(sorted(wider, key=lambda wide: wide.bitwidth))
 
 
-def congruent_integers(dtype: ir.DataType) -> tuple[ir.DataType, ...]:
-    """The integers, beside the wider ones, in which arithmetic modulo 2^n gives the same bits.
+def same_width_integers(dtype: ir.DataType) -> tuple[ir.DataType, ...]:
+    """Return the integer type of the same width and the other signedness, if there is one.
 
-    These are the ones of the same width and the other sign.
+    Arithmetic modulo 2^n gives the same bits in both.
     """
     for these, others in ((_SIGNED, _UNSIGNED), (_UNSIGNED, _SIGNED)):
         if dtype in these:
@@ -70,11 +70,11 @@ def congruent_integers(dtype: ir.DataType) -> tuple[ir.DataType, ...]:
 
 
 def exact_floats(dtype: ir.DataType) -> tuple[ir.DataType, ...]:
-    """The floats that hold every value of the integer or boolean `dtype`, narrowest first."""
+    """Return the floats that hold every value of ``dtype`` (integer or bool), narrowest first."""
     bits = 1 if dtype == _T.BOOL else dtype.bitwidth - (dtype in _SIGNED)
     return tuple(wide for wide, exact in _EXACT_BITS.items() if exact >= bits)
 
 
 def is_float(dtype: ir.DataType) -> bool:
-    """Whether `dtype` is a real floating-point type."""
+    """Return whether ``dtype`` is a real floating-point type."""
     return dtype.is_floating_point()

@@ -1,8 +1,8 @@
-"""NaN where the model has it and the runtime's kernel drops it.
+"""NaN in the results of kernels that ignore it.
 
-ONNX Runtime's ReduceMax and ReduceMin pass over NaN, which numpy, JAX and ONNX's own reference do
-not. Beside each a reduction of "is NaN" tells where the result is to be NaN. Rewriting comes first:
-what it makes of such a reduction (Softmax) needs no help.
+ONNX Runtime's ReduceMax and ReduceMin ignore NaN, whereas numpy, JAX and ONNX's reference evaluator
+propagate it. A second reduction, of IsNaN, finds the results that must be NaN. This pass runs after
+rewriting, since an operator such as Softmax that replaces the reduction needs no help.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _DROP_NAN = frozenset(("ReduceMax", "ReduceMin"))
 
 
 def keep_nan(model: ir.Model) -> None:
-    """Puts the guard around every reduction of floats that needs it, in place."""
+    """Make every reduction of floats that ignores NaN propagate it, in place."""
     for body in bodies(model):
         for graph in nested_graphs(body):
             for node in tuple(graph):
@@ -58,6 +58,6 @@ def _guard(graph: ir.Graph, node: ir.Node) -> None:
         new.metadata_props.update(node.metadata_props)
         new.outputs[0].name = None if result.name is None else f"{result.name}.{new.op_type}"
     result.replace_all_uses_with(kept, replace_graph_outputs=True)
-    choice.replace_input_with(2, result)  # it was a reader of the result too
+    choice.replace_input_with(2, result)  # The line above replaced this input too.
     kept.name, result.name = result.name, f"{result.name}.numbers"
     graph.insert_after(node, [missing, some, nan, choice])

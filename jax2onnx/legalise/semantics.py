@@ -1,4 +1,4 @@
-"""What it means to compute an operator in another element type than the model asks for."""
+"""The element types in which an operator computes the same as in the type that the model states."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import onnx_ir as ir
 
 from jax2onnx.legalise.element_types import (
-    congruent_integers,
     exact_floats,
     is_float,
+    same_width_integers,
     wider_floats,
     wider_integers,
 )
@@ -19,42 +19,46 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Each element of the result is an element of an input, or the operator's zero.
+# Operators that move elements: each element of the result is one of an input, or zero.
 _MOVING = _names(
     "CenterCropPad Compress Concat DepthToSpace Expand Flatten Gather GatherElements GatherND "
     "Identity OneHot Pad Reshape ReverseSequence ScatterElements ScatterND Slice SpaceToDepth "
     "Split Squeeze TensorScatter Tile Transpose Trilu Unsqueeze Where"
 )
-# The result depends only on how the elements of the inputs compare, and consists of such elements,
-# indices or truth values.
+# Operators that compare elements: the result depends only on their order. It consists of elements
+# of the inputs, indices or truth values.
 _COMPARING = _names(
     "ArgMax ArgMin Clip Equal GlobalMaxPool Greater GreaterOrEqual Less LessOrEqual Max MaxPool "
     "Min NonZero ReduceMax ReduceMin Relu Sign TopK Unique"
 )
-# Modulo 2^n, the result depends only on the inputs modulo 2^n. (Bits are shifted as in unsigned
-# integers; ONNX knows no others before operator set 28.)
+# Operators of modular arithmetic: modulo 2^n, the result depends only on the inputs modulo 2^n.
+# (BitShift shifts as in unsigned integers, and takes no others before operator set 28.)
 _RING = _names(
     "Add BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor CumProd CumSum Einsum Equal MatMul "
     "Mul Neg ReduceProd ReduceSum ReduceSumSquare Sub Sum"
 )
-# For floats, the result has no more significant bits than the inputs.
+# Operators whose floating-point result has no more significant bits than their inputs.
 _UNROUNDED = _names("Abs Ceil Floor Neg Round")
-# The element type is what these are about: another one would be another operator.
+# Operators that are about the element type: in another type they compute something else.
 _TYPED = _names("BitCast CastLike DequantizeLinear QuantizeLinear")
 
-# Attributes that state an output's element type.
+# The attributes that state the element type of an output.
 TYPE_ATTRIBUTES = ("dtype", "output_dtype", "output_datatype")
 
 
-def stand_ins(node: ir.Node, dtype: ir.DataType) -> Iterator[ir.DataType]:
-    """Types in which `node` gives, cast back to `dtype`, what it would have given in `dtype`.
+def substitute_types(node: ir.Node, dtype: ir.DataType) -> Iterator[ir.DataType]:
+    """Yield the types in which a node computes, cast back to ``dtype``, what it would in ``dtype``.
 
-    1. None, for operators that are about types, and for f64, c64 and the like.
-    2. Floats: the wider floats. The result is rounded once, to `dtype`, as XLA does it.
-    3. Integers and booleans: the wider integers, which hold every value; what overflows wraps when
-       it is cast back.
-    4. Integers, where only bits modulo 2^n count: the type of the same width and the other sign.
-    5. Integers and booleans, where elements are only moved or compared: the floats that hold them.
+    1. No type for operators that are about types, nor for f64, complex types and the like.
+    2. For floats, the wider floats. The result is rounded once, to ``dtype``, as in XLA.
+    3. For integers and booleans, the wider integers. A result that overflows wraps when it is cast
+       back.
+    4. For integers in modular arithmetic, the type of the same width and the other signedness.
+    5. For integers and booleans that are only moved or compared, the floats that hold all of them.
+
+    Args:
+        node: the node that the runtime has no kernel for.
+        dtype: the type of some of its inputs or outputs.
     """
     if node.op_type in _TYPED:
         return
@@ -66,13 +70,13 @@ def stand_ins(node: ir.Node, dtype: ir.DataType) -> Iterator[ir.DataType]:
     reduction = _scatter_reduction(node)
     yield from wider_integers(dtype)
     if node.op_type in _RING or (node.op_type in _MOVING and reduction in ("none", "add", "mul")):
-        yield from congruent_integers(dtype)
+        yield from same_width_integers(dtype)
     if _selects(node):
         yield from exact_floats(dtype)
 
 
-def keeps_values(node: ir.Node, dtype: ir.DataType) -> bool:
-    """Whether results computed in a wider type than `dtype` are values of `dtype` if inputs are."""
+def casts_back_exactly(node: ir.Node, dtype: ir.DataType) -> bool:
+    """Return whether casting the result back to ``dtype`` loses nothing if the inputs have it."""
     return _selects(node) or (is_float(dtype) and node.op_type in _UNROUNDED)
 
 

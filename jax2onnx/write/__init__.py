@@ -1,8 +1,8 @@
-"""The last room: everything that decides the artifact's bytes is here.
+"""The last room: everything that decides the bytes of an artifact.
 
-`finalise` settles order, names, metadata and versions; `to_proto` and `save` serialise what it
-left. No time, no path of the build machine, no object's id and no hash order gets in: equal models
-give equal bytes.
+``finalise`` fixes the order of nodes, the names, the metadata and the versions. ``to_proto`` and
+``save`` serialise the result. Equal models give equal bytes: these depend on no time, no path of
+the build machine, no object's id and no hash order.
 """
 
 from jax2onnx.write.finalising import finalise

@@ -1,9 +1,9 @@
-"""Protobuf bytes of a model, with the bytes of its large tensors left where they are.
+"""Protobuf bytes of a model, without copies of its large tensors.
 
-Serialising a `ModelProto` that holds its weights takes three times their memory: the tensors, the
-message, the bytes. Here the message is made without the large ones and cut at the places where they
-belong, so that writing it needs no more than the tensors themselves. The result is byte for byte
-what `ModelProto.SerializeToString(deterministic=True)` gives.
+Serialising a ``ModelProto`` that holds its weights takes three times their memory: for the tensors,
+the message and the bytes. Here, the message is made without the large tensors and cut at the places
+where their bytes belong, so that writing it needs no more memory than the tensors themselves. The
+result equals that of ``ModelProto.SerializeToString(deterministic=True)`` byte for byte.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import onnx_ir as ir
 from jax2onnx.errors import WriteError
 from jax2onnx.write.references import file_of
 
-# A message longer than this cannot be parsed by anyone.
+# The largest message that protobuf parses.
 PROTOBUF_LIMIT = 2**31 - 1
 
-# Below this, copying a tensor into the message costs less than cutting it out.
+# A smaller tensor is copied into the message, which costs less than cutting it out.
 _LARGE = 1 << 16
 _CHUNK = 1 << 24
 
@@ -36,7 +36,7 @@ Part = bytes | ir.TensorProtocol
 
 @contextlib.contextmanager
 def replaced(replacements: Mapping[ir.Value, ir.TensorProtocol]) -> Iterator[None]:
-    """Give initializers other tensors for the time of the block."""
+    """Replace the tensors of initializers inside the block."""
     originals = {value: value.const_value for value in replacements}
     try:
         for value, tensor in replacements.items():
@@ -48,17 +48,19 @@ def replaced(replacements: Mapping[ir.Value, ir.TensorProtocol]) -> Iterator[Non
 
 
 def encode(model: ir.Model, embed_references: bool = False) -> list[Part]:
-    """The model as a sequence of bytes and of tensors whose bytes belong in between.
+    """Return the message as parts: bytes, and tensors whose bytes belong between them.
 
-    Tensors by reference become references in the message, unless `embed_references`.
+    Args:
+        model: a finished model.
+        embed_references: put the bytes of references into the message, and not the references.
     """
     large = {
         value: value.const_value
         for value in model.graph.initializers.values()
         if _is_cut_out(value.const_value, embed_references)
     }
-    stand_ins = {value: stand_in(value) for value in large}
-    with replaced(stand_ins):
+    placeholders = {value: without_data(value) for value in large}
+    with replaced(placeholders):
         proto = ir.to_proto(model)
     if not large:
         return [proto.SerializeToString(deterministic=True)]
@@ -77,12 +79,18 @@ def encode(model: ir.Model, embed_references: bool = False) -> list[Part]:
 
 
 def size(parts: Sequence[Part]) -> int:
-    """Bytes that `parts` take when written."""
+    """Return the number of bytes that ``parts`` take when they are written."""
     return sum(len(part) if isinstance(part, bytes) else part.nbytes for part in parts)
 
 
 def write_parts(parts: Sequence[Part], file: BinaryIO, folder: Path) -> None:
-    """Write what `encode` gave; `folder` holds references without a base folder."""
+    """Write the parts of a message.
+
+    Args:
+        parts: the result of ``encode``.
+        file: the stream to write to.
+        folder: the folder of the model, for references without a base folder.
+    """
     for part in parts:
         if isinstance(part, bytes):
             file.write(part)
@@ -91,11 +99,17 @@ def write_parts(parts: Sequence[Part], file: BinaryIO, folder: Path) -> None:
 
 
 def write_tensor(tensor: ir.TensorProtocol, file: BinaryIO, folder: Path) -> None:
-    """Write a tensor's little-endian bytes.
+    """Write the little-endian bytes of a tensor.
 
-    1. from its file, in chunks, if it is a reference (hard links too, which onnx_ir refuses);
-    2. from its array without a copy, if elements take whole bytes;
-    3. packed, if they do not.
+    1. A reference is copied from its file in chunks. The file may be a hard link, which ``onnx_ir``
+       refuses to read.
+    2. A tensor whose elements take whole bytes is written from its array without a copy.
+    3. A tensor of narrower elements is packed first.
+
+    Args:
+        tensor: the tensor.
+        file: the stream to write to.
+        folder: the folder of the model, for a reference without a base folder.
     """
     if isinstance(tensor, ir.ExternalTensor):
         _copy_range(file_of(tensor, folder), tensor.offset or 0, tensor.nbytes, file)
@@ -127,8 +141,8 @@ def _is_cut_out(tensor: ir.TensorProtocol | None, embed_references: bool) -> boo
     return tensor.nbytes >= _LARGE
 
 
-def stand_in(value: ir.Value) -> ir.ExternalTensor:
-    """A tensor without bytes that has the type, shape and name of an initializer."""
+def without_data(value: ir.Value) -> ir.ExternalTensor:
+    """Return a tensor without bytes that has the type, shape and name of an initializer."""
     tensor = value.const_value
     assert tensor is not None
     assert value.name is not None
@@ -160,12 +174,12 @@ def _tensor_parts(
 
 
 def _field(number: int, content: list[Part]) -> list[Part]:
-    """A length-delimited protobuf field."""
+    """Return the parts of a length-delimited protobuf field."""
     return [_varint(number << 3 | 2) + _varint(size(content)), *content]
 
 
 def _insert(message: bytes, number: int, parts: list[Part]) -> list[Part]:
-    """Put fields of that number where the serialiser would, which is in order of number."""
+    """Insert fields where the serialiser would put them, which is in the order of their numbers."""
     position = 0
     while position < len(message):
         tag, after = _read_varint(message, position)

@@ -1,4 +1,10 @@
-"""The last pass over a model before it is written."""
+"""The last pass over a model before it is written.
+
+The steps are our own, and not the passes of ``onnx_ir.passes.common``: ``NameFixPass`` replaces the
+names that other passes gave by numbers, ``OutputFixPass`` leaves initializers as outputs,
+``ClearMetadataAndDocStringPass`` clears the metadata that callers add, and
+``RemoveUnusedOpsetsPass`` neither sorts operator sets nor adds those of inlined functions.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +20,15 @@ from jax2onnx.write.versions import set_versions
 
 
 def finalise(model: ir.Model) -> None:
-    """Fix everything about the artifact that is not computation, in place.
+    """Fix, in place, all that the bytes of the artifact depend on and that is not computation.
 
-    Two models that lowering built in the same way come out the same, on any machine: 1. nodes in
-    topological order; 2. no constant twice; 3. nothing that the outputs do not depend on;
-    4. outputs that are made by nodes; 5. no stray metadata; 6. unique names; 7. sorted imports and
-    a matching IR version.
+    1. Nodes are sorted topologically.
+    2. Equal constants become one.
+    3. Dead nodes, functions and initializers are removed.
+    4. Every output becomes the output of a node.
+    5. Stray metadata is removed.
+    6. Everything gets a unique name.
+    7. The imports of operator sets are sorted, and the IR version suits them.
     """
     order(model)
     merge_constants(model)

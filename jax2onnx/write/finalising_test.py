@@ -10,8 +10,8 @@ import onnx_ir as ir
 import onnxruntime as ort
 import pytest
 
-import jax2onnx
 from jax2onnx.graph.constants import Constant
+from jax2onnx.version import __version__
 from jax2onnx.write import finalise, to_proto
 from jax2onnx.write.versions import ir_version
 
@@ -247,7 +247,7 @@ def test_stray_metadata_goes_and_ours_stays() -> None:
     assert [p.key for p in proto.graph.node[0].metadata_props] == ["jax2onnx.source"]
     assert [p.key for p in proto.metadata_props] == ["a", "b"]
     assert (proto.doc_string, proto.producer_name) == ("A model.", "jax2onnx")
-    assert proto.producer_version == jax2onnx.__version__
+    assert proto.producer_version == __version__
 
 
 def test_ir_versions_are_those_of_onnx() -> None:

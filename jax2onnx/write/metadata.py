@@ -1,20 +1,20 @@
-"""Metadata: only what the converter means to say, and nothing of the machine that said it."""
+"""Metadata: the producer, and no trace of the machine that built the model."""
 
 from __future__ import annotations
 
 import onnx_ir as ir
 
-from jax2onnx import __version__
 from jax2onnx.graph.walk import bodies, nested_graphs
+from jax2onnx.version import __version__
 
 PRODUCER = "jax2onnx"
 
 
 def clean_metadata(model: ir.Model) -> None:
-    """Stamp the producer, and drop what is nobody's business.
+    """Set the producer, and remove the doc strings of graphs, nodes, values and tensors, in place.
 
-    That is the doc strings of graphs, nodes, values and tensors: tools put stack traces with the
-    build machine's paths there. Those of the model and of functions are the author's, and stay.
+    Tools put stack traces with paths of the build machine there. The doc strings of the model and
+    of its functions are the author's and stay.
     """
     model.producer_name = PRODUCER
     model.producer_version = __version__

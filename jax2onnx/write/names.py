@@ -1,4 +1,4 @@
-"""Names: unique, printable, the same on every run, and as telling as lowering made them."""
+"""Names: unique, printable, and the same on every run."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import onnx_ir as ir
 
 from jax2onnx.graph.walk import bodies, nested_graphs, subgraphs
 
-# What onnx_ir calls a value or a node that nobody named. The numbers have gaps after pruning.
+# The names that onnx_ir gives to unnamed values and nodes. Their numbers have gaps after pruning.
 _AUTOMATIC_VALUE = re.compile(r"val_\d+")
 _AUTOMATIC_NODE = re.compile(r"node_\w+_\d+")
 
 
 def name(model: ir.Model) -> None:
-    """Name every value, node and subgraph.
+    """Name every value, node and subgraph, in place.
 
-    The main graph with all its subgraphs is one scope, and so is each function with its own.
+    The main graph and all its subgraphs are one scope. Each function and its subgraphs are another.
     Within a scope:
 
-    1. inputs, then outputs, then initializers keep their names before anything else may;
-    2. a value or node that has a printable name of its own keeps it, the first one where two agree
-       (the second gets a number: `x_1`);
-    3. a node without one is called after its operator, and a value after its node.
+    1. Inputs, then outputs, then initializers take precedence over all others.
+    2. A value or node with a printable name keeps it. Of two with the same name, the second one
+       gets a number (``x_1``).
+    3. A node without a name is named after its operator, and a value after its node.
     """
     if not model.graph.name:
         model.graph.name = "main"
@@ -32,7 +32,7 @@ def name(model: ir.Model) -> None:
 
 
 class _Scope:
-    """The names of one scope; values, nodes and subgraphs have separate ones."""
+    """The names of one scope. Values, nodes and subgraphs have separate name spaces."""
 
     def __init__(self, body: ir.Graph) -> None:
         self._body = body
@@ -66,7 +66,7 @@ class _Scope:
             own = None if _AUTOMATIC_NODE.fullmatch(node.name or "") else node.name
             node.name = self._nodes.claim(own, node.op_type)
             for value in node.outputs:
-                if value.name != "":  # an optional output that is left out
+                if value.name != "":  # The node does not have that optional output.
                     self._name_value(value, node.name, automatic=_AUTOMATIC_VALUE)
             for inner in subgraphs(node):
                 inner.name = self._bodies.claim(inner.name, f"{node.name}_body")
@@ -85,7 +85,7 @@ class _Scope:
 
 
 class _Names:
-    """Gives out names, each once, and never one that something still to come bears already."""
+    """Gives out unique names, and none that is the own name of an item that follows."""
 
     def __init__(self, present: Iterable[str | None]) -> None:
         self._present = {name for name in present if name}
@@ -93,7 +93,7 @@ class _Names:
         self._next: dict[str, int] = {}
 
     def claim(self, own: str | None, otherwise: str) -> str:
-        """`own` if it is printable and free, else a numbered variant of it or of `otherwise`."""
+        """Return ``own`` if it is printable and free, else a variant of it or of ``otherwise``."""
         if own and own not in self._claimed and own.isprintable():
             self._claimed.add(own)
             return own

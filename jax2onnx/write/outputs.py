@@ -1,4 +1,4 @@
-"""Outputs that ONNX takes: each one is made by a node of the graph whose output it is."""
+"""Outputs as ONNX allows them: each is the output of a node of its own graph, and occurs once."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from jax2onnx.graph.walk import bodies, nested_graphs
 
 
 def separate_outputs(model: ir.Model) -> None:
-    """Put an Identity before outputs, of any graph or function, that are not a node's own.
+    """Insert an Identity before outputs that ONNX does not allow, in place.
 
-    These are: 1. an input of that graph; 2. an initializer; 3. what is an output at an earlier
-    position already.
+    A JAX function may return an argument, a constant, or the same value twice. The output of a
+    graph or function must not be:
 
-    JAX functions may return an argument, a constant, or one value twice; ONNX graphs may not.
+    1. an input of that graph;
+    2. an initializer;
+    3. a value that is an output at an earlier position.
     """
     for body in bodies(model):
         for graph in list(nested_graphs(body)):

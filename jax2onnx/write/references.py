@@ -1,4 +1,4 @@
-"""Tensors by reference: initializers whose bytes lie in a file that is not the model's own."""
+"""References: initializers whose bytes lie in another file than the model's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jax2onnx.graph.walk import nested_graphs
 
 
 def references(model: ir.Model) -> Iterator[tuple[ir.Value, ir.ExternalTensor]]:
-    """The initializers, of the main graph and its subgraphs, that are references."""
+    """Yield the initializers of the main graph and its subgraphs that are references."""
     for graph in nested_graphs(model.graph):
         for value in graph.initializers.values():
             if isinstance(value.const_value, ir.ExternalTensor):
@@ -20,21 +20,30 @@ def references(model: ir.Model) -> Iterator[tuple[ir.Value, ir.ExternalTensor]]:
 
 
 def file_of(tensor: ir.ExternalTensor, folder: Path) -> Path:
-    """Where the bytes lie now: under the tensor's own base folder, else beside the model."""
+    """Return the file that holds the bytes of a tensor.
+
+    Args:
+        tensor: a reference.
+        folder: the folder of the model, for a reference without a base folder.
+    """
     return Path(tensor.base_dir or folder) / tensor.location
 
 
 def check_references(model: ir.Model, folder: Path) -> None:
-    """Check what neither the serialiser nor `onnx.checker` does, for a model to lie in `folder`.
+    """Check the references of a model, which neither the serialiser nor ``onnx.checker`` does.
 
-    1. each location is a relative path with forward slashes and without `..`, since runtimes refuse
-       the others and an artifact must not know the machine that built it;
-    2. the file exists;
-    3. length is what type and shape need;
-    4. offset + length lies within the file.
+    1. The location is a relative path with forward slashes and without ``..``: runtimes refuse
+       others, and an artifact must not depend on the machine that built it.
+    2. The file exists.
+    3. The length is that of the tensor's type and shape.
+    4. The range of bytes lies within the file.
+
+    Args:
+        model: the model.
+        folder: the folder that the model will lie in.
 
     Raises:
-        WriteError: names the tensor, the file and the first of these that fails.
+        WriteError: one of these is not so. It names the tensor and the file.
     """
     sizes: dict[Path, int] = {}
     for value, tensor in references(model):

@@ -1,4 +1,4 @@
-"""From a finished model to a message or to files."""
+"""Serialisation of a finished model, to a protobuf message or to files."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from jax2onnx.write.encode import PROTOBUF_LIMIT, Part, encode, replaced, size, 
 from jax2onnx.write.references import check_references, references
 from jax2onnx.write.safetensors_file import TensorFile
 
-# Room for the graph itself in a message that holds its weights.
+# Leaves 64 MiB for the graph itself in a message that holds its weights.
 _SELF_CONTAINED_LIMIT = PROTOBUF_LIMIT - (1 << 26)
 
-# Tensors smaller than this stay in the model when the others go to a file of their own.
+# Smaller tensors stay in the model when the others go to a file of their own.
 _EXTERNAL_THRESHOLD = 1024
 
 
 def to_proto(model: ir.Model) -> onnx.ModelProto:
-    """The finished model as a protobuf message.
+    """Return a finished model as a protobuf message.
 
     Raises:
-        WriteError: it would exceed 2 GiB, the limit of protobuf.
+        WriteError: the message would exceed 2 GiB, the limit of protobuf.
     """
     embedded = _embedded_bytes(model)
     if embedded > _SELF_CONTAINED_LIMIT:
@@ -43,22 +43,24 @@ def to_proto(model: ir.Model) -> onnx.ModelProto:
 def save(
     model: ir.Model, path: str | os.PathLike[str], *, external_data: bool | str | None = None
 ) -> None:
-    """Write a finished model atomically; the model itself stays as it is.
+    """Write a model to a file, atomically. The model itself is not changed.
+
+    If anything fails, no new file is left behind, and an old file at ``path`` stays as it was.
 
     Args:
-        model: what `finalise` left. Tensors by reference (`onnx_ir.ExternalTensor`) must name a
-            relative location; their files are checked, and neither copied nor loaded.
-        path: the file to write, `NAME.onnx`.
-        external_data: where tensors that are in memory go:
+        model: a model that ``to_onnx(..., return_mode="ir")`` returned. References
+            (``onnx_ir.ExternalTensor``) must have a relative location. Their files are checked, and
+            neither copied nor loaded.
+        path: the file to write, ``NAME.onnx``.
+        external_data: where the tensors in memory go:
 
-            - None: into the model; or, if that would exceed 2 GiB, as with True;
-            - True: into `NAME.onnx.safetensors` beside it;
+            - None: into the model or, if that would exceed 2 GiB, as with True;
+            - True: into ``NAME.onnx.safetensors`` beside it;
             - a name: into a safetensors file of that name beside it;
-            - False: into the model, and the tensors by reference too.
+            - False: into the model, together with the tensors that are references.
 
     Raises:
-        WriteError: a reference is wrong, the model does not fit, or the disk refuses. In each case
-            nothing is left behind, and a file that was at `path` is as it was.
+        WriteError: a reference is wrong, the model is too large, or a file cannot be written.
     """
     path = Path(path)
     folder = path.parent
@@ -85,7 +87,7 @@ def save(
 
 @contextlib.contextmanager
 def _files(paths: Sequence[Path]) -> Iterator[list[BinaryIO]]:
-    """Open files as `atomic_files` does, and explain a failure to the user."""
+    """Open files as ``atomic_files`` does, and raise a ``WriteError`` if that fails."""
     try:
         with atomic_files(paths) as streams:
             yield streams
@@ -103,7 +105,7 @@ def _embedded_bytes(model: ir.Model) -> int:
 
 
 def _movable(model: ir.Model) -> dict[ir.Value, ir.TensorProtocol]:
-    """Initializers in memory that are worth a place in a file of their own."""
+    """Return the initializers in memory that go to a file of their own, with their tensors."""
     return {
         value: tensor
         for graph in nested_graphs(model.graph)

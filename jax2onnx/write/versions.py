@@ -1,4 +1,4 @@
-"""Operator sets and the IR version that goes with them."""
+"""Imports of operator sets, and the IR version that suits them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import onnx_ir as ir
 
 from jax2onnx.graph.walk import bodies, nested_nodes
 
-# The IR version of the onnx release that brought each operator set, as `onnx.helper.VERSION_TABLE`
-# has it (a test compares the two); reading it from there would import all of onnx's schemas.
+# The IR version of the onnx release that introduced an operator set. A test compares it with
+# `onnx.helper.VERSION_TABLE`. Reading that table would import all of onnx's schemas.
 _IR_VERSION_SINCE = {
     1: 3,
     9: 4,
@@ -25,18 +25,19 @@ _IR_VERSION_SINCE = {
 
 
 def ir_version(opset: int) -> int:
-    """The IR version that the onnx release of operator set `opset` writes."""
+    """Return the IR version that the onnx release of operator set ``opset`` writes."""
     return max(
         (version for since, version in _IR_VERSION_SINCE.items() if since <= opset), default=3
     )
 
 
 def set_versions(model: ir.Model) -> None:
-    """Import just the operator sets in use, sorted by domain, and suit the IR version to them.
+    """Import the operator sets in use, sorted by domain, and set the IR version, in place.
 
-    1. Each function imports what its own nodes use.
-    2. The model imports what its nodes and those of all its functions use (runtimes inline them).
-    3. A domain that nobody imported has version 1: the domains of functions are of this kind.
+    1. Each function imports the operator sets that its own nodes use.
+    2. The model imports those that its nodes and the nodes of its functions use, since runtimes
+       inline functions.
+    3. A domain that no graph imports, such as that of a function, gets version 1.
     """
     imports = dict(model.graph.opset_imports)
     for function in model.functions.values():

@@ -1,4 +1,4 @@
-"""Saying which nodes cannot run, in which types, and what to do about it."""
+"""Nodes that a runtime has no kernel for: their types, and what to do about them."""
 
 from __future__ import annotations
 
@@ -15,22 +15,27 @@ _SHOWN = 10
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """A node that cannot run, and what the table says of its operator."""
+class UnsupportedNode:
+    """A node that the runtime has no kernel for.
+
+    Attributes:
+        node: the node.
+        signature: its operator in the kernel table; None if the runtime has no such operator.
+    """
 
     node: ir.Node
     signature: Signature | None
 
 
 @dataclass(frozen=True)
-class Lack:
-    """An operator that the runtime cannot run in some types.
+class MissingKernel:
+    """An operator that the runtime has no kernel for in some element types.
 
     Attributes:
-        call: operator and types, as ``Erf(f64) -> f64``.
-        node: name of the first such node.
-        count: how many there are.
-        remedy: what to do about it.
+        call: the operator and its types, such as ``Erf(f64) -> f64``.
+        node: the name of the first such node.
+        count: the number of such nodes.
+        remedy: what the author of the model can do about it.
     """
 
     call: str
@@ -43,20 +48,22 @@ class Lack:
         return f"{self.call} at node {self.node!r}{others}: {self.remedy}"
 
 
-def lacks(refusals: Sequence[Refusal], table: KernelTable, opset: int) -> list[Lack]:
-    """Each operator with its types once, in the order of their first nodes."""
-    by_call: dict[str, list[Refusal]] = {}
-    for refusal in refusals:
-        by_call.setdefault(_call(refusal.node), []).append(refusal)
+def grouped(
+    unsupported: Sequence[UnsupportedNode], table: KernelTable, opset: int
+) -> list[MissingKernel]:
+    """Return each operator with its types once, in the order of their first nodes."""
+    by_call: dict[str, list[UnsupportedNode]] = {}
+    for each in unsupported:
+        by_call.setdefault(_call(each.node), []).append(each)
     return [
-        Lack(call, str(found[0].node.name), len(found), _remedy(found[0], table, opset))
+        MissingKernel(call, str(found[0].node.name), len(found), _remedy(found[0], table, opset))
         for call, found in by_call.items()
     ]
 
 
-def describe(found: Sequence[Lack], runtime: str) -> str:
-    """The message of an `UnsupportedTypeError`."""
-    lines = [f"  {lack}" for lack in found[:_SHOWN]]
+def describe(found: Sequence[MissingKernel], runtime: str) -> str:
+    """Return the message of an ``UnsupportedTypeError``."""
+    lines = [f"  {missing}" for missing in found[:_SHOWN]]
     if len(found) > _SHOWN:
         lines.append(f"  and {len(found) - _SHOWN} more")
     return f"{runtime} cannot run {len(found)} kind(s) of node of this model:\n" + "\n".join(lines)
@@ -72,20 +79,20 @@ def _type(dtype: ir.DataType | None) -> str:
     return "?" if dtype is None else _NAMES.get(dtype, dtype.name.lower())
 
 
-def _remedy(refusal: Refusal, table: KernelTable, opset: int) -> str:
-    """What to do about a node.
+def _remedy(unsupported: UnsupportedNode, table: KernelTable, opset: int) -> str:
+    """Return what the author of the model can do, by the first case that applies.
 
-    1. no such operator, in that operator set or at all;
-    2. it has no kernel in that operator set, but in an older one;
-    3. it has kernels for other types: the model can be written in one of them.
+    1. Another operator set has a kernel for the operator: convert for that one.
+    2. The runtime has no such operator: write the computation with others.
+    3. The runtime has kernels for other types: compute in one of these.
     """
-    node, signature = refusal.node, refusal.signature
+    node, signature = unsupported.node, unsupported.signature
     if signature is None or not signature.kernels:
         for older in reversed(table.opsets):
             known = table.signature(node.domain, table.variant(node), older)
             if older != opset and known is not None and known.kernels:
                 return f"it runs in operator set {older}; pass opset={older}"
-        return "it has no such operator; write it with others, or as a function"
+        return "it has no such operator; write the computation with others, or as a function"
     taken = {dtype for kernel in signature.kernels for dtype in kernel[_first(signature)]}
     listed = ", ".join(short for short, dtype in SHORT_NAMES.items() if dtype in taken)
     advice = f"it runs in {listed}; cast around it in the model"
