@@ -28,7 +28,8 @@ from jax2onnx import (
     allclose,
     to_onnx,
 )
-from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.testing.agreement import operators
+from jax2onnx.testing.conversion import assert_agrees
 
 X = np.linspace(-2, 2, 24, dtype=np.float32).reshape(3, 8)
 

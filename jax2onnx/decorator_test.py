@@ -20,7 +20,8 @@ from flax import nnx
 from onnx_ir.passes.common import InlinePass
 
 from jax2onnx import InputError, StateChangeWarning, allclose, onnx_function, to_onnx
-from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.testing.agreement import operators
+from jax2onnx.testing.conversion import assert_agrees
 
 X = np.linspace(-1, 1, 24, dtype=np.float32).reshape(3, 8)
 KEY = jax.random.key(0)

@@ -13,7 +13,9 @@ import onnxruntime as ort
 import pytest
 from jax import lax
 
-from jax2onnx import InputSpec, onnx_function, to_onnx
+from jax2onnx.api import to_onnx
+from jax2onnx.decorator import onnx_function
+from jax2onnx.trace import InputSpec
 
 Array = np.ndarray[Any, Any]
 

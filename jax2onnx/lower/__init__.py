@@ -28,7 +28,7 @@ from jax2onnx.lower.dims import Dimensions
 from jax2onnx.lower.dtypes import onnx_dtype
 from jax2onnx.lower.interpret import Interpreter
 from jax2onnx.lower.plain_numbers.retrace import on_plain_numbers
-from jax2onnx.lower.registry import LOWERINGS, in_jax, register_lowering
+from jax2onnx.lower.registry import in_jax, known_primitives, register_lowering
 from jax2onnx.options import Options, with_defaults
 from jax2onnx.trace import Parameter, Traced
 from jax2onnx.trace.naming.reach import identity
@@ -77,7 +77,7 @@ def lower(traced: Traced, opset: int, name: str, **options: Unpack[Options]) -> 
     ctx.parameters |= {v: p.path for v, p in zip(operands, traced.parameters, strict=False)}
     results = ctx.lower_jaxpr(core.ClosedJaxpr(traced.jaxpr, traced.consts), operands)
     if interpreter.missing:
-        known = [p.name for p in LOWERINGS]
+        known = known_primitives()
         raise UnsupportedPrimitiveError(list(interpreter.missing), known, jax_internals.moved())
     outputs = ctx.as_outputs(results, traced.output_names)
     _name_module_outputs(ctx, outputs)

@@ -13,7 +13,8 @@ import numpy as np
 import onnx
 from jax import Array, lax
 
-from jax2onnx import onnx_function, to_onnx
+from jax2onnx.api import to_onnx
+from jax2onnx.decorator import onnx_function
 
 X = np.ones((2, 4), np.float32)
 

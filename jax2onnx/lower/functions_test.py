@@ -11,7 +11,8 @@ import numpy as np
 import onnx_ir as ir
 from jax import Array, lax
 
-from jax2onnx import onnx_function, to_onnx
+from jax2onnx.api import to_onnx
+from jax2onnx.decorator import onnx_function
 
 
 def convert(function: Callable[..., Any], *inputs: Any) -> ir.Model:

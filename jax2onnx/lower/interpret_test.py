@@ -12,8 +12,9 @@ import onnx_ir as ir
 import pytest
 from jax.extend.core import Primitive
 
-from jax2onnx import Context, in_jax, register_lowering, to_onnx
+from jax2onnx.api import to_onnx
 from jax2onnx.errors import LoweringError, UnsupportedPrimitiveError, UnsupportedUseError
+from jax2onnx.lower import Context, in_jax, register_lowering
 from jax2onnx.lower.registry import LOWERINGS, rule_of
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import onnx_ir as ir
 from jax.extend.core import Primitive
 
 from jax2onnx.lower.context import Context
+from jax2onnx.lower.families import FAMILIES
 
 Results: TypeAlias = ir.Value | Sequence[ir.Value]
 Rule: TypeAlias = Callable[..., Results]
@@ -70,14 +72,24 @@ class Decomposition:
 def rule_of(primitive: Primitive) -> Rule | None:
     """Return the rule of a primitive, or None.
 
-    Equinox has primitives of its own, which its loops use; it also says how they are computed.
+    The family of the primitive is imported if need be. Equinox has primitives of its own, which its
+    loops use; it also says how they are computed.
     """
+    if primitive not in LOWERINGS and primitive.name in FAMILIES:
+        registered = dict(LOWERINGS)
+        importlib.import_module(FAMILIES[primitive.name])
+        LOWERINGS.update(registered)  # A rule that a user registered takes precedence.
     if primitive not in LOWERINGS:
         finalised = getattr(sys.modules.get("equinox.internal"), "primitive_finalisations", {})
         if primitive not in finalised and not (finalised and primitive.name == "vprim"):
             return None
         LOWERINGS[primitive] = in_jax(primitive.impl)
     return LOWERINGS[primitive]
+
+
+def known_primitives() -> list[str]:
+    """Return the names of the primitives that have a rule, those of all families included."""
+    return sorted({*FAMILIES, *(primitive.name for primitive in LOWERINGS)})
 
 
 def in_jax(

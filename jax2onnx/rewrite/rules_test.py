@@ -13,12 +13,13 @@ import onnx_ir as ir
 import pytest
 from jax import Array
 
-from jax2onnx import onnx_function, to_onnx
+from jax2onnx.api import to_onnx
+from jax2onnx.decorator import onnx_function
 from jax2onnx.lower import lower
 from jax2onnx.rewrite import rewrite
 from jax2onnx.rewrite.engine.sweep import Entry
 from jax2onnx.rewrite.stages import STAGES
-from jax2onnx.testing.agreement import assert_agrees
+from jax2onnx.testing.conversion import assert_agrees
 from jax2onnx.trace import trace
 
 ENTRIES = [entry for stage in STAGES for entry in stage.entries]

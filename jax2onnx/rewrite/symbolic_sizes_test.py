@@ -11,8 +11,9 @@ import onnx
 import pytest
 from jax import Array
 
-from jax2onnx import InputError, to_onnx
-from jax2onnx.testing.agreement import assert_agrees
+from jax2onnx.api import to_onnx
+from jax2onnx.errors import InputError
+from jax2onnx.testing.conversion import assert_agrees
 from jax2onnx.testing.rewriting import operator_counts
 
 RANDOM = np.random.default_rng(0)

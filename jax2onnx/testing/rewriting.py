@@ -1,23 +1,62 @@
-"""What the tests of rules share: where an expression may stand, and what became of it."""
+"""Helpers of the tests of rewrite rules: conversions with some rules, places for expressions."""
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 import onnx
 from jax import Array, lax
 
-from jax2onnx import onnx_function
+from jax2onnx.decorator import onnx_function
+from jax2onnx.options import Options
+from jax2onnx.rewrite import rewrite
+from jax2onnx.testing.agreement import assert_agrees, lowered
 
 Function = Callable[..., Any]
 
 
+def agreement_with(*rules: ModuleType) -> Callable[..., onnx.ModelProto]:
+    """Return ``assert_agrees`` of a conversion in which only some rules rewrite the graph.
+
+    A test names the rules that its result needs, so that a change of another rule neither changes
+    nor reruns it.
+
+    Args:
+        rules: modules below ``jax2onnx.rewrite.rules``.
+    """
+    return functools.partial(assert_agrees, convert=conversion_with(*rules))
+
+
+def conversion_with(*rules: ModuleType) -> Callable[..., onnx.ModelProto]:
+    """Return a function that converts a callable, rewritten by some rules.
+
+    It takes the arguments of ``lowered`` but ``rewrite``.
+
+    Args:
+        rules: modules below ``jax2onnx.rewrite.rules``.
+    """
+    names = {rule.__name__.partition(".rules.")[2] for rule in rules}
+
+    def convert(
+        fn: Callable[..., Any] | tuple[Any, Any],
+        specs: Sequence[Any],
+        opset: int = 23,
+        **options: Unpack[Options],
+    ) -> onnx.ModelProto:
+        step = functools.partial(rewrite, only=names, **options)
+        return lowered(fn, specs, opset, step, **options)
+
+    return convert
+
+
 def operator_counts(model: onnx.ModelProto) -> Counter[str]:
-    """How often each operator stands in a model, its functions and branches included."""
+    """Return how often a model has each operator, in its functions and branches too."""
     graphs = [model.graph.node, *(f.node for f in model.functions)]
     return Counter(node.op_type for nodes in graphs for node in _nested(nodes))
 
@@ -31,9 +70,9 @@ def _nested(nodes: Any) -> Iterator[onnx.NodeProto]:
 
 
 def in_function(function: Function) -> Function:
-    """``function`` as the body of an ONNX function."""
+    """Return a function whose ONNX model has ``function`` as an ONNX function."""
 
-    # A function of its own, so that ``function`` itself stays as it is.
+    # The decorator marks `body`, so that `function` itself stays as it is.
     def body(*args: Array) -> Any:
         return function(*args)
 
@@ -42,7 +81,7 @@ def in_function(function: Function) -> Function:
 
 
 def in_scan(function: Function) -> Function:
-    """``function`` in the body of a Scan, once for each of two copies of its first argument."""
+    """Return a function that calls ``function`` in a Scan, on two copies of its first argument."""
 
     def scanned(x: Array, *args: Array) -> Array:
         def step(count: Array, row: Array) -> tuple[Array, Array]:
@@ -55,7 +94,7 @@ def in_scan(function: Function) -> Function:
 
 
 def in_loop(function: Function) -> Function:
-    """``function`` in the body of a Loop that runs once."""
+    """Return a function that calls ``function`` in the body of a Loop that runs once."""
 
     def looped(*args: Array) -> Array:
         shape = jax.eval_shape(function, *args)
@@ -71,7 +110,7 @@ def in_loop(function: Function) -> Function:
 
 
 def in_branch(function: Function) -> Function:
-    """``function`` in a branch of an If."""
+    """Return a function that calls ``function`` in a branch of an If."""
 
     def chosen(*args: Array) -> Array:
         shape = jax.eval_shape(function, *args)

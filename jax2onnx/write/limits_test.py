@@ -13,8 +13,9 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 
-from jax2onnx import InputError, WriteError, to_onnx
+from jax2onnx.api import to_onnx
 from jax2onnx.checks.runtime import run
+from jax2onnx.errors import InputError, WriteError
 from jax2onnx.legalise.element_types import SHORT_NAMES
 from jax2onnx.write import finalise, save
 

@@ -21,7 +21,7 @@ from jax.typing import DTypeLike
 
 from jax2onnx.errors import ModelError
 from jax2onnx.jax_internals import InternalMutableArrayEffect, discharge_state
-from jax2onnx.lower.registry import LOWERINGS, Decomposition
+from jax2onnx.lower.registry import Decomposition, rule_of
 from jax2onnx.trace import Input, Parameter, Traced
 from jax2onnx.trace.dimensions import abstract
 from jax2onnx.trace.jaxprs import nested_jaxprs, source_line
@@ -158,7 +158,7 @@ def _apply(eqn: core.JaxprEqn, operands: Sequence[Operand]) -> Sequence[Operand]
         results = eqn.primitive.bind(*operands, **params)
     elif eqn.primitive in RULES:
         results = RULES[eqn.primitive](*operands, **eqn.params)
-    elif isinstance(lowering := LOWERINGS.get(eqn.primitive), Decomposition):
+    elif isinstance(lowering := rule_of(eqn.primitive), Decomposition):
         avals: list[Any] = [v.aval for v in eqn.invars]
         closed = jax.make_jaxpr(lambda *args: lowering.function(*args, **eqn.params))(*avals)
         return evaluate(closed, operands)

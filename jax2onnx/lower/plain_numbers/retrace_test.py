@@ -10,8 +10,8 @@ import pytest
 from jax import Array, lax
 from jax.extend import core
 
-from jax2onnx import UnsupportedPrimitiveError, to_onnx
-from jax2onnx.errors import ModelError
+from jax2onnx.api import to_onnx
+from jax2onnx.errors import ModelError, UnsupportedPrimitiveError
 from jax2onnx.lower.plain_numbers.retrace import (
     Keys,
     Pair,

@@ -1,4 +1,7 @@
-"""Lowering rules by kind of primitive; importing this package fills the registry."""
+"""Lowering rules by kind of primitive.
+
+Importing this package registers the rules, but for those of ``families``.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,10 @@ from jax2onnx.lower.rules import (  # noqa: F401
     contractions,
     control_flow,
     convolution,
-    devices,
     dynamic_slices,
     elementwise,
     fourier,
     indexing,
-    linalg,
-    random,
     reductions,
     shaping,
     sorting,

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jax2onnx import InputSpec, to_onnx
 from jax2onnx.errors import UnsupportedUseError
-from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.testing.agreement import assert_agrees, lowered, operators
+from jax2onnx.trace import InputSpec
 
 FLOATS = np.array(
     [0, -0.0, 1, -1.5, np.pi, 1e-30, 1e30, np.inf, -np.inf, 65504, 6e-8, 3.4e38, 1.2e-38], "f4"
@@ -35,7 +35,7 @@ def test_bits_of_a_float_and_back(dtype: Any, opset: int) -> None:
 
 def test_bits_of_types_without_kernels_are_refused() -> None:
     with pytest.raises(UnsupportedUseError, match="from float8_e4m3fn to uint8"):
-        to_onnx(
+        lowered(
             lambda x: lax.bitcast_convert_type(x, np.uint8), [InputSpec((2,), jnp.float8_e4m3fn)]
         )
 

@@ -12,8 +12,7 @@ import pytest
 from jax import lax
 from jax.custom_derivatives import linear_call
 
-from jax2onnx import to_onnx
-from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.testing.agreement import assert_agrees, lowered, operators
 
 X = np.linspace(-2, 2, 24, dtype=np.float32).reshape(3, 8)
 
@@ -173,7 +172,7 @@ def test_what_watches_the_program_is_left_out() -> None:
         jax.debug.callback(lambda v: None, x)
         return jax.ad_checkpoint.checkpoint_name(x + 1, "sum")
 
-    assert operators(to_onnx(fn, [X])) == ["Add"]
+    assert operators(lowered(fn, [X])) == ["Add"]
 
 
 def test_calls() -> None:

@@ -11,7 +11,10 @@ import pytest
 from flax import nnx
 from jax import lax
 
+from jax2onnx.rewrite.rules.images import conv_bias
+from jax2onnx.rewrite.rules.views import layout, stored_order, transpose
 from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.testing.rewriting import agreement_with
 
 _RNG = np.random.default_rng(0)
 X = _RNG.standard_normal((2, 9, 8, 4), dtype=np.float32)
@@ -101,7 +104,7 @@ def test_layers_in_nhwc_have_no_permutation_between_them() -> None:
         y = lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=NHWC)
         return lax.conv_general_dilated(y, w, (1, 1), "SAME", dimension_numbers=NHWC)
 
-    model = assert_agrees(fn, X, atol=1e-3)
+    model = agreement_with(stored_order)(fn, X, atol=1e-3)
     assert operators(model) == ["Transpose", "Conv", "Conv", "Transpose"]
 
 
@@ -176,7 +179,8 @@ def test_transposed_modules_have_one_operator_each(as_transpose: bool) -> None:
         nnx.ConvTranspose(4, 4, (4, 4), (2, 2), transpose_kernel=as_transpose, rngs=rngs)
         for _ in range(2)
     ]
-    model = assert_agrees(nnx.Sequential(*layer), X, atol=1e-3, specs=[("B", "H", "W", 4)])
+    agrees = agreement_with(conv_bias, layout, stored_order, transpose)
+    model = agrees(nnx.Sequential(*layer), X, atol=1e-3, specs=[("B", "H", "W", 4)])
     assert operators(model) == ["Transpose", "ConvTranspose", "ConvTranspose", "Transpose"]
     assert all(len(node.input) == 3 for node in model.graph.node if node.input[1:])
 

@@ -10,8 +10,8 @@ import pytest
 from jax import lax
 from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 
-from jax2onnx import UnsupportedUseError, to_onnx
-from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.errors import UnsupportedUseError
+from jax2onnx.testing.agreement import assert_agrees, lowered, operators
 
 X = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)
 MESH = Mesh(np.array(jax.devices()[:1]), ("d",))
@@ -75,4 +75,4 @@ def test_several_devices_are_refused() -> None:
         lambda x: lax.psum(x, "d"), mesh=mesh, in_specs=ROWS, out_specs=PartitionSpec()
     )
     with pytest.raises(UnsupportedUseError, match="over 2 devices"):
-        to_onnx(fn, [X])
+        lowered(fn, [X])

@@ -8,8 +8,8 @@ import jax
 import numpy as np
 import pytest
 
-from jax2onnx import InputSpec
 from jax2onnx.testing.agreement import assert_agrees
+from jax2onnx.trace import InputSpec
 
 SEED = np.int32(7)
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from jax2onnx import StateChangeWarning, to_onnx
-from jax2onnx.testing.agreement import assert_agrees
+from jax2onnx.api import to_onnx
+from jax2onnx.errors import StateChangeWarning
+from jax2onnx.testing.conversion import assert_agrees
 
 RNGS = nnx.Rngs(0)
 MODULES: dict[str, Callable[[], Any]] = {

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from jax2onnx import onnx_function
-from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.decorator import onnx_function
+from jax2onnx.testing.agreement import operators
+from jax2onnx.testing.conversion import assert_agrees
 
 X = np.linspace(-2, 2, 24, dtype=np.float32).reshape(3, 8)
 KEY = jax.random.key(0)

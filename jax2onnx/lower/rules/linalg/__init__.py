@@ -4,31 +4,3 @@ They follow LAPACK in what it defines: signs, pivots, the packing of reflectors,
 matrix that a factorisation fails on. Arrays have any batch axes in front; what is a column, a row
 or a scalar of a matrix keeps both of its axes, so that everything is a product of matrices.
 """
-
-from __future__ import annotations
-
-from jax2onnx.lower.rules.linalg import (
-    cholesky,
-    eig,
-    eigh,
-    hessenberg,
-    lu,
-    qr,
-    schur,
-    svd,
-    triangular,
-    tridiagonal,
-)
-
-__all__ = [
-    "cholesky",
-    "eig",
-    "eigh",
-    "hessenberg",
-    "lu",
-    "qr",
-    "schur",
-    "svd",
-    "triangular",
-    "tridiagonal",
-]

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.testing.agreement import operators
+from jax2onnx.testing.conversion import assert_agrees
 from jax2onnx.testing.rewriting import PLACES, operator_counts
 
 X = np.linspace(-5, 5, 24, dtype=np.float32).reshape(3, 8)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.testing.agreement import operators
+from jax2onnx.testing.conversion import assert_agrees
 from jax2onnx.testing.rewriting import PLACES, operator_counts
 
 DIVISORS = (2, 5, 7, 127)

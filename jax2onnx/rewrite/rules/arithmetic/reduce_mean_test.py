@@ -8,7 +8,8 @@ import onnx
 import pytest
 from jax import Array
 
-from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.testing.agreement import operators
+from jax2onnx.testing.conversion import assert_agrees
 from jax2onnx.testing.rewriting import PLACES, operator_counts
 
 X = np.linspace(-1, 1, 24, dtype=np.float32).reshape(2, 3, 4)

@@ -12,9 +12,11 @@ from flax import linen as nn
 from flax import nnx
 from jax import Array
 
-from jax2onnx import InputSpec, to_onnx
-from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.api import to_onnx
+from jax2onnx.testing.agreement import operators
+from jax2onnx.testing.conversion import assert_agrees
 from jax2onnx.testing.rewriting import PLACES, operator_counts
+from jax2onnx.trace import InputSpec
 
 RNG = np.random.default_rng(0)
 B, T, S, H, D = 2, 5, 7, 3, 4

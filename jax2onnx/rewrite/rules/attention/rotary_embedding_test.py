@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from jax import Array
 
-from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.testing.agreement import operators
+from jax2onnx.testing.conversion import assert_agrees
 from jax2onnx.testing.rewriting import PLACES, operator_counts
 
 RNG = np.random.default_rng(0)

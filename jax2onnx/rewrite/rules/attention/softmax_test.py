@@ -10,7 +10,8 @@ import pytest
 from flax import nnx
 from jax import Array
 
-from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.testing.agreement import operators
+from jax2onnx.testing.conversion import assert_agrees
 from jax2onnx.testing.rewriting import PLACES, operator_counts
 
 X = np.linspace(-9, 9, 60, dtype=np.float32).reshape(3, 4, 5) ** 3

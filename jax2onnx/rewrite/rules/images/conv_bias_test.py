@@ -10,8 +10,13 @@ import pytest
 from flax import nnx
 from jax import Array, lax
 
-from jax2onnx.testing.agreement import assert_agrees, operators
-from jax2onnx.testing.rewriting import PLACES, operator_counts
+from jax2onnx.rewrite.rules.images import conv_bias
+from jax2onnx.rewrite.rules.loops import loop_invariant
+from jax2onnx.rewrite.rules.views import stored_order
+from jax2onnx.testing.agreement import operators
+from jax2onnx.testing.rewriting import PLACES, agreement_with, operator_counts
+
+assert_agrees = agreement_with(conv_bias, loop_invariant, stored_order)
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((2, 3, 6, 5), np.float32)

@@ -8,8 +8,16 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from jax2onnx.testing.agreement import assert_agrees, operators
-from jax2onnx.testing.rewriting import PLACES, operator_counts
+from jax2onnx.rewrite.rules.activations import relu
+from jax2onnx.rewrite.rules.images import conv_bias, depth_to_space
+from jax2onnx.rewrite.rules.loops import loop_invariant
+from jax2onnx.rewrite.rules.views import layout, stored_order, transpose
+from jax2onnx.testing.agreement import operators
+from jax2onnx.testing.rewriting import PLACES, agreement_with, operator_counts
+
+assert_agrees = agreement_with(
+    relu, conv_bias, depth_to_space, loop_invariant, layout, stored_order, transpose
+)
 
 X = np.random.default_rng(0).standard_normal((2, 12, 4, 6)).astype(np.float32)
 

@@ -7,9 +7,14 @@ import numpy as np
 import pytest
 from jax import Array
 
-from jax2onnx import InputSpec
-from jax2onnx.testing.agreement import assert_agrees, operators
-from jax2onnx.testing.rewriting import PLACES, operator_counts
+from jax2onnx.rewrite.rules.indexing import gather
+from jax2onnx.rewrite.rules.loops import loop_invariant
+from jax2onnx.rewrite.rules.views import expand
+from jax2onnx.testing.agreement import operators
+from jax2onnx.testing.rewriting import PLACES, agreement_with, operator_counts
+from jax2onnx.trace import InputSpec
+
+assert_agrees = agreement_with(gather, loop_invariant, expand)
 
 X = np.arange(24, dtype=np.float32).reshape(6, 4)
 INDICES = np.array([0, 5, -1, -6, 2], np.int32)

@@ -7,8 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax2onnx.testing.agreement import assert_agrees
-from jax2onnx.testing.rewriting import PLACES, operator_counts
+from jax2onnx.rewrite.rules.indexing import one_hot
+from jax2onnx.rewrite.rules.loops import loop_invariant
+from jax2onnx.testing.rewriting import PLACES, agreement_with, operator_counts
+
+assert_agrees = agreement_with(one_hot, loop_invariant)
 
 X = np.random.default_rng(0).standard_normal((3, 4, 5)).astype(np.float32)
 CLASSES = np.array([[0, 1, 2], [7, 8, 255]], np.uint8)

@@ -11,7 +11,8 @@ import pytest
 from flax import nnx
 from jax import Array
 
-from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.testing.agreement import operators
+from jax2onnx.testing.conversion import assert_agrees
 from jax2onnx.testing.rewriting import PLACES, operator_counts
 
 GENERATOR = np.random.default_rng(0)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from jax2onnx import onnx_function
-from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.decorator import onnx_function
+from jax2onnx.testing.agreement import operators
+from jax2onnx.testing.conversion import assert_agrees
 from jax2onnx.testing.rewriting import operator_counts
 
 X = np.random.default_rng(0).standard_normal((2, 5, 6, 4)).astype(np.float32)

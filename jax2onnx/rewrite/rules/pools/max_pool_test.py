@@ -11,7 +11,8 @@ import pytest
 from flax import nnx
 from jax import Array, lax
 
-from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.testing.agreement import operators
+from jax2onnx.testing.conversion import assert_agrees
 from jax2onnx.testing.rewriting import PLACES, operator_counts
 
 X = np.random.default_rng(0).standard_normal((2, 8, 9, 4)).astype(np.float32)

@@ -11,9 +11,17 @@ import pytest
 from flax import nnx
 from jax import Array, lax
 
-from jax2onnx import to_onnx
-from jax2onnx.testing.agreement import assert_agrees, operators
-from jax2onnx.testing.rewriting import PLACES, operator_counts
+from jax2onnx.rewrite.rules.loops import loop_invariant
+from jax2onnx.rewrite.rules.products import linear
+from jax2onnx.testing.agreement import operators
+from jax2onnx.testing.rewriting import PLACES, agreement_with, conversion_with, operator_counts
+
+RULES = (
+    loop_invariant,
+    linear,
+)
+assert_agrees = agreement_with(*RULES)
+convert = conversion_with(*RULES)
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((2, 3, 8), np.float32)
@@ -100,7 +108,7 @@ def test_names_of_module_outputs_stay() -> None:
         def __call__(self, x: Array) -> Array:
             return jnp.tanh(self.first(x))
 
-    model = to_onnx(Model(Linear()), [("B", 3, 8)])
+    model = convert(Model(Linear()), [("B", 3, 8)])
     (reshape,) = [n for n in model.graph.node if "first/output" in n.output]
     assert reshape.op_type == "Reshape"
     assert [n.name for n in model.graph.node if n.op_type == "Gemm"] == ["first/Gemm"]

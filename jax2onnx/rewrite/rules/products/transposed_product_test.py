@@ -9,8 +9,16 @@ import pytest
 from flax import nnx
 from jax import Array
 
-from jax2onnx.testing.agreement import assert_agrees, operators
-from jax2onnx.testing.rewriting import PLACES, operator_counts
+from jax2onnx.rewrite.rules.attention import attention, softmax
+from jax2onnx.rewrite.rules.loops import loop_invariant
+from jax2onnx.rewrite.rules.products import transposed_product
+from jax2onnx.rewrite.rules.views import transpose, view, view_after
+from jax2onnx.testing.agreement import operators
+from jax2onnx.testing.rewriting import PLACES, agreement_with, operator_counts
+
+assert_agrees = agreement_with(
+    attention, softmax, loop_invariant, transposed_product, transpose, view, view_after
+)
 
 RNG = np.random.default_rng(0)
 A, B = (RNG.standard_normal(shape, np.float32) for shape in ((2, 3, 5), (2, 5, 4)))

@@ -14,7 +14,7 @@ import pytest
 from flax import nnx
 from jax import Array, lax
 
-from jax2onnx.testing.agreement import assert_agrees
+from jax2onnx.testing.conversion import assert_agrees
 from jax2onnx.testing.rewriting import in_function, operator_counts
 
 SEQUENCE = np.random.default_rng(0).standard_normal((2, 5, 3)).astype(np.float32)

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from jax import Array, lax
 
-from jax2onnx.testing.agreement import assert_agrees
-from jax2onnx.testing.rewriting import PLACES, operator_counts
+from jax2onnx.rewrite.rules.loops import loop_invariant
+from jax2onnx.rewrite.rules.views import expand
+from jax2onnx.testing.rewriting import PLACES, agreement_with, operator_counts
+
+assert_agrees = agreement_with(loop_invariant, expand)
 
 X = np.arange(12, dtype=np.float32).reshape(3, 4)
 ROW = X[:1]

@@ -13,8 +13,32 @@ import pytest
 from flax import nnx
 from jax import Array
 
-from jax2onnx.testing.agreement import assert_agrees
-from jax2onnx.testing.rewriting import PLACES, operator_counts
+from jax2onnx.rewrite.rules.activations import gelu, relu
+from jax2onnx.rewrite.rules.arithmetic import known_choice, reduce_mean
+from jax2onnx.rewrite.rules.images import conv_bias
+from jax2onnx.rewrite.rules.indexing import gather
+from jax2onnx.rewrite.rules.loops import loop_invariant
+from jax2onnx.rewrite.rules.norms import batch_normalization, group_normalization
+from jax2onnx.rewrite.rules.products import linear
+from jax2onnx.rewrite.rules.views import layout, split, stored_order, transpose
+from jax2onnx.testing.rewriting import PLACES, agreement_with, operator_counts
+
+assert_agrees = agreement_with(
+    gelu,
+    relu,
+    known_choice,
+    reduce_mean,
+    conv_bias,
+    gather,
+    loop_invariant,
+    batch_normalization,
+    group_normalization,
+    linear,
+    layout,
+    split,
+    stored_order,
+    transpose,
+)
 
 RNG = np.random.default_rng(0)
 IMAGE = RNG.standard_normal((2, 8, 8, 3), np.float32)

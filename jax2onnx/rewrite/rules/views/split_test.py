@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 from jax import Array, lax
 
-from jax2onnx.testing.agreement import assert_agrees, operators
-from jax2onnx.testing.rewriting import PLACES, operator_counts
+from jax2onnx.rewrite.rules.indexing import gather
+from jax2onnx.rewrite.rules.loops import loop_invariant
+from jax2onnx.rewrite.rules.views import split
+from jax2onnx.testing.agreement import operators
+from jax2onnx.testing.rewriting import PLACES, agreement_with, operator_counts
+
+assert_agrees = agreement_with(gather, loop_invariant, split)
 
 X = np.arange(48, dtype=np.float32).reshape(4, 12)
 

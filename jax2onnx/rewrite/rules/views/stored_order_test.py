@@ -9,9 +9,21 @@ import onnx_ir as ir
 from flax import nnx
 from jax import Array
 
-from jax2onnx import onnx_function, to_onnx
-from jax2onnx.testing.agreement import assert_agrees
-from jax2onnx.testing.rewriting import operator_counts
+from jax2onnx.decorator import onnx_function
+from jax2onnx.rewrite.rules.arithmetic import neutral
+from jax2onnx.rewrite.rules.images import conv_bias
+from jax2onnx.rewrite.rules.views import layout, stored_order, transpose
+from jax2onnx.testing.rewriting import agreement_with, conversion_with, operator_counts
+
+RULES = (
+    neutral,
+    conv_bias,
+    layout,
+    stored_order,
+    transpose,
+)
+assert_agrees = agreement_with(*RULES)
+convert = conversion_with(*RULES)
 
 IMAGE = np.random.default_rng(0).standard_normal((2, 3, 8, 8), np.float32)
 
@@ -51,13 +63,12 @@ def test_holds_back_for_tensors_in_files() -> None:
         "weights", 0, 720, ir.DataType.FLOAT, shape=ir.Shape((3, 5, 3, 4)), name="conv.kernel"
     )
     bias = ir.Tensor(np.zeros(4, np.float32), name="conv.bias")
-    model = to_onnx(
+    model = convert(
         nnx.eval_shape(Model),
         [jax.ShapeDtypeStruct(IMAGE.shape, IMAGE.dtype)],
         parameters={"conv.kernel": kernel, "conv.bias": bias},
-        return_mode="ir",
     )
-    assert [n.op_type for n in model.graph] == ["Transpose", "Conv"]
+    assert [n.op_type for n in model.graph.node] == ["Transpose", "Conv"]
 
 
 def test_kernel_is_stored_as_conv_transpose_reads_it() -> None:

@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 from jax import Array
 
-from jax2onnx.testing.agreement import assert_agrees, operators
-from jax2onnx.testing.rewriting import PLACES, operator_counts
+from jax2onnx.rewrite.rules.loops import loop_invariant
+from jax2onnx.rewrite.rules.views import transpose, view
+from jax2onnx.testing.agreement import operators
+from jax2onnx.testing.rewriting import PLACES, agreement_with, operator_counts
+
+assert_agrees = agreement_with(loop_invariant, transpose, view)
 
 X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 

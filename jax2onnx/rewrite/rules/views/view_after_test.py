@@ -9,9 +9,29 @@ import numpy as np
 import pytest
 from jax import Array, lax
 
-from jax2onnx import to_onnx
-from jax2onnx.testing.agreement import assert_agrees, operators
-from jax2onnx.testing.rewriting import PLACES, operator_counts
+from jax2onnx.rewrite.rules.activations import gelu
+from jax2onnx.rewrite.rules.arithmetic import known_choice, neutral, reduce_mean
+from jax2onnx.rewrite.rules.attention import softmax
+from jax2onnx.rewrite.rules.loops import loop_invariant
+from jax2onnx.rewrite.rules.products import linear as linear_rule
+from jax2onnx.rewrite.rules.views import transpose, view, view_after
+from jax2onnx.testing.agreement import operators
+from jax2onnx.testing.rewriting import PLACES, agreement_with, conversion_with, operator_counts
+
+RULES = (
+    gelu,
+    known_choice,
+    neutral,
+    reduce_mean,
+    softmax,
+    loop_invariant,
+    linear_rule,
+    transpose,
+    view,
+    view_after,
+)
+assert_agrees = agreement_with(*RULES)
+convert = conversion_with(*RULES)
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((2, 3, 8), np.float32)
@@ -55,7 +75,7 @@ def test_outputs_of_modules_keep_their_names() -> None:
         def __call__(self, x: Array) -> Array:
             return jnp.tanh(self.down(jax.nn.gelu(self.up(x))))
 
-    model = to_onnx(Model(Layer(UP), Layer(DOWN)), [("B", 3, 8)])
+    model = convert(Model(Layer(UP), Layer(DOWN)), [("B", 3, 8)])
     made = {name for node in model.graph.node for name in node.output}
     assert {"up/output", "down/output"} <= made
 

@@ -8,9 +8,19 @@ import numpy as np
 import pytest
 from jax import Array, lax
 
-from jax2onnx import to_onnx
-from jax2onnx.testing.agreement import assert_agrees, operators
-from jax2onnx.testing.rewriting import PLACES, operator_counts
+from jax2onnx.rewrite.rules.loops import loop_invariant
+from jax2onnx.rewrite.rules.products import linear
+from jax2onnx.rewrite.rules.views import view
+from jax2onnx.testing.agreement import operators
+from jax2onnx.testing.rewriting import PLACES, agreement_with, conversion_with, operator_counts
+
+RULES = (
+    loop_invariant,
+    linear,
+    view,
+)
+assert_agrees = agreement_with(*RULES)
+convert = conversion_with(*RULES)
 
 X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 WEIGHT = np.random.default_rng(0).standard_normal((6, 4), np.float32)
@@ -67,7 +77,7 @@ def test_output_of_a_module_keeps_its_name() -> None:
         def __call__(self, x: Array) -> Array:
             return jnp.tanh(self.heads(x))
 
-    model = to_onnx(Model(Heads(WEIGHT)), [("B", 3, 4)])
+    model = convert(Model(Heads(WEIGHT)), [("B", 3, 4)])
     (node,) = [n for n in model.graph.node if "heads/output" in n.output]
     assert node.op_type == "Gemm"
 
