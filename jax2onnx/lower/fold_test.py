@@ -67,7 +67,8 @@ def by_onnx(op_type: str, inputs: list[Array], attributes: Mapping[str, Any]) ->
     result = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.UNDEFINED, None)
     graph = onnx.helper.make_graph([node], "g", tensors, [result])
     evaluator = ReferenceEvaluator(onnx.helper.make_model(graph))
-    (found,) = evaluator.run(None, dict(zip(names, inputs, strict=True)))  # type: ignore[misc]
+    results: Any = evaluator.run(None, dict(zip(names, inputs, strict=True)))
+    (found,) = results
     return np.asarray(found)
 
 
