@@ -24,7 +24,7 @@ TOKEN = "hf_neverTellThisToAnyone"
 
 
 def refused(*arguments: str | Path, code: int = 1) -> str:
-    """The message of a command that must fail."""
+    """Return the message of a command that must fail."""
     result = CliRunner().invoke(cli, [str(each) for each in arguments])
     assert isinstance(result.exception, SystemExit), result.exception
     assert result.exit_code == code
@@ -34,7 +34,7 @@ def refused(*arguments: str | Path, code: int = 1) -> str:
 
 
 def export_refused(family: str, weights: str | Path, tmp_path: Path, *more: str) -> str:
-    """The message of an export that must fail and leave nothing."""
+    """Return the message of an export that must fail and leave nothing."""
     out = tmp_path / "out"
     out.mkdir(exist_ok=True)
     message = refused("export", family, weights, "-o", out / "m.onnx", *more)
@@ -198,7 +198,7 @@ def test_a_config_that_is_no_json(tmp_path: Path) -> None:
 
 @pytest.fixture
 def scale(tmp_path: Path) -> Path:
-    """The checkpoint of `tests.user_models`."""
+    """The checkpoint of ``tests.user_models``."""
     folder = tmp_path / "weights"
     folder.mkdir()
     save_file({"weight": np.ones(3, np.float32)}, folder / "model.safetensors")

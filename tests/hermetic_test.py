@@ -12,7 +12,7 @@ from tests.commands import export_request, run
 
 
 def build(sandbox: Path, exporter: str) -> tuple[int, str]:
-    """Export one of `tests.user_models`; return the exit status and the message."""
+    """Export one of ``tests.user_models``; return the exit status and the message."""
     weights = sandbox / "weights"
     weights.mkdir(parents=True)
     save_file({"weight": np.ones(3, np.float32)}, weights / "model.safetensors")
@@ -33,7 +33,7 @@ def test_a_good_exporter_is_left_alone(tmp_path: Path) -> None:
         ("reads_elsewhere", "exporters:mine opened /etc/hostname, which is not among its declared"),
         (
             "downloads",
-            "exporters:mine reached for the network (urllib.Request: https://example.org",
+            "exporters:mine used the network (urllib.Request: https://example.org",
         ),
     ],
 )

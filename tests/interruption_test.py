@@ -1,4 +1,4 @@
-"""A write that is cut short, by Ctrl-C or by the disk, leaves nothing behind."""
+"""A write that Ctrl-C or the disk interrupts leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from tests.commands import copy_fixture, run
 
-# The signal arrives when the artifact's (1st) or the manifest's (2nd) bytes have been written and
-# neither has its name yet.
+# The signal arrives when the bytes of the artifact (1st) or the manifest (2nd) are written, before
+# either file has its name.
 _INTERRUPTED = """
 import os, signal
 fsync, countdown = os.fsync, {count}

@@ -20,13 +20,13 @@ _mystery.def_abstract_eval(lambda x: x)
 
 
 class Scale(eqx.Module):
-    """x * weight, and then `after`."""
+    """A model that computes ``after(x * weight)``."""
 
     weight: jax.ShapeDtypeStruct
     after: Callable[[jax.Array], jax.Array]
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        """f32 (B, 3) -> f32 (B, 3)."""
+        """Map f32 (B, 3) to f32 (B, 3)."""
         return self.after(x * self.weight)  # type: ignore[operator]
 
 
@@ -41,27 +41,27 @@ def _scale(after: Callable[[jax.Array], jax.Array]) -> Exportable:
 
 
 def good(checkpoint: Checkpoint) -> Exportable:
-    """A model with nothing wrong."""
+    """Return a model without a mistake."""
     return _scale(jnp.tanh)
 
 
 def unsupported(checkpoint: Checkpoint) -> Exportable:
-    """Uses a primitive that the converter doesn't know."""
+    """Return a model with a primitive that the converter does not know."""
     return _scale(_mystery.bind)
 
 
 def asks_the_batch(checkpoint: Checkpoint) -> Exportable:
-    """Depends on the value of a dimension that is only a name."""
+    """Return a model that depends on the value of a symbolic dimension."""
     return _scale(lambda x: x if x.shape[0] > 1 else -x)
 
 
 def fixes_the_batch(checkpoint: Checkpoint) -> Exportable:
-    """Turns a dimension that is only a name into a number."""
+    """Return a model that turns a symbolic dimension into a number."""
     return _scale(lambda x: x * float(x.shape[0]))
 
 
 def reads_elsewhere(checkpoint: Checkpoint) -> Exportable:
-    """Reads a file that nobody declared, and swallows the refusal."""
+    """Read a file that is not declared, and swallow the refusal."""
     try:
         open("/etc/hostname").close()  # noqa: PTH123
     except ExportError:
@@ -70,7 +70,7 @@ def reads_elsewhere(checkpoint: Checkpoint) -> Exportable:
 
 
 def downloads(checkpoint: Checkpoint) -> Exportable:
-    """Reaches for the network."""
+    """Use the network."""
     import urllib.request
 
     urllib.request.urlopen("https://example.org/more.safetensors")
@@ -78,4 +78,4 @@ def downloads(checkpoint: Checkpoint) -> Exportable:
 
 
 def nothing(checkpoint: Checkpoint) -> None:
-    """Forgets to return."""
+    """Return nothing, by mistake."""

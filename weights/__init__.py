@@ -1,6 +1,6 @@
-"""Checkpoints: safetensors that are pinned by digest, found, verified, and read in place.
+"""Checkpoints of safetensors files: pinned by digest, fetched, verified, and read in place.
 
-Only safetensors are ever read; a pickle never is.
+Only safetensors files are read, and never a pickle.
 """
 
 from weights.errors import WeightsError

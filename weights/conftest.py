@@ -42,7 +42,7 @@ class Hub:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves `Hub.answers`; ranges are honoured for plain bytes."""
+    """Serves ``Hub.answers``; ranges are honoured for plain bytes."""
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # head and body in one packet: small writes would wait for each other

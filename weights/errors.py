@@ -1,9 +1,9 @@
-"""The one exception of this package."""
+"""The exception of this package."""
 
 
 class WeightsError(Exception):
-    """A mistake in a checkpoint, pin, store or download that the user can mend.
+    """A fault of a checkpoint, a pin, a store or a download that the user can correct.
 
-    The message is complete: what is wrong, in which file or tensor, and what to do about it.
-    Callers print it as it is, without a traceback.
+    The message says what is wrong, in which file or tensor, and what to do about it. Callers print
+    it as it stands, without a traceback.
     """

@@ -1,4 +1,4 @@
-"""Progress on the terminal, for whatever takes longer than two seconds."""
+"""A progress line on the terminal for work that takes longer than two seconds."""
 
 import sys
 import time
@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 Advance = Callable[[int], None]
-"""Called with the number of bytes just done; negative when some must be done again."""
+"""A function that receives the number of bytes just done; negative if some are to be redone."""
 
 _QUIET_SECONDS = 2.0
 _INTERVAL_SECONDS = 0.2
@@ -18,9 +18,9 @@ def silent(_: int) -> None:
 
 
 class Progress:
-    """One line on stderr, rewritten in place: what is done, how much of it, how fast.
+    """A line on stderr that shows what is being done, how much of it is done, and how fast.
 
-    It appears after two seconds and only on a terminal, and is wiped at the end::
+    It appears after two seconds, only on a terminal, and is erased at the end::
 
         with Progress("reading model.safetensors", size) as progress:
             hash_file(path, progress.advance)
@@ -50,7 +50,7 @@ class Progress:
             self._stream.flush()
 
     def advance(self, count: int) -> None:
-        """Note that ``count`` more bytes are done."""
+        """Record that ``count`` more bytes are done."""
         self.done += count
         if self._wanted and (now := time.monotonic()) >= self._next:
             self._next = now + _INTERVAL_SECONDS
@@ -59,7 +59,7 @@ class Progress:
             self._stream.flush()
 
     def line(self, seconds: float) -> str:
-        """The line to show after ``seconds`` of work."""
+        """Return the line to show after ``seconds`` of work."""
         rate = self.done / seconds if seconds > 0 else 0.0
         parts = [self.label, f"{100 * self.done // self.total} %" if self.total else ""]
         parts += [f"{megabytes(self.done)} of {megabytes(self.total)}", f"{megabytes(rate)}/s"]
@@ -69,7 +69,7 @@ class Progress:
 
 
 def megabytes(count: float) -> str:
-    """A number of bytes as people read it: ``1.3 MB``, ``13.8 GB``."""
+    """Return a number of bytes with its unit: ``1.3 MB``, ``13.8 GB``."""
     for unit in ("B", "kB", "MB", "GB"):
         if abs(count) < 999.5:
             return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.1f} {unit}"

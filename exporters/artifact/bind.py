@@ -1,11 +1,12 @@
 """Binding the parameters of a model to the tensors of a checkpoint, without leaving any out.
 
-A binding maps the path of each parameter in the model to a `TensorSource`. Three functions use it:
+A binding maps the path of each parameter in the model to a ``TensorSource``. Three functions use
+it:
 
-- `check` proves that the binding is complete: every parameter has a tensor of its own shape and
+- ``check`` proves that the binding is complete: every parameter has a tensor of its own shape and
   dtype, and every tensor of the checkpoint is used exactly once, or ignored by name;
-- `load` puts the values of the tensors into the model, to run it in JAX;
-- `external` returns the place of each parameter in the checkpoint's files, to export the model
+- ``load`` puts the values of the tensors into the model, to run it in JAX;
+- ``external`` returns the place of each parameter in the checkpoint's files, to export the model
   without its weights.
 """
 
@@ -87,7 +88,7 @@ def load(model: Model, sources: Mapping[str, TensorSource], checkpoint: Checkpoi
 
     Args:
         model: the model; its parameters may be abstract.
-        sources: a binding that `check` has accepted.
+        sources: a binding that ``check`` has accepted.
         checkpoint: the tensors.
     """
     values = {path: _value(sources[path], checkpoint) for path in parameters(model)}
@@ -100,7 +101,7 @@ def external(
     """Return the place of each parameter, as ONNX external data in the checkpoint's folder.
 
     Args:
-        sources: a binding that `check` has accepted.
+        sources: a binding that ``check`` has accepted.
         checkpoint: the tensors. Opening it has checked their offsets against the files' sizes.
     """
     return {path: _reference(path, sources[path], checkpoint) for path in sorted(sources)}

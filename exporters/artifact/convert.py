@@ -29,7 +29,7 @@ class Request:
 
     Attributes:
         target: the address of the model's target, or its name; errors and the manifest name it.
-        exporter: the function that returns the `Exportable`, as ``package.module:function``.
+        exporter: the function that returns the ``Exportable``, as ``package.module:function``.
         options: the keyword arguments of that function.
         opset: the version of the ONNX operator set.
         checkpoint: the weights, open for reading.
@@ -45,7 +45,7 @@ class Request:
 
 
 def export(request: Request, output: Path) -> dict[str, Any]:
-    """Convert a model and write it; see `convert` and `write`.
+    """Convert a model and write it; see ``convert`` and ``write``.
 
     Args:
         request: the model to export.
@@ -84,7 +84,7 @@ def convert(request: Request, name: str) -> ir.Model:
         name: the name of the ONNX graph.
 
     Raises:
-        ExportError: as `prepare` raises it, or the model cannot be converted.
+        ExportError: as ``prepare`` raises it, or the model cannot be converted.
     """
     exportable = prepare(request)
     try:
@@ -109,7 +109,7 @@ def write(request: Request, model: ir.Model, output: Path) -> dict[str, Any]:
 
     Args:
         request: the request that the model was converted for.
-        model: the model that `convert` returned.
+        model: the model that ``convert`` returned.
         output: the path of the artifact.
 
     Returns:

@@ -75,7 +75,7 @@ def describe_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def render_checkpoint(described: dict[str, Any], folder: Path) -> str:
-    """Return a summary of a few lines, from what `describe_checkpoint` returned."""
+    """Return a summary of a few lines, from what ``describe_checkpoint`` returned."""
     files = described["files"]
     dtypes = ", ".join(f"{n} {summary.size(b)}" for n, b in described["bytes_by_dtype"].items())
     named = files[0]["name"] if len(files) == 1 else f"{files[0]['name']} ... {files[-1]['name']}"

@@ -1,4 +1,4 @@
-"""The command `export`."""
+"""The command ``export``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `inspect`."""
+"""The command ``inspect``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The command line: what the build does, without the build.
 
-`export`, `verify` and `materialize` take a checkpoint as WEIGHTS: its folder, a digest file written
-by `pin`, or hf://org/repo@revision.
+``export``, ``verify`` and ``materialize`` take a checkpoint as WEIGHTS: its folder, a digest file
+written by ``pin``, or hf://org/repo@revision.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The commands when all is well; `tests/bad_input_test.py` has what may go wrong."""
+"""The commands when all is well; ``tests/bad_input_test.py`` has what may go wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `materialize`."""
+"""The command ``materialize``."""
 
 from __future__ import annotations
 

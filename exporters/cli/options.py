@@ -36,7 +36,7 @@ def takes_weights(command: Command) -> Command:
 
 
 def takes_options(command: Command) -> Command:
-    """Add the repeatable option ``-O NAME=VALUE`` to a command; see `parse_options`."""
+    """Add the repeatable option ``-O NAME=VALUE`` to a command; see ``parse_options``."""
     return click.option(
         "-O",
         "--option",

@@ -1,4 +1,4 @@
-"""The command `pin`."""
+"""The command ``pin``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `verify`."""
+"""The command ``verify``."""
 
 from __future__ import annotations
 

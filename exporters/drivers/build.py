@@ -1,9 +1,9 @@
-"""The driver that exports a model: the process behind an `onnx_model` target.
+"""The driver that exports a model: the process behind an ``onnx_model`` target.
 
     python -m exporters.drivers.build spec.json
 
-It performs an `exporters.drivers.request.Export`: it writes the artifact NAME.onnx, and
-NAME.manifest.json beside it. See `exporters.drivers.process` for the exit status.
+It performs an ``exporters.drivers.request.Export``: it writes the artifact NAME.onnx, and
+NAME.manifest.json beside it. See ``exporters.drivers.process`` for the exit status.
 """
 
 from __future__ import annotations

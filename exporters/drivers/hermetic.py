@@ -1,15 +1,15 @@
-"""Holds a process to its declared inputs: no network, no subprocess, no other file.
+"""A guard that holds a process to its declared inputs: no network, no subprocess, no other file.
 
-A cached result is only right when everything that it depends on is in its cache key. The build puts
-the declared inputs there; this module refuses the rest. It is an audit hook
-(https://docs.python.org/3/library/audit_events.html): every `open`, listing of a folder, connection
-and subprocess of Python code passes it. It is a guard against mistakes, not against malice, and it
-cannot see what native libraries do by themselves.
+A cached result is right only if everything that it depends on is in its cache key. The build puts
+the declared inputs there, and this module refuses all others. It is an audit hook
+(https://docs.python.org/3/library/audit_events.html): Python calls it for every opened file, listed
+folder, connection and subprocess. It guards against mistakes and not against malice, and it cannot
+see what native libraries do by themselves.
 
 Import nothing heavy here: the hook must be in place before the libraries that it watches.
 """
 
-# Paths are text here: the hook sees every open, and must neither be slow nor follow links.
+# Paths are strings here, because the hook runs for every open and must be fast.
 # ruff: noqa: PTH100, PTH109, PTH112
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _OF_THE_MACHINE = (
     "/usr/lib/os-release",
     "/usr/share/zoneinfo/",
 )
-"""What libraries ask the machine about itself when they are imported; no model depends on it."""
+"""Files that libraries read on import to learn about the machine. No model depends on them."""
 
 _FILES = {
     "open": "opened",
@@ -44,10 +44,10 @@ _FILES = {
     "os.scandir": "listed",
     "sqlite3.connect": "opened",
 }
-"""Audit event that reads a file or a folder, its first argument -> what was done to it."""
+"""Audit events that read a file or a folder (their first argument), and verbs for messages."""
 
 _FORKS = ("os.fork", "os.forkpty")
-"""What begins a second process whose refusals this one would not learn of."""
+"""Audit events that split the process. This one would not learn of refusals in the other."""
 
 _SUBPROCESSES = {
     "os.exec": 0,
@@ -57,7 +57,7 @@ _SUBPROCESSES = {
     "pty.spawn": 0,
     "subprocess.Popen": 0,
 }
-"""Audit event that starts another program -> which of its arguments names the program."""
+"""Audit events that start a program, and the index of the argument that names the program."""
 
 _NETWORK = {
     "socket.bind": 1,
@@ -69,16 +69,21 @@ _NETWORK = {
     "socket.sendto": 1,
     "urllib.Request": 0,
 }
-"""Audit event that reaches for the network -> which of its arguments names the other side."""
+"""Audit events that use the network, and the index of the argument that names the other side."""
 
 
 class Guard:
-    """The rules in force. One to a process, as an audit hook stays until the process ends."""
+    """The rules of a process. An audit hook cannot be removed, so a process has one guard.
+
+    Args:
+        what: the beginning of messages, such as ``exporters:gpt_oss``.
+        roots: the folders and files that may be read.
+    """
 
     def __init__(self, what: str, roots: Iterable[Path]) -> None:
         self._what = what
         self._violations: list[ExportError] = []
-        # Each under both its names: the sandbox reaches some of its inputs through links.
+        # Each root under both its names, because a sandbox reaches some inputs through links.
         self._roots = tuple(
             dict.fromkeys(
                 name
@@ -88,15 +93,15 @@ class Guard:
         )
 
     def verify(self) -> None:
-        """Raises the first refusal, if there was one."""
+        """Raise the first refusal, if there was one."""
         if self._violations:
             raise self._violations[0]
 
     def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """The hook: refuses the event, or returns."""
+        """Raise an error if the event is not allowed. This is the audit hook."""
         if event in _FILES:
             path = arguments[0]
-            # The rest are files that are open already, and the working directory (None).
+            # Other arguments are open files and None, the working directory.
             if isinstance(path, (str, bytes)) and not self._is_declared(os.fsdecode(path)):
                 self._refuse(
                     f"{_FILES[event]} {os.path.abspath(os.fsdecode(path))}, which is not among its "
@@ -106,7 +111,7 @@ class Guard:
                 )
         elif event in _NETWORK:
             self._refuse(
-                f"reached for the network ({event}: {_shown(arguments, _NETWORK[event])})",
+                f"used the network ({event}: {_shown(arguments, _NETWORK[event])})",
                 "Pin what it needs with `python -m exporters pin`, and give it as weights",
             )
         elif event in _SUBPROCESSES:
@@ -121,7 +126,7 @@ class Guard:
 
     def _is_declared(self, path: str) -> bool:
         absolute = os.path.abspath(path)
-        # With the separator, for these folders themselves may be listed.
+        # With a separator at the end, because the folders themselves may be listed.
         if self._is_below(absolute) or f"{absolute}/".startswith(_OF_THE_MACHINE):
             return True
         real = os.path.realpath(absolute)
@@ -132,7 +137,7 @@ class Guard:
 
     @cached_property
     def _linked(self) -> frozenset[str]:
-        """Where a PEX's environment really lies: its site-packages are links to unpacked wheels."""
+        """Return the real folders of a PEX's packages, which are links to unpacked wheels."""
         return frozenset(
             os.path.realpath(entry.path)
             for folder in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
@@ -143,8 +148,8 @@ class Guard:
 
     def _refuse(self, what: str, remedy: str) -> None:
         error = ExportError(
-            f"{self._what} {what}{_origin()}. Results are cached by what they are declared to "
-            f"depend on, so nothing else may be read. {remedy}."
+            f"{self._what} {what}{_origin()}. The cache knows only declared inputs, so results "
+            f"may depend on no others. {remedy}."
         )
         self._violations.append(error)
         raise error
@@ -154,10 +159,14 @@ _installed: list[Guard] = []
 
 
 def install(what: str, roots: Iterable[Path]) -> None:
-    """From now on, refuses what is outside `roots`, the interpreter and its dependencies.
+    """Refuse from now on whatever is outside the roots, the interpreter and its packages.
 
-    `what` begins the message of a refusal: "exporters:gpt_oss". A refusal is raised as ExportError
-    where it happens; call `verify` before the results are trusted.
+    A refusal is raised as ``ExportError`` where it happens. Call ``verify`` before you trust
+    results.
+
+    Args:
+        what: the beginning of messages, such as ``exporters:gpt_oss``.
+        roots: the folders and files that may be read.
     """
     guard = Guard(what, roots)
     sys.addaudithook(guard.audit)
@@ -165,16 +174,16 @@ def install(what: str, roots: Iterable[Path]) -> None:
 
 
 def verify() -> None:
-    """Raises the first refusal of this process: the code that caused it may have swallowed it.
+    """Raise the first refusal of this process, which the code that caused it may have swallowed.
 
-    Without a guard there is nothing to verify.
+    Without a guard this does nothing.
     """
     for guard in _installed:
         guard.verify()
 
 
 def _interpreter() -> list[Path]:
-    """The standard library and every folder or archive that Python imports from."""
+    """Return the standard library and every folder or archive that Python imports from."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     folders = [*(sysconfig.get_path(name) for name in names), *filter(None, sys.path)]
     if sys.prefix != sys.base_prefix:
@@ -194,12 +203,12 @@ def _shown(arguments: tuple[Any, ...], index: int) -> str:
 
 
 def _origin() -> str:
-    """Where it happened: the nearest caller that is no installed library, with a word before it."""
+    """Return " at FILE:LINE" for the nearest caller that is not an installed library, or ""."""
     here = os.getcwd() + os.sep
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = os.path.abspath(frame.f_code.co_filename)
-        # What is frozen into the interpreter is named "<frozen os>".
+        # Modules that are frozen into the interpreter have names like "<frozen os>".
         inside = file.startswith(here) and not file.startswith(f"{here}<")
         inside = inside and "site-packages" not in file
         if inside and file != os.path.abspath(__file__):

@@ -49,15 +49,15 @@ def run(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
         ("import os; os.fork()", "exporters:mine split its process (os.fork)"),
         (
             "import socket; socket.create_connection(('example.org', 443))",
-            "reached for the network (socket.getaddrinfo: example.org)",
+            "used the network (socket.getaddrinfo: example.org)",
         ),
         (
             "import socket; socket.socket().connect(('192.0.2.1', 80))",
-            "reached for the network (socket.connect: 192.0.2.1:80)",
+            "used the network (socket.connect: 192.0.2.1:80)",
         ),
         (
             "import urllib.request; urllib.request.urlopen('https://example.org/x')",
-            "reached for the network (urllib.Request: https://example.org/x)",
+            "used the network (urllib.Request: https://example.org/x)",
         ),
         ("import subprocess; subprocess.run(['ls', '-l'])", "started another program (ls)"),
         ("import os; os.system('ls')", "started another program (ls)"),

@@ -1,8 +1,8 @@
-"""The driver that compares an artifact with a reference: the process behind `onnx_parity_test`.
+"""The driver that compares an artifact with a reference: the process behind ``onnx_parity_test``.
 
     python -m exporters.drivers.parity spec.json
 
-It performs an `exporters.drivers.request.Parity`. See `exporters.drivers.process` for the exit
+It performs an ``exporters.drivers.request.Parity``. See ``exporters.drivers.process`` for the exit
 status.
 """
 

@@ -3,8 +3,8 @@
     python -m exporters.drivers.build spec.json
 
 The exit status is 0 when the request was performed, and 1 when it was not: then stderr holds a
-complete message for the user. It is 75 (`UNAVAILABLE`) when weights that the request refers to are
-not in the store. The same request can be performed once they are.
+complete message for the user. It is 75 (``UNAVAILABLE``) when weights that the request refers to
+are not in the store. The same request can be performed once they are.
 """
 
 from __future__ import annotations

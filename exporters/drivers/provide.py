@@ -2,8 +2,8 @@
 
     python -m exporters.drivers.provide spec.json
 
-It performs an `exporters.drivers.request.Synthesise` or `Fetch`. No other driver may use the
-network, and this one uses it only to fetch pinned files. See `exporters.drivers.process` for the
+It performs an ``exporters.drivers.request.Synthesise`` or ``Fetch``. No other driver may use the
+network, and this one uses it only to fetch pinned files. See ``exporters.drivers.process`` for the
 exit status.
 """
 

@@ -1,9 +1,9 @@
 """The request that a build sends to a driver: one schema for both sides.
 
-The plugin of the build makes an `Export`, a `Parity`, a `Synthesise` or a `Fetch`, and hands
-`to_json` of it to a process in a file. The driver in that process reads it back with `from_json`.
-Both sides refuse what the other does not know: every member is required, none is unknown, and the
-version of the schema must be the same.
+The plugin of the build makes an ``Export``, a ``Parity``, a ``Synthesise`` or a ``Fetch``, and
+hands ``to_json`` of it to a process in a file. The driver in that process reads it back with
+``from_json``. Both sides refuse what the other does not know: every member is required, none is
+unknown, and the version of the schema must be the same.
 
 The plugin runs in the Python of Pants (3.9 for Pants 2.17), without the packages of the drivers.
 So this module imports the standard library alone and keeps to Python 3.9. The plugin has it as
@@ -24,7 +24,7 @@ UNAVAILABLE = 75
 """Exit status of a driver (``EX_TEMPFAIL``) whose weights are not in the store on this machine."""
 
 LISTING = "files.json"
-"""Name of the file that a `Synthesise` writes into its output: `files_to_json` of what it made."""
+"""Name of the listing that a ``Synthesise`` writes into its output (``files_to_json``)."""
 
 _Kind = TypeVar("_Kind")
 
@@ -216,7 +216,7 @@ def files_from_json(text: str) -> tuple[File, ...]:
     """Return the files of a listing.
 
     Raises:
-        RequestError: the text is not a listing as `files_to_json` writes it.
+        RequestError: the text is not a listing as ``files_to_json`` writes it.
     """
     return _files(_parse(text), "files")
 

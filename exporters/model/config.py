@@ -1,4 +1,4 @@
-"""Reads a checkpoint's own config.json: what is not understood is refused, never guessed."""
+"""A strict reader of config.json: it refuses every key and value that it does not understand."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any, NoReturn
 
 from exporters.errors import ExportError
 
-# Written by transformers for every architecture; none of them changes what a model computes from
-# given weights at inference.
+# Keys that transformers writes for every architecture. None of them changes results at inference.
 _BOOKKEEPING = frozenset(
     {
         "_name_or_path",
@@ -33,9 +32,13 @@ _BOOKKEEPING = frozenset(
 
 
 class ConfigReader:
-    """Takes the keys of one config.json one by one, then refuses the ones that nobody took.
+    """A reader that takes the keys of a config.json one by one, and finally refuses the others.
 
-    Every method raises ExportError, naming the file, the key, its value and the remedy.
+    Every method raises ``ExportError``, which names the file, the key, its value and the remedy.
+
+    Args:
+        values: the content of the file.
+        file: the name of the file, for errors.
     """
 
     def __init__(self, values: Mapping[str, Any], file: str) -> None:
@@ -44,11 +47,11 @@ class ConfigReader:
         self._taken = set(_BOOKKEEPING)
 
     def refuse(self, key: str, why: str) -> NoReturn:
-        """Raises: the value of `key` is not understood, because it ... ("must be ...")."""
+        """Raise the error that the value of a key is not supported; ``why`` is "must be ..."."""
         raise ExportError(f"{self._file}: {key} is {self._values.get(key)!r}, but it {why}.")
 
     def choice(self, key: str, supported: Collection[Any]) -> Any:
-        """The value, which must be one of those supported."""
+        """Return the value of a key, which must be one of those supported."""
         value = self._take(key)
         if not any(type(value) is type(one) and value == one for one in supported):
             listed = " or ".join(repr(one) for one in sorted(supported, key=repr))
@@ -59,19 +62,19 @@ class ConfigReader:
         return value
 
     def fixed(self, key: str, value: Any) -> None:
-        """Makes sure that `key` is absent, which means `value`, or is `value`."""
+        """Check that a key is absent or has the one supported value."""
         if key in self._values:
             self.choice(key, [value])
 
     def integer(self, key: str, *, minimum: int = 1) -> int:
-        """A whole number."""
+        """Return the value of a key, which must be an integer."""
         value = self._take(key)
         if type(value) is not int or value < minimum:
             self.refuse(key, f"must be an integer of at least {minimum}: {_RESTORE}")
         return value
 
     def pair(self, key: str) -> tuple[int, int]:
-        """An extent in both directions: `n`, which stands for both, or `[height, width]`."""
+        """Return (height, width); the value is ``[height, width]``, or one integer for both."""
         value = self._take(key)
         both = [value, value] if type(value) is int else value
         if not (
@@ -83,28 +86,28 @@ class ConfigReader:
         return both[0], both[1]
 
     def positive(self, key: str) -> float:
-        """A finite number above 0."""
+        """Return the value of a key, which must be a finite number above 0."""
         value = self._take(key)
         if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
             self.refuse(key, f"must be a positive number: {_RESTORE}")
         return float(value)
 
     def flag(self, key: str) -> bool:
-        """Either true or false."""
+        """Return the value of a key, which must be true or false."""
         value = self._take(key)
         if type(value) is not bool:
             self.refuse(key, f"must be true or false: {_RESTORE}")
         return value
 
     def section(self, key: str, defaults: Mapping[str, Any] = MappingProxyType({})) -> ConfigReader:
-        """The object under `key`, over `defaults`, to be read and finished like the whole."""
+        """Return a reader of the object under a key, with defaults; ``finish`` it too."""
         value = self._take(key)
         if not isinstance(value, Mapping):
             self.refuse(key, f"must be an object: {_RESTORE}")
         return ConfigReader({**defaults, **value}, f"{self._file}: {key}")
 
     def finish(self, irrelevant: Collection[str]) -> None:
-        """Refuses keys that were neither taken nor are known to be without effect at inference."""
+        """Refuse the keys that were not taken and are not known to be irrelevant at inference."""
         for key in sorted(self._values.keys() - self._taken - set(irrelevant)):
             self.refuse(
                 key,

@@ -31,8 +31,8 @@ class TensorSource:
 class Exportable:
     """A model that is ready to be traced. An exporter function returns one.
 
-    The shared code checks that the model and the checkpoint fit (`exporters.artifact.bind.check`);
-    a family does not repeat that check.
+    The shared code checks that the model and the checkpoint fit
+    (``exporters.artifact.bind.check``); a family does not repeat that check.
 
     Attributes:
         model: a callable pytree, such as an Equinox module, whose array leaves are all

@@ -1,4 +1,4 @@
-"""Options that fix an extent of the inputs, or leave it open under a name."""
+"""Options for the size of a dimension of the inputs: a number, or a name that leaves it open."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Collection
 from exporters.errors import ExportError
 
 Extent = int | str
-"""A number, or the name of a dimension that stays open."""
+"""The size of a dimension, or the name of a dimension that stays open."""
 
 
 def check_extent(option: str, extent: Extent, *, taken: Collection[object] = ()) -> None:
-    """Makes sure that `extent`, the value of `option`, is a positive number or a name.
+    """Check that the value of an option is a positive number or a free name.
 
     Args:
-        option: its name, for the message.
-        extent: its value.
-        taken: extents of other dimensions. Two of one name would have to be equal at run time.
+        option: the name of the option, for the message.
+        extent: the value of the option.
+        taken: the extents of other dimensions. Two dimensions of one name would have to be equal.
 
     Raises:
-        ExportError: it is neither, or a name that is taken.
+        ExportError: the value is neither, or it is a name that is taken.
     """
     named = isinstance(extent, str) and extent.isascii() and extent.isidentifier()
     if not named and (type(extent) is not int or extent < 1):
@@ -29,5 +29,5 @@ def check_extent(option: str, extent: Extent, *, taken: Collection[object] = ())
         )
     if named and extent in taken:
         raise ExportError(
-            f"{option} is {extent!r}, which is the name of another dimension: give it its own."
+            f"{option} is {extent!r}, which is the name of another dimension: give it another name."
         )

@@ -1,9 +1,9 @@
-"""Layers that the encoder families share, with parameters as PyTorch checkpoints hold them.
+"""Layers that the model families share, with parameters in the layout of PyTorch checkpoints.
 
-A new layer is abstract: its array leaves are `jax.ShapeDtypeStruct`, so that a model of any size
-is made in no time. `exporters.artifact.bind.load` replaces them with real arrays. A parameter keeps
-the dtype that it is stored in and is cast where it is used, so that the artifact can point into the
-checkpoint. All arithmetic is done in the dtype of the activations.
+A new layer is abstract: its array leaves are ``jax.ShapeDtypeStruct``, so that a model of any size
+is made in no time. ``exporters.artifact.bind.load`` replaces them with real arrays. A parameter
+keeps the dtype that it is stored in and is cast where it is used, so that the artifact can refer to
+the checkpoint. All arithmetic is in the dtype of the activations.
 """
 
 from __future__ import annotations
@@ -26,15 +26,20 @@ Model = TypeVar("Model")
 
 
 def parameter(*shape: int, dtype: DTypeLike = jnp.float32) -> Array:
-    """A parameter without values; floats are of this dtype until `as_stored` says otherwise."""
+    """Return an abstract parameter; ``as_stored`` gives floats the dtype of the checkpoint."""
     return cast(Array, jax.ShapeDtypeStruct(shape, dtype))
 
 
 def as_stored(model: Model, sources: Mapping[str, TensorSource], checkpoint: Checkpoint) -> Model:
-    """The model with every parameter in the floating-point dtype of the tensor it is bound to.
+    """Return the model with each parameter in the floating-point dtype of its tensor.
 
-    Parameters without a tensor, or with one of another kind, stay as they are:
-    `exporters.artifact.bind.check` reports them.
+    Parameters without a tensor, or with a tensor of another kind, stay as they are.
+    ``exporters.artifact.bind.check`` reports them.
+
+    Args:
+        model: an abstract model.
+        sources: the tensor of each parameter, by the parameter's path.
+        checkpoint: the tensors.
     """
 
     def typed(key: Any, leaf: Any) -> Any:
@@ -42,7 +47,7 @@ def as_stored(model: Model, sources: Mapping[str, TensorSource], checkpoint: Che
         info = checkpoint.tensors.get(source.tensor) if source else None
         if info is None or info.dtype not in ("F32", "F16", "BF16"):
             return leaf
-        if not jnp.issubdtype(leaf.dtype, jnp.floating):  # packed codes, which floats are not
+        if not jnp.issubdtype(leaf.dtype, jnp.floating):  # packed codes
             return leaf
         return jax.ShapeDtypeStruct(leaf.shape, NUMPY[info.dtype])
 
@@ -51,7 +56,7 @@ def as_stored(model: Model, sources: Mapping[str, TensorSource], checkpoint: Che
 
 
 class Linear(eqx.Module):
-    """`x @ weight.T + bias` on the last axis, with `weight` stored (out, in)."""
+    """A linear map of the last axis, ``x @ weight.T + bias``; the weight is (out, in)."""
 
     weight: Array
     bias: Array | None
@@ -61,14 +66,14 @@ class Linear(eqx.Module):
         self.bias = parameter(outputs) if bias else None
 
     def __call__(self, x: Array) -> Array:
-        """(..., in) -> (..., out)."""
+        """Map (..., in) to (..., out)."""
         last = (x.ndim - 1,)
         y = lax.dot_general(x, self.weight.astype(x.dtype), ((last, (1,)), ((), ())))
         return y if self.bias is None else y + self.bias.astype(x.dtype)
 
 
 class LayerNorm(eqx.Module):
-    """Normalises the last axis to mean 0 and variance 1, then scales and shifts it."""
+    """A norm that gives the last axis mean 0 and variance 1, and then scales and shifts it."""
 
     weight: Array
     bias: Array
@@ -80,7 +85,7 @@ class LayerNorm(eqx.Module):
         self.eps = eps
 
     def __call__(self, x: Array) -> Array:
-        """(..., size) -> the same."""
+        """Map (..., size) to the same shape."""
         centred = x - jnp.mean(x, axis=-1, keepdims=True)
         variance = jnp.mean(jnp.square(centred), axis=-1, keepdims=True)
         normalised = centred * lax.rsqrt(variance + self.eps)
@@ -88,19 +93,23 @@ class LayerNorm(eqx.Module):
 
 
 def split_heads(x: Array, tokens: int, heads: int) -> Array:
-    """(batch * tokens, heads * d) -> (batch, heads, tokens, d)."""
+    """Map (batch * tokens, heads * d) to (batch, heads, tokens, d)."""
     return x.reshape(-1, tokens, heads, x.shape[-1] // heads).transpose(0, 2, 1, 3)
 
 
 def merge_heads(x: Array) -> Array:
-    """(batch, heads, tokens, d) -> (batch * tokens, heads * d): undoes `split_heads`."""
+    """Map (batch, heads, tokens, d) to (batch * tokens, heads * d): undo ``split_heads``."""
     return x.transpose(0, 2, 1, 3).reshape(-1, x.shape[1] * x.shape[3])
 
 
 def attention(q: Array, k: Array, v: Array, bias: Array | None = None) -> Array:
-    """softmax(q k^T / sqrt(d) + bias) v, for q, k, v (batch, heads, tokens, d).
+    """Return ``softmax(q k^T / sqrt(d) + bias) v``.
 
-    `bias` broadcasts to (batch, heads, tokens, tokens).
+    Args:
+        q: the queries, (batch, heads, tokens, d).
+        k: the keys, of the same shape.
+        v: the values, of the same shape.
+        bias: broadcasts to (batch, heads, tokens, tokens).
     """
     scores = (q @ k.swapaxes(-1, -2)) * (1 / math.sqrt(q.shape[-1]))
     if bias is not None:

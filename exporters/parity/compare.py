@@ -43,7 +43,7 @@ def open_session(
 
     Args:
         model: the file or the bytes of the model.
-        provider: a key of `PROVIDERS`.
+        provider: a key of ``PROVIDERS``.
         weights: the folder of the model's external data, which is read in place.
 
     Raises:

@@ -1,8 +1,8 @@
 """Finding the module of a model at which its artifact and JAX begin to differ.
 
 A value that a module computes is named ``<module>/output`` in the artifact, and JAX computes the
-same value (`jax2onnx.models.module_outputs`). The first module whose values differ is the place to
-look for the fault: everything before it agrees.
+same value (``jax2onnx.models.module_outputs``). The first module whose values differ is the place
+to look for the fault: everything before it agrees.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def test_the_first_module_that_differs_is_named(exported: Exported, tmp_path: Pa
 
 
 def disagreeing(checkpoint: Checkpoint, data: Path | None) -> Iterator[ParityCase]:
-    """A reference that is not the model: its outputs are those of `data`'s name."""
+    """A reference that is not the model: its outputs are those of ``data``'s name."""
     ids = np.ones((1, 3), np.int64)
     yield ParityCase(
         "made up",

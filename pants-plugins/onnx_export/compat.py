@@ -1,11 +1,11 @@
-"""The one module that knows which Pants it runs on: 2.17, whose rules ask with `Get`.
+"""Everything that depends on the version of Pants, which is 2.17 here.
 
-Rules call the helpers below for everything that Pants itself provides, and use `Get` (from here)
-only to reach one another. A port to a Pants without `Get` (2.32 on) rewrites this file and those
-few requests.
+Rules call the helpers below for what Pants itself provides, and use ``Get`` (from this module) only
+to call one another. A port to a Pants without ``Get`` (2.32 and later) changes this module and
+those few calls.
 
-The helpers are `async def` with precise types: the rule visitor of 2.17 looks through coroutines,
-so the requests that they make count as the calling rule's own.
+The helpers are coroutines with precise types. The rule visitor of 2.17 looks into coroutines, so
+their requests count as those of the calling rule.
 """
 
 from __future__ import annotations
@@ -88,39 +88,39 @@ _FieldSetT = TypeVar("_FieldSetT", bound=FieldSet)
 
 
 async def targets_at(inputs: UnparsedAddressInputs) -> Targets:
-    """The targets that a field of addresses names."""
+    """Return the targets that a field of addresses names."""
     return await Get(Targets, UnparsedAddressInputs, inputs)
 
 
 async def targets_of(addresses: Iterable[Address]) -> Targets:
-    """The targets at these addresses."""
+    """Return the targets at these addresses."""
     return await Get(Targets, Addresses(addresses))
 
 
 async def closure_of(address: Address) -> tuple[Target, ...]:
-    """What the target at `address` depends on, directly or not."""
+    """Return the targets that a target depends on, directly or not."""
     transitive = await Get(TransitiveTargets, TransitiveTargetsRequest((address,)))
     return tuple(transitive.dependencies)
 
 
 async def field_sets_of(superclass: type[_FieldSetT], target: Target) -> tuple[_FieldSetT, ...]:
-    """The members of the union `superclass` that apply to `target`."""
+    """Return the members of the union ``superclass`` that apply to a target."""
     found = await Get(FieldSetsPerTarget, FieldSetsPerTargetRequest(superclass, (target,)))
     return tuple(found.field_sets)
 
 
 async def explicit_dependencies(request: DependenciesRequest) -> ExplicitlyProvidedDependencies:
-    """What the `dependencies` field names."""
+    """Return the dependencies that a ``dependencies`` field names."""
     return await Get(ExplicitlyProvidedDependencies, DependenciesRequest, request)
 
 
 async def owners_of_module(module: str, resolve: str | None) -> PythonModuleOwners:
-    """The targets that own a Python module."""
+    """Return the targets that own a Python module."""
     return await Get(PythonModuleOwners, PythonModuleOwnersRequest(module, resolve=resolve))
 
 
 async def sources_of(field: SourcesField) -> HydratedSources:
-    """The files that a field of sources names."""
+    """Return the files that a field of sources names."""
     return await Get(HydratedSources, HydrateSourcesRequest(field))
 
 
@@ -128,51 +128,51 @@ async def sources_of(field: SourcesField) -> HydratedSources:
 
 
 async def digest_of(files: Mapping[str, bytes]) -> Digest:
-    """A digest of new files."""
+    """Return a digest of new files, by path."""
     return await Get(
         Digest, CreateDigest([FileContent(name, content) for name, content in files.items()])
     )
 
 
 async def merged(digests: Iterable[Digest]) -> Digest:
-    """One digest of the files of several."""
+    """Return one digest of the files of several."""
     return await Get(Digest, MergeDigests(digests))
 
 
 async def prefixed(digest: Digest, prefix: str) -> Digest:
-    """The same files, under a folder."""
+    """Return the same files, in a folder."""
     return await Get(Digest, AddPrefix(digest, prefix))
 
 
 async def stripped(digest: Digest, prefix: str) -> Digest:
-    """The same files, without their leading folder."""
+    """Return the same files, without their leading folder."""
     return await Get(Digest, RemovePrefix(digest, prefix))
 
 
 async def subset_below(digest: Digest, path: str) -> Digest:
-    """One file or folder of a digest."""
+    """Return one file or folder of a digest."""
     found = await Get(Snapshot, DigestSubset(digest, PathGlobs([path, f"{path}/**"])))
     return found.digest
 
 
 async def subset(digest: Digest, globs: PathGlobs) -> Snapshot:
-    """The files of a digest that match."""
+    """Return the files of a digest that match."""
     return await Get(Snapshot, DigestSubset(digest, globs))
 
 
 async def snapshot_of(digest: Digest) -> Snapshot:
-    """A digest with the names of its files."""
+    """Return a digest with the names of its files."""
     return await Get(Snapshot, Digest, digest)
 
 
 async def entries_of(digest: Digest) -> tuple[FileEntry, ...]:
-    """Name, sha256 and size of each file."""
+    """Return name, SHA-256 and size of each file."""
     entries = await Get(DigestEntries, Digest, digest)
     return tuple(entry for entry in entries if isinstance(entry, FileEntry))
 
 
 async def contents_of(digest: Digest) -> Mapping[str, bytes]:
-    """The bytes of each file, by path: for small files."""
+    """Return the bytes of each file by path. Use it for small files."""
     contents = await Get(DigestContents, Digest, digest)
     return {file.path: file.content for file in contents}
 
@@ -181,14 +181,14 @@ async def contents_of(digest: Digest) -> Mapping[str, bytes]:
 
 
 async def python_sources_of(targets: Iterable[Target]) -> PythonSourceFiles:
-    """The first-party sources of `targets`, and the roots that they are imported from."""
+    """Return the first-party sources of targets, and the folders that they are imported from."""
     return await Get(
         PythonSourceFiles, PythonSourceFilesRequest(tuple(targets), include_files=True)
     )
 
 
 async def venv_of_resolve(resolve: str) -> VenvPex:
-    """A virtual environment that holds the whole lock of `resolve`."""
+    """Return a virtual environment with the whole lockfile of a resolve."""
     return await Get(
         VenvPex,
         PexRequest(
@@ -200,7 +200,7 @@ async def venv_of_resolve(resolve: str) -> VenvPex:
 
 
 async def wheels_of_resolve(resolve: str) -> Pex:
-    """The wheels of the whole lock of `resolve`, each unpacked under `.deps/`."""
+    """Return the wheels of the whole lockfile of a resolve, each unpacked under ``.deps/``."""
     return await Get(
         Pex,
         PexRequest(
@@ -213,7 +213,7 @@ async def wheels_of_resolve(resolve: str) -> Pex:
 
 
 async def process_in_venv(request: VenvPexProcess) -> Process:
-    """A process of a virtual environment."""
+    """Return a process of a virtual environment."""
     return await Get(Process, VenvPexProcess, request)
 
 
@@ -221,27 +221,27 @@ async def process_in_venv(request: VenvPexProcess) -> Process:
 
 
 async def environment_variables(names: Iterable[str]) -> Mapping[str, str]:
-    """The values of those variables that are set."""
+    """Return the values of the variables that are set."""
     return await Get(EnvironmentVars, EnvironmentVarsRequest(tuple(names)))
 
 
 async def execute(process: Process) -> FallibleProcessResult:
-    """Run a process, or take what the cache holds for it."""
+    """Run a process, or return its result from the cache."""
     return await Get(FallibleProcessResult, Process, process)
 
 
 def ran_now(metadata: ProcessResultMetadata, run_id: RunId) -> bool:
-    """Whether this very command ran the process, rather than found its result in a cache."""
+    """Return whether this command ran the process, and did not find its result in a cache."""
     return metadata.source(run_id) is ProcessResultMetadata.Source.RAN
 
 
 def test_result(result: FallibleProcessResult, address: Address, output: ShowOutput) -> TestResult:
-    """What the `test` goal reports of a process."""
+    """Return the report of the ``test`` goal on a process."""
     return TestResult.from_fallible_process_result(
         process_result=result, address=address, output_setting=output
     )
 
 
 def rules() -> Iterable[Rule]:
-    """The rules of Pants that this plugin needs and that a backend may not have registered."""
+    """Return the rules of Pants that this plugin needs, which may not be registered otherwise."""
     return (*pex.rules(), *python_sources.rules())

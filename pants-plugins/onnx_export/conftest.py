@@ -9,7 +9,7 @@ from onnx_export.testing import Repository, write_wheel
 
 @pytest.fixture(scope="session")
 def caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What all checkouts of this machine share."""
+    """Return the folder that all checkouts of this machine share."""
     folder = tmp_path_factory.mktemp("caches")
     model = {"tiny/__init__.py": "", "tiny/model/config.json": "{}"}
     write_wheel(folder / "wheels", "1.0", {**model, "tiny/model/w.safetensors": "of a wheel"})
@@ -19,12 +19,12 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def checkout(caches: Path) -> Repository:
-    """One for all tests: it takes seconds to load the rules."""
+    """Return one checkout for all tests, because it takes seconds to load the rules."""
     return Repository(caches)
 
 
 @pytest.fixture
 def repository(checkout: Repository, request: pytest.FixtureRequest) -> Repository:
-    """The tiny repository as it is written in `testing`."""
+    """Return the tiny repository as ``testing`` writes it."""
     checkout.reset(salt=request.node.name)
     return checkout

@@ -1,4 +1,4 @@
-"""Kinds of field that several target types share."""
+"""Kinds of field that several target types have."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pants.engine.target import (
 
 
 class FunctionField(StringField):
-    """A Python function, as `module:function`."""
+    """A Python function, as ``module:function``."""
 
     required = True
     value: str
@@ -40,7 +40,7 @@ class FunctionField(StringField):
         return self.value.partition(":")[0]
 
 
-# Names for what `X | None` cannot hold where Pants evaluates annotations, on Python 3.9.
+# Pants evaluates annotations, and on Python 3.9 `X | None` needs a name for a generic X.
 Addresses = tuple[str, ...]
 JsonObject = Mapping[str, Any]
 
@@ -48,8 +48,8 @@ JsonObject = Mapping[str, Any]
 class AddressField(SpecialCasedDependencies):
     """The address of one other target.
 
-    It shows among the target's dependencies, yet what lies behind it stays out of the closure of
-    Python sources.
+    The address is one of the target's dependencies, but Python sources behind it are not part of
+    the target's own sources.
     """
 
     required = True
@@ -69,14 +69,14 @@ class AddressField(SpecialCasedDependencies):
 
     @property
     def inputs(self) -> UnparsedAddressInputs:
-        """The address, to be resolved; none if the field was left out."""
+        """Return the address in unparsed form; it is empty if the field was left out."""
         return self.to_unparsed_address_inputs()
 
 
 class JsonField(Field):
     """A dictionary of JSON values.
 
-    It is kept as canonical JSON: hashable, and blind to the order of its keys.
+    The value is canonical JSON, so that it can be hashed and the order of keys does not matter.
     """
 
     value: str

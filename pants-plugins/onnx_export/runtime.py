@@ -8,9 +8,9 @@ caches, which are not part of any key:
 - the bytes of weights that lie outside the repository;
 - the environment variables of the user.
 
-So a process may start on a machine that lacks what it needs. It then exits with `UNAVAILABLE`.
-`perform` brings what is missing to the machine and runs the same process again. A result that is in
-the cache needs none of this.
+So a process may start on a machine that lacks what it needs. It then exits with ``UNAVAILABLE``.
+``perform`` brings what is missing to the machine and runs the same process again. A result that is
+in the cache needs none of this.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ _AGAIN_MARK_MILLIS = 1
 
 @dataclass(frozen=True)
 class RuntimeRequest:
-    """The sources behind the target at `address`, under the lock of `resolve`."""
+    """The sources behind the target at ``address``, under the lock of ``resolve``."""
 
     address: Address
     resolve: str
@@ -109,7 +109,7 @@ class Action:
         description: the action in a few words, for messages.
         runtime: the sources and the environment.
         module: the driver.
-        request: the request as JSON (`onnx_export.request.to_json`).
+        request: the request as JSON (``onnx_export.request.to_json``).
         inputs: further files in the sandbox.
         supplies: the actions that bring absent bytes to this machine.
         environment: further environment variables, which are part of the cache key.
@@ -132,12 +132,12 @@ class Action:
 
 @dataclass(frozen=True)
 class ActionResult:
-    """The result of an action. Its exit code is never `UNAVAILABLE`."""
+    """The result of an action. Its exit code is never ``UNAVAILABLE``."""
 
     process: FallibleProcessResult
 
     def output_or_raise(self, action: Action) -> Digest:
-        """Return the files in `OUTPUT`, or raise the message of the process if it failed."""
+        """Return the files in ``OUTPUT``, or raise the message of the process if it failed."""
         if self.process.exit_code != 0:
             message = _message(self.process)
             raise OnnxExportError(f"{action.description} failed.\n\n{message}")

@@ -1,4 +1,4 @@
-"""The options of the plugin: `[onnx-export]` in pants.toml."""
+"""The options of the plugin, ``[onnx-export]`` in pants.toml."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class OnnxExport(Subsystem):
         """
         Export of models to ONNX, as cached and hermetic build steps.
 
-        The plugin only arranges processes. What runs in them are modules of the repository: the
-        drivers named below, each called as `python -m <module> spec.json`.
+        The plugin only arranges processes. They run modules of the repository: the drivers that the
+        options below name, each as `python -m <module> <request.json>`.
         """
     )
 
@@ -24,8 +24,8 @@ class OnnxExport(Subsystem):
         default="export",
         help=softwrap(
             """
-            The resolve (see `[python].resolves`) whose lock an export runs in, unless the target's
-            `resolve` field says otherwise.
+            The resolve (see `[python].resolves`) whose lockfile an export runs with, unless the
+            target has a `resolve` field.
             """
         ),
     )
@@ -33,9 +33,9 @@ class OnnxExport(Subsystem):
         default=False,
         help=softwrap(
             """
-            Fail an `onnx_parity_test` of `execution_provider="cuda"` where there is no CUDA device,
-            instead of skipping it with a warning. Set it on the machines whose purpose is to run
-            those tests.
+            Whether an `onnx_parity_test` of `execution_provider="cuda"` fails on a machine without
+            a CUDA device. By default it is skipped with a warning. Set this option on machines that
+            are meant to run those tests.
             """
         ),
     )
@@ -43,9 +43,9 @@ class OnnxExport(Subsystem):
         default=[],
         help=softwrap(
             """
-            Folders in which the files of `pinned_weights` are looked for before anything is
-            downloaded, each file under the name of its sha256 (`<sha256>` or `sha256/<sha256>`).
-            What is found is linked, never copied.
+            Folders that may hold the files of `pinned_weights`, each file under its SHA-256
+            (`<sha256>` or `sha256/<sha256>`). They are searched before anything is downloaded.
+            Files that are found are linked and not copied.
             """
         ),
     )
@@ -61,9 +61,9 @@ class OnnxExport(Subsystem):
         advanced=True,
         help=softwrap(
             """
-            Environment variables handed to the process that downloads weights. No other process of
-            this plugin sees any variable of your environment, and none of these is part of a cache
-            key.
+            The environment variables that the process which downloads weights receives. No other
+            process of this plugin sees any variable of your environment, and none of these is part
+            of a cache key.
             """
         ),
     )
@@ -72,8 +72,8 @@ class OnnxExport(Subsystem):
         advanced=True,
         help=softwrap(
             """
-            Weights of more bytes than this are never copied: they are neither laid beside the
-            artifact nor, where a generator makes them, kept in the cache of processes.
+            Weights of more bytes than this are never copied. They are not placed beside the
+            artifact and, if a generator makes them, they are not kept in the cache of processes.
             """
         ),
     )
@@ -90,15 +90,15 @@ class OnnxExport(Subsystem):
     weights_driver = StrOption(
         default="exporters.drivers.provide",
         advanced=True,
-        help="The module that generates synthetic weights and downloads pinned ones.",
+        help="The module that generates synthetic weights and downloads pinned weights.",
     )
     summary = StrOption(
         default="exporters.artifact.summary",
         advanced=True,
         help=softwrap(
             """
-            The module whose `render` turns a manifest into the summary that `run` prints. It runs
-            in Pants' own interpreter, so it imports nothing but the standard library.
+            The module whose function `render` turns a manifest into the summary that `run` prints.
+            It runs in the interpreter of Pants, so it may import the standard library only.
             """
         ),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ from onnx_export.run.weights import RunWeightsFieldSet
 INHERITED = frozenset(
     {
         "HOME",
+        "HTTPS_PROXY",
         "PATH",
         "PYENV_ROOT",
         "PANTS_CA_CERTS_PATH",
@@ -52,6 +53,8 @@ INHERITED = frozenset(
         "PANTS_PEX_CLI_URL_TEMPLATE",
         "PANTS_PEX_CLI_VERSION",
         "PANTS_PYTHON_BOOTSTRAP_SEARCH_PATH",
+        "PANTS_PYTHON_REPOS_FIND_LINKS",
+        "PANTS_PYTHON_REPOS_INDEXES",
     }
 )
 PINNED = b"pinned bytes"
@@ -200,6 +203,7 @@ class Repository:
 
     Attributes:
         caches: the folder of everything that checkouts may share.
+        folder: the folder of the targets.
         source: the file that the pinned weights are fetched from.
         runner: runs the rules of the plugin.
     """
@@ -207,10 +211,13 @@ class Repository:
     def __init__(
         self,
         caches: Path,
+        folder: str = "m",
+        *,
         rules: Iterable[Rule | UnionRule | QueryRule] = (),
         target_types: Iterable[type[Target]] = (),
     ) -> None:
         self.caches = caches
+        self.folder = folder
         self.source = caches / "pinned"
         self.runner = PythonRuleRunner(
             rules=[
@@ -258,13 +265,8 @@ class Repository:
 
     def use(self, *options: str, driver: str = "m.build", **environment: str) -> None:
         """Begin a new session with these options and environment variables."""
-        self.runner.set_options(
+        self.configure(
             [
-                "--source-root-patterns=['/']",
-                "--python-infer-use-rust-parser",
-                "--python-enable-resolves",
-                "--python-run-against-entire-lockfile",
-                "--no-python-resolves-generate-lockfiles",
                 f"--python-resolves={_RESOLVES}",
                 "--python-default-resolve=export",
                 "--python-repos-indexes=[]",
@@ -277,11 +279,25 @@ class Repository:
                 f"--onnx-export-by-reference-above={LARGE}",
                 *options,
             ],
+            **environment,
+        )
+
+    def configure(self, options: Sequence[str], **environment: str) -> None:
+        """Begin a new session with these options, beside those that every test needs."""
+        self.runner.set_options(
+            [
+                "--source-root-patterns=['/']",
+                "--python-infer-use-rust-parser",
+                "--python-enable-resolves",
+                "--python-run-against-entire-lockfile",
+                "--no-python-resolves-generate-lockfiles",
+                *options,
+            ],
             env=environment,
             env_inherit=set(INHERITED - environment.keys()),
         )
 
-    def write(self, files: Mapping[str, str]) -> None:
+    def write(self, files: Mapping[str, str | bytes]) -> None:
         self.runner.write_files(dict(files))
 
     def replace(self, file: str, old: str, new: str) -> None:
@@ -291,7 +307,7 @@ class Repository:
         self.write({file: text.replace(old, new)})
 
     def target(self, name: str) -> Target:
-        return self.runner.get_target(Address("m", target_name=name))
+        return self.runner.get_target(Address(self.folder, target_name=name))
 
     def field_set(self, kind: type[FieldSet], name: str) -> Any:
         return kind.create(self.target(name))

@@ -1,6 +1,6 @@
-"""Ruff's linter and formatter as Pants' `lint`, `fix` and `fmt`.
+"""The backend that runs ruff's linter and formatter in the goals ``lint``, ``fix`` and ``fmt``.
 
-Stands in for Pants' own backend, which knows neither `ruff check` nor `ruff format`.
+It replaces Pants' own backend, which has neither ``ruff check`` nor ``ruff format``.
 """
 
 from __future__ import annotations
@@ -14,5 +14,5 @@ from ruff_backend import rules as ruff_rules
 
 
 def rules() -> Iterable[Any]:
-    """What the backend adds to Pants."""
+    """Return the rules of this backend."""
     return (*ruff_rules.rules(), *skip_field.rules(), *subsystem.rules())

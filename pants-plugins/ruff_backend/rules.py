@@ -1,4 +1,4 @@
-"""Three requests, one process: ruff over all files at once, as the pyproject.toml says."""
+"""Three requests and one process: ruff on all files, with the settings of pyproject.toml."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class RuffCheckRequest(LintTargetsRequest):
-    """`ruff check`: what it cannot mend by itself, too."""
+    """``ruff check``, which also reports what it cannot fix."""
 
     field_set_type = RuffFieldSet
     tool_subsystem = Ruff  # type: ignore[assignment]  # Pants' protocol omits the option's type
@@ -35,12 +35,12 @@ class RuffCheckRequest(LintTargetsRequest):
 
     @classproperty
     def tool_name(cls) -> str:
-        """The name in the summary."""
+        """Return the name in the summary."""
         return "ruff check"
 
 
 class RuffFixRequest(FixTargetsRequest):
-    """`ruff check --fix`."""
+    """``ruff check --fix``."""
 
     field_set_type = RuffFieldSet
     tool_subsystem = Ruff  # type: ignore[assignment]  # Pants' protocol omits the option's type
@@ -48,12 +48,12 @@ class RuffFixRequest(FixTargetsRequest):
 
     @classproperty
     def tool_name(cls) -> str:
-        """The name in the summary."""
+        """Return the name in the summary."""
         return "ruff check --fix"
 
 
 class RuffFormatRequest(FmtTargetsRequest):
-    """`ruff format`; `./pants lint` fails where it would change a file."""
+    """``ruff format``; ``./pants lint`` fails if it would change a file."""
 
     field_set_type = RuffFieldSet
     tool_subsystem = Ruff  # type: ignore[assignment]  # Pants' protocol omits the option's type
@@ -61,13 +61,13 @@ class RuffFormatRequest(FmtTargetsRequest):
 
     @classproperty
     def tool_name(cls) -> str:
-        """The name in the summary."""
+        """Return the name in the summary."""
         return "ruff format"
 
 
 @dataclass(frozen=True)
 class RuffProcess:
-    """One run of ruff over the files of `snapshot`."""
+    """A run of ruff on the files of a snapshot."""
 
     command: tuple[str, ...]
     snapshot: Snapshot
@@ -75,7 +75,7 @@ class RuffProcess:
 
 @rule(level=LogLevel.DEBUG)
 async def ruff_process(request: RuffProcess, ruff: Ruff) -> Process:
-    """The command line, ruff itself and its configuration."""
+    """Return the process: the command line, ruff itself and its configuration."""
     files = request.snapshot.files
     ruff_pex, config_files = await MultiGet(
         Get(VenvPex, PexRequest, ruff.to_pex_request()),
@@ -100,7 +100,7 @@ async def ruff_process(request: RuffProcess, ruff: Ruff) -> Process:
 
 @rule(desc="Lint with ruff check", level=LogLevel.DEBUG)
 async def ruff_check(request: RuffCheckRequest.Batch[RuffFieldSet, Any]) -> LintResult:
-    """Report what ruff finds."""
+    """Report the findings of ``ruff check``."""
     sources = await Get(
         SourceFiles, SourceFilesRequest(field_set.source for field_set in request.elements)
     )
@@ -110,14 +110,14 @@ async def ruff_check(request: RuffCheckRequest.Batch[RuffFieldSet, Any]) -> Lint
 
 @rule(desc="Fix with ruff check", level=LogLevel.DEBUG)
 async def ruff_fix(request: RuffFixRequest.Batch) -> FixResult:
-    """Mend what can be mended; what remains is for `ruff check` to report."""
+    """Fix what ruff can fix; ``ruff check`` reports the rest."""
     result = await Get(FallibleProcessResult, RuffProcess(("check", "--fix"), request.snapshot))
     return await FixResult.create(request, result, strip_chroot_path=True)
 
 
 @rule(desc="Format with ruff format", level=LogLevel.DEBUG)
 async def ruff_format(request: RuffFormatRequest.Batch) -> FmtResult:
-    """Format; a file that does not parse stays as it is, and `ruff check` fails on it too."""
+    """Format the files, except those that do not parse: ``ruff check`` fails on these too."""
     result = await Get(FallibleProcessResult, RuffProcess(("format",), request.snapshot))
     if result.exit_code != 0:
         logger.warning(strip_v2_chroot_path(result.stderr))
@@ -125,7 +125,7 @@ async def ruff_format(request: RuffFormatRequest.Batch) -> FmtResult:
 
 
 def rules() -> Iterable[Any]:
-    """The rules of this module and those they need."""
+    """Return the rules of this module and those that they need."""
     return [
         *collect_rules(),
         *RuffCheckRequest.rules(),

@@ -20,7 +20,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def atomic_file(path: Path, size: int = 0) -> Iterator[BinaryIO]:
     """Open a new file that takes the place of ``path`` when the block ends without an exception.
 
-    This is `jax2onnx.files.atomic_file`, which also makes the folder, checks the room on the disk
+    This is ``jax2onnx.files.atomic_file``, which also makes the folder, checks the room on the disk
     and explains errors.
 
     Args:
@@ -67,7 +67,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn an ``OSError`` of the block into a `WeightsError` about ``path``."""
+    """Turn an ``OSError`` of the block into a ``WeightsError`` about ``path``."""
     try:
         yield
     except OSError as error:

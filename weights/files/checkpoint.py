@@ -21,12 +21,12 @@ _NUMBERED = re.compile(r"-\d{5}-of-\d{5}\.safetensors$")
 
 
 class Checkpoint:
-    """The tensors of a checkpoint folder, none of them read until it is asked for.
+    """The tensors of a checkpoint folder. A tensor is read when it is first requested.
 
     Attributes:
-        folder: as it was given to `open`.
+        folder: the folder, as it was given to ``open``.
         files: the safetensors files, sorted by name.
-        tensors: by name, sorted.
+        tensors: the tensors by name, sorted.
     """
 
     folder: Path
@@ -46,9 +46,9 @@ class Checkpoint:
     def open(cls, folder: Path) -> "Checkpoint":
         """Open a folder that holds ``*.safetensors`` and, when there are several, their index.
 
-        The index (``model.safetensors.index.json``) and the shards must agree in both directions:
-        every tensor that it names lies in the shard that it says, and no shard holds another one.
-        Files must lie in the folder itself; a symbolic link that leaves it is refused, because ONNX
+        The index (``model.safetensors.index.json``) and the shards must agree: every tensor that
+        the index names lies in the shard that it states, and no shard holds another tensor. Files
+        must lie in the folder itself. A symbolic link out of the folder is refused, because ONNX
         Runtime refuses to follow it too.
 
         Raises:
@@ -120,7 +120,7 @@ class Checkpoint:
 
 
 class _Maps(dict[Path, mmap.mmap]):
-    """Files mapped when first asked for. Arrays hold on to their map; none is closed early."""
+    """Files that are mapped on first use. An array keeps its map open."""
 
     def __missing__(self, file: Path) -> mmap.mmap:
         with file.open("rb") as stream:
@@ -129,7 +129,7 @@ class _Maps(dict[Path, mmap.mmap]):
 
 
 def check_inside(folder: Path, name: str) -> Path:
-    """Return ``folder / name``, having made sure that it is a file of that very folder.
+    """Return ``folder / name``, after checking that it is a file of that folder.
 
     Raises:
         WeightsError: ``name`` is not a plain file name, or a symbolic link leads out of the folder.
@@ -149,7 +149,7 @@ def check_inside(folder: Path, name: str) -> Path:
 
 
 def is_plain_name(name: str) -> bool:
-    """Whether ``name`` can only mean a file directly inside a folder, on any platform."""
+    """Return whether a name means a file directly inside a folder, on every platform."""
     return name.isprintable() and name not in ("", ".", "..") and not set(name) & set("/\\")
 
 
@@ -166,7 +166,7 @@ def _find_index(folder: Path) -> Path | None:
 
 
 def _find_single(folder: Path) -> str:
-    """Name of the one safetensors file of a folder without an index."""
+    """Return the name of the only safetensors file of a folder without an index."""
     names = sorted(file.name for file in folder.glob("*.safetensors"))
     if "model.safetensors" in names:
         return "model.safetensors"
@@ -191,7 +191,7 @@ def _find_single(folder: Path) -> str:
 
 
 def _read_index(index: Path) -> dict[str, str]:
-    """Return the index's map from tensor name to shard name, every shard name checked."""
+    """Return the index's map from tensor names to checked shard names."""
     remedy = "Fetch the index again from the checkpoint's source."
     placed = read_object(check_inside(index.parent, index.name), remedy).get("weight_map")
     if not isinstance(placed, dict) or not placed:

@@ -9,8 +9,8 @@ import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# Bits an element, by the name that the format gives the type, in the order in which the reference
-# implementation ranks types when it lays out a file (safetensors 0.8, `enum Dtype`).
+# The bits of an element, by the format's name of the type. The order is the one in which the
+# reference implementation ranks types when it lays out a file (safetensors 0.8, `enum Dtype`).
 BITS: Mapping[str, int] = MappingProxyType(
     {
         "BOOL": 8,

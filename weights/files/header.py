@@ -1,9 +1,9 @@
 """The header of a safetensors file, read strictly and with byte offsets.
 
 A safetensors file is an 8-byte little-endian header length, a JSON header, and the tensors' raw
-little-endian bytes. An artifact points at those bytes, so the header must be right to the byte:
-what is refused here could otherwise be read as another tensor's values. The rules are those of the
-reference (``safetensors/src/tensor.rs`` of https://github.com/huggingface/safetensors): the tensors
+little-endian bytes. An artifact refers to those bytes, so the header must be right to the byte: a
+wrong one could make an artifact read another tensor's values. The rules are those of the reference
+(``safetensors/src/tensor.rs`` of https://github.com/huggingface/safetensors): the tensors
 cover the data exactly, without overlap and without holes.
 
 Only the header is read, never a tensor.
@@ -23,7 +23,7 @@ from weights.files.strict_json import MAX_BYTES, parse_object
 _GET_AGAIN = "Fetch the file again from its source, or write it again."
 _WRITE_AGAIN = "Write the file again with the safetensors library."
 
-# What a file that is not safetensors may be, by its first bytes, and how to put it right.
+# Kinds of file that users take for safetensors, by their first bytes, and what to do about each.
 _IMPOSTORS = {
     b"version https://git-lfs": (
         "is a Git LFS pointer, not the file itself. Run `git lfs pull` in its repository."
@@ -39,14 +39,14 @@ _IMPOSTORS = {
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """Where one tensor lies.
+    """The place of a tensor.
 
     Attributes:
-        name: its name in the checkpoint.
-        dtype: as safetensors spells it: ``F32``, ``BF16``, ``U8``, ...
-        shape: extents in elements; ``()`` is a scalar.
-        file: the safetensors file that holds it.
-        offset: of its first byte, from the beginning of the file, in bytes.
+        name: the name of the tensor in the checkpoint.
+        dtype: the element type as safetensors spells it: ``F32``, ``BF16``, ``U8``, ...
+        shape: the extents in elements; ``()`` is a scalar.
+        file: the safetensors file that holds the tensor.
+        offset: the position of its first byte in the file.
         nbytes: its length in bytes.
     """
 
@@ -72,7 +72,7 @@ def read_header(file: Path) -> tuple[list[TensorInfo], dict[str, str]]:
     metadata = _metadata(file, members.pop("__metadata__", {}))
     start = 8 + len(raw)
     tensors = [_tensor(file, start, name, entry) for name, entry in members.items()]
-    # An empty tensor may share its offset with its neighbour; it comes first.
+    # An empty tensor may share its offset with its neighbour. It must come first.
     tensors.sort(key=lambda tensor: (tensor.offset, tensor.nbytes, tensor.name))
     _check_coverage(file, start, data_size, tensors)
     return tensors, metadata
@@ -132,7 +132,7 @@ def _is_natural(value: Any) -> bool:
 
 
 def _tensor(file: Path, start: int, name: str, entry: Any) -> TensorInfo:
-    """Check one entry of the header; offsets are made absolute."""
+    """Return the tensor of one entry of the header, which is checked."""
 
     def wrong(what: str) -> WeightsError:
         return WeightsError(f"{file}: tensor {name!r}: {what}. {_WRITE_AGAIN}")
@@ -159,7 +159,7 @@ def _tensor(file: Path, start: int, name: str, entry: Any) -> TensorInfo:
 
 
 def _check_coverage(file: Path, start: int, data_size: int, tensors: Iterable[TensorInfo]) -> None:
-    """Tensors, in the order of their offsets, must cover the data exactly."""
+    """Check that tensors, in the order of their offsets, cover the data exactly."""
     position, before, limit = start, "the header", start + data_size
     for tensor in tensors:
         end = tensor.offset + tensor.nbytes

@@ -1,6 +1,6 @@
-"""Digest files: which bytes a checkpoint consists of, and where they come from.
+"""Digest files, which pin the bytes of a checkpoint and say where they come from.
 
-A digest file is JSON, sorted, one file a line, so that a change of weights reads well in a review::
+A digest file is sorted JSON with one file per line, so that a change is easy to review::
 
     {
       "origin": "hf://openai/gpt-oss-20b@d666cf3b67006cf8227666739edf25164aaffdeb",
@@ -10,7 +10,7 @@ A digest file is JSON, sorted, one file a line, so that a change of weights read
       ]
     }
 
-``origin`` is a URL to which ``/name`` is added, or absent when the bytes are only known by digest.
+``origin`` is a URL to which ``/name`` is added. It is absent if the bytes have no known source.
 """
 
 import hashlib
@@ -37,12 +37,12 @@ _BUFFER = 1 << 22
 
 @dataclass(frozen=True, slots=True, order=True)
 class Pin:
-    """One file by its content.
+    """A file, known by its content.
 
     Attributes:
         name: a plain file name.
-        sha256: 64 lower-case hexadecimal digits.
-        size: in bytes.
+        sha256: the SHA-256 as 64 lower-case hexadecimal digits.
+        size: the size in bytes.
     """
 
     name: str
@@ -69,7 +69,12 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Pins:
-    """The files of one checkpoint, sorted by name, and the URL they lie under (or None)."""
+    """The pins of a checkpoint.
+
+    Attributes:
+        files: the files, sorted by name.
+        origin: the URL that the files lie under, or None.
+    """
 
     files: tuple[Pin, ...]
     origin: str | None = None
@@ -95,12 +100,12 @@ class Pins:
 
     @property
     def size(self) -> int:
-        """Of all files together, in bytes."""
+        """Return the size of all files together in bytes."""
         return sum(pin.size for pin in self.files)
 
     @property
     def digest(self) -> str:
-        """SHA-256 of names, digests and sizes: equal for equal files, whatever their origin."""
+        """Return a SHA-256 of names, digests and sizes. It does not depend on the origin."""
         lines = [f"{pin.sha256} {pin.size} {pin.name}\n" for pin in self.files]
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -136,7 +141,7 @@ class Pins:
         return cls(tuple(Pin(**entry) for entry in files), origin)
 
     def dumps(self) -> str:
-        """The digest file as text: the same for the same pins, one line a file."""
+        """Return the text of the digest file: one line per file, and equal for equal pins."""
         entries = [
             json.dumps({"name": pin.name, "sha256": pin.sha256, "size": pin.size})
             for pin in self.files
@@ -170,7 +175,12 @@ def _types_of(entry: dict[str, Any]) -> dict[str, type]:
 
 
 def pin_folder(folder: Path, names: Iterable[str], progress: Advance = silent) -> Pins:
-    """Pin files of a folder by reading them.
+    """Return the pins of files, which are read.
+
+    Args:
+        folder: the folder of the files.
+        names: the names of the files.
+        progress: called with the number of bytes as they are read.
 
     Raises:
         WeightsError: a file is missing or cannot be read.
@@ -202,7 +212,12 @@ def hash_file(file: Path, progress: Advance = silent) -> tuple[str, int]:
 
 
 def check_file(file: Path, pin: Pin, progress: Advance = silent) -> None:
-    """Check one file against its pin; the size first, because it costs nothing.
+    """Check a file against its pin: first the size, which costs nothing, and then the digest.
+
+    Args:
+        file: the file.
+        pin: the expected content.
+        progress: called with the number of bytes as they are read.
 
     Raises:
         WeightsError: the file is missing or differs, with what was expected and found.

@@ -1,4 +1,4 @@
-"""JSON as it must be before anything in it is trusted: one object, no name given twice."""
+"""Strict reading of JSON: a file holds one object, and no name occurs twice in an object."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def parse(raw: bytes, where: str, remedy: str) -> Any:
-    """Parse ``raw`` as JSON; ``where`` and ``remedy`` begin and end the error message.
+    """Return the value of a JSON text.
+
+    Args:
+        raw: the text in UTF-8.
+        where: the source of the text; it begins error messages.
+        remedy: what to do about a fault; it ends error messages.
 
     Raises:
         WeightsError: not UTF-8, not JSON, nested absurdly deep, or a duplicate name.
@@ -34,10 +39,10 @@ def parse(raw: bytes, where: str, remedy: str) -> Any:
 
 
 def parse_object(raw: bytes, where: str, remedy: str) -> dict[str, Any]:
-    """The same for one JSON object.
+    """Return the object of a JSON text; see ``parse`` for the arguments.
 
     Raises:
-        WeightsError: as for `parse`, or not an object.
+        WeightsError: as ``parse`` raises it, or the value is not an object.
     """
     value = parse(raw, where, remedy)
     if not isinstance(value, dict):
@@ -46,7 +51,7 @@ def parse_object(raw: bytes, where: str, remedy: str) -> dict[str, Any]:
 
 
 def read_object(file: Path, remedy: str) -> dict[str, Any]:
-    """Read the JSON object in ``file``.
+    """Return the JSON object in a file; ``remedy`` ends error messages.
 
     Raises:
         WeightsError: the file is missing, not regular, absurdly large, or not one JSON object.

@@ -1,4 +1,4 @@
-"""Downloading pinned files into a store: resumed where they broke off, checked as they stream."""
+"""Downloading pinned files into a store. Downloads are resumed, and hashed as they stream."""
 
 import hashlib
 import http.client
@@ -24,17 +24,17 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
 def download(url: str, pin: Pin, store: Store, access: Access, progress: Advance = silent) -> Path:
-    """Bring the file at ``url`` into ``store`` and return where it lies there.
+    """Bring the file at a URL into a store, and return its path there.
 
     Args:
         url: ``https://...``, ``file:///...`` or ``hf://org/repo@revision/name``.
-        pin: the size and digest that the content must have.
-        store: holds the file at the end, and what has come so far if the connection breaks.
-        access: the hub, the token, and how patient to be.
-        progress: told of the bytes as they come.
+        pin: the expected content.
+        store: the store. If the connection breaks, it keeps the bytes that have arrived.
+        access: the hub, the token, and the number of attempts.
+        progress: called with the number of bytes as they arrive.
 
     Raises:
-        WeightsError: the file cannot be had or is not what is pinned; the message names the URL.
+        WeightsError: the file cannot be fetched or differs from its pin; the message names the URL.
     """
     if url.startswith("file:"):
         return store.add(_local_path(url), pin, progress)
@@ -54,11 +54,11 @@ def download(url: str, pin: Pin, store: Store, access: Access, progress: Advance
 
 
 class _UnusableError(Exception):
-    """What has come is worth nothing and must not stay; the message is complete."""
+    """The bytes that have arrived are useless and must be removed. The message is complete."""
 
 
 class _Partial:
-    """A partial file and the digest of what is in it."""
+    """A partial file and the digest of its content."""
 
     def __init__(self, stream: BinaryIO, pin: Pin, path: Path, progress: Advance) -> None:
         self.pin = pin
@@ -90,7 +90,7 @@ class _Partial:
         self._count(chunk)
 
     def restart(self) -> None:
-        """Forget what has come so far."""
+        """Discard the bytes that have arrived."""
         self._progress(-self.size)
         self._stream.seek(0)
         self._stream.truncate()
@@ -106,7 +106,7 @@ class _Partial:
 
 @contextmanager
 def _explained_kept(partial: _Partial, url: str) -> Iterator[None]:
-    """Say that another run continues where this one gave up."""
+    """Add to errors that another run continues where this one stopped."""
     try:
         yield
     except InterruptedTransferError as error:
@@ -122,7 +122,7 @@ def _explained_kept(partial: _Partial, url: str) -> Iterator[None]:
 
 
 def _complete(partial: _Partial, url: str, access: Access) -> None:
-    """Fill ``partial`` up, in as many attempts as progress is made in."""
+    """Complete a partial file. Attempts that make progress are not counted."""
     failures = 0
     while not partial.is_right:
         if partial.size >= partial.pin.size:
@@ -141,7 +141,7 @@ def _complete(partial: _Partial, url: str, access: Access) -> None:
 
 
 def _refuse_or_restart(partial: _Partial, url: str) -> None:
-    """The whole file has come and is wrong: perhaps what an earlier run had left was."""
+    """Handle a complete file that is wrong; the part that an earlier run left may be the cause."""
     if not partial.inherited:
         raise _UnusableError(
             f"{shown(url)} has sha256 {partial.sha256}; {partial.pin.sha256} is pinned for "
@@ -152,7 +152,7 @@ def _refuse_or_restart(partial: _Partial, url: str) -> None:
 
 
 def _receive(partial: _Partial, url: str, access: Access) -> None:
-    """One request: what is missing of the file, or all of it where the server cannot continue."""
+    """Request the missing part of the file, or all of it if the server cannot continue."""
     headers = {"Range": f"bytes={partial.size}-"} if partial.size else {}
     with open_url(url, access, headers) as response:
         _check_answer(partial, response, url)
@@ -174,14 +174,14 @@ def _receive(partial: _Partial, url: str, access: Access) -> None:
 
 
 def _check_answer(partial: _Partial, response: http.client.HTTPResponse, url: str) -> None:
-    """Refuse what is not the file before it is read; begin anew where the server does."""
+    """Refuse an answer that is not the file; restart if the server sends it from the start."""
     begin, total = 0, response.headers.get("Content-Length", "")
     if response.status == http.HTTPStatus.PARTIAL_CONTENT:
         match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         begin, total = (int(match[1]), match[2]) if match else (-1, "")
     if response.headers.get("Content-Encoding", "identity") != "identity":
         raise WeightsError(
-            f"{shown(url)} is sent compressed, though that was not asked for. Try another source."
+            f"{shown(url)} is sent compressed, which was not requested. Try another source."
         )
     page = response.headers.get_content_type() in ("text/html", "application/xhtml+xml")
     if page and not partial.pin.name.endswith((".html", ".htm")):
@@ -201,7 +201,7 @@ def _check_answer(partial: _Partial, response: http.client.HTTPResponse, url: st
 
 
 def _check_room(partial: _Partial) -> None:
-    """Refuse a download that the disk cannot hold."""
+    """Check that the disk has room for the rest of the download."""
     try:
         check_room(partial.path.parent, partial.pin.size - partial.size)
     except WeightsError as error:

@@ -1,4 +1,4 @@
-"""Coming by pinned files, wherever they are."""
+"""Fetching pinned files, wherever they are."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,20 +20,20 @@ def fetch(
     folders: Sequence[Path] = (),
     progress: Advance = silent,
 ) -> Path:
-    """Bring every pinned file into ``store`` and return its view: a folder that holds them by name.
+    """Bring every pinned file into a store, and return a folder that holds them by name.
 
-    A file is looked for in the store, then in ``folders``, then at the pins' origin.
+    Each file is taken from the store, from one of ``folders``, or from the pins' origin.
 
     Args:
-        pins: what is wanted.
-        store: where it goes; what it holds already is neither fetched nor read again.
-        access: the hub, the token, and how patient to be.
-        folders: content-addressed folders: files named by their sha256, there or in ``sha256/``.
-            A store is one, and so is the ``blobs`` folder of a hub's cache.
-        progress: told of the bytes as they come; `Pins.size` in all.
+        pins: the files.
+        store: the store. Files that it holds already are neither fetched nor read again.
+        access: the hub, the token, and the number of attempts.
+        folders: content-addressed folders, which hold files under their SHA-256, directly or in
+            ``sha256/``. A store is such a folder, and so is ``blobs`` in the cache of a hub.
+        progress: called with the number of bytes as they arrive, ``Pins.size`` in all.
 
     Raises:
-        WeightsError: a file is nowhere, or is not what is pinned.
+        WeightsError: a file is found nowhere, or differs from its pin.
     """
     for pin in pins.files:
         if store.find(pin) is not None:

@@ -1,7 +1,7 @@
-"""Model hubs that speak the protocol of huggingface.co: paths, listings, pins.
+"""Model hubs with the protocol of huggingface.co: paths, listings, pins.
 
-``hf://org/repo@revision/name`` is ``<endpoint>/org/repo/resolve/revision/name``. The revision is a
-commit, a branch or a tag; what is pinned is always the commit.
+``hf://org/repo@revision/name`` means ``<endpoint>/org/repo/resolve/revision/name``. The revision is
+a commit, a branch or a tag. Pins always name the commit.
 """
 
 import fnmatch
@@ -21,7 +21,7 @@ from weights.net.web import Access, InterruptedTransferError, broken, open_url, 
 from weights.progress import Advance, silent
 
 PINNED = ("*.safetensors", "*.json")
-"""What `pin_hub` pins: the weights, and the JSON files that describe them."""
+"""The files that ``pin_hub`` pins: the weights, and the JSON files that describe them."""
 
 _PATH = re.compile(
     r"hf://(?P<org>[\w][\w.-]*)/(?P<repo>[\w][\w.-]*)"
@@ -34,7 +34,13 @@ _NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
 
 @dataclass(frozen=True, slots=True)
 class HubPath:
-    """A repository of a hub at a revision, and a folder or file in it (or "")."""
+    """A place in a repository of a hub.
+
+    Attributes:
+        repository: the name of the repository, ``org/repo``.
+        revision: a commit, a branch or a tag.
+        path: a folder or a file in the repository, or "".
+    """
 
     repository: str
     revision: str
@@ -42,7 +48,7 @@ class HubPath:
 
     @classmethod
     def parse(cls, url: str) -> "HubPath":
-        """Take ``hf://org/repo[@revision][/path]`` apart; the revision defaults to ``main``.
+        """Parse ``hf://org/repo[@revision][/path]``. The default revision is ``main``.
 
         Raises:
             WeightsError: the URL is not of that form.
@@ -58,11 +64,17 @@ class HubPath:
         return cls(repository, match["revision"] or "main", path)
 
     def resolve(self, access: Access) -> str:
-        """The URL under which the hub serves the file."""
+        """Return the URL under which the hub serves the file."""
         return f"{access.endpoint}/{self.repository}/resolve/{self.revision}/{quote(self.path)}"
 
     def api(self, access: Access, kind: str, revision: str) -> str:
-        """The URL of the hub's interface: ``kind`` is ``revision`` or ``tree``."""
+        """Return a URL of the hub's API.
+
+        Args:
+            access: the hub.
+            kind: ``revision`` or ``tree``.
+            revision: the commit, branch or tag.
+        """
         return f"{access.endpoint}/api/models/{self.repository}/{kind}/{revision}"
 
 
@@ -81,7 +93,7 @@ def pin_hub(
         url: ``hf://org/repo[@revision][/folder]``.
         access: the hub and the token.
         include: patterns of file names; files in subfolders are never included.
-        progress: told of the bytes of the small files.
+        progress: called with the number of bytes of the small files.
 
     Raises:
         WeightsError: no such repository, revision or folder, or nothing in it to pin.
@@ -113,7 +125,7 @@ def _commit(where: HubPath, access: Access) -> str:
 
 
 def _listing(where: HubPath, commit: str, access: Access) -> Iterator[dict[str, Any]]:
-    """Entries of the folder, from as many pages as the hub makes of them."""
+    """Yield the entries of the folder, from all pages of the listing."""
     url = where.api(access, "tree", commit) + (f"/{quote(where.path)}" if where.path else "")
     seen = set()
     while url not in seen:
@@ -121,7 +133,9 @@ def _listing(where: HubPath, commit: str, access: Access) -> Iterator[dict[str, 
         raw, following = _get(url, access)
         entries = parse(raw, shown(url), "Check HF_ENDPOINT.")
         if not isinstance(entries, list):
-            raise WeightsError(f"{shown(url)} is no listing. Check HF_ENDPOINT: is it a model hub?")
+            raise WeightsError(
+                f"{shown(url)} is not a listing. Check HF_ENDPOINT: is it a model hub?"
+            )
         for entry in entries:
             if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
                 raise WeightsError(f"{shown(url)}: malformed listing. Check HF_ENDPOINT.")
@@ -143,7 +157,7 @@ def _pin(name: str, entry: dict[str, Any], origin: str, access: Access, progress
 
 
 def _get(url: str, access: Access) -> tuple[bytes, str | None]:
-    """Fetch something small; also the URL of the next page, if the server names one."""
+    """Fetch a small document; return it and the URL of the next page, if there is one."""
     for attempt in range(access.attempts):
         try:
             with open_url(url, access) as response:

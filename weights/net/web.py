@@ -1,9 +1,9 @@
-"""Opening URLs with a minimum of trust.
+"""Opening URLs with as little trust as possible.
 
 - Only ``https``. Plain ``http`` is for tests: to this machine itself, and when it was asked for.
-- The token goes to the hub's endpoint over ``https`` and nowhere else: not to another host that the
-  hub redirects to, not to a proxy, not into a message.
-- Messages name a URL without user, password, query and fragment, which may hold signatures.
+- The token is sent to the hub's endpoint over ``https`` and nowhere else: not to another host that
+  the hub redirects to, not to a proxy, and not in a message.
+- Messages show a URL without user, password, query and fragment, because these may hold secrets.
 - Proxies (``HTTPS_PROXY``, ``NO_PROXY``) and certificates (``SSL_CERT_FILE``, ``SSL_CERT_DIR``,
   ``REQUESTS_CA_BUNDLE``) are taken from the environment.
 """
@@ -31,19 +31,19 @@ _REDIRECTS = {301, 302, 303, 307, 308}
 
 
 class InterruptedTransferError(Exception):
-    """The transfer broke in a way that another attempt may mend; the message says how."""
+    """The transfer broke, but another attempt may succeed. The message says how it broke."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Whom to ask, and with what right.
+    """The hub to use, and the rights there.
 
     Attributes:
-        endpoint: base URL of the model hub or of a mirror.
-        token: for the hub, and shown to nobody else.
-        loopback_http: whether plain http to this machine itself will do.
-        attempts: how often a transfer that makes no progress is begun.
-        pause: seconds before the second attempt; twice as many before each further one.
+        endpoint: the base URL of the model hub or of a mirror.
+        token: the token for the hub, which is sent to nobody else.
+        loopback_http: whether plain http to this machine itself is allowed.
+        attempts: the number of attempts without progress after which a transfer fails.
+        pause: the seconds before the second attempt. They double before each further attempt.
     """
 
     endpoint: str = HUB
@@ -53,10 +53,10 @@ class Access:
     pause: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse a token that no header can hold; the message must not show it."""
+        """Refuse a token that cannot be sent in a header, without showing it."""
         if self.token is not None and not _TOKEN.fullmatch(self.token):
             raise WeightsError(
-                "the hub token holds spaces or other characters that no token has. "
+                "the hub token contains spaces or other characters that a token cannot have. "
                 "Set HF_TOKEN to the token alone."
             )
         object.__setattr__(self, "endpoint", self.endpoint.rstrip("/"))
@@ -73,7 +73,7 @@ class Access:
 
 
 def shown(url: str) -> str:
-    """The URL as a message may show it: without user, password, query and fragment."""
+    """Return a URL as messages may show it: without user, password, query and fragment."""
     try:
         parts = urlsplit(url)
         text = parts._replace(
@@ -85,7 +85,7 @@ def shown(url: str) -> str:
 
 
 def check_url(url: str, access: Access) -> SplitResult:
-    """Return the parts of a URL that may be opened.
+    """Return the parts of a URL, after checking that it may be opened.
 
     Raises:
         WeightsError: plain http, another scheme, credentials in the URL, or no host.
@@ -110,7 +110,7 @@ def check_url(url: str, access: Access) -> SplitResult:
         )
     if parts.scheme == "http" and not (access.loopback_http and _is_loopback(host)):
         raise WeightsError(
-            f"{shown(url)}: plain http is refused, since anybody on the way can read and change "
+            f"{shown(url)}: plain http is refused, because anybody on the way can read and change "
             "it. Use https://."
         )
     return parts
@@ -119,11 +119,16 @@ def check_url(url: str, access: Access) -> SplitResult:
 def open_url(
     url: str, access: Access, headers: Mapping[str, str] | None = None
 ) -> http.client.HTTPResponse:
-    """Send a GET request and return the response, its status 200 or 206.
+    """Send a GET request and return the response, whose status is 200 or 206.
+
+    Args:
+        url: the URL.
+        access: the hub and the token.
+        headers: further headers of the request.
 
     Raises:
-        InterruptedTransferError: a failure that may pass: no connection, a busy server.
-        WeightsError: any other, with the remedy.
+        InterruptedTransferError: the failure may be temporary, such as a busy server.
+        WeightsError: any other failure, with the remedy.
     """
     check_url(url, access)
     request = urllib.request.Request(url, headers=dict(headers or {}))
@@ -144,12 +149,12 @@ def open_url(
 
 
 def broken(error: OSError | http.client.HTTPException, url: str) -> InterruptedTransferError:
-    """What to raise when reading a response has failed."""
+    """Return the error for a response that could not be read."""
     return InterruptedTransferError(f"{shown(url)}: the connection broke ({type(error).__name__})")
 
 
 def _opener(access: Access, url: str) -> urllib.request.OpenerDirector:
-    """An opener without the handlers for ftp, file and data that urllib's own has."""
+    """Return an opener that, unlike urllib's own, does not handle ftp, file and data."""
     context = ssl.create_default_context()
     if bundle := os.environ.get("REQUESTS_CA_BUNDLE"):
         try:
@@ -167,7 +172,7 @@ def _opener(access: Access, url: str) -> urllib.request.OpenerDirector:
     ]
     if access.loopback_http:
         handlers.append(urllib.request.HTTPHandler())
-    if not url.startswith("http:"):  # what is sent to a proxy is not sent to this machine itself
+    if not url.startswith("http:"):  # a proxy would not reach this machine itself
         handlers.append(urllib.request.ProxyHandler())
     for handler in handlers:
         opener.add_handler(handler)
@@ -175,7 +180,7 @@ def _opener(access: Access, url: str) -> urllib.request.OpenerDirector:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect to where the URL itself could have pointed, never from https to http."""
+    """A handler that follows redirects to allowed URLs, and never from https to http."""
 
     max_redirections = 10
     max_repeats = 2
@@ -191,7 +196,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         msg: str,
         headers: http.client.HTTPMessage,
     ) -> Any:
-        """Check where the redirect leads before it is followed."""
+        """Check the target of a redirect before following it."""
         target = urljoin(req.full_url, headers.get("Location", ""))
         try:
             if req.full_url.startswith("https:") and not target.startswith("https:"):
@@ -216,7 +221,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        """Return the request to send next, with the token if it goes to the hub."""
+        """Return the next request, with the token if it goes to the hub."""
         following = super().redirect_request(req, fp, code, msg, headers, newurl)
         if following is not None:
             _authorise(following, self._access)
@@ -224,7 +229,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def _authorise(request: urllib.request.Request, access: Access) -> None:
-    """Add the token if the request goes to the endpoint over https. It is not kept on redirects."""
+    """Add the token if the request goes to the endpoint over https. Redirects do not keep it."""
     request.remove_header("Authorization")
     to_hub = _origin(request.full_url) == _origin(access.endpoint)
     if access.token and to_hub and request.full_url.startswith("https:"):
@@ -244,13 +249,13 @@ def _is_loopback(host: str) -> bool:
 
 
 def _of_status(status: int, url: str, access: Access) -> Exception:
-    """What to raise for an answer that is no success. The server's own words are not repeated."""
+    """Return the error for a status. It does not repeat the server's own words."""
     name = http.client.responses.get(status, "unknown status")
     begin = f"{shown(url)} answers {status} ({name})"
     if status in _TRANSIENT:
         return InterruptedTransferError(begin)
     if status in _REDIRECTS:
-        return WeightsError(f"{begin} again and again: it redirects in a circle. Check the URL.")
+        return WeightsError(f"{begin} repeatedly: it redirects in a circle. Check the URL.")
     if status in (401, 403):
         remedy = (
             "Set HF_TOKEN to a token that may read it, and accept the model's terms on its page"
@@ -270,7 +275,7 @@ def _of_status(status: int, url: str, access: Access) -> Exception:
 
 
 def _of_reason(reason: object, url: str) -> Exception:
-    """What to raise when there is no answer."""
+    """Return the error for a request without an answer."""
     if isinstance(reason, ssl.SSLCertVerificationError):
         return WeightsError(
             f"{shown(url)}: the server's certificate is not trusted ({reason.verify_message}). "

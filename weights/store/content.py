@@ -2,12 +2,12 @@
 
     sha256/<hex>            the files, by their digest
     verified/<hex>          inode, time and size of the file when its digest was last checked
-    views/<set>/<name>      hard links under the files' own names, one folder a set of pins
-    partial/<hex>           downloads under way, which a later one continues
+    views/<set>/<name>      hard links under the files' own names, one folder for each set of pins
+    partial/<hex>           unfinished downloads, which a later download continues
 
-ONNX Runtime and every loader want files under their own names, and refuse symbolic links that lead
-out of a folder: hence views of hard links, which take no space. Many processes may use a store at
-once.
+ONNX Runtime and other loaders need files under their own names and refuse symbolic links out of a
+folder. So a view consists of hard links, which take no space. Many processes may use a store at the
+same time.
 """
 
 import fcntl
@@ -28,26 +28,26 @@ from weights.store.place import hard_link, place
 
 
 class Store:
-    """The store under ``root``, which is made when something is first put into it."""
+    """The store in the folder ``root``, which is made when a file is first added."""
 
     def __init__(self, root: Path):
         self.root = Path(root)
 
     def path(self, pin: Pin) -> Path:
-        """Where the file of ``pin`` lies, or would."""
+        """Return the path of the file of ``pin``, which need not exist."""
         return self.root / "sha256" / pin.sha256
 
     def partial(self, pin: Pin) -> Path:
-        """Where an unfinished download of ``pin`` lies, or would."""
+        """Return the path of an unfinished download of ``pin``, which need not exist."""
         return self.root / "partial" / pin.sha256
 
     def find(self, pin: Pin, progress: Advance = silent) -> Path | None:
         """Return the file of ``pin``, or None when the store does not hold it.
 
-        The digest is checked once, and again when inode, time or size have changed since.
+        The digest is checked once, and again if inode, time or size have changed.
 
         Raises:
-            WeightsError: the file is there and its content is not what its name says.
+            WeightsError: the content of the file does not have the digest in its name.
         """
         file = self.path(pin)
         if not file.is_file():
@@ -64,7 +64,12 @@ class Store:
         return file
 
     def add(self, file: Path, pin: Pin, progress: Advance = silent) -> Path:
-        """Put ``file`` into the store, by a hard link where possible, and return where it lies.
+        """Add a file to the store, by a hard link if that is possible, and return its path there.
+
+        Args:
+            file: the file.
+            pin: the expected content.
+            progress: called with the number of bytes as they are read.
 
         Raises:
             WeightsError: the content of ``file`` is not what ``pin`` says, or the disk is full.
@@ -74,7 +79,7 @@ class Store:
             found = self.path(pin)
             sweep(self.root)
             sweep(found.parent)
-            # What is linked belongs to somebody who may have changed it since it was checked.
+            # The owner of a linked file may change it at any time, so the state before counts.
             before = _stamp_of(file) if file.is_file() else ""
             place(file, found, pin, progress=progress)
             self._note(pin, before if found.samefile(file) else _stamp_of(found))
@@ -82,10 +87,11 @@ class Store:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """Yield an empty folder on the store's file system, removed at the end: see `adopt`.
+        """Yield an empty folder on the store's file system, removed at the end: see ``adopt``.
 
-        Whoever has one shares a lock, which the kernel drops with the process. So who gets the lock
-        alone knows that every folder there is of a process that was killed, and removes them.
+        A process with such a folder holds a shared lock, which the kernel releases when the process
+        ends. A process that gets the lock exclusively knows that all existing folders are left from
+        killed processes, and removes them.
         """
         parent = self.root / "partial"
         with explained(parent):
@@ -102,9 +108,9 @@ class Store:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def adopt(self, folder: Path, pins: Pins) -> None:
-        """Move the files of ``folder`` into the store, without reading them again.
+        """Move the files of a folder in ``scratch`` into the store, without reading them again.
 
-        The digests must have been taken while the files were written; ``folder`` lies in `scratch`.
+        The digests must have been taken while the files were written.
         """
         for pin in pins.files:
             if self.find(pin) is None:
@@ -114,9 +120,9 @@ class Store:
     def receiving(self, pin: Pin) -> Iterator[BinaryIO | None]:
         """Yield the partial download of ``pin``, open for reading and writing and locked, or None.
 
-        None means that the store holds the file, perhaps since another process that was receiving
-        it has finished. Call `keep` when the partial file is complete; without it, it stays to
-        be continued later.
+        None means that the store holds the file, perhaps because another process has just finished
+        receiving it. Call ``keep`` when the partial file is complete. Otherwise the file stays, and
+        a later download continues it.
         """
         partial = self.partial(pin)
         with explained(partial):
@@ -129,13 +135,13 @@ class Store:
                 stream = os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT, 0o666), "r+b", 0)
                 fcntl.flock(stream, fcntl.LOCK_EX)
             with stream:
-                # Who held the lock before may have renamed or removed the file we opened.
+                # The previous holder of the lock may have renamed or removed the opened file.
                 if partial.exists() and os.path.samestat(os.fstat(stream.fileno()), partial.stat()):
                     yield stream
                     return
 
     def keep(self, pin: Pin, stream: BinaryIO) -> Path:
-        """Make the partial file ``stream``, its digest checked by now, the file of ``pin``."""
+        """Make a complete partial file, whose digest was checked, the file of ``pin``."""
         with explained(self.path(pin)):
             os.fsync(stream.fileno())
         return self._move(self.partial(pin), pin)
@@ -148,7 +154,7 @@ class Store:
         """Return a folder in which every file of ``pins`` lies under its own name, verified.
 
         Raises:
-            WeightsError: the store lacks a file or holds a corrupt one, or hard links cannot be.
+            WeightsError: a file is missing or corrupt, or the file system has no hard links.
         """
         files = {pin.name: self.find(pin, progress) for pin in pins.files}
         if missing := [name for name, file in files.items() if file is None]:
@@ -180,7 +186,7 @@ class Store:
         return file
 
     def _note(self, pin: Pin, stamp: str) -> None:
-        """Note what the file of ``pin`` was when its digest was checked."""
+        """Record the state that the file of ``pin`` had when its digest was checked."""
         with atomic_file(self.root / "verified" / pin.sha256) as stream:
             stream.write(stamp.encode())
 

@@ -1,4 +1,4 @@
-"""A complete folder of pinned files, to be carried away."""
+"""Making a complete folder of pinned files, which can be moved elsewhere."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,19 +19,19 @@ def materialise(
     link: bool = True,
     progress: Advance = silent,
 ) -> None:
-    """Make ``folder``, holding every pinned file under its own name, complete or not at all.
+    """Make a folder that holds every pinned file under its own name. It appears complete or not.
 
-    Hard links are made where possible, copies elsewhere. ONNX Runtime takes hard-linked external
-    data; ``onnx.load`` and ``onnx_ir`` refuse it: pass ``link=False`` for them, and for a folder
-    that is to be edited.
+    Hard links are made where that is possible, and else copies. ONNX Runtime accepts hard-linked
+    external data, but ``onnx.load`` and ``onnx_ir`` refuse it. Pass ``link=False`` for them, and
+    for a folder that will be edited.
 
     Args:
-        pins: the files and their digests; every one is checked on the way.
-        source: the folder in which they lie under their names, or where each of them lies.
-        folder: must be absent or empty.
-        also: further files by name, such as an artifact that uses the weights.
-        link: whether hard links will do.
-        progress: told of the bytes as they are read; `Pins.size` in all.
+        pins: the files and their digests, all of which are checked.
+        source: the folder that holds the files under their names, or the path of each file.
+        folder: the new folder; it must be absent or empty.
+        also: the content of further files by name, such as an artifact that uses the weights.
+        link: whether to make hard links.
+        progress: called with the number of bytes as they are read, ``Pins.size`` in all.
 
     Raises:
         WeightsError: a file is missing or differs, ``folder`` holds something, the disk is full.

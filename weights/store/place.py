@@ -1,4 +1,4 @@
-"""A pinned file put where it is wanted: linked where that is possible, copied where it is not."""
+"""Placing a pinned file: by a hard link if that is possible, or else by a copy."""
 
 import errno
 import hashlib
@@ -12,7 +12,7 @@ from weights.files.pins import Pin, check_file
 from weights.progress import Advance, silent
 
 _BUFFER = 1 << 22
-# Another file system, one without hard links, a file of another owner, too many links already.
+# Errors of another file system, of one without hard links, of foreign files, of too many links.
 _CANNOT_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS}
 
 
@@ -21,15 +21,15 @@ def place(
 ) -> None:
     """Make ``target`` a file with the content that ``pin`` says, taken from ``source``.
 
-    A hard link takes no space and no time, but shares the file: who writes to one name changes
-    both. Whatever happens, ``target`` is what it was or the whole file, and its digest was checked.
+    A hard link takes no space and no time, but the two names share one file: writing to one changes
+    the other. If anything fails, ``target`` stays as it was. Its digest is checked in any case.
 
     Args:
         source: the file, or a symbolic link to it.
-        target: replaced when it exists.
-        pin: what the content must be.
-        link: whether a hard link will do; where none is possible the file is copied.
-        progress: told of the bytes as they are read.
+        target: the new file, which may exist.
+        pin: the expected content.
+        link: whether to make a hard link. If that is not possible, the file is copied.
+        progress: called with the number of bytes as they are read.
 
     Raises:
         WeightsError: the content differs, or ``target`` cannot be written.
@@ -44,7 +44,7 @@ def place(
 
 
 def hard_link(source: Path, target: Path) -> bool:
-    """Make ``target`` another name of the file ``source``; False where the system cannot."""
+    """Make ``target`` another name of the file ``source``; return False if that is impossible."""
     with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = partial_path(target)
@@ -56,13 +56,13 @@ def hard_link(source: Path, target: Path) -> bool:
                 return False
             raise
         finally:
-            # Renaming one name of a file to another name of it does nothing, by POSIX.
+            # POSIX: renaming one name of a file to another name of the same file does nothing.
             partial.unlink(missing_ok=True)
     return True
 
 
 def _copy(source: Path, target: Path, pin: Pin, progress: Advance) -> None:
-    """Copy, hashing the bytes on their way, so that what was written is what was checked."""
+    """Copy a file, and check the very bytes that are written."""
     digest = hashlib.sha256()
     buffer = memoryview(bytearray(_BUFFER))
     with atomic_file(target, pin.size) as sink, source.open("rb", buffering=0) as stream:

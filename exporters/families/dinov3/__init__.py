@@ -1,1 +1,1 @@
-"""DINOv3 vision transformers (arXiv:2508.10104): an image becomes vectors."""
+"""DINOv3 vision transformers (arXiv:2508.10104), which map an image to vectors."""

@@ -13,23 +13,23 @@ from weights.synthetic import SyntheticTensor, Uniform, plausible
 
 MASK_TOKEN = "embeddings.mask_token"
 IGNORED = (MASK_TOKEN,)
-"""Stands for a hidden patch in training; at inference no patch is hidden."""
+"""The mask token replaces hidden patches in training. At inference no patch is hidden."""
 
 
 def sources(config: DINOv3Config) -> dict[str, TensorSource]:
-    """Where each parameter of the model lies: under its own name."""
+    """Return the tensor of each parameter, which has the name of the parameter's path."""
     return {path: TensorSource(path) for path in parameters(DINOv3ViT(config))}
 
 
 def tensors(config: DINOv3Config, dtype: str = "F32") -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Every tensor of a checkpoint of this architecture: name -> (dtype, shape)."""
+    """Return dtype and shape of every tensor of a checkpoint of this architecture, by name."""
     layout = {path: leaf.shape for path, leaf in parameters(DINOv3ViT(config)).items()}
     layout[MASK_TOKEN] = (1, 1, config.hidden_size)
     return {name: (dtype, shape) for name, shape in sorted(layout.items())}
 
 
 def synthetic(values: Mapping[str, Any]) -> dict[str, SyntheticTensor]:
-    """Random tensors for a config.json, such that no part of the model is without effect."""
+    """Return random tensors for a config.json, with which every part of the model has an effect."""
     return {
         name: SyntheticTensor(dtype, shape, Uniform(0.1, mean=1.0))
         if name.endswith("lambda1")

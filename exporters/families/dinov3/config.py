@@ -1,4 +1,4 @@
-"""What a DINOv3 ViT's config.json says; `configs/` holds those of the published variants."""
+"""The config.json of a DINOv3 ViT. ``configs/`` holds those of the published variants."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from exporters.model.config import ConfigReader
 
-# Training settings, and those of other ways to run the model (feature maps as a backbone).
+# Settings of training, and of the use as a backbone that returns feature maps.
 _IRRELEVANT = frozenset(
     {
         "apply_layernorm",
@@ -28,7 +28,7 @@ _IRRELEVANT = frozenset(
 
 @dataclass(frozen=True)
 class DINOv3Config:
-    """The architecture. Extents are in elements, `patch_size` and `image_size` (h, w) in pixels."""
+    """The architecture. Sizes are in elements, those of patches and images are (h, w) in pixels."""
 
     hidden_size: int
     intermediate_size: int
@@ -50,17 +50,21 @@ class DINOv3Config:
 
     @property
     def head_size(self) -> int:
-        """Elements of one attention head."""
+        """Return the number of elements of one attention head."""
         return self.hidden_size // self.num_attention_heads
 
     @property
     def prefix_tokens(self) -> int:
-        """Tokens before the patches: the class token and the registers."""
+        """Return the number of tokens before the patches: the class token and the registers."""
         return 1 + self.num_register_tokens
 
 
 def parse(values: Mapping[str, Any], file: str = "config.json") -> DINOv3Config:
-    """Reads a config.json; `file` names it in errors.
+    """Return the architecture that a config.json describes.
+
+    Args:
+        values: the content of the file.
+        file: the name of the file, for errors.
 
     Raises:
         ExportError: a key is missing or unknown, or its value is not supported.

@@ -1,4 +1,4 @@
-"""Exports a DINOv3 ViT: checkpoint -> abstract model, inputs, and where its parameters lie."""
+"""The exporter of DINOv3 vision transformers."""
 
 from __future__ import annotations
 
@@ -25,11 +25,14 @@ def export(
     image_size: Extent | Sequence[Extent] | None = None,
     batch: Extent = "B",
 ) -> Exportable:
-    """The model of a checkpoint in the published (hub) layout.
+    """Return the model of a checkpoint in the published (hub) layout.
 
-    `image_size`, in pixels, is an extent for both directions or [height, width]. An extent is a
-    multiple of the patch size or, to leave it open, written "16*h" with the patch size and a name;
-    the default is the checkpoint's own. `batch` is a name, which leaves it open, or a number.
+    Args:
+        checkpoint: the weights and their config.json.
+        image_size: the size of images in pixels, for both directions or as [height, width]. Each is
+            a multiple of the patch size, or is left open as ``"16*h"``, the patch size and a name.
+            By default it is the size in config.json.
+        batch: the number of images, or a name that leaves it open.
 
     Raises:
         ExportError: the config is not understood, or an option does not fit the model.
@@ -60,7 +63,7 @@ def _extents(config: DINOv3Config, image_size: Any) -> tuple[Extent, Extent]:
         if not (symbolic or whole):
             below = max(extent // patch, 1) * patch if type(extent) is int else 14 * patch
             raise ExportError(
-                f"image_size is {given!r}, and {extent!r} is no multiple of the model's patch size "
+                f"image_size is {given!r}, and {extent!r} is not a multiple of the patch size "
                 f"{patch}: give one such as {below}, or '{patch}*h' to leave it open."
             )
     return extents

@@ -38,13 +38,13 @@ def test_input_shape(options: dict[str, Any], shape: tuple[int | str, ...]) -> N
 @pytest.mark.parametrize(
     ("image_size", "message"),
     [
-        (22, "22 is no multiple of the model's patch size 4: give one such as 20"),
+        (22, "22 is not a multiple of the patch size 4: give one such as 20"),
         (3, "give one such as 4,"),
-        ([20, 0], "0 is no multiple"),
+        ([20, 0], "0 is not a multiple"),
         ([20, 20, 20], r"give one extent, or \[height, width\]"),
-        ("h", "'h' is no multiple of the model's patch size 4"),
+        ("h", "'h' is not a multiple of the patch size 4"),
         ("16*h", r"or '4\*h' to leave it open"),
-        (20.0, "20.0 is no multiple"),
+        (20.0, "20.0 is not a multiple"),
     ],
 )
 def test_refuses_an_image_size_that_does_not_fit(image_size: Any, message: str) -> None:

@@ -1,8 +1,9 @@
 """The DINOv3 vision transformer in Equinox.
 
-Modules and parameters bear the names of the published checkpoints, such as
-"layer.0.attention.q_proj.weight", so that what a viewer shows of the artifact can be found in the
-weights. Tokens are kept in one matrix, (batch * tokens, hidden): each projection is one product.
+Modules and parameters have the names of the published checkpoints, such as
+``layer.0.attention.q_proj.weight``, so that names in a viewer of the artifact can be found in the
+weights. Tokens are the rows of one matrix, (batch * tokens, hidden), so that a projection is one
+product.
 """
 
 from __future__ import annotations
@@ -20,15 +21,7 @@ Tables = tuple[Array | rope.Table, Array | rope.Table]
 
 
 class DINOv3ViT(eqx.Module):
-    """Image -> token vectors.
-
-    Called with `pixel_values` f32 (batch, channels, height, width), normalised as the model was
-    trained and with extents that the patch size divides, it returns
-
-    - `last_hidden_state` f32 (batch, 1 + registers + patches, hidden): the class token, the
-      register tokens, and the patches row by row;
-    - `pooler_output` f32 (batch, hidden): the class token.
-    """
+    """The model from images to token vectors."""
 
     embeddings: Embeddings
     layer: list[Layer]
@@ -42,7 +35,17 @@ class DINOv3ViT(eqx.Module):
         self.config = config
 
     def __call__(self, pixel_values: Array) -> tuple[Array, Array]:
-        """`last_hidden_state` and `pooler_output`."""
+        """Return the vectors of all tokens, and of the class token.
+
+        Args:
+            pixel_values: f32 (batch, channels, height, width), normalised as in training. Height
+                and width are multiples of the patch size.
+
+        Returns:
+            The last hidden state, f32 (batch, 1 + registers + patches, hidden): the class token,
+            the register tokens, and the patches row by row. And the class token, f32 (batch,
+            hidden).
+        """
         tokens = self.embeddings(pixel_values)
         shape = tokens.shape
         tokens = tokens.reshape(shape[0] * shape[1], shape[2])
@@ -53,7 +56,7 @@ class DINOv3ViT(eqx.Module):
         return last_hidden_state, last_hidden_state[:, 0]
 
     def rotation(self, height: int, width: int) -> Tables:
-        """What `rope.rotate` takes for an image of this size in pixels."""
+        """Return the tables of ``rope.rotate`` for an image of a size in pixels."""
         config = self.config
         rows, columns = height // config.patch_size[0], width // config.patch_size[1]
         known = all(isinstance(extent, int) for extent in (rows, columns))
@@ -63,7 +66,7 @@ class DINOv3ViT(eqx.Module):
 
 
 class Embeddings(eqx.Module):
-    """Cuts an image into patches and projects them; puts the class and register tokens in front."""
+    """The projected patches of an image, after the class token and the register tokens."""
 
     cls_token: Array
     register_tokens: Array
@@ -75,7 +78,7 @@ class Embeddings(eqx.Module):
         self.patch_embeddings = PatchEmbeddings(config)
 
     def __call__(self, pixel_values: Array) -> Array:
-        """(batch, channels, height, width) -> (batch, tokens, hidden)."""
+        """Map (batch, channels, height, width) to (batch, tokens, hidden)."""
         patches = self.patch_embeddings(pixel_values)
         prefix = jnp.concatenate([self.cls_token, self.register_tokens], axis=1)
         prefix = jnp.broadcast_to(
@@ -85,7 +88,7 @@ class Embeddings(eqx.Module):
 
 
 class PatchEmbeddings(eqx.Module):
-    """One linear map for all patches: a convolution whose stride is its window."""
+    """A linear map of each patch: a convolution whose stride is the size of its window."""
 
     weight: Array
     bias: Array
@@ -95,7 +98,7 @@ class PatchEmbeddings(eqx.Module):
         self.bias = parameter(config.hidden_size)
 
     def __call__(self, pixel_values: Array) -> Array:
-        """(batch, channels, height, width) -> (batch, patches, hidden)."""
+        """Map (batch, channels, height, width) to (batch, patches, hidden)."""
         dtype = pixel_values.dtype
         grid = lax.conv_general_dilated(
             pixel_values, self.weight.astype(dtype), self.weight.shape[2:], "VALID"
@@ -106,7 +109,7 @@ class PatchEmbeddings(eqx.Module):
 
 
 class Layer(eqx.Module):
-    """Attention, then the MLP, each normalised before, scaled after, and added to what came in."""
+    """Attention and an MLP. The input of each is normalised; its scaled output is added to it."""
 
     norm1: LayerNorm
     attention: Attention
@@ -124,13 +127,13 @@ class Layer(eqx.Module):
         self.layer_scale2 = LayerScale(config.hidden_size)
 
     def __call__(self, x: Array, turns: Tables) -> Array:
-        """(batch * tokens, hidden) -> the same; `turns` are what `rope.rotate` takes."""
+        """Map (batch * tokens, hidden) to the same shape; ``turns`` are the tables of ``rope``."""
         x = x + self.layer_scale1(self.attention(self.norm1(x), turns))
         return x + self.layer_scale2(self.mlp(self.norm2(x)))
 
 
 class Attention(eqx.Module):
-    """Every token attends to every other of its image; patches know where they lie."""
+    """Attention of each token to all tokens of its image, with rotary position embeddings."""
 
     q_proj: Linear
     k_proj: Linear
@@ -147,7 +150,7 @@ class Attention(eqx.Module):
         self.heads = config.num_attention_heads
 
     def __call__(self, x: Array, turns: Tables) -> Array:
-        """(batch * tokens, hidden) -> the same."""
+        """Map (batch * tokens, hidden) to the same shape."""
         tokens = turns[0].shape[0]
         q = split_heads(self.q_proj(x), tokens, self.heads)
         k = split_heads(self.k_proj(x), tokens, self.heads)
@@ -158,7 +161,7 @@ class Attention(eqx.Module):
 
 
 class LayerScale(eqx.Module):
-    """A learned factor for each element."""
+    """Multiplication of each element by a learned factor."""
 
     lambda1: Array
 
@@ -166,12 +169,12 @@ class LayerScale(eqx.Module):
         self.lambda1 = parameter(size)
 
     def __call__(self, x: Array) -> Array:
-        """(..., size) -> the same."""
+        """Map (..., size) to the same shape."""
         return x * self.lambda1.astype(x.dtype)
 
 
 class MLP(eqx.Module):
-    """down(act(up(x)))."""
+    """The MLP ``down(act(up(x)))``."""
 
     up_proj: Linear
     down_proj: Linear
@@ -183,12 +186,12 @@ class MLP(eqx.Module):
         self.act = config.hidden_act
 
     def __call__(self, x: Array) -> Array:
-        """(..., hidden) -> the same."""
+        """Map (..., hidden) to the same shape."""
         return self.down_proj(_activate(self.act, self.up_proj(x)))
 
 
 class GatedMLP(eqx.Module):
-    """down(act(gate(x)) * up(x))."""
+    """The gated MLP ``down(act(gate(x)) * up(x))``."""
 
     gate_proj: Linear
     up_proj: Linear
@@ -202,7 +205,7 @@ class GatedMLP(eqx.Module):
         self.act = config.hidden_act
 
     def __call__(self, x: Array) -> Array:
-        """(..., hidden) -> the same."""
+        """Map (..., hidden) to the same shape."""
         return self.down_proj(_activate(self.act, self.gate_proj(x)) * self.up_proj(x))
 
 

@@ -1,4 +1,4 @@
-"""What the artifact of a DINOv3 ViT is held against."""
+"""The references that the artifact of a DINOv3 ViT is compared with."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ from weights import Checkpoint
 def against_jax(
     checkpoint: Checkpoint, data: Path | None = None, **options: Any
 ) -> Iterator[ParityCase]:
-    """The Equinox model itself on noise; sizes that the export leaves open take several values."""
+    """Yield cases that the Equinox model computes on noise, in several sizes where they are open.
+
+    Args:
+        checkpoint: the weights.
+        data: not used.
+        options: the options of ``export``.
+    """
     exported = export(checkpoint, **options)
     model = eqx.filter_jit(load(exported.model, exported.parameters, checkpoint))
     noise = np.random.default_rng(0)
@@ -38,7 +44,12 @@ def against_jax(
 def against_torch(
     checkpoint: Checkpoint, data: Path | None, **options: Any
 ) -> Iterator[ParityCase]:
-    """What transformers computes for the image size of the export, by `make_dinov3.py`.
+    """Yield cases that transformers computed and ``make_dinov3.py`` stored.
+
+    Args:
+        checkpoint: the weights.
+        data: the stored cases.
+        options: the options of ``export``. Cases of other image sizes are left out.
 
     Raises:
         ExportError: none of the stored images has that size.
@@ -57,7 +68,7 @@ def against_torch(
 
 
 def _concrete(shape: Sequence[Extent], size: int) -> tuple[int, ...]:
-    """Puts `size`, `size` + 1, ... in the place of the names in `shape`."""
+    """Return a shape with ``size``, ``size`` + 1, ... in place of its names."""
     names: dict[str, int] = {}
 
     def extent(one: Extent) -> int:
@@ -70,7 +81,7 @@ def _concrete(shape: Sequence[Extent], size: int) -> tuple[int, ...]:
 
 
 def _fits(shape: Sequence[int], spec: Sequence[Extent]) -> bool:
-    """Whether an array of `shape` is one that `spec` lets through."""
+    """Return whether an array of a shape fits the spec of an input."""
     return all(
         have == want if isinstance(want, int) else have % int(want.rpartition("*")[0] or 1) == 0
         for have, want in zip(shape, spec, strict=True)

@@ -1,4 +1,4 @@
-"""DINOv3's rotary position embedding: by how much each element pair of a patch token is turned.
+"""DINOv3's rotary position embedding, which turns pairs of elements of each patch token.
 
 A patch's centre has coordinates (y, x) in [-1, 1]; an element pair turns by 2 pi theta^(-4i/d)
 times one of them, i = 0 ... d/4 - 1: the first d/4 pairs of a head by y, the others by x. Class and
@@ -27,7 +27,7 @@ Table = npt.NDArray[np.float32]
 
 
 def frequencies(theta: float, head_size: int) -> list[Decimal]:
-    """Radians that each of the d/4 pairs of an axis turns by for a coordinate of 1."""
+    """Return by how many radians each of the d/4 pairs of an axis turns at the coordinate 1."""
     with localcontext(_CONTEXT):
         log_theta = Decimal(theta).ln()
         return [2 * _PI * (-log_theta * 4 * i / head_size).exp() for i in range(head_size // 4)]
@@ -37,7 +37,15 @@ def frequencies(theta: float, head_size: int) -> list[Decimal]:
 def tables(
     rows: int, columns: int, prefix: int, theta: float, head_size: int
 ) -> tuple[Table, Table]:
-    """Cosine and sine for every token, each f32 (prefix + rows * columns, d/2)."""
+    """Return cosine and sine for every token, each f32 (prefix + rows * columns, d/2).
+
+    Args:
+        rows: the number of rows of patches.
+        columns: the number of patches in a row.
+        prefix: the number of tokens before the patches, which are not turned.
+        theta: the base of the frequencies.
+        head_size: the number d of elements of an attention head.
+    """
     by_row = _turns(rows, theta, head_size)
     by_column = by_row if columns == rows else _turns(columns, theta, head_size)
     unturned = np.tile(np.array([[[1.0]], [[0.0]]], np.float32), (1, prefix, head_size // 2))
@@ -55,7 +63,10 @@ def tables(
 def dynamic_tables(
     rows: int, columns: int, prefix: int, theta: float, head_size: int
 ) -> tuple[Array, Array]:
-    """`tables` for symbolic `rows` and `columns`, computed when the model runs."""
+    """Return what ``tables`` returns, for symbolic rows and columns.
+
+    The arguments are those of ``tables``. The values are computed when the model runs.
+    """
     frequency = np.array([float(f) for f in frequencies(theta, head_size)], np.float32)
     grid = (rows, columns, head_size // 4)
     by_row = _centres(rows)[:, None] * frequency
@@ -68,18 +79,18 @@ def dynamic_tables(
 
 
 def rotate(x: Array, cos: Array | Table, sin: Array | Table) -> Array:
-    """Turns the element pairs (i, i + d/2) of x (..., tokens, d); the tables are (tokens, d/2)."""
+    """Turn the element pairs (i, i + d/2) of x (..., tokens, d) by tables (tokens, d/2)."""
     first, second = jnp.split(x, 2, axis=-1)
     return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
 
 
 def _centres(count: int) -> Array:
-    """Coordinates of `count` patch centres along an axis that runs from -1 to 1."""
+    """Return the coordinates of ``count`` patch centres on an axis from -1 to 1."""
     return (2 * jnp.arange(count).astype(jnp.float32) + 1) / count - 1
 
 
 def _turns(count: int, theta: float, head_size: int) -> Table:
-    """Cosine and sine of an axis with `count` patches, f32 (2, count, d/4)."""
+    """Return cosine and sine of an axis with ``count`` patches, f32 (2, count, d/4)."""
     by_pair = frequencies(theta, head_size)
     with localcontext(_CONTEXT):
         angles = [Decimal(2 * n + 1 - count) / count * f for n in range(count) for f in by_pair]
@@ -96,7 +107,7 @@ def _sine(x: Decimal) -> Decimal:
 
 
 def _taylor(x: Decimal, term: Decimal, order: int) -> Iterator[Decimal]:
-    """Terms of the series of cosine (1, order 0) or sine (x, order 1) about 0.
+    """Yield the terms of the series of cosine (1, order 0) or sine (x, order 1) about 0.
 
     For |x| <= 2 pi no term exceeds 86, so 40 digits leave more than 37 correct.
     """

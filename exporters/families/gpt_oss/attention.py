@@ -1,6 +1,7 @@
 """Grouped-query attention with sinks and rotary embeddings.
 
-B is the batch, T the sequence, S what it sees: itself and what a cache holds of what came before.
+In shapes, B is the batch, T the length of the sequence, and S the number of positions that it can
+attend to: those in the cache and its own.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from exporters.families.gpt_oss.config import GptOssConfig
 from exporters.model.layers import Linear, parameter
 
 Cache = tuple[Array, Array]
-"""The keys, rotated, and the values of all positions so far: each (B, kv_heads, S, head_dim)."""
+"""The rotated keys and the values of all positions so far, each (B, kv_heads, S, head_dim)."""
 
 
 class Attention(eqx.Module):
-    """Grouped-query attention, where each head has a sink that takes a share of every softmax."""
+    """Grouped-query attention. Each head has a sink, which takes part in every softmax."""
 
     q: Linear
     k: Linear
@@ -40,17 +41,17 @@ class Attention(eqx.Module):
     def __call__(
         self, x: Array, cos: Array, sin: Array, visible: Array, past: Cache | None = None
     ) -> tuple[Array, Cache]:
-        """Attends to what came before, and to the sequence itself.
+        """Attend to the positions in the cache and to the sequence itself.
 
         Args:
-            x: (B, T, H).
-            cos: f32 (T, head_dim / 2), of each position's angles.
-            sin: likewise.
-            visible: bool (T, S), whether a query (row) sees a key (column).
-            past: what an earlier call returned.
+            x: the sequence, (B, T, H).
+            cos: the cosines of each position's angles, f32 (T, head_dim / 2).
+            sin: the sines of the same angles.
+            visible: whether a query (row) sees a key (column), bool (T, S).
+            past: the cache that an earlier call returned.
 
         Returns:
-            (B, T, H), and the past of the next call.
+            The new sequence, (B, T, H), and the cache for the next call.
         """
         q = _rotate(self._heads(self.q(x)), cos, sin) * self.head_dim**-0.5
         k = _rotate(self._heads(self.k(x)), cos, sin)
@@ -60,7 +61,7 @@ class Attention(eqx.Module):
             v = jnp.concatenate([past[1], v], axis=2)
         batch, heads, length, _ = q.shape
         _, kv_heads, seen, _ = k.shape
-        # The queries that share a key are rows of one matrix, so that keys are never repeated.
+        # Queries that share a key become rows of one matrix, so that keys are not repeated.
         rows = (batch, kv_heads, heads // kv_heads * length)
         scores = q.reshape(*rows, self.head_dim) @ k.swapaxes(2, 3)
         shares = self._softmax(scores.reshape(batch, heads, length, seen), visible)
@@ -71,11 +72,11 @@ class Attention(eqx.Module):
         return self.o(mixed.swapaxes(1, 2).reshape(batch, length, -1)), (k, v)
 
     def _heads(self, x: Array) -> Array:
-        """(B, T, heads * head_dim) -> (B, heads, T, head_dim)."""
+        """Map (B, T, heads * head_dim) to (B, heads, T, head_dim)."""
         return x.reshape(*x.shape[:2], -1, self.head_dim).swapaxes(1, 2)
 
     def _softmax(self, scores: Array, visible: Array) -> Array:
-        """Over the keys and the sink: (B, heads, T, S) -> (B, heads, T, S + 1)."""
+        """Return the softmax over keys and sink: (B, heads, T, S) becomes (B, heads, T, S + 1)."""
         seen = jnp.where(visible, scores.astype(jnp.float32), -jnp.inf)
         sinks = self.sinks.astype(jnp.float32)[:, None, None]
         column = jnp.broadcast_to(sinks, (*scores.shape[:3], 1))
@@ -84,7 +85,7 @@ class Attention(eqx.Module):
 
 
 def _rotate(x: Array, cos: Array, sin: Array) -> Array:
-    """Turns the first half of the last axis against the second; x is (B, heads, T, head_dim)."""
+    """Turn the first half of the last axis of x (B, heads, T, head_dim) against the second."""
     first, second = jnp.split(x, 2, axis=-1)
     cos, sin = cos.astype(x.dtype), sin.astype(x.dtype)
     return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)

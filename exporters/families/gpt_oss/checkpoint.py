@@ -1,8 +1,8 @@
-"""Where a GPT-OSS checkpoint keeps each parameter, in the three layouts that exist.
+"""The place of each parameter in a GPT-OSS checkpoint, in the three layouts that exist.
 
-- `mxfp4`: the published hub layout, experts packed as `*_blocks` and `*_scales`;
-- `dense`: the hub layout with experts unpacked to (experts, in, out);
-- `original`: the `original/` folder, experts packed, queries, keys and values fused.
+- ``mxfp4``: the published hub layout, experts packed as ``*_blocks`` and ``*_scales``;
+- ``dense``: the hub layout with experts unpacked to (experts, in, out);
+- ``original``: the ``original/`` folder, experts packed, queries, keys and values fused.
 """
 
 from __future__ import annotations
@@ -31,13 +31,21 @@ Model = TypeVar("Model", bound=GptOss)
 
 @dataclass(frozen=True)
 class _Names:
-    """A layout's tensor names, by path in the model or, in `layer`, by path in a block."""
+    """The names of tensors in a layout.
+
+    Attributes:
+        experts: the format of the experts.
+        whole: the names by path in the model, outside layers.
+        prefix: the beginning of the names in a layer; ``{}`` stands for the layer's number.
+        layer: the rest of the names in a layer, by path in the layer.
+        fused: the names of the fused qkv projection, by part: ``weight`` and ``bias``.
+    """
 
     experts: ExpertFormat
     whole: Mapping[str, str]
-    prefix: str  # of a layer, by its number
+    prefix: str
     layer: Mapping[str, str]
-    fused: Mapping[str, str] = field(default_factory=dict)  # by part: weight, bias
+    fused: Mapping[str, str] = field(default_factory=dict)
 
 
 _HUB_WHOLE = {
@@ -119,20 +127,20 @@ _TELLING: Mapping[str, Layout] = {
     "model.layers.0.mlp.experts.gate_up_proj_blocks": "mxfp4",
     "model.layers.0.mlp.experts.gate_up_proj": "dense",
 }
-"""Tensors that each layout has and no other."""
+"""A tensor that exists in one layout alone, for each layout."""
 
 
 def bind(
     checkpoint: Checkpoint, kind: type[Model], dtype: str = "float32"
 ) -> tuple[Model, dict[str, TensorSource]]:
-    """The abstract model that a checkpoint describes, and where its parameters lie.
+    """Return the abstract model of a checkpoint, and the place of each of its parameters.
 
-    Whether the two fit is for `exporters.artifact.bind.check` to say.
+    ``exporters.artifact.bind.check`` checks that the two fit.
 
     Args:
-        checkpoint: in any of the three layouts.
-        kind: with or without a cache.
-        dtype: what the model computes in: float32, float16 or bfloat16.
+        checkpoint: a checkpoint in any of the three layouts.
+        kind: the class of the model, with or without a cache.
+        dtype: the dtype of the computation: float32, float16 or bfloat16.
 
     Raises:
         ExportError: the config or the layout is not one of GPT-OSS.
@@ -150,33 +158,33 @@ def bind(
 
 
 def read_config(checkpoint: Checkpoint) -> GptOssConfig:
-    """What the checkpoint's config.json says.
+    """Return the content of the checkpoint's config.json.
 
     Raises:
-        ExportError: it is missing something, or says what is not understood.
+        ExportError: a key is missing or unknown, or its value is not supported.
     """
     return parse(checkpoint.json(), str(checkpoint.folder / "config.json"))
 
 
 def detect(checkpoint: Checkpoint) -> Layout:
-    """The layout, from the names of the tensors.
+    """Return the layout of a checkpoint, which the names of its tensors tell.
 
     Raises:
-        ExportError: it is none of the three.
+        ExportError: it is none of the three layouts.
     """
     for tensor, layout in _TELLING.items():
         if tensor in checkpoint.tensors:
             return layout
     some = ", ".join(list(checkpoint.tensors)[:3])
     raise ExportError(
-        f"{checkpoint.folder} holds no GPT-OSS layout: none of {', '.join(_TELLING)} is among its "
-        f"{len(checkpoint.tensors)} tensors ({some}, ...). Export a GPT-OSS checkpoint, or this "
-        "one with the exporter of its own family."
+        f"{checkpoint.folder} is not a GPT-OSS checkpoint: none of {', '.join(_TELLING)} is among "
+        f"its {len(checkpoint.tensors)} tensors ({some}, ...). Export a GPT-OSS checkpoint, or use "
+        "the exporter of this checkpoint's family."
     )
 
 
 def sources(config: GptOssConfig, layout: Layout) -> dict[str, TensorSource]:
-    """The tensor that each parameter of the model is bound to, by the parameter's path."""
+    """Return the tensor of each parameter, by the parameter's path in the model."""
     names = _NAMES[layout]
     bound = {path: TensorSource(tensor) for path, tensor in names.whole.items()}
     for layer in range(config.layers):
@@ -191,10 +199,10 @@ def sources(config: GptOssConfig, layout: Layout) -> dict[str, TensorSource]:
 
 
 def tensors(config: GptOssConfig) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Dtype (as safetensors spells it) and shape of every tensor of the published layout, by name.
+    """Return dtype (as safetensors spells it) and shape of every tensor of the published layout.
 
     Raises:
-        ExportError: the experts' inputs are not made of whole MXFP4 blocks.
+        ExportError: a size is not a multiple of the MXFP4 block.
     """
     for key, extent in (("hidden_size", config.hidden), ("intermediate_size", config.intermediate)):
         if extent % BLOCK:
@@ -210,10 +218,10 @@ def tensors(config: GptOssConfig) -> dict[str, tuple[str, tuple[int, ...]]]:
 
 
 def synthetic(values: Mapping[str, Any]) -> dict[str, SyntheticTensor]:
-    """Tensors of the published layout that make a model of the given config behave.
+    """Return random tensors of the published layout for a config.json.
 
-    Activations keep their scale from layer to layer, routers send tokens to every expert, and
-    scales are such that a decoded matrix has a gain of one to two.
+    With them, activations keep their scale from layer to layer, routers send tokens to every
+    expert, and a decoded matrix has a gain of one to two.
     """
     return {
         name: SyntheticTensor(dtype, shape, _scales(BLOCK * shape[-1]))
@@ -226,7 +234,7 @@ def synthetic(values: Mapping[str, Any]) -> dict[str, SyntheticTensor]:
 
 
 def _scales(inputs: int) -> Integers:
-    """Scales such that random codes, of root mean square 2.9, decode to about inputs**-0.5."""
+    """Return scales with which random codes (their RMS is 2.9) decode to about inputs**-0.5."""
     exponent = -((8 * inputs).bit_length() // 2)
     return Integers(127 + exponent, 127 + exponent + 2)
 

@@ -1,8 +1,8 @@
-"""What a GPT-OSS checkpoint's own config.json says, in either of its two dialects.
+"""The config.json of a GPT-OSS checkpoint, in either of its two dialects.
 
-- *hub*: transformers' keys (`model_type`, `num_local_experts`, ...), with the rotary settings spelt
-  `rope_parameters` (newer) or `rope_theta` and `rope_scaling` (as published);
-- *original*: the keys of the `original/` folder (`num_experts`, `rope_scaling_factor`, ...).
+- *hub*: the keys of transformers (``model_type``, ``num_local_experts``, ...). The rotary settings
+  are in ``rope_parameters`` (newer), or in ``rope_theta`` and ``rope_scaling`` (as published);
+- *original*: the keys of the ``original/`` folder (``num_experts``, ``rope_scaling_factor``, ...).
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ _HUB_DEFAULTS: Mapping[str, Any] = {
     "swiglu_limit": 7.0,
     "tie_word_embeddings": False,
 }
-"""Hub keys that a config may leave out, and what transformers takes for them then."""
+"""The values that transformers uses for hub keys which a config leaves out."""
 
 _HUB_IRRELEVANT = (
     "attention_dropout",
     "bos_token_id",
     "eos_token_id",
-    "experts_per_token",  # says num_experts_per_tok again,
-    "initial_context_length",  # and this original_max_position_embeddings
+    "experts_per_token",  # the same as num_experts_per_tok
+    "initial_context_length",  # the same as original_max_position_embeddings
     "max_position_embeddings",
     "output_router_logits",
     "pad_token_id",
-    "quantization_config",  # the names of the tensors tell
+    "quantization_config",  # the names of the tensors say it
     "router_aux_loss_coef",
 )
 
@@ -53,11 +53,19 @@ _ORIGINAL_DEFAULTS: Mapping[str, Any] = {"swiglu_limit": 7.0}
 
 @dataclass(frozen=True)
 class Yarn:
-    """Rotary embeddings stretched over a longer context (YaRN, arXiv:2309.00071).
+    """Settings of rotary embeddings that are stretched over a longer context (YaRN).
 
-    Dimensions that turn more than `beta_fast` times within `original_context` positions keep their
-    frequency, those that turn less than `beta_slow` times are slowed down by `factor`, and a linear
-    ramp lies between. `truncate` rounds the ends of the ramp outwards to whole dimensions.
+    See arXiv:2309.00071.
+
+    Attributes:
+        theta: the base of the frequencies.
+        factor: by how much slow dimensions are slowed down further.
+        beta_fast: dimensions that turn more often than this within the original context keep
+            their frequency.
+        beta_slow: dimensions that turn less often than this are slowed down by ``factor``. Between
+            the two lies a linear ramp.
+        original_context: the number of positions before stretching.
+        truncate: whether the ends of the ramp are rounded outwards to whole dimensions.
     """
 
     theta: float
@@ -70,11 +78,11 @@ class Yarn:
 
 @dataclass(frozen=True)
 class GptOssConfig:
-    """The extents and constants of one GPT-OSS model.
+    """The sizes and constants of a GPT-OSS model.
 
-    `windows` has one entry a layer: how many positions a token sees, itself included, or None when
-    it sees all before it. From a gate g and a value u the experts compute
-    `min(g, limit) * sigmoid(alpha * min(g, limit)) * (clip(u, -limit, limit) + 1)`.
+    ``windows`` has one entry for each layer: the number of positions that a token sees, itself
+    included, or None if it sees all positions before it. From a gate g and a value u the experts
+    compute ``min(g, limit) * sigmoid(alpha * min(g, limit)) * (clip(u, -limit, limit) + 1)``.
     """
 
     vocabulary: int
@@ -93,15 +101,19 @@ class GptOssConfig:
 
     @property
     def layers(self) -> int:
-        """How many blocks the model has."""
+        """Return the number of layers."""
         return len(self.windows)
 
 
 def parse(values: Mapping[str, Any], file: str = "config.json") -> GptOssConfig:
-    """Reads a config in either dialect; `file` names it in errors.
+    """Return the model that a config.json of either dialect describes.
+
+    Args:
+        values: the content of the file.
+        file: the name of the file, for errors.
 
     Raises:
-        ExportError: a key is missing or not known, or a value is of the wrong kind or unsupported.
+        ExportError: a key is missing or unknown, or its value is not supported.
     """
     is_original = "model_type" not in values and "num_experts" in values
     return _original(values, file) if is_original else _hub(values, file)
@@ -161,7 +173,7 @@ def _original(values: Mapping[str, Any], file: str) -> GptOssConfig:
 
 
 def _hub_rope(whole: ConfigReader, published: bool) -> Yarn:
-    """As published, `rope_theta` lies beside the other settings; newer, with them."""
+    """Read the rotary settings. In published files ``rope_theta`` lies outside their section."""
     spelling = "rope_scaling" if published else "rope_parameters"
     rope = whole.section(spelling, _ROPE_DEFAULTS)
     rope.choice("rope_type", ("yarn",))
@@ -181,7 +193,7 @@ def _hub_rope(whole: ConfigReader, published: bool) -> Yarn:
 
 
 def _windows(read: ConfigReader, types: Any) -> tuple[int | None, ...]:
-    """Every layer's window, from their types, which alternate if there are none."""
+    """Return the window of each layer. Without types, sliding and full attention alternate."""
     layers = read.integer("num_hidden_layers")
     if types is None:
         types = [(_SLIDING, _FULL)[layer % 2] for layer in range(layers)]
@@ -206,7 +218,8 @@ def _head_dim(read: ConfigReader) -> int:
     head_dim = read.integer("head_dim")
     if head_dim % 2:
         read.refuse(
-            "head_dim", "must be even, for the rotary embedding turns one half into another"
+            "head_dim",
+            "must be even, because the rotary embedding turns one half against the other",
         )
     return head_dim
 

@@ -1,6 +1,7 @@
 """The mixture of experts: a router, and experts dense or packed in MXFP4.
 
-N is the number of tokens, H the hidden size, E the number of experts, K of experts a token.
+In shapes, N is the number of tokens, H the hidden size, E the number of experts, and K the number
+of experts for each token.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from exporters.model.layers import Linear, parameter
 ExpertFormat = Literal["mxfp4", "dense"]
 
 _LONGEST_RUN = 256
-"""Rows for one expert at a time: decoding its weights costs as much as some 300 rows on a CPU."""
+"""Rows of one expert at a time. Decoding its weights costs as much as some 300 rows on a CPU."""
 
 
 class MixtureOfExperts(eqx.Module):
-    """Sends each token to the few experts that its router scores highest."""
+    """A layer that sends each token to the few experts that its router scores highest."""
 
     router: Linear
     gate_up: DenseExperts | Mxfp4Experts
@@ -45,28 +46,29 @@ class MixtureOfExperts(eqx.Module):
         self.alpha = config.alpha
 
     def __call__(self, x: Array) -> Array:
-        """(B, T, H) -> (B, T, H)."""
+        """Map (B, T, H) to (B, T, H)."""
         tokens = x.reshape(-1, x.shape[-1])
         chosen, shares = self.route(tokens)
         parts = self._apply(tokens, chosen)
         return jnp.sum(parts * shares[..., None], axis=1).reshape(x.shape)
 
     def route(self, tokens: Array) -> tuple[Array, Array]:
-        """The experts of each of N tokens, (N, H), and their shares in it, which sum to one.
+        """Return the experts of each token in (N, H), and their shares, which sum to one.
 
         Returns:
-            int32 (N, experts_per_token), and the dtype of the tokens (N, experts_per_token).
+            The numbers of the experts, int32 (N, K), and their shares in the dtype of the tokens,
+            (N, K).
         """
         scores, chosen = lax.top_k(self.router(tokens).astype(jnp.float32), self.experts_per_token)
         return chosen, jax.nn.softmax(scores, axis=-1).astype(tokens.dtype)
 
     def _apply(self, tokens: Array, chosen: Array) -> Array:
-        """What each chosen expert makes of its token: (N, H), (N, K) -> (N, K, H).
+        """Return the result of each chosen expert for its token, (N, K, H).
 
-        Pairs of a token and an expert are sorted by expert, and a loop takes the pairs of one
-        expert at a time. So no weights are touched of an expert that none chose, those of the
-        others are decoded about once, and one expert's at a time. Every run has equally many rows:
-        what lies past its end comes out wrong, and the next run writes over it.
+        Pairs of a token and an expert are sorted by expert, and each step of a loop takes pairs of
+        one expert. So the weights of an expert that no token chose are not read, and those of the
+        others are decoded about once, one expert at a time. Every step has the same number of rows.
+        Rows past the last pair of the expert get wrong results, which the next step overwrites.
         """
         count, each = chosen.shape
         pairs, rows = count * each, jax.core.min_dim(count, _LONGEST_RUN)
@@ -102,7 +104,7 @@ class MixtureOfExperts(eqx.Module):
 
 
 class DenseExperts(eqx.Module):
-    """One linear map an expert, where weight is (E, in, out)."""
+    """A linear map for each expert, with a weight of shape (E, in, out)."""
 
     weight: Array
     bias: Array
@@ -112,13 +114,13 @@ class DenseExperts(eqx.Module):
         self.bias = parameter(experts, outputs)
 
     def __call__(self, expert: Array, x: Array) -> Array:
-        """What the expert of that number makes of x: (..., in) -> (..., out)."""
+        """Apply the map of the expert of that number to x: (..., in) becomes (..., out)."""
         weight = row(self.weight, expert).astype(x.dtype)
         return x @ weight + row(self.bias, expert).astype(x.dtype)
 
 
 class Mxfp4Experts(eqx.Module):
-    """One linear map an expert, its (out, in) weight packed in MXFP4 along the inputs."""
+    """A linear map for each expert, whose (out, in) weight is packed in MXFP4 along the inputs."""
 
     blocks: Array
     scales: Array
@@ -131,11 +133,11 @@ class Mxfp4Experts(eqx.Module):
         self.bias = parameter(experts, outputs)
 
     def __call__(self, expert: Array, x: Array) -> Array:
-        """What the expert of that number makes of x: (..., in) -> (..., out)."""
+        """Apply the map of the expert of that number to x: (..., in) becomes (..., out)."""
         weight = mxfp4.decode(row(self.blocks, expert), row(self.scales, expert))
         return x @ weight.astype(x.dtype).T + row(self.bias, expert).astype(x.dtype)
 
 
 def row(table: Array, index: Array) -> Array:
-    """Rows by index, each of which must be within the table: one gather, without a bounds check."""
+    """Return rows by index, as one gather without a bounds check. The indices must be in range."""
     return table.at[index].get(mode="promise_in_bounds", wrap_negative_indices=False)

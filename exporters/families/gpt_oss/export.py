@@ -1,4 +1,4 @@
-"""What `exporters:gpt_oss` exports."""
+"""The exporter of GPT-OSS."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jax2onnx import InputSpec
 from weights import Checkpoint
 
 PAST = "P"
-"""Name of the dimension of positions that a cache holds."""
+"""The name of the dimension of positions in the cache."""
 
 
 def export(
@@ -21,23 +21,25 @@ def export(
     batch: Extent = "B",
     sequence: Extent = "T",
 ) -> Exportable:
-    """GPT-OSS from token ids to logits, of whole sequences or with a cache of keys and values.
+    """Return GPT-OSS from token ids to logits, for whole sequences or with a cache.
 
-    The artifact takes `input_ids`, int64 (batch, sequence), and gives `logits`, f32 (batch,
-    sequence, vocabulary). With a cache it also takes `past_key_values.N.key` and `.value` of each
-    layer N, (batch, kv_heads, P, head_dim) in the dtype that is computed in, where P is 0 at the
-    beginning, and gives `present.N.key` and `.value`, which are the past of the next call. A long
-    prompt is best fed in pieces through the cache: attention's memory grows with T * (P + T).
+    The artifact takes ``input_ids``, int64 (batch, sequence), and returns ``logits``, f32 (batch,
+    sequence, vocabulary). With a cache it also takes ``past_key_values.N.key`` and ``.value`` for
+    each layer N, of shape (batch, kv_heads, P, head_dim) and in the dtype of the computation, where
+    P is 0 in the first call. It then also returns ``present.N.key`` and ``.value``, which are the
+    past of the next call. Feed a long prompt in pieces through the cache: the memory of attention
+    grows with T * (P + T).
 
     Args:
-        checkpoint: in the published hub layout, the dense one, or that of `original/`.
-        cache: whether sequences are continued.
-        dtype: what is computed in: float32, float16 or bfloat16. Norms and softmaxes stay f32.
-        batch: extent of that dimension, or a name that leaves it open.
-        sequence: likewise.
+        checkpoint: the weights, in the published hub layout, the dense one, or ``original/``.
+        cache: whether the model continues sequences with a cache of keys and values.
+        dtype: the dtype of the computation: float32, float16 or bfloat16. Norms and softmaxes are
+            f32 in any case.
+        batch: the number of sequences, or a name that leaves it open.
+        sequence: the number of tokens of each sequence, or a name that leaves it open.
 
     Raises:
-        ExportError: an option does not fit, or the checkpoint is none of GPT-OSS.
+        ExportError: an option does not fit, or the checkpoint is not one of GPT-OSS.
     """
     check_extent("batch", batch, taken=[PAST])
     check_extent("sequence", sequence, taken=[PAST, batch])

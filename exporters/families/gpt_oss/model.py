@@ -1,9 +1,10 @@
-"""GPT-OSS in Equinox: token ids to logits, for any batch and any length.
+"""GPT-OSS in Equinox, from token ids to logits, for any batch and any length.
 
-Weights keep the dtype that they are stored in and are cast where they are used; all else is
-computed in the dtype of the hidden states, but for norms and softmaxes, which are f32.
+Weights keep the dtype that they are stored in and are cast where they are used. The computation is
+in the dtype of the hidden states, except norms and softmaxes, which are f32.
 
-B is the batch, T the sequence, H the hidden size, P the positions that a cache holds.
+In shapes, B is the batch, T the length of the sequence, H the hidden size, and P the number of
+positions in the cache.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from exporters.model.layers import Linear, parameter
 
 
 class Embedding(eqx.Module):
-    """Rows of a table by token id; only the rows that are used are cast."""
+    """A table of rows by token id. Only the rows that are used are cast."""
 
     weight: Array
 
@@ -33,12 +34,12 @@ class Embedding(eqx.Module):
         self.weight = parameter(vocabulary, hidden)
 
     def __call__(self, ids: Array, dtype: np.dtype[Any]) -> Array:
-        """(...) -> (..., H)."""
+        """Map (...) to (..., H)."""
         return row(self.weight, ids).astype(dtype)
 
 
 class RMSNorm(eqx.Module):
-    """Scales each row to a mean square of one, then by the weight; in f32."""
+    """A norm that scales each row to a mean square of one and multiplies by the weight, in f32."""
 
     weight: Array
     epsilon: float = eqx.field(static=True)
@@ -48,7 +49,7 @@ class RMSNorm(eqx.Module):
         self.epsilon = epsilon
 
     def __call__(self, x: Array) -> Array:
-        """(..., H) -> (..., H)."""
+        """Map (..., H) to (..., H)."""
         wide = x.astype(jnp.float32)
         mean_square = jnp.mean(jnp.square(wide), axis=-1, keepdims=True)
         normal = wide * lax.rsqrt(mean_square + self.epsilon)
@@ -56,7 +57,7 @@ class RMSNorm(eqx.Module):
 
 
 class Block(eqx.Module):
-    """One layer: attention, then experts, each on a normalised copy of what it adds to."""
+    """A layer: attention and experts, each added to its input, which it takes normalised."""
 
     attention_norm: RMSNorm
     attention: Attention
@@ -72,7 +73,7 @@ class Block(eqx.Module):
     def __call__(
         self, x: Array, cos: Array, sin: Array, visible: Array, past: Cache | None
     ) -> tuple[Array, Cache]:
-        """(B, T, H) -> (B, T, H); the rest is as `Attention` has it."""
+        """Map (B, T, H) to (B, T, H); see ``Attention`` for the other arguments."""
         mixed, present = self.attention(self.attention_norm(x), cos, sin, visible, past)
         x = x + mixed
         return x + self.mlp(self.mlp_norm(x)), present
@@ -81,7 +82,10 @@ class Block(eqx.Module):
 class GptOss(eqx.Module):
     """The whole model.
 
-    `experts` says how the checkpoint holds the experts; `dtype` is what is computed in.
+    Args:
+        config: the sizes and constants.
+        experts: the format of the experts in the checkpoint.
+        dtype: the dtype of the computation.
     """
 
     embedding: Embedding
@@ -102,7 +106,7 @@ class GptOss(eqx.Module):
         self.dtype = np.dtype(dtype)
 
     def __call__(self, input_ids: Array) -> Array:
-        """Logits of the token that follows each position.
+        """Return the logits of the token that follows each position.
 
         Args:
             input_ids: integer (B, T), each below the size of the vocabulary.
@@ -116,15 +120,16 @@ class GptOss(eqx.Module):
     def run(
         self, input_ids: Array, past: Sequence[Cache] | None = None
     ) -> tuple[list[Array], list[Cache]]:
-        """Everything that the layers compute.
+        """Run the layers and return all hidden states.
 
         Args:
             input_ids: integer (B, T), each below the size of the vocabulary.
-            past: what each layer's attention returned for the P positions before.
+            past: the cache of each layer for the P positions before.
 
         Returns:
-            The embeddings, what each layer but the last returns, and the last one's after the norm,
-            each (B, T, H); and each layer's keys and values, (B, kv_heads, T + P, head_dim).
+            The hidden states, each (B, T, H): the embeddings, the output of each layer but the
+            last, and the normalised output of the last. And the cache of each layer, whose keys and
+            values are (B, kv_heads, T + P, head_dim).
         """
         before = 0 if past is None else past[0][0].shape[2]
         everywhere = jnp.arange(before + input_ids.shape[1], dtype=jnp.int32)
@@ -144,7 +149,7 @@ class GptOss(eqx.Module):
         return states, present
 
     def logits(self, hidden: Array) -> Array:
-        """(B, T, H) after the last norm -> f32 (B, T, vocabulary)."""
+        """Map the last hidden state, (B, T, H), to logits, f32 (B, T, vocabulary)."""
         return self.head(hidden).astype(jnp.float32)
 
     def _rotation(self, positions: Array) -> tuple[Array, Array]:
@@ -156,12 +161,12 @@ class GptOss(eqx.Module):
 
 
 class CachedGptOss(GptOss):
-    """The model on the continuation of sequences whose keys and values it is given."""
+    """The model that continues sequences with a cache of their keys and values."""
 
-    def __call__(  # type: ignore[override]  # more goes in, and more comes out
+    def __call__(  # type: ignore[override]  # more arguments, more results
         self, input_ids: Array, *past: Array
     ) -> tuple[Array, ...]:
-        """Logits of the token that follows each position, and the past of the next call.
+        """Return the logits of the token that follows each position, and the next cache.
 
         Args:
             input_ids: integer (B, T), each below the size of the vocabulary.
@@ -169,12 +174,13 @@ class CachedGptOss(GptOss):
                 (B, kv_heads, P, head_dim), where P is 0 at the beginning.
 
         Returns:
-            f32 (B, T, vocabulary), and what `past` is next, each (B, kv_heads, T + P, head_dim).
+            The logits, f32 (B, T, vocabulary), and the next ``past``, each
+            (B, kv_heads, T + P, head_dim).
         """
         states, present = self.run(input_ids, list(zip(past[0::2], past[1::2], strict=True)))
         return self.logits(states[-1]), *(each for cache in present for each in cache)
 
 
 def _visible(distance: Array, window: int | None) -> Array:
-    """Whether a token sees one that lies so far behind: none ahead, none beyond the window."""
+    """Return whether a token sees another one at a distance behind it, given the window."""
     return distance >= 0 if window is None else (distance >= 0) & (distance < window)

@@ -23,7 +23,7 @@ Array = np.ndarray[Any, Any]
 
 @pytest.fixture(scope="module")
 def torch() -> dict[str, Array]:
-    """What `make_gpt_oss.py` stored."""
+    """What ``make_gpt_oss.py`` stored."""
     with np.load(FIXTURES / "gpt_oss_reference.npz", allow_pickle=False) as stored:
         return dict(stored)
 

@@ -1,4 +1,4 @@
-"""What the artifact must compute: the JAX model's own outputs, or logits that torch computed."""
+"""The references that an artifact of GPT-OSS is compared with."""
 
 from __future__ import annotations
 
@@ -23,16 +23,19 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 Run = Callable[[Arrays], Arrays]
 
 _OPEN = {"short": (3, 5), "long": (1, 150)}
-"""Batch and tokens of each case, where the export leaves them open; 150 exceeds the published
-window of 128."""
+"""Batch and tokens of each case, if the export leaves them open. 150 tokens are more than the
+published window of 128."""
 
 
 def against_jax(
     checkpoint: Checkpoint, data: Path | None = None, **options: Any
 ) -> Iterator[ParityCase]:
-    """The JAX model on the inputs stored in `data`, or on made-up ones if there is none.
+    """Yield cases that the JAX model computes. With a cache, each sequence is run in two steps.
 
-    With a cache, each is taken in two steps.
+    Args:
+        checkpoint: the weights.
+        data: stored cases, whose token ids are used; without them, token ids are made up.
+        options: the options of ``export``.
     """
     exported = export(checkpoint, **options)
     run = _runner(exported, checkpoint)
@@ -48,9 +51,14 @@ def against_jax(
 def against_torch(
     checkpoint: Checkpoint, data: Path | None, **options: Any
 ) -> Iterator[ParityCase]:
-    """The logits stored in `data`, which `weights/fixtures/make_gpt_oss.py` wrote.
+    """Yield cases that torch computed and ``weights/fixtures/make_gpt_oss.py`` stored.
 
-    With a cache, each case is taken in two steps, and JAX makes what the cache holds.
+    With a cache, each sequence is run in two steps, and JAX computes the content of the cache.
+
+    Args:
+        checkpoint: the weights.
+        data: the stored cases.
+        options: the options of ``export``.
     """
     exported = export(checkpoint, **options)
     run = _runner(exported, checkpoint)
@@ -60,7 +68,7 @@ def against_torch(
 
 
 def _runner(exported: Exportable, checkpoint: Checkpoint) -> Run:
-    """The JAX model, from inputs to outputs by their names."""
+    """Return the JAX model as a function from named inputs to named outputs."""
     model = eqx.filter_jit(load(exported.model, exported.parameters, checkpoint))
 
     def run(inputs: Arrays) -> Arrays:
@@ -76,7 +84,7 @@ def _runner(exported: Exportable, checkpoint: Checkpoint) -> Run:
 def _steps(
     exported: Exportable, run: Run, ids: npt.NDArray[Any]
 ) -> Iterator[tuple[str, Arrays, slice]]:
-    """Name, inputs, and what part of the sequence is taken, of each call that ids are fed in."""
+    """Yield the name, the inputs and the part of the sequence of each call that takes the ids."""
     names = exported.input_names[1:]
     if not names:
         yield "", {"input_ids": ids}, slice(None)
@@ -95,7 +103,7 @@ def _steps(
 
 
 def _stored_cases(data: Path | None, exported: Exportable) -> list[ParityCase]:
-    """Those whose token ids are of a shape that the export takes."""
+    """Return the stored cases whose token ids fit the shape of the exported input."""
     cases = list(stored_cases(data, ("input_ids",), ("logits",)))
     fitting = [case for case in cases if _fits(case.inputs["input_ids"].shape, exported)]
     if not fitting:
@@ -118,7 +126,7 @@ def _fits(shape: Sequence[int], exported: Exportable) -> bool:
 
 
 def _made_up_ids(exported: Exportable, vocabulary: int) -> Mapping[str, npt.NDArray[np.int64]]:
-    """Ids that jump about in the vocabulary, the same everywhere."""
+    """Return ids from all over the vocabulary, which are the same on every machine."""
     cached = len(exported.inputs) > 1
     cases = {}
     wanted_batch, wanted_tokens = exported.inputs[0].shape

@@ -1,7 +1,7 @@
-"""YaRN's tables, to the last bit the same on every machine.
+"""The tables of YaRN, which are equal to the last bit on every machine.
 
-They become constants of the artifact, and libm, numpy and XLA each round `pow` and `log` in their
-own way. Python's `decimal` rounds them correctly: 40 digits, rounded once at the end, settle it.
+The tables become constants of the artifact, and libm, numpy and XLA each round ``pow`` and ``log``
+in their own way. So they are computed with 40 decimal digits and rounded once, at the end.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _CONTEXT = Context(prec=40)
 
 
 def inverse_frequencies(yarn: Yarn, head_dim: int) -> npt.NDArray[np.float32]:
-    """Radians a position for each pair of dimensions, f32 (head_dim / 2,)."""
+    """Return by how many radians each pair of dimensions turns, f32 (head_dim / 2,)."""
     with localcontext(_CONTEXT):
         low, high = _ramp(yarn, head_dim)
         log_theta, factor = Decimal(yarn.theta).ln(), Decimal(yarn.factor)
@@ -31,13 +31,13 @@ def inverse_frequencies(yarn: Yarn, head_dim: int) -> npt.NDArray[np.float32]:
 
 
 def concentration(yarn: Yarn) -> float:
-    """What the cosines and sines are multiplied by: 0.1 ln(factor) + 1."""
+    """Return the factor of the cosines and sines, ``0.1 ln(factor) + 1``."""
     with localcontext(_CONTEXT):
         return float(Decimal(yarn.factor).ln() / 10 + 1)
 
 
 def _ramp(yarn: Yarn, head_dim: int) -> tuple[Decimal, Decimal]:
-    """The pairs of dimensions between which frequencies go from unchanged to slowed."""
+    """Return the first and the last pair of the ramp from unchanged to slowed frequencies."""
 
     def pair_turning(turns: float) -> Decimal:
         positions_a_radian = yarn.original_context / (2 * _PI * Decimal(turns))
@@ -47,5 +47,5 @@ def _ramp(yarn: Yarn, head_dim: int) -> tuple[Decimal, Decimal]:
     if yarn.truncate:
         low, high = low.to_integral_value(ROUND_FLOOR), high.to_integral_value(ROUND_CEILING)
     low, high = max(low, Decimal(0)), min(high, Decimal(head_dim - 1))
-    # transformers' guard against a ramp of no width
+    # transformers avoids a ramp of no width in the same way.
     return (low, high) if low != high else (low, high + Decimal("0.001"))

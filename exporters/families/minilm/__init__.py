@@ -1,1 +1,1 @@
-"""all-MiniLM-L6-v2, a BERT sentence encoder: text -> a unit vector that tells its meaning."""
+"""all-MiniLM-L6-v2, a BERT sentence encoder: it maps a text to a unit vector of its meaning."""

@@ -1,4 +1,4 @@
-"""The published layout of a BERT encoder's checkpoint, as sentence-transformers keeps it."""
+"""The layout of a BERT encoder's checkpoint, as sentence-transformers publishes it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from exporters.families.minilm.config import MiniLMConfig
 from exporters.model.exportable import TensorSource
 
-# module of the model -> its name in the file
+# These tables map a module of the model to its name in the file.
 _EMBEDDINGS: Mapping[str, str] = {
     "embeddings.words": "embeddings.word_embeddings.weight",
     "embeddings.positions": "embeddings.position_embeddings.weight",
@@ -26,11 +26,11 @@ _LAYER: Mapping[str, str] = {
     "norm": "output.LayerNorm",
 }
 IGNORED = ("embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias")
-"""0, 1, 2, ..., which needs no tensor; and BERT's own pooling, in whose place the mean stands."""
+"""Tensors that the model does without: the positions 0, 1, 2, ..., and BERT's own pooling layer."""
 
 
 def sources(config: MiniLMConfig) -> dict[str, TensorSource]:
-    """Where each parameter of the model lies."""
+    """Return the tensor of each parameter, by the parameter's path in the model."""
     names = dict(_EMBEDDINGS)
     for n in range(config.num_hidden_layers):
         for module, stored in _LAYER.items():

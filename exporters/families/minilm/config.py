@@ -1,4 +1,4 @@
-"""What a MiniLM sentence encoder's config.json says: the architecture is BERT's."""
+"""The config.json of a MiniLM sentence encoder, whose architecture is BERT's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from exporters.model.config import ConfigReader
 
-# Training settings, and what the tokenizer knows itself.
+# Settings of training, and settings that the tokenizer has itself.
 _IRRELEVANT = frozenset(
     {
         "attention_probs_dropout_prob",
@@ -24,7 +24,7 @@ _IRRELEVANT = frozenset(
 
 @dataclass(frozen=True)
 class MiniLMConfig:
-    """The architecture; every extent is in elements, layers, heads or tokens."""
+    """The architecture, with sizes in elements, layers, heads or tokens."""
 
     hidden_size: int
     intermediate_size: int
@@ -37,7 +37,11 @@ class MiniLMConfig:
 
 
 def parse(values: Mapping[str, Any], file: str = "config.json") -> MiniLMConfig:
-    """Reads a config.json; `file` names it in errors.
+    """Return the architecture that a config.json describes.
+
+    Args:
+        values: the content of the file.
+        file: the name of the file, for errors.
 
     Raises:
         ExportError: a key is missing or unknown, or its value is not supported.

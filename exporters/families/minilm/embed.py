@@ -1,8 +1,9 @@
-"""Text -> sentence vectors, by an exported MiniLM artifact and the tokenizer beside it.
+"""Sentence vectors of texts, computed by an exported MiniLM artifact and the tokenizer beside it.
 
     python -m exporters.families.minilm.embed MODEL.onnx "He eats." "She dines."
 
-prints how close in meaning each two texts are; with `--vectors`, each text's vector as JSON.
+This command prints how similar any two of the texts are in meaning. With ``--vectors`` it prints
+the vector of each text as JSON.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ _BATCH = 32
 
 
 class Encoder:
-    """Sentences -> vectors of length 1, whose dot product tells how close two are in meaning.
+    """An encoder of sentences. The dot product of two vectors is the similarity of their meanings.
 
-    `model` is the .onnx; `tokenizer` and `weights` are a tokenizer.json and the folder of the
-    checkpoint, by default those beside the model.
+    Args:
+        model: the .onnx file.
+        tokenizer: the tokenizer.json; by default, the one beside the weights.
+        weights: the folder of the checkpoint; by default, the folder of the model.
 
     Raises:
         ExportError: a file is missing or cannot be read.
@@ -41,7 +44,7 @@ class Encoder:
         self._session = open_session(model, "cpu", weights)
 
     def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """The texts' vectors, f32 (texts, hidden)."""
+        """Return the vectors of texts, f32 (texts, hidden), each of length 1."""
         return np.concatenate(
             [
                 self._session.run(["sentence_embedding"], self._tokens(texts[start:][:_BATCH]))[0]
@@ -53,17 +56,23 @@ class Encoder:
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("texts", nargs=-1, required=True)
-@click.option("--tokenizer", type=click.Path(path_type=Path), help="By default the one beside it.")
 @click.option(
-    "--weights", type=click.Path(path_type=Path), help="Folder of the checkpoint, likewise."
+    "--tokenizer",
+    type=click.Path(path_type=Path),
+    help="The tokenizer.json. [default: the one beside the weights]",
 )
 @click.option(
-    "--vectors", is_flag=True, help="Print each text's vector instead, as a line of JSON."
+    "--weights",
+    type=click.Path(path_type=Path),
+    help="The folder of the checkpoint. [default: the folder of MODEL]",
+)
+@click.option(
+    "--vectors", is_flag=True, help="Print the vector of each text instead, as a line of JSON."
 )
 def main(
     model: Path, texts: tuple[str, ...], tokenizer: Path | None, weights: Path | None, vectors: bool
 ) -> None:
-    """Print how close in meaning each two TEXTS are, by the MiniLM artifact MODEL."""
+    """Print how similar any two TEXTS are in meaning, according to the MiniLM artifact MODEL."""
     try:
         found = Encoder(model, tokenizer=tokenizer, weights=weights)(texts)
     except ExportError as error:

@@ -1,4 +1,4 @@
-"""Exports MiniLM: checkpoint -> abstract model, inputs, and where its parameters lie."""
+"""The exporter of MiniLM."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from weights import Checkpoint
 
 
 def export(checkpoint: Checkpoint, *, batch: Extent = "B", tokens: Extent = "T") -> Exportable:
-    """The model of a checkpoint in the published layout.
+    """Return the model of a checkpoint in the published layout.
 
-    `batch` and `tokens` are names, which leave them open, or numbers.
+    Args:
+        checkpoint: the weights and their config.json.
+        batch: the number of texts, or a name that leaves it open.
+        tokens: the number of tokens of each text, or a name that leaves it open.
 
     Raises:
         ExportError: the config is not understood, or an option does not fit the model.

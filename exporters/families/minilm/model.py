@@ -1,6 +1,6 @@
 """The MiniLM sentence encoder in Equinox: a BERT encoder, mean pooling, unit length.
 
-Tokens are kept in one matrix, (batch * tokens, hidden): each projection is one matrix product.
+Tokens are the rows of one matrix, (batch * tokens, hidden), so that a projection is one product.
 """
 
 from __future__ import annotations
@@ -16,15 +16,7 @@ from exporters.model.layers import LayerNorm, Linear, attention, merge_heads, pa
 
 
 class MiniLM(eqx.Module):
-    """Tokens -> sentence vectors.
-
-    Called with `input_ids`, `attention_mask` (1: a token, 0: padding) and `token_type_ids`, each an
-    integer array (batch, tokens), it returns
-
-    - `sentence_embedding` f32 (batch, hidden): the mean of the sentence's token vectors, scaled to
-      length 1, so that the dot product of two is their cosine;
-    - `token_embeddings` f32 (batch, tokens, hidden).
-    """
+    """The model from tokens to sentence vectors."""
 
     embeddings: Embeddings
     layers: list[Layer]
@@ -36,10 +28,21 @@ class MiniLM(eqx.Module):
     def __call__(
         self, input_ids: Array, attention_mask: Array, token_type_ids: Array
     ) -> tuple[Array, Array]:
-        """`sentence_embedding` and `token_embeddings`."""
+        """Return the vectors of sentences and tokens.
+
+        Args:
+            input_ids: integer (batch, tokens), each below the size of the vocabulary.
+            attention_mask: integer (batch, tokens); 1 marks a token, and 0 padding.
+            token_type_ids: integer (batch, tokens); 0 for the first of two texts, 1 for the second.
+
+        Returns:
+            The sentence vectors, f32 (batch, hidden): the mean of a sentence's token vectors,
+            scaled to length 1, so that the dot product of two is their cosine. And the token
+            vectors, f32 (batch, tokens, hidden).
+        """
         batch, length = input_ids.shape
         mask = attention_mask.astype(jnp.float32)
-        # the most negative number, not -inf: a row of padding alone stays free of NaN
+        # not -inf, which would turn a row that is all padding into NaN
         bias = ((1 - mask) * np.finfo(np.float32).min)[:, None, None, :]
         tokens = self.embeddings(input_ids, token_type_ids)
         tokens = tokens.reshape(batch * length, tokens.shape[-1])
@@ -50,7 +53,7 @@ class MiniLM(eqx.Module):
 
 
 class Embeddings(eqx.Module):
-    """The sum of what a token is, where it stands, and which of two texts it belongs to."""
+    """The sum of three vectors for a token: its word, its position, and its text of the two."""
 
     words: Array
     positions: Array
@@ -64,14 +67,14 @@ class Embeddings(eqx.Module):
         self.norm = LayerNorm(config.hidden_size, config.layer_norm_eps)
 
     def __call__(self, input_ids: Array, token_type_ids: Array) -> Array:
-        """Two integer arrays (batch, tokens) -> f32 (batch, tokens, hidden)."""
+        """Map two integer arrays (batch, tokens) to f32 (batch, tokens, hidden)."""
         position = jnp.arange(input_ids.shape[1])
         embedded = _rows(self.words, input_ids) + _rows(self.types, token_type_ids)
         return self.norm(embedded + _rows(self.positions, position))
 
 
 class Layer(eqx.Module):
-    """Attention, then the MLP, each added to what came in and normalised after."""
+    """Attention and an MLP. Each is added to its input, and the sum is normalised."""
 
     attention: Attention
     attention_norm: LayerNorm
@@ -87,13 +90,13 @@ class Layer(eqx.Module):
         self.norm = LayerNorm(config.hidden_size, config.layer_norm_eps)
 
     def __call__(self, x: Array, bias: Array) -> Array:
-        """(batch * tokens, hidden) -> the same; `bias` as `layers.attention` takes it."""
+        """Map (batch * tokens, hidden) to the same shape; see ``layers.attention`` for ``bias``."""
         x = self.attention_norm(x + self.attention(x, bias))
         return self.norm(x + self.down(jax.nn.gelu(self.up(x), approximate=False)))
 
 
 class Attention(eqx.Module):
-    """Every token attends to the tokens of its text that the bias does not rule out."""
+    """Attention of each token to the tokens of its text that the bias does not exclude."""
 
     query: Linear
     key: Linear
@@ -110,7 +113,7 @@ class Attention(eqx.Module):
         self.heads = config.num_attention_heads
 
     def __call__(self, x: Array, bias: Array) -> Array:
-        """(batch * tokens, hidden) -> the same; `bias` (batch, 1, 1, tokens)."""
+        """Map (batch * tokens, hidden) to the same shape; ``bias`` is (batch, 1, 1, tokens)."""
         tokens = bias.shape[-1]
         q = split_heads(self.query(x), tokens, self.heads)
         k = split_heads(self.key(x), tokens, self.heads)
@@ -119,18 +122,18 @@ class Attention(eqx.Module):
 
 
 def _rows(table: Array, ids: Array) -> Array:
-    """table[ids] in float32. The ids are in range: the tokenizer and the table come together."""
+    """Return ``table[ids]`` as float32. The ids of the model's own tokenizer are in range."""
     rows = table.at[ids].get(mode="promise_in_bounds", wrap_negative_indices=False)
     return rows.astype(jnp.float32)
 
 
 def _mean(tokens: Array, mask: Array) -> Array:
-    """Mean over the tokens (batch, tokens, hidden) that the mask (batch, tokens) lets through."""
+    """Return the mean of tokens (batch, tokens, hidden) whose mask (batch, tokens) is 1."""
     total = jnp.sum(tokens * mask[:, :, None], axis=1)
     return total / jnp.maximum(jnp.sum(mask, axis=1, keepdims=True), np.float32(1e-9))
 
 
 def _unit(x: Array) -> Array:
-    """Scales the last axis to length 1; zeros stay zeros."""
+    """Scale the last axis to length 1; zeros stay zeros."""
     length = jnp.sqrt(jnp.sum(jnp.square(x), axis=-1, keepdims=True))
     return x / lax.max(length, np.float32(1e-12))

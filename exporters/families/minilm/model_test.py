@@ -51,17 +51,6 @@ def test_padding_alone_is_the_zero_vector() -> None:
     np.testing.assert_array_equal(vector, np.zeros((1, 36)))
 
 
-def test_sentences_that_mean_the_same_are_closest_to_each_other() -> None:
-    """Of the vectors of transformers, to which the parity test holds the artifact."""
-    vectors = np.load(FIXTURES / "minilm" / "reference.npz")["sentences/sentence_embedding"]
-    closeness = vectors @ vectors.T - 2 * np.eye(len(vectors))
-    pair = np.arange(len(vectors)) ^ 1
-    assert (closeness.argmax(axis=1) == pair).all()
-    related = closeness[np.arange(len(vectors)), pair]
-    closeness[np.arange(len(vectors)), pair] = -2
-    assert related.min() > closeness.max() + 0.1
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

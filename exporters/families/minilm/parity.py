@@ -1,4 +1,4 @@
-"""What the artifact of the MiniLM encoder is held against."""
+"""The references that the artifact of MiniLM is compared with."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ from weights import Checkpoint
 def against_jax(
     checkpoint: Checkpoint, data: Path | None = None, **options: Any
 ) -> Iterator[ParityCase]:
-    """The Equinox model itself on random tokens, with and without padding."""
+    """Yield cases that the Equinox model computes on random tokens, with and without padding.
+
+    Args:
+        checkpoint: the weights.
+        data: not used.
+        options: the options of ``export``.
+    """
     exported = export(checkpoint, **options)
     model = load(exported.model, exported.parameters, checkpoint)
     words = parameters(model)["embeddings.words"].shape[0]
@@ -43,10 +49,15 @@ def against_jax(
 def against_torch(
     checkpoint: Checkpoint, data: Path | None, **options: Any
 ) -> Iterator[ParityCase]:
-    """What transformers computes, stored by `make_minilm.py`.
+    """Yield cases that transformers computed and ``make_minilm.py`` stored.
 
-    A case that holds its texts is run twice: on the stored tokens, and all the way from text to
-    vector with the checkpoint's own tokenizer.
+    If a case holds its texts, a second case goes all the way from text to vector, with the
+    tokenizer of the checkpoint.
+
+    Args:
+        checkpoint: the weights and their tokenizer.json.
+        data: the stored cases.
+        options: the options of ``export``.
     """
     exported = export(checkpoint, **options)
     arrays = read_arrays(data)
@@ -59,7 +70,7 @@ def against_torch(
 
 
 def _concrete(shape: Sequence[int | str], sizes: tuple[int, int]) -> tuple[int, int]:
-    """`sizes`, but where the export fixed one."""
+    """Return the sizes that the export fixed, and else those of ``sizes``."""
     batch, tokens = (
         extent if isinstance(extent, int) else size
         for extent, size in zip(shape, sizes, strict=True)

@@ -1,4 +1,4 @@
-"""Text -> the inputs of the encoder, by the tokenizer.json that comes with the weights."""
+"""Turning text into the inputs of the encoder, with the tokenizer.json of the weights."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from tokenizers import Tokenizer
 from exporters.errors import ExportError
 
 MAX_TOKENS = 256
-"""What all-MiniLM-L6-v2 was made for; of a longer text the rest is cut off, as its authors do."""
+"""The longest text that all-MiniLM-L6-v2 was trained on. Longer texts are truncated to it."""
 
 
 class Tokens:
-    """Cuts texts into tokens.
+    """A tokenizer.
+
+    Args:
+        file: the tokenizer.json.
 
     Raises:
-        ExportError: the file is missing or is no tokenizer.
+        ExportError: the file is missing or is not a tokenizer.
     """
 
     def __init__(self, file: Path) -> None:
@@ -34,7 +37,7 @@ class Tokens:
         self._tokenizer.enable_truncation(MAX_TOKENS)
 
     def __call__(self, texts: Sequence[str]) -> dict[str, npt.NDArray[np.int64]]:
-        """The encoder's inputs by name, each int64 (texts, tokens of the longest)."""
+        """Return the encoder's inputs by name, each int64 (texts, tokens of the longest text)."""
         encodings = self._tokenizer.encode_batch(list(texts))
         return {
             "input_ids": np.array([each.ids for each in encodings], np.int64),

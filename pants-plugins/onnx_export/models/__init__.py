@@ -1,4 +1,4 @@
-"""The `onnx_model` target: its fields, its export, and the `package` goal."""
+"""The ``onnx_model`` target: its fields, its export, and the ``package`` goal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inferred dependencies of an `onnx_model`: the modules of its exporter and of the driver."""
+"""The inferred dependencies of an ``onnx_model``: the modules of its exporter and of the driver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exporting an `onnx_model`: the step that every goal shares."""
+"""Exporting an ``onnx_model``: the step that every goal shares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `package` goal: it writes artifacts, manifests and small weights into `dist/`."""
+"""The ``package`` goal: it writes artifacts, manifests and small weights into ``dist/``."""
 
 from __future__ import annotations
 

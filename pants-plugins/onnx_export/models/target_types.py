@@ -1,4 +1,4 @@
-"""The target type `onnx_model`; its help, `./pants help onnx_model`, documents it."""
+"""The target type ``onnx_model``; its help, ``./pants help onnx_model``, documents it."""
 
 from __future__ import annotations
 

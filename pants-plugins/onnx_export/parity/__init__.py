@@ -1,4 +1,4 @@
-"""The `onnx_parity_test` target: its fields and the `test` goal."""
+"""The ``onnx_parity_test`` target: its fields and the ``test`` goal."""
 
 from __future__ import annotations
 

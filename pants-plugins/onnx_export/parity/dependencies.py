@@ -1,4 +1,4 @@
-"""The inferred dependencies of an `onnx_parity_test`.
+"""The inferred dependencies of an ``onnx_parity_test``.
 
 They are the modules of its reference, of the model's exporter and of the driver.
 """

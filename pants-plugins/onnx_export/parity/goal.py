@@ -1,4 +1,4 @@
-"""The `test` goal for an `onnx_parity_test`."""
+"""The ``test`` goal for an ``onnx_parity_test``."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class ParityActionRequest:
 
 
 async def _data(test: ParityFieldSet) -> Snapshot:
-    """Return the one file that the `data` field names, or no file if it names none."""
+    """Return the one file that the ``data`` field names, or no file if it names none."""
     if test.data.value is None:
         return EMPTY_SNAPSHOT
     (target,) = await compat.targets_at(test.data.inputs)
@@ -199,7 +199,7 @@ async def run_parity_test(
 
 
 def _failure(address: Address, message: str) -> Process:
-    """Return a process that fails with a message: the `test` goal can report only processes."""
+    """Return a process that fails with a message: the ``test`` goal can report only processes."""
     return Process(
         ("/bin/sh", "-c", 'echo "$1" >&2; exit 1', "sh", f"{address}: {message}"),
         description=f"Test {address}",

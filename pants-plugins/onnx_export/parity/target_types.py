@@ -1,4 +1,4 @@
-"""The target type `onnx_parity_test`; its help, `./pants help onnx_parity_test`, documents it."""
+"""The target type ``onnx_parity_test``, which ``./pants help onnx_parity_test`` documents."""
 
 from __future__ import annotations
 

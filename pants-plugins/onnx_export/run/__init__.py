@@ -1,4 +1,4 @@
-"""The `run` goal for models and for weights."""
+"""The ``run`` goal for models and for weights."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The `run` goal for an `onnx_model`.
+"""The ``run`` goal for an ``onnx_model``.
 
-It writes the artifact, its manifest and small weights into `dist/`, and prints a summary.
+It writes the artifact, its manifest and small weights into ``dist/``, and prints a summary.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The script that `./pants run` ends with: it lays files out and describes them.
+"""The script that ``./pants run`` ends with: it lays files out and describes them.
 
 It runs in the interpreter of Pants, in the root of the repository, so it imports the standard
 library alone. Its request is the file ``__request.json`` in the sandbox, which is the first
-argument. `onnx_export.run.models` and `onnx_export.run.weights` write it.
+argument. ``onnx_export.run.models`` and ``onnx_export.run.weights`` write it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The files that `run` and `package` lay out, and their places."""
+"""The files that ``run`` and ``package`` lay out, and their places."""
 
 from __future__ import annotations
 

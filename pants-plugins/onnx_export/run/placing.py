@@ -1,4 +1,4 @@
-"""Running `place.py`, the script that lays files out and describes them."""
+"""Running ``place.py``, the script that lays files out and describes them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def placing(
 
     Args:
         python: the interpreter.
-        request: the request, which `place.py` describes.
+        request: the request, which ``place.py`` describes.
         digests: the files in the script's sandbox.
     """
     script = pkgutil.get_data(__package__, "place.py")

@@ -1,4 +1,4 @@
-"""The `run` goal for weights: it fetches or makes the bytes, and prints where they lie."""
+"""The ``run`` goal for weights: it fetches or makes the bytes, and prints where they lie."""
 
 from __future__ import annotations
 

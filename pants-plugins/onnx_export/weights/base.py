@@ -1,7 +1,7 @@
 """The weights behind a weights target: their files, and how to get the bytes of the files.
 
-`WeightsFieldSet` is a union. Each type of weights target has a member of it, and a rule that turns
-the member into `Weights`, in a module of its own.
+``WeightsFieldSet`` is a union. Each type of weights target has a member of it, and a rule that
+turns the member into ``Weights``, in a module of its own.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class WeightsFieldSet(FieldSet):
         supply: Action | None = None,
         repository_folder: str | None = None,
     ) -> Weights:
-        """Return the weights of this target; see `Weights` for the arguments."""
+        """Return the weights of this target; see ``Weights`` for the arguments."""
         return Weights(
             self.address,
             self.licence.value,

@@ -1,4 +1,4 @@
-"""`pinned_weights`: weights outside the repository, which a digest file pins."""
+"""``pinned_weights``: weights outside the repository, which a digest file pins."""
 
 from __future__ import annotations
 

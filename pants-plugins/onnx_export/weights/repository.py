@@ -1,4 +1,4 @@
-"""`safetensors_weights`: weights that lie in the repository."""
+"""``safetensors_weights``: weights that lie in the repository."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`synthetic_weights`: weights that a process makes from a configuration and a seed."""
+"""``synthetic_weights``: weights that a process makes from a configuration and a seed."""
 
 from __future__ import annotations
 

