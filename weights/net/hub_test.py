@@ -94,7 +94,7 @@ def test_pages(hub: Hub, grant: Access) -> None:
         ("revision/main", b"<html>Sign in</html>", "not valid JSON"),
         ("revision/main", b'{"sha": "main"}', "names no commit"),
         ("revision/main", b"[]", "must hold a JSON object"),
-        (f"tree/{COMMIT}", b"{}", "is no listing"),
+        (f"tree/{COMMIT}", b"{}", "is not a listing"),
         (f"tree/{COMMIT}", b'[{"path": 3}]', "malformed listing"),
         (f"tree/{COMMIT}", b"[]", "holds no safetensors"),
         (

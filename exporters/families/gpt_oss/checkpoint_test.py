@@ -160,7 +160,7 @@ def test_packed_experts_must_be_bytes(tmp_path: Path) -> None:
 def test_another_family_is_refused(tmp_path: Path) -> None:
     shutil.copy(FIXTURES / "gpt_oss_dense/config.json", tmp_path)
     save_file({"encoder.weight": np.zeros(3, np.float32)}, tmp_path / "model.safetensors")
-    with pytest.raises(ExportError, match=r"no GPT-OSS layout.*1 tensors \(encoder.weight"):
+    with pytest.raises(ExportError, match=r"not a GPT-OSS checkpoint.*1 tensors \(encoder.weight"):
         bind(Checkpoint.open(tmp_path), GptOss)
 
 
