@@ -13,8 +13,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from jax2onnx.version import __version__ as __version__
-
 if TYPE_CHECKING:  # What type checkers and editors see; `_MODULES` says the same at run time.
     from jax2onnx.api import to_onnx
     from jax2onnx.checks.allclose import allclose
@@ -38,6 +36,8 @@ if TYPE_CHECKING:  # What type checkers and editors see; `_MODULES` says the sam
     from jax2onnx.lower import Context, in_jax, register_lowering
     from jax2onnx.trace import InputSpec
     from jax2onnx.write import save
+
+__version__ = "0.1.0"
 
 __all__ = [
     "Context",

@@ -40,7 +40,7 @@ OTHERS = ("benchmarks", "examples", "tests", "tools")
 
 LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "jax2onnx": (
-        ("__init__", "errors", "files", "marks", "version"),
+        ("__init__", "errors", "files", "marks"),
         ("jax_internals", "options"),
         ("graph",),
         ("trace",),

@@ -10,8 +10,8 @@ import onnx_ir as ir
 import onnxruntime as ort
 import pytest
 
+from jax2onnx import __version__
 from jax2onnx.graph.constants import Constant
-from jax2onnx.version import __version__
 from jax2onnx.write import finalise, to_proto
 from jax2onnx.write.versions import ir_version
 

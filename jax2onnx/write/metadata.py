@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from jax2onnx import __version__
 from jax2onnx.graph.walk import bodies, nested_graphs
-from jax2onnx.version import __version__
 
 PRODUCER = "jax2onnx"
 
