@@ -122,3 +122,14 @@ def test_holds_back(function: Any) -> None:
 def test_holds_back_for_doubles() -> None:
     model = assert_agrees(plain, X.astype(np.float64), double=True, rtol=1e-12)
     assert operator_counts(model)["InstanceNormalization"] == 0
+
+
+def test_holds_back_from_the_statistics_of_another_image() -> None:
+    def function(content: Array, style: Array) -> Array:
+        mean = style.mean((1, 2), keepdims=True)
+        variance = ((style - mean) ** 2).mean((1, 2), keepdims=True)
+        return (content - mean) * jax.lax.rsqrt(variance + 1e-5)
+
+    images = np.random.default_rng(0).standard_normal((2, 2, 8, 8, 3)).astype(np.float32)
+    model = assert_agrees(function, *images, rtol=1e-4, atol=1e-4)
+    assert operator_counts(model)["InstanceNormalization"] == 0
