@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jax import Array
 
 from jax2onnx.testing.agreement import operators
 from jax2onnx.testing.conversion import assert_agrees
