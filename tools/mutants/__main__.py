@@ -6,12 +6,13 @@ import argparse
 import hashlib
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tools.mutants import journal, processes, suites
 from tools.mutants.journal import Equivalent, Journal, Row
 from tools.mutants.mutators import Mutant, mutants, mutated
+from tools.mutants.processes import Baseline
 
 ROOT = Path(__file__).resolve().parents[2]
 PATHS = ("jax2onnx/lower/rules", "jax2onnx/rewrite", "exporters/parity/compare.py")
@@ -113,38 +114,37 @@ def _run(root: Path, todo: Sequence[Mutant], kept: Journal, grace: int) -> None:
     """Run each mutant and enter what came of it."""
     table = suites.load()
     tests = {m.file: suites.suite_of(m.file, root, table) for m in todo}
+    files = [root / file for file in tests]
     processes.preload()
-    before: dict[str, processes.Baseline] = {}
+    before: dict[str, Baseline] = {}
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder)
         for number, m in enumerate(todo, 1):
-            own = tests[m.file]
-            if m.file not in before:
-                before[m.file] = processes.baseline(root / m.file, own, cache)
-            row = _judge(root, m, own, before[m.file], cache, grace)
+            for test in tests[m.file]:
+                if test not in before:
+                    before[test] = processes.baseline(test, files, cache)
+            own = {test: before[test] for test in tests[m.file]}
+            row = _judge(root, m, own, cache, grace)
             kept.add(row)
             place = f"{row.file}:{row.line}"
             print(f"[{number}/{len(todo)}] {row.outcome} {place}: {row.text}", flush=True)
 
 
 def _judge(
-    root: Path,
-    mutant: Mutant,
-    tests: Sequence[str],
-    before: processes.Baseline,
-    cache: Path,
-    grace: int,
+    root: Path, mutant: Mutant, before: Mapping[str, Baseline], cache: Path, grace: int
 ) -> Row:
     """Run a mutant's tests and return what came of it."""
     file = root / mutant.file
     tree = mutated(file.read_text("utf-8"), mutant.number)
     code = compile(tree, str(file), "exec", dont_inherit=True)
     module = ".".join(Path(mutant.file).with_suffix("").parts).removesuffix(".__init__")
-    order = before.order(mutant.first, mutant.last)
-    limit = 3 * before.seconds + grace
-    ended = processes.run_mutant(module, file, code, tests, order, cache, limit)
+    order: dict[str, tuple[bool, float]] = {}
+    for each in before.values():
+        order |= each.order(file, mutant.first, mutant.last)
+    limit = 3 * sum(each.seconds for each in before.values()) + grace
+    ended = processes.run_mutant(module, file, code, list(before), order, cache, limit)
     if ended.code == 0 and not ended.report.get("loaded"):
-        raise SystemExit(f"{', '.join(tests)} never import {mutant.file}; correct suites.toml.")
+        raise SystemExit(f"{', '.join(before)} never import {mutant.file}; correct suites.toml.")
     outcome = "killed"
     if ended.code is None:
         outcome = "timeout"

@@ -18,8 +18,8 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any
@@ -48,25 +48,28 @@ class Ended:
 
 @dataclass(frozen=True)
 class Baseline:
-    """The tests of a file without any mutant.
+    """Tests without any mutant.
 
     Attributes:
         seconds: the time that they computed.
-        lines: for each test, by its id, the lines of the file that it runs.
+        lines: for each test, by its id, and each file that it runs lines of, these lines.
         durations: for each test, how long it takes.
 
     """
 
     seconds: float
-    lines: Mapping[str, frozenset[int]] = field(default_factory=dict)
-    durations: Mapping[str, float] = field(default_factory=dict)
+    lines: Mapping[str, Mapping[str, Sequence[int]]]
+    durations: Mapping[str, float]
 
-    def order(self, first: int, last: int) -> dict[str, tuple[bool, float]]:
+    def order(self, file: Path, first: int, last: int) -> dict[str, tuple[bool, float]]:
         """Return keys for sorting: tests that run one of these lines first, and fast ones first."""
         wanted = frozenset(range(first, last + 1))
         return {
-            test: (wanted.isdisjoint(lines), self.durations.get(test, 0.0))
-            for test, lines in self.lines.items()
+            test: (
+                wanted.isdisjoint(files.get(str(file), ())),
+                self.durations.get(test, 0.0),
+            )
+            for test, files in self.lines.items()
         }
 
 
@@ -81,24 +84,22 @@ def preload() -> None:
         raise RuntimeError("jax2onnx was imported in front of its mutants.")
 
 
-def baseline(file: Path, tests: Sequence[str], cache: Path) -> Baseline:
-    """Run the tests of a file as it is.
+def baseline(test: str, files: Collection[Path], cache: Path) -> Baseline:
+    """Run a file or folder of tests on the code as it is, and note what it runs of ``files``.
 
     Raises:
-        RuntimeError: they fail.
+        RuntimeError: a test fails.
     """
 
     def work() -> tuple[int, Mapping[str, Any]]:
-        recorder = _Recorder(str(file))
-        code = _pytest(tests, recorder)
-        lines = {test: sorted(each) for test, each in recorder.lines.items()}
-        return code, {"lines": lines, "durations": recorder.durations}
+        recorder = _Recorder(frozenset(map(str, files)))
+        code = _pytest([test], recorder)
+        return code, {"lines": recorder.sorted(), "durations": recorder.durations}
 
     ended = _in_fork(work, cache, 1800)
     if ended.code != 0:
-        raise RuntimeError(f"the tests of {file} fail without a mutant:\n{ended.output[-4000:]}")
-    lines = {test: frozenset(each) for test, each in ended.report["lines"].items()}
-    return Baseline(ended.seconds, lines, ended.report["durations"])
+        raise RuntimeError(f"{test} fails without a mutant:\n{ended.output[-4000:]}")
+    return Baseline(ended.seconds, ended.report["lines"], ended.report["durations"])
 
 
 def run_mutant(
@@ -197,16 +198,23 @@ def _wait(child: int, limit: float) -> tuple[int | None, resource.struct_rusage]
 
 
 class _Recorder:
-    """A plugin that notes which lines of a file each test runs, and how long the test takes."""
+    """A plugin that notes which lines of files each test runs, and how long the test takes."""
 
-    def __init__(self, file: str) -> None:
-        self.lines: dict[str, set[int]] = {}
+    def __init__(self, files: frozenset[str]) -> None:
         self.durations: dict[str, float] = {}
-        self._file = file
-        self._current: set[int] = set()
+        self._lines: dict[str, dict[str, set[int]]] = {}
+        self._files = files
+        self._current: dict[str, set[int]] = {}
+
+    def sorted(self) -> dict[str, dict[str, list[int]]]:
+        """Return the lines by test and file."""
+        return {
+            test: {file: sorted(lines) for file, lines in files.items()}
+            for test, files in self._lines.items()
+        }
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self._current = self.lines.setdefault(nodeid, set())
+        self._current = self._lines.setdefault(nodeid, {})
         sys.settrace(self._called)
 
     def pytest_runtest_logfinish(self) -> None:
@@ -218,11 +226,11 @@ class _Recorder:
 
     def _called(self, frame: FrameType, event: str, argument: Any) -> Any:
         del event, argument
-        return self._ran if frame.f_code.co_filename == self._file else None
+        return self._ran if frame.f_code.co_filename in self._files else None
 
     def _ran(self, frame: FrameType, event: str, argument: Any) -> Any:
         del event, argument
-        self._current.add(frame.f_lineno)
+        self._current.setdefault(frame.f_code.co_filename, set()).add(frame.f_lineno)
         return self._ran
 
 

@@ -76,4 +76,4 @@ def test_mutants_are_killed_or_survive_and_the_checkout_stays(package: Path) -> 
 
 def test_tests_that_fail_without_a_mutant_stop_the_run(package: Path) -> None:
     (package / "pack" / "code_test.py").write_text(TESTS.replace("== 2", "== 3"))
-    assert "fail without a mutant" in run(package).stderr
+    assert "code_test.py fails without a mutant" in run(package).stderr

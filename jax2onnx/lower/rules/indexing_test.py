@@ -90,7 +90,7 @@ def test_one_index_for_each_item_of_a_batch(axes: tuple[int, int]) -> None:
         assert_agrees(jax.vmap(fn, in_axes=axes), X, i)
 
 
-@pytest.mark.parametrize("dtype", ["int32", "uint8", "bool", "float16"])
+@pytest.mark.parametrize("dtype", ["int32", "int8", "uint8", "uint32", "bool", "float16"])
 def test_what_lies_outside_has_the_fill_value_of_its_type(dtype: str) -> None:
     assert_agrees(lambda x, i: x.at[i].get(mode="fill"), (X > 0).astype(dtype), OUTSIDE)
 

@@ -112,6 +112,14 @@ def test_causal(number: float) -> None:
     assert_agrees(hidden(CAUSAL, number), Q, K, V)
 
 
+@pytest.mark.parametrize("number", [-1e2, -1e4])
+@pytest.mark.parametrize("mask", [CAUSAL, MASK])
+def test_holds_back_where_a_score_may_lie_below_the_hidden_ones(mask: Any, number: float) -> None:
+    q, k = np.full_like(Q, 2 * number), np.ones_like(K)  # every score is four times the number
+    model = assert_agrees(hidden(mask, number), q, k, V)
+    assert operator_counts(model)["Attention"] == 0
+
+
 @pytest.mark.parametrize("mask", [MASK, MASK[None, None], np.stack([MASK, ~MASK])[:, None]])
 def test_query_without_a_key_has_the_mean(mask: Any) -> None:
     model = assert_agrees(hidden(mask, LOW), Q, K, V)

@@ -1,4 +1,4 @@
-"""The rules `gru`, `lstm`, `rnn` and `loop_invariant`."""
+"""The rules `gru`, `lstm` and `rnn`."""
 
 from __future__ import annotations
 
