@@ -55,7 +55,7 @@ def test_disagreement_says_how_far_and_where() -> None:
         "  largest absolute error 1 at [1]: expected 5, the model gives 4\n"
         "  largest relative error 1 at [2]: expected 0.00999999978, the model gives 0"
     )
-    assert "  one: FAILED" in text
+    assert text == "  one: FAILED\n    " + failed[0].replace("\n", "\n    ")
 
 
 @pytest.mark.parametrize(
@@ -127,6 +127,14 @@ def test_integers_must_be_equal() -> None:
         case(np.array([20_000, 15], np.int64), x=given), model=scale(ir.DataType.INT64)
     )
     assert failed == ["y: 1 of 2 values differ, the first at [1]: expected 15, the model gives 14"]
+
+
+def test_equal_integers_and_empty_outputs_are_called_equal() -> None:
+    for kind, dtype in ((np.int64, ir.DataType.INT64), (np.float32, ir.DataType.FLOAT)):
+        x = np.zeros(0 if kind is np.float32 else 2, kind)
+        failed, text = findings(case(x, x=x), model=scale(dtype))
+        assert not failed
+        assert text == "  one: ok, y equal"
 
 
 def test_an_output_that_the_model_lacks_fails() -> None:
@@ -210,7 +218,12 @@ def test_a_silent_fallback_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
         def get_providers(self) -> list[str]:
             return ["CPUExecutionProvider"]
 
+    preloaded = []
+    monkeypatch.setattr(ort, "preload_dlls", lambda: preloaded.append(True))
+    compare.open_session(scale(), "cpu")
+    assert not preloaded
     monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider"])
     monkeypatch.setattr(ort, "InferenceSession", FellBack)
     with pytest.raises(ExportError, match="cannot use CUDAExecutionProvider and fell back"):
         compare.open_session(scale(), "cuda")
+    assert preloaded == [True]  # CUDA's libraries come first

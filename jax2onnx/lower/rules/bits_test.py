@@ -15,7 +15,8 @@ from jax2onnx.testing.agreement import assert_agrees, lowered, operators
 from jax2onnx.trace import InputSpec
 
 FLOATS = np.array(
-    [0, -0.0, 1, -1.5, np.pi, 1e-30, 1e30, np.inf, -np.inf, 65504, 6e-8, 3.4e38, 1.2e-38], "f4"
+    [0, -0.0, 1, -1.5, np.pi, 1e-30, 1e30, np.inf, -np.inf, 65504, 6e-8, 3.4e38, 1.2e-38, np.nan],
+    "f4",
 )
 INTEGERS = np.array([0, 1, -1, 5, -6, 2**31 - 1, -(2**31)], np.int32)
 

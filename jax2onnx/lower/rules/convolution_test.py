@@ -43,6 +43,18 @@ def test_groups() -> None:
     assert_agrees(fn, X, W[:, :, :2], atol=1e-4)
 
 
+@pytest.mark.parametrize("groups", [2, 4])
+def test_groups_of_the_batch(groups: int) -> None:
+    x, w = X.reshape(8, 3, 6, 4), W.transpose(0, 1, 3, 2).reshape(3, 1, 4, 12)
+
+    def fn(x: jax.Array, w: jax.Array) -> jax.Array:
+        return lax.conv_general_dilated(
+            x, w, (1, 1), "VALID", dimension_numbers=NHWC, batch_group_count=groups
+        )
+
+    assert_agrees(fn, x, w, atol=1e-4)
+
+
 @pytest.mark.parametrize("dtype", ["int8", "uint16", "int32", "uint64", "float64", "complex64"])
 @pytest.mark.parametrize("groups", [{}, {"feature_group_count": 2}, {"batch_group_count": 2}])
 def test_types(dtype: str, groups: Any) -> None:
