@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import multiprocessing
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,12 @@ from tools.mutants.mutators import Mutant, mutants, mutated
 from tools.mutants.processes import Baseline
 
 ROOT = Path(__file__).resolve().parents[2]
-PATHS = ("jax2onnx/lower/rules", "jax2onnx/rewrite", "exporters/parity/compare.py")
+PATHS = (
+    "jax2onnx/lower/rules",
+    "jax2onnx/rewrite",
+    "jax2onnx/checks/comparison.py",
+    "exporters/parity/compare.py",
+)
 DOCUMENT = "docs/coverage/mutants.md"
 JOURNAL = "dist/mutants.jsonl"
 WANTED = 90.0
@@ -39,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.keys:
         todo = [m for m in everything if m.key in options.keys]
     if todo:
-        _run(root, todo, kept, options.grace)
+        _run(root, todo, kept, options.jobs, options.grace)
+        kept = Journal(kept.path)
     rows = [kept.rows[m.key] for m in chosen if m.key in kept.rows]
     killed, equivalent, survived = journal.classify(rows, known)
     percent = journal.share(len(killed), len(survived))
@@ -66,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--sample", type=int, default=200, help="how many mutants; 0 for all")
     add("--seed", type=int, default=0, help="which sample of that size")
     add("--journal", type=Path, help=f"the file that keeps outcomes; by default {JOURNAL}")
+    add("--jobs", type=int, default=1, help="how many mutants run at a time")
     add("--afresh", action="store_true", help="also run those that the journal has")
     add("--survivors", action="store_true", help="run only those that survived")
     add("--keys", nargs="+", help="run only these mutants, in the sample or not")
@@ -110,12 +118,28 @@ def _all(root: Path, paths: Sequence[str]) -> list[Mutant]:
     return [m for name in names for m in mutants(name, (root / name).read_text("utf-8"))]
 
 
-def _run(root: Path, todo: Sequence[Mutant], kept: Journal, grace: int) -> None:
-    """Run each mutant and enter what came of it."""
+def _run(root: Path, todo: Sequence[Mutant], kept: Journal, jobs: int, grace: int) -> None:
+    """Run the mutants and enter what came of each; those of a file are run by one worker."""
+    processes.preload()
+    files = sorted({m.file for m in todo})
+    parts = [[m for m in todo if files.index(m.file) % jobs == part] for part in range(jobs)]
+    context = multiprocessing.get_context("fork")
+    workers = [
+        context.Process(target=_run_part, args=(root, part, kept, grace)) for part in parts if part
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if any(worker.exitcode for worker in workers):
+        raise SystemExit("A worker failed; what the others found is in the journal.")
+
+
+def _run_part(root: Path, todo: Sequence[Mutant], kept: Journal, grace: int) -> None:
+    """Run mutants one after the other."""
     table = suites.load()
     tests = {m.file: suites.suite_of(m.file, root, table) for m in todo}
     files = [root / file for file in tests]
-    processes.preload()
     before: dict[str, Baseline] = {}
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder)

@@ -71,7 +71,7 @@ def test_mutants_are_killed_or_survive_and_the_checkout_stays(package: Path) -> 
     assert killers == {"pack/code_test.py::test_more"}
     assert (package / "pack" / "code.py").read_text() == CODE
     assert not list(package.rglob("__pycache__"))
-    assert "[1/1] survived" in run(package, "--survivors").stdout
+    assert "[1/1] survived" in run(package, "--survivors", "--jobs", "2").stdout
 
 
 def test_tests_that_fail_without_a_mutant_stop_the_run(package: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_start_that_is_known(start: int) -> None:
 @pytest.mark.parametrize("rows", [5, "B"])
 def test_one_row_counted_from_the_end(i: int, rows: Any) -> None:
     model = assert_agrees(
-        lambda x, i: lax.dynamic_index_in_dim(x, i),
+        lax.dynamic_index_in_dim,
         X,
         np.int32(i),
         specs=[(rows, 4, 3), InputSpec((), np.int32)],
