@@ -75,10 +75,9 @@ def _replace(
         return False
     x, middle = the_input(differences[0]), the_input(differences[0], 1)
     axis, shape = kept[1], dims(grouped)
-    if x is not grouped and axis + 1 == rank(grouped):  # x is another image, no groups of channels
-        return False
     split, groups = made_by(grouped, "Reshape"), shape[axis]
-    each = 1 if x is grouped else shape[axis + 1]
+    # Without an axis behind that of the groups, x is another image, and not made of groups.
+    each = 1 if x is grouped else (*shape, None)[axis + 1]
     if not isinstance(groups, int) or not isinstance(each, int):
         return False
     if x is not grouped:
