@@ -12,6 +12,9 @@ from tests.coverage.modes import MODES, Mode, Verdict
 
 FOLDER = Path(__file__).parents[2] / "docs" / "coverage"
 MARKS = {"passed": "✓", "failed": "✗", "jax": "JAX", "none": "–"}
+_MADE_WITH = (
+    "Made by `python -m tests.coverage` with {release}; [README.md](README.md) says what is shown."
+)
 Verdicts = Mapping[tuple[str, Mode], Verdict]
 """Of each example, by its name, in each mode."""
 
@@ -70,8 +73,7 @@ def render(library: Library, rows_: Sequence[Row]) -> str:
     lines = [
         f"# {library.name}",
         "",
-        "Made by `python -m tests.coverage`; [README.md](README.md) says what is shown. "
-        + _sums(rows_),
+        f"{_MADE_WITH.format(release=library.release)} {_sums(rows_)}",
         "",
         "| symbol | ONNX operators | " + " | ".join(MODES) + " | what did not pass, and why |",
         "|---|---|" + "---|" * (len(MODES) + 1),
@@ -112,6 +114,11 @@ def read(library: Library) -> list[Row]:
             causes = tuple(cells[-1].removesuffix(" |").split("<br>"))
             found.append(Row(symbol, operators, marks, causes))
     return found
+
+
+def is_of_this_release(library: Library) -> bool:
+    """Return whether the document was made with the installed release of the library."""
+    return _MADE_WITH.format(release=library.release) in path(library).read_text("utf-8")
 
 
 def summary() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,6 +68,12 @@ class Library:
         """Every example of the library, in the order of its module."""
         module = importlib.import_module(f"tests.coverage.libraries.{self.examples}")
         return tuple(module.EXAMPLES)
+
+    @property
+    def release(self) -> str:
+        """The installed release that it is part of, such as ``jax 0.12.0``."""
+        package = self.name.partition(".")[0]
+        return f"{package} {importlib.metadata.version(package)}"
 
     @property
     def traceable(self) -> list[str]:

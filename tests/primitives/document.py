@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import jax
+
 from tests.primitives.cases import Case
 from tests.primitives.factors import ALLOWED, RESIDUALS
 from tests.primitives.judge import Stage, Verdict
@@ -21,8 +23,8 @@ HEADER = """\
 
 JAX ships the definition of what its primitives do as test cases:
 `jax._src.internal_test_util.test_harnesses`. Every one of them is converted and run, as listed
-with 64-bit types off (5,594; the few of a 64-bit dtype run with them on) and, where the list grows
-by them, with 64-bit types on.
+with 64-bit types off (the few of a 64-bit dtype run with them on) and, where the list grows by
+them, with 64-bit types on. This page is about the cases of JAX {release}.
 
 A case passes when `onnx.checker` accepts the model, ONNX Runtime's CPU provider runs it, and
 shapes, dtypes and values agree with JAX, called without compilation. What JAX itself refuses on the
@@ -42,7 +44,7 @@ COMMANDS = """\
 def render(groups: Mapping[str, Sequence[Case]], verdicts: Mapping[str, Verdict]) -> str:
     """The document, for one verdict a case."""
     parts = [
-        HEADER,
+        HEADER.format(release=jax.__version__),
         _totals([case for cases in groups.values() for case in cases], verdicts),
         COMMANDS,
         _tolerances(),

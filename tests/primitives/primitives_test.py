@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import jax
 import numpy as np
 import onnx
 import pytest
@@ -61,6 +62,8 @@ def test_exceptions_are_cases() -> None:
 
 def test_the_document_is_up_to_date() -> None:
     text = Path(document.PATH).read_text("utf-8")
+    if f"the cases of JAX {jax.__version__}." not in text:
+        pytest.skip("the document is about another release of JAX")
     rows = {
         name: tuple(map(int, numbers.split(" | ")))
         for name, numbers in re.findall(r"^\| (\w+) \| ((?:\d+ \| ){3}\d+) \|", text, re.M)
