@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +117,7 @@ def read(library: Library) -> list[Row]:
     return found
 
 
+@functools.cache
 def is_of_this_release(library: Library) -> bool:
     """Return whether the document was made with the installed release of the library."""
     return _MADE_WITH.format(release=library.release) in path(library).read_text("utf-8")

@@ -33,7 +33,7 @@ def render(columns: Sequence[Column], suites: Sequence[Suite], results: Results)
         found = [results.get((column.name, suite.name)) for suite in suites]
         versions = next(result.versions for result in found if result is not None)
         cells = [*(versions[name] for name in packages), *map(cell, found)]
-        lines.append(f"| {' | '.join(cells)} |".replace("|  |", "| |"))
+        lines.append("|" + "".join(f" {text} |".replace("  ", " ") for text in cells))
     return "\n".join([_HEADER, *lines]) + "\n"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -170,6 +171,9 @@ def lgamma(x: Array) -> Array:
     return jnp.where(jnp.isinf(x), np.inf, result).astype(x.dtype)
 
 
+_DIGAMMA_OF_ZERO = -np.inf if jax.__version_info__ >= (0, 11, 2) else np.nan
+
+
 def digamma(x: Array) -> Array:
     """Return the derivative of log gamma; NaN at the poles below zero."""
     left = x < 0.5
@@ -182,7 +186,8 @@ def digamma(x: Array) -> Array:
     angle = np.asarray(np.pi, x.dtype) * fraction
     reflected = right - np.asarray(np.pi, x.dtype) * jnp.cos(angle) / jnp.sin(angle)
     result = jnp.where(left, reflected, right)
-    return jnp.where((x <= 0) & (x == jnp.floor(x)), np.nan, result).astype(x.dtype)
+    pole = jnp.where(x == 0, _DIGAMMA_OF_ZERO, np.nan)
+    return jnp.where((x <= 0) & (x == jnp.floor(x)), pole, result).astype(x.dtype)
 
 
 # Bernoulli numbers B(2k) / (2k)!, the terms of Euler and Maclaurin's formula.
