@@ -13,8 +13,12 @@ import numpy as np
 import onnx
 from jax import Array, lax
 
-from jax2onnx.api import to_onnx
 from jax2onnx.decorator import onnx_function
+from jax2onnx.rewrite.rules.activations import gelu
+from jax2onnx.rewrite.rules.products import linear
+from jax2onnx.testing.rewriting import conversion_with
+
+convert = conversion_with(gelu, linear)
 
 X = np.ones((2, 4), np.float32)
 
@@ -57,7 +61,7 @@ def steps(x: Array) -> Array:
 
 
 def test_each_node_tells_its_line() -> None:
-    found = dict(sites(to_onnx(steps, [X], call_sites=True)))
+    found = dict(sites(convert(steps, [X], call_sites=True)))
     name = f"{steps.__name__}.<locals>.step"
     assert found["Sin"].startswith(f"call_sites_test.py:{line(steps, 'a primitive')}:")
     assert found["Sin"].endswith(" (steps)")
@@ -73,7 +77,7 @@ def test_decompositions_casts_and_what_rules_make_tell_the_line_of_what_they_sta
         x = jax.nn.gelu(x.astype(jnp.bfloat16), approximate=False)  # a rule, and casts
         return lax.lgamma(x).astype(jnp.float32)  # a decomposition
 
-    found = sites(to_onnx(layer, [X], call_sites=True))
+    found = sites(convert(layer, [X], call_sites=True))
     assert {"Gelu", "Cast"} < {operator for operator, _ in found}
     lines = {line(layer, "a rule, and casts"), line(layer, "a decomposition")}
     assert {site.split(":")[1] for _, site in found} == set(map(str, lines))
@@ -81,7 +85,7 @@ def test_decompositions_casts_and_what_rules_make_tell_the_line_of_what_they_sta
 
 def test_a_library_layer_is_told_by_its_own_line() -> None:
     model = eqx.nn.Linear(4, 3, key=jax.random.key(0))
-    found = dict(sites(to_onnx(jax.vmap(model), [X], call_sites=True)))
+    found = dict(sites(convert(jax.vmap(model), [X], call_sites=True)))
     assert "_linear.py:" in found["Gemm"]
     assert "/" not in found["Gemm"]
 
@@ -95,10 +99,10 @@ def test_functions_of_jax_are_told_by_this_caller_not_the_first() -> None:
 
     for function in (first, second):
         names = {
-            site.rpartition(".")[2] for _, site in sites(to_onnx(function, [X], call_sites=True))
+            site.rpartition(".")[2] for _, site in sites(convert(function, [X], call_sites=True))
         }
         assert names == {f"{function.__name__})"}
 
 
 def test_nothing_is_told_unless_it_is_asked_for() -> None:
-    assert {site for _, site in sites(to_onnx(steps, [X]))} == {""}
+    assert {site for _, site in sites(convert(steps, [X]))} == {""}

@@ -11,12 +11,12 @@ import numpy as np
 import onnx_ir as ir
 from jax import Array, lax
 
-from jax2onnx.api import to_onnx
 from jax2onnx.decorator import onnx_function
+from jax2onnx.testing.agreement import lowered
 
 
 def convert(function: Callable[..., Any], *inputs: Any) -> ir.Model:
-    return to_onnx(function, list(inputs), return_mode="ir")
+    return ir.from_proto(lowered(function, inputs))
 
 
 def calls(model: ir.Model) -> list[ir.Node]:

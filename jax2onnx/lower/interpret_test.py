@@ -12,10 +12,10 @@ import onnx_ir as ir
 import pytest
 from jax.extend.core import Primitive
 
-from jax2onnx.api import to_onnx
 from jax2onnx.errors import LoweringError, UnsupportedPrimitiveError, UnsupportedUseError
 from jax2onnx.lower import Context, in_jax, register_lowering
 from jax2onnx.lower.registry import LOWERINGS, rule_of
+from jax2onnx.testing.agreement import lowered
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def primitive() -> Iterator[Primitive]:
 
 
 def convert(function: Callable[..., Any], *shapes: Sequence[int | str], **options: Any) -> ir.Model:
-    return to_onnx(function, [tuple(s) for s in shapes], return_mode="ir", **options)
+    return ir.from_proto(lowered(function, [tuple(s) for s in shapes], **options))
 
 
 def operators(model: ir.Model) -> list[str]:

@@ -10,7 +10,6 @@ import pytest
 from jax import Array, lax
 from jax.extend import core
 
-from jax2onnx.api import to_onnx
 from jax2onnx.errors import ModelError, UnsupportedPrimitiveError
 from jax2onnx.lower.plain_numbers.retrace import (
     Keys,
@@ -23,6 +22,7 @@ from jax2onnx.lower.plain_numbers.retrace import (
     split,
     unpack,
 )
+from jax2onnx.testing.agreement import lowered
 from jax2onnx.trace import trace
 
 Z = np.array([1 + 2j, -3 - 0.5j], np.complex64)
@@ -117,4 +117,4 @@ def test_a_primitive_without_a_rule_on_pairs_is_named() -> None:
     odd = core.Primitive("odd")
     odd.def_abstract_eval(lambda z: z)
     with pytest.raises(UnsupportedPrimitiveError, match="odd of complex numbers or random keys"):
-        to_onnx(odd.bind, [jax.ShapeDtypeStruct((2,), np.complex64)])
+        lowered(odd.bind, [jax.ShapeDtypeStruct((2,), np.complex64)])

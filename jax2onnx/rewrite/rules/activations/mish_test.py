@@ -7,9 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jax2onnx.rewrite.rules.activations import mish, relu, softplus
+from jax2onnx.rewrite.rules.arithmetic import neutral
+from jax2onnx.rewrite.rules.loops import loop_invariant
 from jax2onnx.testing.agreement import operators
-from jax2onnx.testing.conversion import assert_agrees
-from jax2onnx.testing.rewriting import PLACES, operator_counts
+from jax2onnx.testing.rewriting import PLACES, agreement_with, operator_counts
+
+assert_agrees = agreement_with(mish, relu, softplus, neutral, loop_invariant)
 
 X = np.linspace(-5, 5, 24, dtype=np.float32).reshape(3, 8)
 

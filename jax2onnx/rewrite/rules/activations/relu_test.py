@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from jax2onnx.rewrite.rules.activations import relu
 from jax2onnx.testing.agreement import operators
-from jax2onnx.testing.conversion import assert_agrees
-from jax2onnx.testing.rewriting import PLACES, operator_counts
+from jax2onnx.testing.rewriting import PLACES, agreement_with, operator_counts
+
+assert_agrees = agreement_with(relu)
 
 X = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
 

@@ -10,9 +10,12 @@ import pytest
 from flax import nnx
 from jax import Array
 
+from jax2onnx.rewrite.rules.activations import elu, selu
+from jax2onnx.rewrite.rules.loops import loop_invariant
 from jax2onnx.testing.agreement import operators
-from jax2onnx.testing.conversion import assert_agrees
-from jax2onnx.testing.rewriting import PLACES, operator_counts
+from jax2onnx.testing.rewriting import PLACES, agreement_with, operator_counts
+
+assert_agrees = agreement_with(elu, selu, loop_invariant)
 
 X = np.linspace(-5, 5, 24, dtype=np.float32).reshape(3, 8)
 
