@@ -1,4 +1,4 @@
-"""What all figures share: where to work, how often to measure, what to compare with."""
+"""Settings that all figures share: the folder, the number of runs, the yardsticks."""
 
 from __future__ import annotations
 

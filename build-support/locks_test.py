@@ -1,4 +1,4 @@
-"""What must hold of every lockfile, whoever made it."""
+"""Properties that every lockfile must have."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from pathlib import Path
 _PYPI = "https://pypi.org/simple/"
 # Later ones win, as in pip itself.
 _SECTIONS = ("global", "install", ":env:")
-# What pip's HTTP library falls back to.
+# The variables that pip's HTTP library falls back to.
 _CERTIFICATE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _TRUE = ("1", "true", "yes", "on", "t", "y")
 

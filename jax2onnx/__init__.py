@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # What type checkers and editors see; `_MODULES` says the same at run time.
+if TYPE_CHECKING:  # For type checkers and editors; `_MODULES` says the same at run time.
     from jax2onnx.api import to_onnx
     from jax2onnx.checks.allclose import allclose
     from jax2onnx.checks.report import Report, report

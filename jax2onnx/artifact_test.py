@@ -1,4 +1,4 @@
-"""What holds for every artifact, at every operator set: valid, right, and typed throughout."""
+"""Every artifact is valid, right and typed throughout, at every operator set."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def test_every_operator_set_takes_every_family(fn: Callable[[Array], Any], opset
 
 @functools.cache
 def _wanted(fn: Callable[[Array], Any]) -> list[Any]:
-    """What eager JAX gives: compiling its many small programs takes longer than all else here."""
+    """Return the results of eager JAX; compiling many small programs would take longer."""
     return [packed(np.asarray(x)) for x in jax.tree.leaves(fn(jnp.asarray(FAMILIES[fn])))]
 
 

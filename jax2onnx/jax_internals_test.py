@@ -37,7 +37,7 @@ def told(fn, *specs):
 
 @pytest.fixture(scope="module")
 def without_private_names() -> dict[str, str]:
-    """What is converted, and what is said instead."""
+    """Return the operators of a conversion, or the message of its error."""
     program = f"""{_HIDE}
 key = jax.ShapeDtypeStruct((4,), np.uint32)
 print(json.dumps(dict(

@@ -1,4 +1,4 @@
-"""What users are told where a symbolic dimension does not do, and that it helps."""
+"""Errors about symbolic dimensions, and a proof that their advice helps."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ Answer = Callable[["Handler"], None]
 
 @dataclass
 class Hub:
-    """What the server serves, and what it was asked.
+    """The files that the server serves, and the requests that it got.
 
     Attributes:
         url: of the server, without a slash at the end.

@@ -1,4 +1,4 @@
-"""What each step of a conversion costs, as the traced function grows."""
+"""The cost of each step of a conversion, as the traced function grows."""
 
 from __future__ import annotations
 

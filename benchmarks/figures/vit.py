@@ -22,7 +22,7 @@ _SECONDS, _OPERATORS, _SLOWER = 3.0, 500, 1.05
 
 
 def run_figure(settings: Settings) -> None:
-    """What the export costs, and what the artifact costs to run: 224 x 224, batch 1."""
+    """Measure the export, and a run of the artifact on an image of 224 x 224, batch 1."""
     heading("DINOv3 ViT-B/16, symbolic batch")
     checkpoint = vit_b16(settings.work)
     out = settings.folder("vit")

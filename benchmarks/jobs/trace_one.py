@@ -1,4 +1,4 @@
-"""What the conversion of a one-operation function cannot do without: import jax, and trace it."""
+"""The least that converting a function of one operation costs: import jax, and trace it."""
 
 import jax
 import jax.numpy as jnp

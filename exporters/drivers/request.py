@@ -298,4 +298,4 @@ _READERS: Mapping[str, Callable[[object, str], object]] = {
     "tuple[File, ...]": _files,
     "Weights": _weights,
 }
-"""What reads a member, by the annotation of the dataclass's field."""
+"""The function that reads a member, by the annotation of the dataclass's field."""

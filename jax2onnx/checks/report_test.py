@@ -110,7 +110,7 @@ MODELS = sorted((Path(onnx.__file__).parent / "backend" / "test" / "data").glob(
 
 
 def test_it_agrees_with_the_runtime_on_models_of_other_programs() -> None:
-    """Those that test ONNX's backends: traced by torch, with sequences, strings, empty shapes."""
+    """Report on the models that test ONNX's backends: sequences, strings, empty shapes."""
     assert len(MODELS) > 100
     for path in MODELS:
         found = jax2onnx.report(path)

@@ -70,7 +70,7 @@ def run(proto: onnx.ModelProto, feeds: dict[str, Array] | None = None) -> list[A
 
 
 def computed(op_type: str, *arrays: Array, dtype: Any = None, **attributes: Any) -> Array:
-    """What a legalised node gives, as float64 or as the integers that it is."""
+    """Return the result of a legalised node, as float64 or as integers."""
     inputs = [constant(f"constant.{i}", array) for i, array in enumerate(arrays)]
     made = ir.DataType.from_numpy(np.dtype(dtype or arrays[0].dtype))
     node = op(op_type, *inputs, dtype=made, **attributes)

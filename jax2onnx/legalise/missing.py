@@ -15,7 +15,7 @@ _KNOWN = frozenset(SHORT_NAMES.values())
 
 
 class Support(NamedTuple):
-    """What the kernel table says of a model.
+    """The findings of the kernel table on a model.
 
     Attributes:
         runtime: the name and version of the runtime.

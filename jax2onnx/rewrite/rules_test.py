@@ -1,4 +1,4 @@
-"""What holds for every rule, and for rewriting as a whole."""
+"""Properties of every rule, and of rewriting as a whole."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FOLDER = Path(__file__).parent / "rules"
 SHARED = "\n".join(
     ast.get_docstring(ast.parse(f.read_text())) or "" for f in FOLDER.glob("*/*_test.py")
 )
-"""What tests that belong to several rules say of them."""
+"""The docstrings of tests that belong to several rules."""
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.rule)

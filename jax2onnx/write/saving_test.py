@@ -1,4 +1,4 @@
-"""What lies on the disk after `save`, and what does not after it failed."""
+"""The files on the disk after `save`, and after a `save` that failed."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def tasks(library: Library, symbols: list[str] | None, journal: Journal) -> list[Task]:
-    """What is not known of a library, some for each task."""
+    """Divide the verdicts that a library still lacks into tasks."""
     wanted = [
         (number, mode)
         for number, example in enumerate(library.all_examples())

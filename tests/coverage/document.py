@@ -17,7 +17,7 @@ _MADE_WITH = (
     "Made by `python -m tests.coverage` with {release}; [README.md](README.md) says what is shown."
 )
 Verdicts = Mapping[tuple[str, Mode], Verdict]
-"""Of each example, by its name, in each mode."""
+"""The verdict on each example, by its name, in each mode."""
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ _KINDS: tuple[tuple[Callable[[Any], bool], str], ...] = (
     (_is_dtype, "type"),
     (lambda value: not callable(value), "constant"),
 )
-"""What tells by itself that a symbol is no computation."""
+"""The types of symbols that are no computations."""
 
 LIBRARIES: tuple[Library, ...] = (
     Library("jax.numpy", "jax_numpy"),

@@ -1,4 +1,4 @@
-"""What an example is in each mode, and the verdict on it."""
+"""The form of an example in each mode, and the verdict on it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class _Case:
     mapped: bool
 
     def specs(self, example: Example, symbolic: bool) -> list[InputSpec]:
-        """What the inputs are declared as."""
+        """The declared inputs."""
         shapes: list[tuple[int | str, ...]] = [x.shape for x in self.arrays]
         pairs = list(zip(example.inputs, self.arrays, strict=True))
         leading = next((x.shape[0] for arg, x in pairs if x.ndim and not arg.fixed), None)
@@ -180,7 +180,7 @@ def _operators(model: onnx.ModelProto) -> Iterator[str]:
 
 
 def _first_line(error: Exception) -> str:
-    """What an error says first, without what changes from machine to machine."""
+    """Return the first line of an error, without the parts that differ between machines."""
     text = " ".join(str(error).split())
     text = re.sub(r"(?<!\w)/[^\s:]+(?:(?::\d+)+(?: \([^)]*\))?)?", "...", text)
     text = re.sub(r"0x[0-9a-f]+", "...", text)

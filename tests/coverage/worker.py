@@ -1,4 +1,4 @@
-"""What worker processes do; they cannot import it from `__main__`."""
+"""The tasks of worker processes, which cannot import them from `__main__`."""
 
 from __future__ import annotations
 

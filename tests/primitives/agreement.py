@@ -1,4 +1,4 @@
-"""What it means that results agree, for each group of JAX's harness."""
+"""The meaning of agreement for each group of JAX's harness."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def sorted_alike(
 
 
 def selected(given: Array, values: Array, places: Array) -> None:
-    """What lies at ``places`` of the last axis: equal values may be taken in any order."""
+    """Return the elements at ``places`` of the last axis; equal values may come in any order."""
     if not np.array_equal(np.take_along_axis(given, places, -1), values):
         raise DisagreementError("the indices are those of other values")
     if np.any(np.diff(np.sort(places, -1), axis=-1) == 0):

@@ -38,7 +38,7 @@ class Case:
 
     @property
     def params(self) -> dict[str, Any]:
-        """What the harness tells of the case: shapes, flags."""
+        """The description of the case by the harness: shapes, flags."""
         return dict(self.harness.params)
 
     def arguments(self) -> list[Array]:

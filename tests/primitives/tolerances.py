@@ -18,7 +18,7 @@ WIDER = {
         "JAX adds in float32: 5e-8 off what it gives for complex128, which the model agrees with.",
     ),
 }
-"""By case: a wider tolerance, and what was measured that asks for it."""
+"""A wider tolerance by case, and the measured error that asks for it."""
 
 
 class DisagreementError(Exception):

@@ -27,7 +27,7 @@ SYMBOLIC = 5
 
 @dataclass(frozen=True)
 class Value:
-    """What is known of an array.
+    """Facts about an array.
 
     Attributes:
         shape, dtype: its type.

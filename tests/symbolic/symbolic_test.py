@@ -20,7 +20,7 @@ SIZES = (1, 2, 3, 7)
 """Sizes of B; the other names have others near it."""
 
 FEW = (1, 3)
-"""Those that the suite takes; with ``--all`` it takes all."""
+"""The cases that the suite takes; with ``--all`` it takes all."""
 
 
 def _specs(shapes: tuple[str, ...]) -> list[InputSpec]:

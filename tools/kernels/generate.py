@@ -103,7 +103,7 @@ def _probed() -> dict[str, dict[int, Entry]]:
 
 
 def _answer(name: str, probe: Probe, schema: Any, opset: int) -> Entry:
-    """What the runtime runs of an operator in one operator set."""
+    """The kernels of an operator in one operator set."""
     inputs, outputs = _formals(schema)
     names = variables(inputs, outputs)
     admitted = [_admitted(schema, variable) for variable in names]

@@ -1,4 +1,4 @@
-"""What legalising makes of each operator runs, and what it refuses does not."""
+"""A legalised operator runs, and a refused one does not."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ SUITES = (
 
 @dataclass(frozen=True)
 class Result:
-    """What one suite did in one column.
+    """The outcome of one suite in one column.
 
     Attributes:
         passed: tests that passed.

@@ -1,4 +1,4 @@
-"""What became of each mutant: a file with one JSON object a line, and the document made of it."""
+"""The journal of mutants, one JSON object a line, and the document that is made of it."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def test_a_token_sees_none_ahead(torch: dict[str, Array]) -> None:
 
 
 def test_a_sliding_layer_sees_its_window(torch: dict[str, Array]) -> None:
-    """Of the first layer, whose window is 5: a change moves the next four positions only."""
+    """The window of the first layer is 5: a change moves the next four positions only."""
     model = load("mxfp4")
     first = eqx.filter_jit(lambda ids: model.run(ids)[0][1])
     ids = np.asarray(jnp.asarray(torch["long/input_ids"]))

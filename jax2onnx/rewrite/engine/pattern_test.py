@@ -16,7 +16,7 @@ x, y = Var("x"), Var("y")
 
 
 def output(function: Any, count: int = 1) -> ir.Value:
-    """What a function of vectors is lowered to."""
+    """Lower a function of vectors."""
     return lower(trace(function, [("B", 3)] * count), 23, "model").graph.outputs[0]
 
 

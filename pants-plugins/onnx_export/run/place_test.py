@@ -25,7 +25,7 @@ def render(manifest, artifact, *, weights_folder=None, cached=None):
 
 
 class Sandbox:
-    """What the build hands to the script, and a repository's root to run it in."""
+    """The arguments that the build hands to the script, and a repository to run it in."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "root"

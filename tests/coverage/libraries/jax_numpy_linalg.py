@@ -22,7 +22,7 @@ def positive(x: Array) -> Array:
 
 
 def _product(x: Array, *factors: Any) -> tuple[Array, ...]:
-    """What the factors, whose signs are free, multiply to."""
+    """Return the product of the factors, whose signs are free."""
     whole = factors[0]
     for factor in factors[1:]:
         whole = whole @ factor

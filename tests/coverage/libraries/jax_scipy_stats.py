@@ -42,7 +42,7 @@ _ARGUMENTS: dict[str, tuple[Arg, ...]] = {
     "vonmises": (_X, _POSITIVE),
     "wrapcauchy": (_UNIT, _UNIT),
 }
-"""What densities take; quantiles take a probability in place of the first."""
+"""The arguments of densities; quantiles take a probability in place of the first."""
 
 
 def _of_distributions() -> Iterator[Example]:

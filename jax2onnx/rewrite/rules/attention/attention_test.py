@@ -195,7 +195,7 @@ def in_groups(q: Array, k: Array, v: Array) -> Array:
 
 
 def grouped(model: Any) -> dict[str, int]:
-    """What the one Attention of a model, without other products, says of its heads."""
+    """Return the numbers of heads of the only Attention in a model, which has no other product."""
     counts = operator_counts(model)
     assert [counts[o] for o in ("Attention", "MatMul", "Softmax", "Transpose", "Expand")] == [
         1,

@@ -189,7 +189,7 @@ def attention(x: Array) -> Array:
 
 
 def last_axis_between(x: Array) -> Array:
-    """What needs the channels last, between convolutions."""
+    """Compute something that needs the channels last, between convolutions."""
     return SECOND(jax.nn.gelu(FIRST(x) @ np.eye(6, dtype=np.float32)[::-1]))
 
 
