@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jax2onnx import InputSpec, allclose, to_onnx
-from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.checks.allclose import allclose
+from jax2onnx.testing.agreement import assert_agrees, lowered, operators
+from jax2onnx.trace import InputSpec
 
 X = np.arange(60, dtype=np.float32).reshape(5, 4, 3)
 STARTS = [(0, 0, 0), (1, 2, 1), (4, 3, 2), (-1, -1, -1), (-9, -9, -9), (9, 9, 9)]
@@ -25,7 +26,7 @@ AT_LEAST = ["A >= 5", "B >= 4", "C >= 3"]
 def agree_at_every_start(fn: Any, specs: Sequence[Any], *arrays: Any, **options: Any) -> Any:
     """Holds one model of ``fn(start, ...)`` against JAX at all the starts."""
     start = InputSpec((3,), np.int32)
-    model = to_onnx(fn, [start, *specs], **options)
+    model = lowered(fn, [start, *specs], **options)
     for each in STARTS:
         result = allclose(fn, model, [np.array(each, np.int32), *arrays])
         assert result, f"{each}: {result}"

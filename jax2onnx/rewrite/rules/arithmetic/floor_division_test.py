@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from jax import lax
 
+from jax2onnx.rewrite.rules.arithmetic import floor_division, neutral
 from jax2onnx.testing.agreement import operators
-from jax2onnx.testing.conversion import assert_agrees
-from jax2onnx.testing.rewriting import PLACES, operator_counts
+from jax2onnx.testing.rewriting import PLACES, agreement_with, operator_counts
+
+assert_agrees = agreement_with(floor_division, neutral)
 
 DIVISORS = (2, 5, 7, 127)
 FLOOR = ["Div", "Mod", "Less", "Cast", "Sub"]

@@ -8,9 +8,12 @@ import onnx
 import pytest
 from jax import Array
 
+from jax2onnx.rewrite.rules.arithmetic import floor_division, reduce_mean
+from jax2onnx.rewrite.rules.loops import loop_invariant
 from jax2onnx.testing.agreement import operators
-from jax2onnx.testing.conversion import assert_agrees
-from jax2onnx.testing.rewriting import PLACES, operator_counts
+from jax2onnx.testing.rewriting import PLACES, agreement_with, operator_counts
+
+assert_agrees = agreement_with(floor_division, reduce_mean, loop_invariant)
 
 X = np.linspace(-1, 1, 24, dtype=np.float32).reshape(2, 3, 4)
 

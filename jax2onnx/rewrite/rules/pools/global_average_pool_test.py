@@ -6,9 +6,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jax2onnx.rewrite.rules.arithmetic import reduce_mean
+from jax2onnx.rewrite.rules.loops import loop_invariant
+from jax2onnx.rewrite.rules.pools import global_average_pool
 from jax2onnx.testing.agreement import operators
-from jax2onnx.testing.conversion import assert_agrees
-from jax2onnx.testing.rewriting import PLACES, operator_counts
+from jax2onnx.testing.rewriting import PLACES, agreement_with, operator_counts
+
+assert_agrees = agreement_with(reduce_mean, loop_invariant, global_average_pool)
 
 X = np.random.default_rng(0).standard_normal((2, 4, 8, 9)).astype(np.float32)
 
