@@ -79,7 +79,7 @@ def test_prints_vectors(artifact: Path) -> None:
     [
         ("minilm.onnx", "minilm.onnx does not exist: give the .onnx that the export wrote"),
         ("tokenizer.json", "tokenizer.json cannot be read as a tokenizer"),
-        ("model.safetensors", "ONNX Runtime does not load the model"),
+        ("model.safetensors", "ONNX Runtime cannot load the model"),
     ],
 )
 def test_says_what_is_missing(artifact: Path, missing: str, message: str) -> None:
