@@ -11,9 +11,17 @@ import pytest
 from flax import nnx
 from jax import Array, lax
 
+from jax2onnx.rewrite.rules.activations import elu
+from jax2onnx.rewrite.rules.images import conv_bias
+from jax2onnx.rewrite.rules.loops import loop_invariant
+from jax2onnx.rewrite.rules.pools import max_pool
+from jax2onnx.rewrite.rules.views import layout, split, stored_order, transpose
 from jax2onnx.testing.agreement import operators
-from jax2onnx.testing.conversion import assert_agrees
-from jax2onnx.testing.rewriting import PLACES, operator_counts
+from jax2onnx.testing.rewriting import PLACES, agreement_with, operator_counts
+
+assert_agrees = agreement_with(
+    elu, conv_bias, loop_invariant, max_pool, layout, split, stored_order, transpose
+)
 
 X = np.random.default_rng(0).standard_normal((2, 8, 9, 4)).astype(np.float32)
 FIRST = X.transpose(0, 3, 1, 2)

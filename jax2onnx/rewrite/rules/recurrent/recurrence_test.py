@@ -14,8 +14,16 @@ import pytest
 from flax import nnx
 from jax import Array, lax
 
-from jax2onnx.testing.conversion import assert_agrees
-from jax2onnx.testing.rewriting import in_function, operator_counts
+from jax2onnx.rewrite.rules.arithmetic import neutral
+from jax2onnx.rewrite.rules.loops import loop_invariant
+from jax2onnx.rewrite.rules.products import linear
+from jax2onnx.rewrite.rules.recurrent import gru, lstm, rnn
+from jax2onnx.rewrite.rules.views import layout, stored_order, transpose
+from jax2onnx.testing.rewriting import agreement_with, in_function, operator_counts
+
+assert_agrees = agreement_with(
+    neutral, loop_invariant, linear, gru, lstm, rnn, layout, stored_order, transpose
+)
 
 SEQUENCE = np.random.default_rng(0).standard_normal((2, 5, 3)).astype(np.float32)
 _KEY = jax.random.key(0)
