@@ -12,11 +12,31 @@ from flax import linen as nn
 from flax import nnx
 from jax import Array
 
-from jax2onnx.api import to_onnx
+from jax2onnx.rewrite.rules.arithmetic import known_choice, neutral, reduce_mean
+from jax2onnx.rewrite.rules.attention import attention, softmax
+from jax2onnx.rewrite.rules.loops import loop_invariant
+from jax2onnx.rewrite.rules.products import linear, transposed_product
+from jax2onnx.rewrite.rules.views import expand, transpose, view, view_after
 from jax2onnx.testing.agreement import operators
-from jax2onnx.testing.conversion import assert_agrees
-from jax2onnx.testing.rewriting import PLACES, operator_counts
+from jax2onnx.testing.rewriting import PLACES, agreement_with, conversion_with, operator_counts
 from jax2onnx.trace import InputSpec
+
+RULES = (
+    known_choice,
+    neutral,
+    reduce_mean,
+    attention,
+    softmax,
+    loop_invariant,
+    linear,
+    transposed_product,
+    expand,
+    transpose,
+    view,
+    view_after,
+)
+assert_agrees = agreement_with(*RULES)
+convert = conversion_with(*RULES)
 
 RNG = np.random.default_rng(0)
 B, T, S, H, D = 2, 5, 7, 3, 4
@@ -106,7 +126,7 @@ def hidden(mask: Any, number: float) -> Any:
 
 @pytest.mark.parametrize("number", [LOW, -1e30, -1e10, -np.inf])
 def test_causal(number: float) -> None:
-    model = to_onnx(hidden(CAUSAL, number), [(B, H, n, D) for n in (T, S, S)])
+    model = convert(hidden(CAUSAL, number), [(B, H, n, D) for n in (T, S, S)])
     (node,) = model.graph.node
     assert {a.name: a.i for a in node.attribute if a.name == "is_causal"} == {"is_causal": 1}
     assert_agrees(hidden(CAUSAL, number), Q, K, V)
