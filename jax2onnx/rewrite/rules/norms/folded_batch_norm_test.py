@@ -8,9 +8,15 @@ import pytest
 from flax import nnx
 
 from jax2onnx.decorator import onnx_function
+from jax2onnx.rewrite.rules.images import conv_bias
+from jax2onnx.rewrite.rules.norms import batch_normalization, folded_batch_norm
+from jax2onnx.rewrite.rules.views import layout, stored_order, transpose
 from jax2onnx.testing.agreement import operators
-from jax2onnx.testing.conversion import assert_agrees
-from jax2onnx.testing.rewriting import operator_counts
+from jax2onnx.testing.rewriting import agreement_with, operator_counts
+
+assert_agrees = agreement_with(
+    conv_bias, batch_normalization, folded_batch_norm, layout, stored_order, transpose
+)
 
 X = np.random.default_rng(0).standard_normal((2, 5, 6, 4)).astype(np.float32)
 
