@@ -14,17 +14,19 @@ from jax2onnx.jax_internals import DimExpr, UnexpectedDimVar
 
 UNDECIDED: tuple[type[Exception], ...] = (
     *(jax.errors.InconclusiveDimensionOperation, UnexpectedDimVar),
-    *(AssertionError, IndexError, NotImplementedError, TypeError, ValueError),
+    *(AssertionError, AttributeError, IndexError, NotImplementedError, TypeError, ValueError),
 )
 """JAX's exceptions where a dimension would have to be known (see ``concerns_dimension``)."""
 
-_SURELY = re.compile(r"_DimExpr|dim_as_value|polymorphi|[Ss]ymbolic dim")
+# JAX 0.12 iterates over a symbolic axis by binding dim_as_value outside of any trace.
+_SURELY = re.compile(r"_DimExpr|dim_as_value|polymorphi|[Ss]ymbolic dim|process_primitive")
 _COMPARISON = re.compile(r"comparison '(.+)' (>=|>|<=|<) '(.+)' is inconclusive")
 _REMAINDER = re.compile(r"(?:remainder|rest is) (mod\(.+, (?:- )?(\d+)\))")
 _BOUND = re.compile(r"\b(min|max)\(([^(),]+), ([^(),]+)\)")
 _ONLY_KNOWN = re.compile(r"polymorphi|non-constant")
 _NUMBER = re.compile(
     r"_DimExpr|dim_as_value|requires a constant|non-integer powers|are valid indices"
+    r"|process_primitive"
 )
 
 
