@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import importlib
+import operator
 import re
 import warnings
 from collections import Counter
@@ -92,7 +94,11 @@ def test_examples_are_of_public_symbols_and_differ(library: Library) -> None:
 
 
 def test_what_is_excluded_is_public(library: Library) -> None:
-    assert set(EXCLUDED.get(library.name, {})) <= set(library.symbols())
+    module = importlib.import_module(library.name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # A newer release may deprecate a name, and hide it.
+        for symbol in EXCLUDED.get(library.name, {}):
+            assert operator.attrgetter(symbol)(module) is not None
 
 
 @pytest.mark.parametrize(("library_name", "symbol"), REFUSED)

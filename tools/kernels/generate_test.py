@@ -29,7 +29,7 @@ def test_the_table_is_up_to_date() -> None:
 def test_the_table_is_small_and_loads_without_the_runtime() -> None:
     assert generate.TABLE.stat().st_size < 80_000
     code = (
-        "import sys; from jax2onnx.legalise._kernels import load_table; load_table('cpu');"
+        "import sys; from jax2onnx.legalise.kernels import load_table; load_table('cpu');"
         "print([m for m in ('onnxruntime', 'onnx.defs') if m in sys.modules])"
     )
     result = subprocess.run(
