@@ -1,4 +1,4 @@
-"""Measures, and prints what docs/guides/performance.md quotes.
+"""Measure the figures that docs/guides/performance.md quotes, and print them.
 
 ./pants export --resolve=tests
 dist/export/python/virtualenvs/tests/3.1*/bin/python -m benchmarks [FIGURE...]
@@ -33,36 +33,36 @@ FIGURES = (
 
 
 def arguments() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
-        "benchmarks", description="Prints the figures of this product."
+        "benchmarks", description="Measure and print the performance figures of this product."
     )
     parser.add_argument(
-        "figure", nargs="*", help=f"which ones; all unless given: {', '.join(FIGURES)}"
+        "figure", nargs="*", help=f"figures to measure (default: all): {', '.join(FIGURES)}"
     )
     parser.add_argument(
-        "--work", type=Path, help="folder to work in, kept; a temporary one if absent"
+        "--work", type=Path, help="working folder, which is kept (default: a temporary folder)"
     )
-    parser.add_argument("--repeat", type=int, default=5, help="runs of each process (5)")
-    parser.add_argument("--runs", type=int, default=20, help="runs of each model (20)")
+    parser.add_argument("--repeat", type=int, default=5, help="runs of each process (%(default)s)")
+    parser.add_argument("--runs", type=int, default=20, help="runs of each model (%(default)s)")
     parser.add_argument(
         "--yardsticks",
         type=Path,
         default=yardsticks.default_folder(),
-        help="folder of the public exporters' environments, which are made there (%(default)s)",
+        help="folder in which the public exporters' environments are made (%(default)s)",
     )
-    parser.add_argument("--no-yardsticks", action="store_true", help="measure this product alone")
+    parser.add_argument("--no-yardsticks", action="store_true", help="measure only this product")
     return parser
 
 
 def main() -> int:
-    """Runs the chosen figures, one after the other."""
+    """Measure the chosen figures one after the other, and return the exit status."""
     parser = arguments()
     options = parser.parse_args()
     chosen = options.figure or FIGURES
     unknown = sorted(set(chosen) - set(FIGURES))
     if unknown:
-        parser.error(f"no figure {', '.join(unknown)}; there are {', '.join(FIGURES)}")
+        parser.error(f"there is no figure {', '.join(unknown)}; choose from {', '.join(FIGURES)}")
     print(f"# {time.strftime('%Y-%m-%d')}, {machine()}")
     with tempfile.TemporaryDirectory() as scratch:
         settings = Settings(

@@ -1,4 +1,4 @@
-"""Architectures that exporters are compared on, and what their artifacts are run with."""
+"""Architectures on which exporters are compared, and the inputs of their artifacts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Feed:
-    """An input that latency is measured on: its shape and, for integers, their bound."""
+    """An input for latency measurements: its shape and, for integers, their upper bound."""
 
     shape: tuple[int, ...]
     below: int | None = None
@@ -23,13 +23,13 @@ class Feed:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A model, which the function of the same name in `jobs/torch_models.py` matches.
+    """A JAX model. The function of the same name in ``jobs/torch_models.py`` matches it.
 
     Attributes:
-        title: what it is, for people.
-        module: its `build()` makes the model; it imports jax, flax and equinox but no converter, so
-            that every exporter can be given it.
-        feeds: what it is run with; the first axis is the batch, which artifacts leave open.
+        title: a description for readers.
+        module: the module whose ``build()`` makes the model. It imports jax, flax and equinox but
+            no converter, so that every exporter can convert it.
+        feeds: the inputs of a run. The first axis is the batch, which is symbolic in artifacts.
     """
 
     title: str
@@ -58,6 +58,6 @@ ARCHITECTURES = {
 
 
 def build(name: str) -> Any:
-    """The model of an architecture, a function of its inputs that carries its weights."""
+    """Return the model of an architecture: a callable that holds its weights."""
     model = importlib.import_module(ARCHITECTURES[name].module).build()
     return functools.partial(model[0].apply, model[1]) if isinstance(model, tuple) else model

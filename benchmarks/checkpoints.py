@@ -1,4 +1,4 @@
-"""Checkpoints to measure with: random ones of published architectures, and sparse ones."""
+"""Checkpoints for measurements: random ones of published architectures, and sparse files."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ GPT_OSS: dict[str, Any] = {
     "sliding_window": 128,
     "vocab_size": 8192,
 }
-"""128 million parameters, 512 MB in f32; the rest of the config is that of the published models."""
+"""128 million parameters, 512 MB in f32. All other fields are those of the published models."""
 
 
 def vit_b16(work: Path) -> Path:
-    """DINOv3 ViT-B/16 in the published layout, random, f32: 343 MB."""
+    """Write a random DINOv3 ViT-B/16 in the published layout, f32, 343 MB; return its folder."""
     config = json.loads((_CONFIGS / "dinov3" / "configs" / "vitb16.json").read_text())
     folder = work / "vitb16"
     if not folder.exists():
@@ -45,7 +45,7 @@ def vit_b16(work: Path) -> Path:
 
 
 def gpt_oss(work: Path) -> Path:
-    """GPT-OSS of `GPT_OSS`'s size in the dense hub layout, random, f32."""
+    """Write a random ``GPT_OSS`` in the dense hub layout, f32, and return its folder."""
     config = json.loads((_CONFIGS / "gpt_oss" / "configs" / "tiny.json").read_text())
     config |= GPT_OSS
     del config["quantization_config"]
@@ -62,7 +62,7 @@ def gpt_oss(work: Path) -> Path:
 
 
 def sparse_dinov3(folder: Path, hidden: int) -> int:
-    """A DINOv3 of zeros that takes no room on the disk, in a single file; its size in bytes."""
+    """Write a DINOv3 of zeros to one sparse file, and return the size of the file in bytes."""
     config = json.loads((_CONFIGS / "dinov3" / "configs" / "vitb16.json").read_text())
     config |= {"hidden_size": hidden, "intermediate_size": 4 * hidden, "num_attention_heads": 4}
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Exporters side by side on one architecture: what the export costs, what the artifact is."""
+"""Compare exporters on one architecture: the cost of the export, and the artifact."""
 
 from __future__ import annotations
 
@@ -20,9 +20,13 @@ OURS = "jax2onnx"
 
 @dataclass(frozen=True)
 class Contender:
-    """An exporter: the process that writes `artifact`, which may point into `weights`.
+    """An exporter in a comparison.
 
-    `alike` says that its model has the same weights as the first.
+    Attributes:
+        export: runs the process that writes the artifact.
+        artifact: the file that it writes.
+        weights: the checkpoint that the artifact refers to, if it does.
+        alike: whether its model has the same weights as the first exporter's.
     """
 
     export: Callable[[], Finished]
@@ -32,19 +36,19 @@ class Contender:
 
     @property
     def size(self) -> str:
-        """MB of the artifact and of the tensors beside or behind it."""
+        """The size of the artifact in MB, with its external data and the tensors it refers to."""
         whole = self.artifact.stat().st_size
         beside = self.artifact.with_name(f"{self.artifact.name}.data")
         if beside.exists():
             whole += beside.stat().st_size
         if self.weights is None:
             return megabytes(whole)
-        behind = sum(file.stat().st_size for file in self.weights.glob("*.safetensors"))
-        return f"{megabytes(whole)} + {megabytes(behind)} by reference"
+        referenced = sum(file.stat().st_size for file in self.weights.glob("*.safetensors"))
+        return f"{megabytes(whole)} + {megabytes(referenced)} by reference"
 
 
 def exports(settings: Settings, contenders: Mapping[str, Contender]) -> dict[str, float]:
-    """Exports with each in turns, prints what it took; returns the median CPU seconds."""
+    """Run the exporters in turns, print the costs, and return the median CPU seconds by name."""
     results = in_turns(settings.repeat, {name: each.export for name, each in contenders.items()})
     rows = [
         (
@@ -61,7 +65,7 @@ def exports(settings: Settings, contenders: Mapping[str, Contender]) -> dict[str
 
 
 def operators(artifact: Path) -> int:
-    """Operators that run: those of a function count once for each of its calls."""
+    """Count the operators that run; those of a function count once for each call."""
     model = onnx.load(artifact, load_external_data=False)
     functions = {(each.domain, each.name): each.node for each in model.functions}
 
@@ -83,10 +87,10 @@ def latencies(
     jax: Sequence[object],
     threads: Sequence[int] = (1, 2),
 ) -> dict[int, dict[str, dict[str, float]]]:
-    """Runs all artifacts in turns, `jax.jit` beside them.
+    """Run all artifacts and ``jax.jit`` in turns.
 
     Returns:
-        The median milliseconds, by the number of threads, the clock ("wall", "cpu") and the name.
+        The median milliseconds by number of threads, clock ("wall" or "cpu") and name.
     """
     medians = {}
     rows = []
@@ -125,7 +129,7 @@ def latencies(
         ]
         for name, why in result["failed"].items():
             print(f"ONNX Runtime refuses the artifact of {name}: {why}\n")
-    columns = ("threads", "artifact of", "wall, ms", "CPU, ms", "load, CPU s", "off the first by")
+    columns = ("threads", "artifact of", "wall, ms", "CPU, ms", "load, CPU s", "difference")
     table(columns, rows)
     return medians
 
@@ -140,7 +144,7 @@ def compare_latencies(
     medians: Mapping[int, Mapping[str, Mapping[str, float]]],
     allowed: float,
 ) -> None:
-    """Says how our median latencies compare with the better of the others'."""
+    """Print the ratio of our median latencies to the better of the other exporters'."""
     for threads, clocks in medians.items():
         others = [name for name in contenders if name != OURS and name in clocks["wall"]]
         if not others:

@@ -1,4 +1,4 @@
-"""Requests to `exporters.drivers.build`, as the build makes them."""
+"""Start ``exporters.drivers.build`` with the requests that a build makes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,16 @@ from exporters.drivers.request import Export, File, Weights, to_json
 def export(
     family: str, weights: Path, sandbox: Path, environment: Mapping[str, str] | None = None
 ) -> tuple[Path, Finished]:
-    """Exports a checkpoint in a process of its own; the artifact, and what it cost.
+    """Export a checkpoint in a separate process.
 
-    `sandbox` must exist. The weights stay where they are.
+    Args:
+        family: the model family, such as ``dinov3``.
+        weights: the folder of the checkpoint, which is not copied.
+        sandbox: an existing folder, in which the process runs.
+        environment: environment variables to add.
+
+    Returns:
+        The artifact, and the cost of the process.
     """
     view = sandbox / "weights"
     if not view.exists():

@@ -18,11 +18,11 @@ from benchmarks.settings import Settings
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_has_its_module(name: str) -> None:
+def test_every_figure_has_a_module(name: str) -> None:
     assert callable(importlib.import_module(f"benchmarks.figures.{name}").run_figure)
 
 
-def test_each_run_of_one_is_followed_by_one_of_the_other() -> None:
+def test_measurements_alternate() -> None:
     order: list[str] = []
     results = in_turns(2, {name: partial(order.append, name) for name in "ab"})
     assert order == ["a", "b", "a", "b"]
@@ -75,7 +75,7 @@ def test_operators_of_a_function_count_for_each_call(tmp_path: Path) -> None:
     assert operators(tmp_path / "model.onnx") == 2 + 1 + 1 + 2 * 2
 
 
-def test_what_lies_beside_or_behind_an_artifact_is_told(tmp_path: Path) -> None:
+def test_the_size_includes_external_data_and_referenced_weights(tmp_path: Path) -> None:
     def export() -> Finished:
         raise AssertionError
 
@@ -99,7 +99,7 @@ def test_every_step_of_a_conversion_is_measured(tmp_path: Path) -> None:
     assert all(result[step] > 0 for step in ("trace", "lower", "rewrite", "legalise", "write"))
 
 
-def test_an_environment_that_is_there_is_not_made_again(tmp_path: Path) -> None:
+def test_an_existing_environment_is_reused(tmp_path: Path) -> None:
     interpreter = tmp_path / "torch" / "bin" / "python"
     interpreter.parent.mkdir(parents=True)
     interpreter.touch()
@@ -107,6 +107,6 @@ def test_an_environment_that_is_there_is_not_made_again(tmp_path: Path) -> None:
     assert Settings(tmp_path, 1, 1, None).yardstick("torch") is None
 
 
-def test_all_figures_are_measured_unless_some_are_named() -> None:
+def test_all_figures_are_measured_by_default() -> None:
     assert arguments().parse_args([]).figure == []
     assert arguments().parse_args(["vit", "--runs", "3"]).figure == ["vit"]

@@ -1,7 +1,7 @@
-"""Child processes and what they cost. Every figure comes from processes of its own.
+"""Run child processes and measure their cost. Every figure comes from separate processes.
 
-The machine may be busy: whatever is compared runs in turns, and of each the median and the least of
-several runs are kept.
+The machine may be busy, so the processes that are compared run in turns, and the median and the
+minimum of several runs of each are kept.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 
 class BenchmarkError(Exception):
-    """A measurement cannot be made; the message says why."""
+    """A measurement failed; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Finished:
         wall: seconds from its start to its end.
         cpu: seconds of user and system time of all its threads.
         peak: largest resident set, in bytes.
-        output: what it wrote to stdout.
+        output: the text that it wrote to stdout.
     """
 
     wall: float
@@ -55,10 +55,10 @@ def run(
     cwd: Path = REPOSITORY,
     environment: Mapping[str, str] | None = None,
 ) -> Finished:
-    """Runs a program in a bare environment, in which JAX uses the CPU.
+    """Run a program in a minimal environment, in which JAX uses the CPU.
 
     Raises:
-        BenchmarkError: it failed.
+        BenchmarkError: The program failed.
     """
     bare = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
     bare |= {"JAX_PLATFORMS": "cpu", "LC_ALL": "C.UTF-8", **(environment or {})}
@@ -84,7 +84,7 @@ def run_ours(
     cwd: Path = REPOSITORY,
     environment: Mapping[str, str] | None = None,
 ) -> Finished:
-    """Runs this interpreter with this repository on its path."""
+    """Run this interpreter with this repository on its module path."""
     ours = {"PYTHONPATH": str(REPOSITORY), **(environment or {})}
     return run([sys.executable, *arguments], cwd, ours)
 
@@ -92,7 +92,7 @@ def run_ours(
 def in_turns(
     repeat: int, measurements: Mapping[Key, Callable[[], Result]]
 ) -> dict[Key, list[Result]]:
-    """Makes each measurement `repeat` times: one of each, then again one of each."""
+    """Make each measurement ``repeat`` times, in rounds of one of each."""
     results: dict[Key, list[Result]] = {key: [] for key in measurements}
     for _ in range(repeat):
         for key, measure in measurements.items():
@@ -101,5 +101,5 @@ def in_turns(
 
 
 def values(runs: Iterable[Finished], key: str) -> list[float]:
-    """One number of each run's result."""
+    """Return the number under ``key`` in each run's result."""
     return [float(run.result[key]) for run in runs]

@@ -10,13 +10,14 @@ from benchmarks import yardsticks
 
 @dataclass(frozen=True)
 class Settings:
-    """How to measure.
+    """The settings of a measurement.
 
     Attributes:
-        work: folder for checkpoints and artifacts; about 3 GB.
-        repeat: how often each process is run.
-        runs: how often each model is run.
-        yardsticks: folder of the public exporters' environments; None to do without.
+        work: the folder for checkpoints and artifacts, which take about 3 GB.
+        repeat: the number of runs of each process.
+        runs: the number of runs of each model.
+        yardsticks: the folder of the public exporters' environments, or None to leave these
+            exporters out.
     """
 
     work: Path
@@ -25,11 +26,11 @@ class Settings:
     yardsticks: Path | None
 
     def folder(self, name: str) -> Path:
-        """A folder of the work folder, made when it is not there."""
+        """Return a folder below the work folder, and make it if it is missing."""
         folder = self.work / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def yardstick(self, name: str) -> Path | None:
-        """The interpreter of a public exporter's environment."""
+        """Return the interpreter of a public exporter's environment, or None without one."""
         return None if self.yardsticks is None else yardsticks.python(name, self.yardsticks)

@@ -1,1 +1,1 @@
-"""Tools of those who work on the repository; nothing that is shipped."""
+"""Tools for contributors to this repository; none of them is shipped."""

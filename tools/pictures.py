@@ -1,9 +1,9 @@
-"""FOLDER: pictures of models as the viewer Netron shows them, for the documentation.
+"""Write pictures of models, as the viewer Netron shows them, for the documentation.
 
     python -m tools.pictures docs/pictures
 
-Needs, beside this repository's packages, ``pip install netron playwright`` and a Chromium, at
-``$CHROMIUM`` or on PATH; Netron runs at a port of this machine, and nothing is fetched.
+The tool needs, in addition to this repository's packages, ``pip install netron playwright`` and a
+Chromium at ``$CHROMIUM`` or on PATH. Netron serves a local port, and nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "cnn_nnx": cnn.main,
     "transformer": transformer.main,
 }
-"""The name of a file, and what writes it into a folder."""
+"""The functions that write a model into a folder, by the name of its file."""
 
 
 @contextlib.contextmanager
@@ -60,13 +60,13 @@ def _photograph(browser: Browser, file: Path, picture: Path) -> None:
         page = context.new_page()
         page.goto(url)
         page.wait_for_selector("#canvas .node-item")
-        page.wait_for_timeout(1000)  # until it is laid out
+        page.wait_for_timeout(1000)  # Wait for the layout.
         page.locator("#canvas").screenshot(path=picture)
         context.close()
 
 
 def main(folder: Path) -> None:
-    """Writes one PNG for each of `PICTURES`."""
+    """Write one PNG for each of ``PICTURES``."""
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:

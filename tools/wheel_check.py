@@ -34,14 +34,14 @@ PLACEHOLDER = ".example/"
 
 
 class WheelError(Exception):
-    """The wheel, or the quickstart that runs on it, is not as it should be."""
+    """The wheel, or the quickstart that runs on it, is wrong."""
 
 
 def extras() -> str:
     """Return the extras that the first command of the quickstart installs, such as ``"flax"``.
 
     Raises:
-        WheelError: The first command is no ``pip install '.[...]'``.
+        WheelError: The first command is not ``pip install '.[...]'``.
     """
     text = QUICKSTART.read_text("utf-8")
     first = re.search(r"^(    \S.*)$", text, re.MULTILINE)
@@ -57,7 +57,7 @@ def quickstart() -> str:
 
 
 def tracked_copy(folder: Path) -> Path:
-    """Copy the tracked files of the repository into ``folder``; a build leaves traces there."""
+    """Copy the repository's tracked files into ``folder``, since a build leaves files behind."""
     names = _output(["git", "ls-files", "-z"], ROOT).split("\0")
     for name in filter(None, names):
         if (ROOT / name).is_file():
@@ -71,7 +71,7 @@ def build(python: Path, folder: Path) -> Path:
 
     Args:
         python: An interpreter that has pip.
-        folder: Where to write; it is made if it does not exist.
+        folder: The folder to write to, which is made if it does not exist.
     """
     source = tracked_copy(folder / "source")
     _run([python, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder, source], folder)
@@ -80,7 +80,7 @@ def build(python: Path, folder: Path) -> Path:
 
 
 def contents(wheel: Path) -> dict[str, bytes]:
-    """Return the files of a wheel by name, but for the records of how it was built."""
+    """Return the files of a wheel by name, without the records of how it was built."""
     with zipfile.ZipFile(wheel) as archive:
         return {
             name: archive.read(name)
@@ -97,7 +97,7 @@ def compare(one: Mapping[str, bytes], other: Mapping[str, bytes]) -> None:
 
 
 def refuse_placeholders(wheel: Path) -> None:
-    """Raise ``WheelError`` if the metadata of ``wheel`` has an address that is a placeholder."""
+    """Raise ``WheelError`` if the metadata of ``wheel`` has a placeholder as an address."""
     for name, content in contents(wheel).items():
         if name.endswith(".dist-info/METADATA") and PLACEHOLDER in content.decode():
             raise WheelError(

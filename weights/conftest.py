@@ -1,4 +1,4 @@
-"""A hub on this machine, over https, that misbehaves as it is told to."""
+"""Fixtures that serve a hub on this machine over https, with failures on demand."""
 
 import ssl
 import threading
@@ -24,12 +24,12 @@ Answer = Callable[["Handler"], None]
 
 @dataclass
 class Hub:
-    """The files that the server serves, and the requests that it got.
+    """The files that the server serves, and the requests that it received.
 
-    Attributes:
-        url: of the server, without a slash at the end.
-        answers: by path without query: bytes to serve, or a function that answers.
-        asked: method, path with query, and headers of every request, in order.
+        Attributes:
+    url: URL of the server, without a trailing slash.
+    answers: for each path without its query, the bytes to serve or a function that answers.
+    asked: method and path with query, and the headers, of every request, in order.
     """
 
     url: str = ""
@@ -37,15 +37,15 @@ class Hub:
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
     def paths(self) -> list[str]:
-        """The paths that were asked for."""
+        """The paths that were requested, in order."""
         return [path for path, _ in self.asked]
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves ``Hub.answers``; ranges are honoured for plain bytes."""
+    """Serves ``Hub.answers``, and honours ranges where the answer is plain bytes."""
 
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # head and body in one packet: small writes would wait for each other
+    wbufsize = -1  # Send head and body in one packet: small writes would wait for each other.
     hub: Hub
 
     def do_GET(self) -> None:
@@ -59,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
             self.serve(answer)
 
     def serve(self, content: bytes) -> None:
-        """Answer with ``content``, or the part of it that is asked for."""
+        """Answer with ``content``, or with the range of it that the request asks for."""
         begin = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-")
         first = int(begin)
         if first == 0:
@@ -78,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
         *,
         length: int | None = None,
     ) -> None:
-        """Send an answer; ``length`` in its header may be a lie, which ends the connection."""
+        """Send an answer. A false ``length`` in its header ends the connection."""
         self.send_response(status)
         sent = {"Content-Type": "application/octet-stream", **(headers or {})}
         sent["Content-Length"] = str(len(content) if length is None else length)
@@ -97,12 +97,12 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: clients of these tests hang up on purpose."""
+        """Print nothing: clients of these tests hang up on purpose."""
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """A server over https whose certificate ``SSL_CERT_FILE`` vouches for."""
+    """Yield a server over https whose certificate ``SSL_CERT_FILE`` names as trusted."""
     for name in _AMBIENT:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -115,7 +115,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 @pytest.fixture
 def plain_hub() -> Iterator[Hub]:
-    """A server over plain http."""
+    """Yield a server over plain http."""
     with _serving("http://127.0.0.1", None) as hub:
         yield hub
 
@@ -127,7 +127,7 @@ def access(
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> Iterator[Access]:
-    """Access to the hub with a token, which afterwards is in no output, no log and no file."""
+    """Yield access to the hub, and check afterwards that no output, log or file has the token."""
     yield Access(hub.url, TOKEN, attempts=3, pause=0.0)
     assert TOKEN not in "".join(capfd.readouterr()) + caplog.text
     for file in tmp_path.rglob("*"):
@@ -135,7 +135,7 @@ def access(
 
 
 def failure(action: Callable[[], object]) -> str:
-    """The message with which ``action`` fails; its traceback does not show the token either."""
+    """Return the message with which ``action`` fails. Its traceback must hide the token."""
     with pytest.raises((WeightsError, InterruptedTransferError)) as caught:
         action()
     assert TOKEN not in "".join(traceback.format_exception(caught.value))

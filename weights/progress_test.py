@@ -1,4 +1,4 @@
-"""Progress: a line on a terminal, after two seconds, and nothing else."""
+"""Progress is one line on a terminal, shown after two seconds, and nothing elsewhere."""
 
 import io
 
@@ -14,7 +14,7 @@ class Terminal(io.StringIO):
 
 
 class Clock:
-    """Time that passes when it is told to."""
+    """A clock that a test advances."""
 
     def __init__(self) -> None:
         self.now = 100.0

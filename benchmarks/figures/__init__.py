@@ -1,1 +1,1 @@
-"""One module a figure; each has `run(settings)`, which measures and prints."""
+"""Each module measures one figure; its ``run_figure(settings)`` prints the result."""

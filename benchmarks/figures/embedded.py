@@ -1,4 +1,4 @@
-"""ViT-B/16 with its weights in the file: time and peak memory of the conversion."""
+"""Measure time and peak memory of the conversion of ViT-B/16 with embedded weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SECONDS, _TIMES, _MORE = 2.0, 1.2, 300e6
 
 
 def run_figure(settings: Settings) -> None:
-    """The model counts too: its weights are in memory when the conversion begins."""
+    """Print the figure. The peak includes the weights, which are loaded before the conversion."""
     heading("ViT-B/16 with its weights embedded")
     output = settings.folder("embedded") / "vit.onnx"
     job = partial(run_ours, [JOBS / "embed_vit.py", output])

@@ -1,4 +1,4 @@
-"""A fresh process: import the converter, convert a function of one operation."""
+"""Measure a fresh process that imports the converter and converts a one-operation function."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TRACE, _CONVERT = JOBS / "trace_one.py", JOBS / "convert_one.py"
 
 
 def run_figure(settings: Settings) -> None:
-    """Over importing jax and tracing the same function, in the same environment."""
+    """Print the cost beyond that of importing jax and tracing the same function."""
     heading("First conversion in a fresh process")
     processes = {
         ("jax2onnx", "trace"): partial(run_ours, [_TRACE]),
@@ -44,18 +44,18 @@ def run_figure(settings: Settings) -> None:
         "exporter",
         "jax alone, CPU s",
         "with conversion, CPU s",
-        "over, CPU s",
-        "over, wall s",
+        "extra, CPU s",
+        "extra, wall s",
     )
     table(columns, rows)
     verdict(
-        f"{over['jax2onnx'][0]:.2f} CPU s over importing jax and tracing, {_ALLOWED} allowed",
+        f"{over['jax2onnx'][0]:.2f} CPU s more than importing jax and tracing, {_ALLOWED} allowed",
         over["jax2onnx"][0] < _ALLOWED,
     )
 
 
 def _over(trace: list[Finished], convert: list[Finished], clock: str) -> float:
-    """Median of the differences between neighbours: what slowed one slowed the other."""
+    """Return the median difference of neighbouring runs, which a busy machine slows alike."""
     differences: list[float] = [
         getattr(after, clock) - getattr(before, clock)
         for before, after in zip(trace, convert, strict=True)

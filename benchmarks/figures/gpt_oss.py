@@ -1,4 +1,4 @@
-"""GPT-OSS, 4 layers x 1024, 64 tokens, in f32, by both JAX exporters."""
+"""Compare both JAX exporters on GPT-OSS, 4 layers x 1024, 64 tokens, f32."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TOKENS = 64
 
 
 def run_figure(settings: Settings) -> None:
-    """Ours leaves batch and length open; the public exporter's example has both fixed."""
+    """Print the figure. Our batch and length are symbolic; the public example fixes both."""
     heading(f"GPT-OSS, 4 layers x 1024, {_TOKENS} tokens")
     checkpoint = gpt_oss(settings.work)
     out = settings.folder("gpt_oss_out")

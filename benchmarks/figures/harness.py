@@ -1,4 +1,4 @@
-"""The small functions of JAX's own harness: what converting one takes."""
+"""Measure the conversion of the small functions in JAX's test harness."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _EVERY, _ALLOWED = 20, 15.0
 
 
 def run_figure(settings: Settings) -> None:
-    """Milliseconds a function: half of them take less, nine tenths take less."""
-    heading("A function of JAX's harness")
+    """Print the median and the ninth decile of the milliseconds for each function."""
+    heading("Functions of JAX's test harness")
     command = [JOBS / "convert_harness.py", _EVERY]
     exporters = {OURS: partial(run_ours, command)}
     public = settings.yardstick("public")
@@ -23,7 +23,7 @@ def run_figure(settings: Settings) -> None:
         exporters["public jax2onnx 0.17.1"] = partial(run, [public, *command], settings.work)
     results = in_turns(1, exporters)
     table(
-        ("exporter", "converted", "not", "median, CPU ms", "nine tenths under", "JAX's tracing"),
+        ("exporter", "converted", "failed", "median, CPU ms", "ninth decile", "JAX's tracing"),
         [(name, *_row(finished)) for name, (finished,) in results.items()],
     )
     median = statistics.median(results[OURS][0].result["convert"])

@@ -1,4 +1,4 @@
-"""Peak memory of an export by reference: does it grow with the checkpoint?"""
+"""Measure whether the peak memory of an export by reference grows with the checkpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ALLOWED = 100e6
 
 
 def run_figure(settings: Settings) -> None:
-    """DINOv3 in two widths: 10 MB and 4 GB of f32, files with holes that take no room."""
+    """Print the peaks for DINOv3 in two widths: sparse files of 10 MB and 4 GB of f32."""
     heading("Peak memory of an export by reference")
     sizes, exports = {}, {}
     for name, width in _WIDTHS.items():
@@ -34,6 +34,6 @@ def run_figure(settings: Settings) -> None:
     table(("checkpoint, MB", "peak, MB"), rows)
     difference = abs(least["large"] - least["small"])
     verdict(
-        f"they differ by {megabytes(difference)} MB, {megabytes(_ALLOWED)} allowed",
+        f"the peaks differ by {megabytes(difference)} MB, {megabytes(_ALLOWED)} allowed",
         difference < _ALLOWED,
     )

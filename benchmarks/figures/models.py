@@ -1,4 +1,4 @@
-"""Models of several kinds, with a symbolic batch, by three exporters: latency of the artifacts."""
+"""Compare the artifacts of three exporters for several models with a symbolic batch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SLOWER = 1.05
 
 
 def run_figure(settings: Settings) -> None:
-    """Random weights: both JAX exporters convert one model, PyTorch's has weights of its own."""
+    """Print the latencies. The JAX exporters convert the same random model, PyTorch another."""
     for name, architecture in ARCHITECTURES.items():
         _compare(settings, name, architecture)
 

@@ -1,4 +1,4 @@
-"""`./pants run exporters:gpt_oss`, again: how long it takes, and whether anything is exported."""
+"""Measure a second ``./pants run exporters:gpt_oss``, and check that nothing is exported."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RAN = re.compile(r"local_execution_requests: (\d+)")
 
 
 def run_figure(settings: Settings) -> None:
-    """In a clone of the last commit, with a daemon of its own and the user's cache."""
+    """Print the figure of a clone of the last commit, with its own daemon and the user's cache."""
     heading("./pants run exporters:gpt_oss, a second time")
     clone = settings.folder("clone")
     shutil.rmtree(clone)
@@ -47,10 +47,10 @@ def _build(clone: Path) -> Finished:
 
 
 def _processes(finished: Finished) -> int:
-    """How many processes Pants ran, rather than remember them or find them in its cache."""
+    """Return the number of processes that Pants ran instead of taking them from a cache."""
     found = _RAN.search(finished.output)
     if found is None:
-        raise BenchmarkError(f"Pants gave no counters:\n{finished.output[-2000:]}")
+        raise BenchmarkError(f"Pants printed no counters:\n{finished.output[-2000:]}")
     return int(found[1])
 
 

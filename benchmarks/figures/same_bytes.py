@@ -1,4 +1,4 @@
-"""One artifact, byte for byte, whatever the process that makes it and wherever it runs."""
+"""Check that artifacts have the same bytes in every environment and folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.report import heading, table, verdict
 from benchmarks.settings import Settings
 
 _ENVIRONMENTS: dict[str, Mapping[str, str]] = {
-    "as it is": {},
+    "unchanged": {},
     "another hash seed": {"PYTHONHASHSEED": "12345"},
     "another time zone and language": {"TZ": "Pacific/Kiritimati", "LANG": "tr_TR.UTF-8"},
     "one thread": {"OMP_NUM_THREADS": "1"},
@@ -24,7 +24,7 @@ _ENVIRONMENTS: dict[str, Mapping[str, str]] = {
 
 
 def run_figure(settings: Settings) -> None:
-    """Exports each model in every environment, each time in another folder."""
+    """Export each model in every environment, each time in another folder."""
     heading("The same bytes")
     fixtures = REPOSITORY / "weights" / "fixtures"
     models = {

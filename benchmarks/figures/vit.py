@@ -1,4 +1,4 @@
-"""DINOv3 ViT-B/16 with a symbolic batch, from one checkpoint, by three exporters."""
+"""Compare three exporters on one checkpoint of DINOv3 ViT-B/16 with a symbolic batch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECONDS, _OPERATORS, _SLOWER = 3.0, 500, 1.05
 
 
 def run_figure(settings: Settings) -> None:
-    """Measure the export, and a run of the artifact on an image of 224 x 224, batch 1."""
+    """Print the cost of the export, and the latency on one image of 224 x 224."""
     heading("DINOv3 ViT-B/16, symbolic batch")
     checkpoint = vit_b16(settings.work)
     out = settings.folder("vit")

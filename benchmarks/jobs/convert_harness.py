@@ -1,8 +1,8 @@
-"""EVERY: CPU milliseconds of `to_onnx` for each EVERY-th case of JAX's own harness.
+"""Measure the CPU milliseconds of ``to_onnx`` for every EVERY-th case of JAX's test harness.
 
-Runs with either exporter. Prints what each case that converts took, tracing included, and what
-`jax.make_jaxpr` alone takes for it; a case runs twice, and the second time counts, so that what
-JAX and an exporter load once is loaded.
+Arguments: EVERY. The job runs with either exporter. For each case that converts, it prints the time
+of the conversion, which includes tracing, and that of ``jax.make_jaxpr`` alone. Each case runs
+twice, and the second run counts, so that modules that load at first use are loaded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from jax2onnx import to_onnx
 
 
 def seconds(call: Callable[[], Any]) -> float:
-    """CPU seconds of the second of two calls, with nothing cached by JAX."""
+    """Return the CPU seconds of the second of two calls, with JAX's caches cleared in between."""
     call()
     jax.clear_caches()
     start = time.process_time()
@@ -31,7 +31,7 @@ def seconds(call: Callable[[], Any]) -> float:
 
 
 def main(every: str) -> None:
-    """Converts them one after the other; what cannot be converted is counted."""
+    """Convert the cases one after the other, and count those that cannot be converted."""
     warnings.simplefilter("ignore")
     convert, trace, failed = [], [], 0
     for harness in test_harnesses.all_harnesses[:: int(every)]:
@@ -41,12 +41,12 @@ def main(every: str) -> None:
             try:
                 took = seconds(
                     lambda: to_onnx(
-                        harness.dyn_fun,  # noqa: B023  # called at once
+                        harness.dyn_fun,  # noqa: B023  # The function is called immediately.
                         arguments,  # noqa: B023
                         enable_double_precision=wide,  # noqa: B023
                     )
                 )
-            except (NotImplementedError, TypeError, ValueError):  # what either exporter raises
+            except (NotImplementedError, TypeError, ValueError):  # the errors of either exporter
                 failed += 1
                 continue
             trace.append(1e3 * seconds(lambda: jax.make_jaxpr(harness.dyn_fun)(*arguments)))  # noqa: B023

@@ -1,6 +1,7 @@
-"""MODEL OUTPUT: converts one of `benchmarks.architectures` by either exporter, its batch open.
+"""Convert a model of ``benchmarks.architectures`` with a symbolic batch, by either exporter.
 
-Prints the CPU seconds of the conversion, once everything is imported and the model is built.
+Arguments: MODEL OUTPUT. The job prints the CPU seconds of the conversion, without the imports and
+the construction of the model.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ import jax.numpy as jnp
 
 from jax2onnx import to_onnx
 
-# Behind the installed packages, of which the public exporter may be one.
+# The repository comes last, so that an installed public jax2onnx takes precedence.
 sys.path.append(str(Path(__file__).parents[2]))
 
 
 def main(name: str, output: str) -> None:
-    """Builds the model, converts a small function for what loads late, then the model."""
+    """Build the model, convert a small function to complete late imports, then the model."""
     from benchmarks.architectures import ARCHITECTURES, build
 
     model = build(name)

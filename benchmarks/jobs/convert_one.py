@@ -1,4 +1,4 @@
-"""Imports a converter and converts a one-operation function. Both converters take the same call."""
+"""Import a converter and convert a one-operation function; both converters take this call."""
 
 import jax.numpy as jnp
 

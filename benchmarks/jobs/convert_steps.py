@@ -1,4 +1,7 @@
-"""EQUATIONS: what each step of a conversion costs, in CPU seconds, and the memory that it adds."""
+"""Measure the CPU seconds of each step of a conversion, and the memory that all of them add.
+
+Arguments: EQUATIONS, the approximate size of the function.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _ROUND = 10
 
 
 def function(equations: int) -> tuple[Callable[[jax.Array], jax.Array], int]:
-    """A function of about so many equations, ten kinds in turn, none of them like another."""
+    """Return a function of about ``equations`` equations, all different, and their exact number."""
     weight = np.eye(8, dtype=np.float32)
 
     def call(x: jax.Array) -> jax.Array:
@@ -46,8 +49,8 @@ def function(equations: int) -> tuple[Callable[[jax.Array], jax.Array], int]:
 
 
 def main(equations: int) -> None:
-    """Converts it, step by step, as `to_onnx` does."""
-    to_onnx(jnp.sin, [(3,)])  # loads what is loaded late
+    """Convert the function with the steps of ``to_onnx``, and print the cost of each."""
+    to_onnx(jnp.sin, [(3,)])  # This completes late imports.
     call, count = function(equations)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     clock = [time.process_time()]

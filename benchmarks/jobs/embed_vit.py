@@ -1,6 +1,6 @@
-"""OUTPUT: converts ViT-B/16 with its weights in the file; prints what it cost and their size.
+"""Convert ViT-B/16 with embedded weights; print the cost and the size of the weights.
 
-The weights are numpy arrays, of which there is one copy when the conversion begins.
+Arguments: OUTPUT. The weights are numpy arrays, with one copy in memory when the conversion begins.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.models import vit
 
 
 def main(output: str) -> None:
-    """Converts a small function for what loads late, then the model."""
+    """Convert a small function to complete late imports, then convert the model."""
     generator = np.random.default_rng(0)
 
     def weight(leaf: Any) -> Any:

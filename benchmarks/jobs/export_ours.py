@@ -1,4 +1,7 @@
-"""FAMILY CHECKPOINT OUTPUT [OPTIONS]: exports a checkpoint by reference; prints what it cost."""
+"""Export a checkpoint by reference, and print the CPU seconds.
+
+Arguments: FAMILY CHECKPOINT OUTPUT [OPTIONS].
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from weights import Checkpoint
 
 
 def main(family: str, folder: str, output: str, options: str = "{}") -> None:
-    """Imports are done, those of the family too; from here on it counts."""
+    """Import the family, then measure the export."""
     exporter = f"exporters.families.{family}.export:export"
     functions.find(exporter, "exporter")
     start = time.process_time()

@@ -1,10 +1,13 @@
-"""REQUEST: runs models in turns on ONNX Runtime, and JAX beside them.
+"""Run models on ONNX Runtime in turns with the JAX model.
 
-The request is a JSON object: `models` (name -> {"file", "weights": folder or null}), `feeds` (for
-each input its shape and, for integers, their bound), `threads`, `runs`, and `jax` (an architecture,
-or a family and its checkpoint). Prints, by name, the wall and CPU milliseconds of each run, what
-loading took, why ONNX Runtime refuses a model if it does, and how far the output is from that of
-the first model: the first row of axis 1, which all have; null where it has another shape.
+Arguments: REQUEST, a JSON object with ``models`` (name -> {"file", "weights": folder or null}),
+``feeds`` (for each input its shape and, for integers, their upper bound), ``threads``, ``runs`` and
+``jax`` (an architecture, or a family and its checkpoint).
+
+The job prints, by name, the wall and CPU milliseconds of each run, the CPU seconds of loading, the
+error where ONNX Runtime refuses a model, and the largest difference of the output from that of the
+first model. It compares index 0 of axis 1, which every output has; the difference is null where the
+shapes differ.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ _FOLDER = "session.model_external_initializers_file_folder_path"
 
 
 def onnx_model(entry: dict[str, Any], threads: int, xs: list[Array]) -> Callable[[], Array]:
-    """A call of the model that returns its first output."""
+    """Return a function that runs the model and returns its first output."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -48,7 +51,7 @@ def onnx_model(entry: dict[str, Any], threads: int, xs: list[Array]) -> Callable
 
 
 def as_input(x: Array, spec: Any) -> Array:
-    """An example as a model takes it: some want 32 bits, some images channels first."""
+    """Return ``x`` as an input takes it: as int32, or with channels first, where required."""
     if spec.type == "tensor(int32)":
         return x.astype(np.int32)
     if x.ndim == 4 and spec.shape[-1] != x.shape[-1]:
@@ -57,7 +60,7 @@ def as_input(x: Array, spec: Any) -> Array:
 
 
 def jax_model(xs: list[Array], name: str, folder: str | None = None) -> Callable[[], Array]:
-    """The same, for the model under `jax.jit`, its weights being arguments."""
+    """Return such a function for the model under ``jax.jit``, with its weights as arguments."""
     import equinox as eqx
     import jax
     from flax import nnx
@@ -87,7 +90,7 @@ def jax_model(xs: list[Array], name: str, folder: str | None = None) -> Callable
 
 
 def main(request: dict[str, Any]) -> None:
-    """Loads all, runs each once to warm up, then all in turns."""
+    """Load all models, run each once to warm up, then run all in turns."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: request["threads"]])
     generator = np.random.default_rng(0)

@@ -1,7 +1,7 @@
-"""REPORT COMMAND...: runs a command; writes what it cost into REPORT, and exits as it does.
+"""Run a command, write its cost to a report, and exit with its status.
 
-A process of its own, and a small one: on Linux the largest resident set of a process is never less
-than that of the process which started it.
+Arguments: REPORT COMMAND... This is a small process of its own, because on Linux the largest
+resident set of a process is never less than that of the process which started it.
 """
 
 import json
@@ -17,6 +17,6 @@ cost = {
     "cpu": usage.ru_utime + usage.ru_stime,
     "peak": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
 }
-with open(sys.argv[1], "w") as report:  # noqa: PTH123  # pathlib is not small
+with open(sys.argv[1], "w") as report:  # noqa: PTH123  # Importing pathlib takes memory.
     json.dump(cost, report)
 sys.exit(os.waitstatus_to_exitcode(status))

@@ -1,8 +1,9 @@
-"""CHECKPOINT TOKENS OUTPUT: the public exporter on its own GPT-OSS example, of a checkpoint's size.
+"""Export the public exporter's GPT-OSS example with it, in the size of a checkpoint.
 
-Runs where jax2onnx 0.17.1 of the package index is installed, and not this repository. The weights
-are the example's own random ones, and its length is fixed: it cannot be left open there. Prints the
-CPU seconds of the export, once the model is built.
+Arguments: CHECKPOINT TOKENS OUTPUT. The job needs jax2onnx 0.17.1 of the package index, and not
+this repository. The weights are the example's random ones. The length is fixed, since the example
+does not support a symbolic one. The job prints the CPU seconds of the export, without building the
+model.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from jax2onnx.plugins.examples.eqx.gpt_oss import GPTOSSConfig, Transformer
 
 
 def main(folder: str, tokens: str, output: str) -> None:
-    """Builds the model in f32, exports it."""
+    """Build the model in f32 and export it."""
     config = json.loads((Path(folder) / "config.json").read_text())
     scaling = config["rope_scaling"]
     model = Transformer(

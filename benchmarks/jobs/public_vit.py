@@ -1,7 +1,7 @@
-"""CHECKPOINT OUTPUT: the public exporter on its own DINOv3 example, with a checkpoint's weights.
+"""Export the public exporter's DINOv3 example with it, with a checkpoint's weights.
 
-Runs where jax2onnx 0.17.1 of the package index is installed, and not this repository. Prints the
-CPU seconds of the export, once the model is built.
+Arguments: CHECKPOINT OUTPUT. The job needs jax2onnx 0.17.1 of the package index, and not this
+repository. It prints the CPU seconds of the export, without building the model.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _RENAMED = [
     ("cls_token", "embeddings.cls_token"),
     ("storage_tokens", "embeddings.register_tokens"),
 ]
-"""The example's names, in parts, and the checkpoint's."""
+"""Parts of the example's names, and the parts that replace them in the checkpoint's names."""
 
 
 def read(file: Path) -> dict[str, np.ndarray]:
-    """The tensors of a safetensors file, all f32."""
+    """Return the tensors of a safetensors file, all f32, by name."""
     data = file.read_bytes()
     start = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:start])
@@ -53,13 +53,13 @@ def read(file: Path) -> dict[str, np.ndarray]:
 
 
 def loaded(model: Any, tensors: dict[str, np.ndarray], theta: float) -> Any:
-    """The example's model with the checkpoint's weights; a bias that it lacks is zero."""
+    """Return ``model`` with the checkpoint's weights; biases that the checkpoint lacks are zero."""
 
     def value(path: Any, leaf: Any) -> Any:
         if not eqx.is_array(leaf):
             return leaf
         name = jax.tree_util.keystr(path).lstrip(".")
-        if name == "dino_rope.periods":  # the example rounds them to bf16
+        if name == "dino_rope.periods":  # The example rounds these to bf16.
             return jnp.asarray(theta ** (np.arange(leaf.size, dtype=np.float32) / leaf.size))
         for theirs, ours in _RENAMED:
             name = name.replace(theirs, ours)
@@ -71,7 +71,7 @@ def loaded(model: Any, tensors: dict[str, np.ndarray], theta: float) -> Any:
 
 
 def main(folder: str, output: str) -> None:
-    """Builds the model, exports it with a symbolic batch."""
+    """Build the model, and export it with a symbolic batch."""
     config = json.loads((Path(folder) / "config.json").read_text())
     model = VisionTransformer(
         img_size=config["image_size"],

@@ -1,7 +1,8 @@
-"""MODEL OUTPUT: torch.onnx.export (dynamo) of one of `benchmarks.architectures` in PyTorch.
+"""Export the PyTorch counterpart of a model with ``torch.onnx.export`` (dynamo).
 
-Runs where torch and transformers are installed; weights are random. Prints the CPU seconds of the
-export, once the model is built.
+Arguments: MODEL OUTPUT, where MODEL is one of ``benchmarks.architectures``. The job needs torch and
+transformers. The weights are random. It prints the CPU seconds of the export, without building the
+model.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import torch  # noqa: TID251  # a yardstick, in an environment of its own
+import torch  # noqa: TID251  # This runs in an environment of its own.
 import transformers  # noqa: TID251
 
 
 class First(torch.nn.Module):
-    """A model of transformers that returns what ``pick`` takes of its result."""
+    """Call a model of transformers through ``pick``, which selects a tensor of the result."""
 
     def __init__(self, model: torch.nn.Module, pick: Callable[..., Any]) -> None:
         super().__init__()
@@ -25,32 +26,32 @@ class First(torch.nn.Module):
         self.pick = pick
 
     def forward(self, *inputs: torch.Tensor) -> Any:
-        """The picked tensors."""
+        """Return the tensor that ``pick`` selects."""
         return self.pick(self.model, *inputs)
 
 
 def resnet50() -> tuple[torch.nn.Module, tuple[torch.Tensor, ...]]:
-    """The configuration's defaults are ResNet-50's; images are NCHW."""
+    """Return ResNet-50, which the default configuration describes, and NCHW example images."""
     model = transformers.ResNetForImageClassification(transformers.ResNetConfig(num_labels=1000))
     return First(model, lambda m, x: m(x).logits), (torch.zeros(2, 3, 224, 224),)
 
 
 def gpt2() -> tuple[torch.nn.Module, tuple[torch.Tensor, ...]]:
-    """GPT-2 small with its head."""
+    """Return GPT-2 small with its language-model head, and example tokens."""
     config = transformers.GPT2Config(use_cache=False, attn_implementation="eager")
     model = transformers.GPT2LMHeadModel(config)
     return First(model, lambda m, ids: m(ids).logits), (_integers(),)
 
 
 def lstm() -> tuple[torch.nn.Module, tuple[torch.Tensor, ...]]:
-    """One layer, batch first."""
+    """Return one layer that takes the batch first, and example sequences."""
     return First(torch.nn.LSTM(128, 256, batch_first=True), lambda m, x: m(x)[0]), (
         torch.zeros(2, 64, 128),
     )
 
 
 def minilm() -> tuple[torch.nn.Module, tuple[torch.Tensor, ...]]:
-    """BERT, the mean of its tokens, unit length."""
+    """Return BERT followed by mean pooling and scaling to unit length, and example inputs."""
     config = transformers.BertConfig(
         hidden_size=384,
         intermediate_size=1536,
@@ -74,7 +75,7 @@ def _integers() -> torch.Tensor:
 
 
 def main(name: str, output: str) -> None:
-    """Exports with a symbolic batch, at opset 23."""
+    """Export the model with a symbolic batch at opset 23."""
     torch.manual_seed(0)
     model, inputs = globals()[name]()
     model.eval()

@@ -1,7 +1,7 @@
-"""CHECKPOINT OUTPUT: torch.onnx.export (dynamo) on transformers' DINOv3, with given weights.
+"""Export the DINOv3 of transformers with ``torch.onnx.export`` (dynamo) and given weights.
 
-Runs where torch and transformers are installed. Prints the CPU seconds of the export, once the
-model is built.
+Arguments: CHECKPOINT OUTPUT. The job needs torch and transformers. It prints the CPU seconds of the
+export, without building the model.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ import json
 import sys
 import time
 
-import torch  # noqa: TID251  # a yardstick, in an environment of its own
+import torch  # noqa: TID251  # This runs in an environment of its own.
 from transformers import DINOv3ViTModel  # noqa: TID251
 
 
 class Tuple(torch.nn.Module):
-    """The model, with a tuple for its result."""
+    """Return a tuple from a model of transformers, as the export requires."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The tokens, and the first of them."""
+        """Return the tokens, and the pooled first token."""
         result = self.model(pixels)
         return result.last_hidden_state, result.pooler_output
 
 
 def main(folder: str, output: str) -> None:
-    """Exports with a symbolic batch, at opset 23."""
+    """Export the model with a symbolic batch at opset 23."""
     model = DINOv3ViTModel.from_pretrained(folder, attn_implementation="eager").eval()
     size = model.config.image_size
     pixels = torch.zeros(2, 3, size, size)

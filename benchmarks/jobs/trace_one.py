@@ -1,4 +1,4 @@
-"""The least that converting a function of one operation costs: import jax, and trace it."""
+"""Import jax and trace a one-operation function, which every conversion has to do."""
 
 import jax
 import jax.numpy as jnp

@@ -1,1 +1,1 @@
-"""Models with random weights that only the benchmarks have, for each a module with `build`."""
+"""Models with random weights for benchmarks alone. Each module has a ``build()``."""

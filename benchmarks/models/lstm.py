@@ -1,4 +1,4 @@
-"""An LSTM layer in Equinox: 128 features in, 256 out."""
+"""An LSTM layer in Equinox with 128 input and 256 output features."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from jax import Array, lax
 
 
 class Lstm(eqx.Module):
-    """A cell, run over the sequences of a batch."""
+    """An LSTM cell that is scanned over the sequences of a batch."""
 
     cell: eqx.nn.LSTMCell
 
     def __call__(self, x: Array) -> Array:
-        """f32 (batch, time, features) -> (batch, time, size)."""
+        """Map f32 (batch, time, features) to the hidden states (batch, time, size)."""
         zero = jnp.zeros(self.cell.hidden_size)
 
         def step(state: tuple[Array, Array], x: Array) -> tuple[tuple[Array, Array], Array]:
@@ -28,5 +28,5 @@ class Lstm(eqx.Module):
 
 
 def build() -> Lstm:
-    """The layer with random weights."""
+    """Return the layer with random weights."""
     return Lstm(eqx.nn.LSTMCell(128, 256, key=jax.random.key(0)))

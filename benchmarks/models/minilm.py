@@ -1,4 +1,4 @@
-"""The MiniLM sentence encoder of `exporters.families.minilm`, with its published configuration."""
+"""The MiniLM sentence encoder of ``exporters.families.minilm`` in its published configuration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ CONFIG = MiniLMConfig(
 
 
 def build() -> MiniLM:
-    """int64 tokens, mask and types, each (batch, tokens) -> sentence vectors, token vectors."""
+    """Return the encoder with random weights.
+
+    It maps int64 tokens, mask and types, each (batch, tokens), to sentence and token vectors.
+    """
     leaves, tree = jax.tree.flatten(MiniLM(CONFIG))
     keys = jax.random.split(jax.random.key(0), len(leaves))
     model: MiniLM = jax.tree.unflatten(

@@ -1,1 +1,1 @@
-"""Asks ONNX Runtime what it can run, and writes the table that `jax2onnx.legalise` reads."""
+"""Probe ONNX Runtime for the kernels it has, and write the table for ``jax2onnx.legalise``."""

@@ -1,19 +1,19 @@
-"""Makes `jax2onnx/legalise/ort_cpu.json` by asking the installed ONNX Runtime.
+"""Generate ``jax2onnx/legalise/ort_cpu.json`` by probing the installed ONNX Runtime.
 
-Run it after an update of the runtime: `python -m tools.kernels.generate`.
+Run it after an update of the runtime: ``python -m tools.kernels.generate``.
 
-The registry of kernels says less than the runtime does: it knows neither the casts that the
-runtime inserts around float16, nor the operators that it runs by expanding their definition, nor
-what a kernel refuses once it is called, nor that some compute integers in floating point. So:
+The runtime's registry of kernels is not enough. It does not show the casts that the runtime inserts
+around float16, the operators that it runs by expanding their definition, the inputs that a kernel
+refuses when it is called, or the kernels that compute integers in floating point. Therefore:
 
-1. every operator of `probes.py` is asked, in each of its versions and with every combination of
-   element types that its schema admits, by building a model and running it; in the first and the
-   last operator set of a version, and in all between where these differ: what the runtime expands
-   may contain operators that have newer versions, and then it cannot;
-2. integers in which an operator does not wrap count as types that it cannot run (of 64 bits:
-   integers in which it is not exact below 2^53, as none is where they are computed in doubles);
-3. what is left, in the standard domain and others, JAX has no use for; it is taken from the
-   registry, for reports on models that were made elsewhere.
+1. Every operator of ``probes.py`` is probed in each of its versions and with every combination of
+   element types that its schema admits, by building and running a model. A version is probed in the
+   first and the last opset that it covers. Where these differ, it is probed in all opsets between:
+   the expansion of an operator may need operators that a newer opset changes.
+2. An integer type in which an operator does not wrap on overflow counts as a type that it cannot
+   run. For 64-bit integers the test is exactness beyond 32 bits instead.
+3. All other operators, in the standard domain and others, are of no use to JAX. Their kernels are
+   taken from the registry, for reports on models that other converters made.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ OPSETS = (21, 28)
 _PROVIDER = "CPUExecutionProvider"
 _NAMES = {dtype: short for short, dtype in SHORT_NAMES.items()}
 _ONNX_NAMES = {f"tensor({str(dtype).lower()})": dtype for dtype in SHORT_NAMES.values()}
-# A kernel whose range of versions ends here serves the version at which the range begins, no other.
+# A kernel whose range of versions ends here serves only the version at which the range begins.
 _OPEN_END = 2**31 - 1
 
 _REFUSALS = (
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def render() -> str:
-    """The table as JSON, one line per version of an operator, sorted."""
+    """Return the table as JSON, sorted, with one line for each version of an operator."""
     lines = []
     for domain in ("", "ai.onnx.ml", "com.microsoft"):
         operators = _registered(domain) | (_probed() if domain == "" else {})
@@ -103,7 +103,7 @@ def _probed() -> dict[str, dict[int, Entry]]:
 
 
 def _answer(name: str, probe: Probe, schema: Any, opset: int) -> Entry:
-    """The kernels of an operator in one operator set."""
+    """Return the kernels of an operator in one opset."""
     inputs, outputs = _formals(schema)
     names = variables(inputs, outputs)
     admitted = [_admitted(schema, variable) for variable in names]
@@ -148,7 +148,7 @@ def _schemas() -> dict[tuple[str, str], list[Any]]:
 
 
 def _versions(domain: str, name: str) -> Iterator[tuple[Any, range]]:
-    """The schemas in effect in some operator set of `OPSETS`, each with these sets."""
+    """Yield each schema that is in effect within ``OPSETS``, with the opsets that it covers."""
     schemas = _schemas().get((domain, name), [])
     first, last = OPSETS
     for schema, following in itertools.zip_longest(schemas, schemas[1:]):
@@ -163,7 +163,7 @@ def _formals(schema: Any) -> tuple[list[str], list[str]]:
 
 
 def _formal(type_string: str) -> str:
-    """A type variable as it is (`T`), a concrete type by its short name, others as `-`."""
+    """Return a type variable (``T``) unchanged, the short name of a type, or ``-`` for others."""
     if "(" not in type_string:
         return type_string[0].upper() + type_string[1:]
     dtype = _ONNX_NAMES.get(type_string)
@@ -179,10 +179,10 @@ def _admitted(schema: Any, variable: str) -> list[ir.DataType]:
 
 
 def _registered_row(schema: Any, kernel: Any, names: Sequence[str]) -> Row:
-    """The types that a registered kernel takes for each variable.
+    """Return the types that a registered kernel accepts for each variable.
 
-    Its constraints go by the name of a variable or of a parameter, and leave out what they take in
-    full.
+    The kernel's constraints are keyed by the name of a variable or of a parameter. A variable
+    without a constraint takes every type of the schema.
     """
     parameters = {f.name: _formal(f.typeStr) for f in (*schema.inputs, *schema.outputs)}
     taken = {name: frozenset(_admitted(schema, name)) for name in names}
@@ -206,7 +206,7 @@ def _entry(inputs: Sequence[str], outputs: Sequence[str], rows: Iterable[Row]) -
 
 
 def _pack(answers: Iterable[tuple[ir.DataType, ...]]) -> list[Row]:
-    """The same combinations as few products of sets: grouped by what the first type goes with."""
+    """Return ``answers`` as few products of sets, by grouping first types with equal rests."""
     combinations = set(answers)
     if combinations <= {()}:
         return [() for _ in combinations]
@@ -220,7 +220,7 @@ def _pack(answers: Iterable[tuple[ir.DataType, ...]]) -> list[Row]:
 
 
 def _merge(rows: Iterable[Row]) -> list[Row]:
-    """Unite rows that differ in one variable only, until none do."""
+    """Unite rows that differ in only one variable, until no such rows are left."""
     merged = sorted(set(rows), key=lambda row: [sorted(types) for types in row])
     for one, other in itertools.combinations(merged, 2):
         different = [i for i, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
@@ -234,12 +234,12 @@ def _merge(rows: Iterable[Row]) -> list[Row]:
 def _is_right(
     name: str, probe: Probe, opset: int, formals: Sequence[str], bound: dict[str, ir.DataType]
 ) -> bool:
-    """Whether the runtime runs an operator in these types, and integers as integers."""
+    """Return whether the runtime runs an operator in these types, with exact integers."""
     model = probe_model(name, probe, opset, formals, bound)
     dtype = bound.get(formals[0]) if formals else None
     if probe.integers is None or dtype is None or not dtype.is_integer():
         return runs(model)
-    # Values whose results do not fit the type; or, of 64 bits, do not fit 32 of them.
+    # The results of these values overflow the type, or 32 bits where the type has 64.
     last = 1 << 10 if dtype.bitwidth == 64 else np.iinfo(dtype.numpy()).max
     values = np.array([[last, last, 1], [3, last, last - 1]]).astype(dtype.numpy())
     model.graph.initializers["x0"].const_value = ir.tensor(values, name="x0")
@@ -248,7 +248,7 @@ def _is_right(
 
 
 def runs(model: ir.Model) -> bool:
-    """Whether the runtime loads and runs a model that needs no inputs."""
+    """Return whether the runtime loads and runs a model without inputs."""
     return _run(model) is not None
 
 
@@ -272,7 +272,7 @@ def probe_model(
     formals: Sequence[str],
     bound: dict[str, ir.DataType],
 ) -> ir.Model:
-    """A model of one node, whose inputs are initializers of the types bound to the variables."""
+    """Return a model of one node, with initializers of the types in ``bound`` as its inputs."""
     inputs: list[ir.Value | None] = []
     for position, given in enumerate(probe.inputs):
         formal = formals[min(position, len(formals) - 1)]
@@ -292,7 +292,7 @@ def probe_model(
 
 
 def operator_of(name: str) -> str:
-    """The operator of a probe, without the attribute's value."""
+    """Return the operator of a probe, without the value of an attribute."""
     return name.partition("[")[0]
 
 
@@ -306,7 +306,7 @@ def _constant(name: str, given: Any, dtype: ir.DataType) -> ir.Value:
 
 
 def _attribute(key: str, value: Any, bound: dict[str, ir.DataType]) -> Any:
-    """Attributes that name an element type, hold a tensor of one, or a body over one."""
+    """Return an attribute's value, with its element type taken from ``bound`` where it has one."""
     if isinstance(value, TypeOf):
         dtype = bound[value.variable]
         return ir.tensor(_array(dtype, (1,)), dtype=dtype) if key == "value" else int(dtype)
@@ -316,7 +316,7 @@ def _attribute(key: str, value: Any, bound: dict[str, ir.DataType]) -> Any:
 
 
 def _body(body: Body, dtype: ir.DataType) -> ir.Graph:
-    """A graph that hands its inputs on, or a constant where it has none."""
+    """Return a graph that returns some of its inputs, or a constant where it has none."""
     inputs = [ir.val(f"in{i}", SHORT_NAMES.get(t, dtype), ()) for i, t in enumerate(body.inputs)]
     copies = [ir.node("Identity", [inputs[i]]) for i in body.passed]
     if not copies:

@@ -1,4 +1,4 @@
-"""The checked-in table is what the installed runtime answers."""
+"""The checked-in table matches the installed runtime."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ I32, I64, F16, F32, BF16 = (
 
 def test_the_table_is_up_to_date() -> None:
     assert generate.TABLE.read_text("utf-8") == generate.render(), (
-        "the installed runtime answers differently; run: python -m tools.kernels.generate"
+        "the table is not that of the installed runtime; run: python -m tools.kernels.generate"
     )
 
 
@@ -39,7 +39,7 @@ def test_the_table_is_small_and_loads_without_the_runtime() -> None:
     assert "onnxruntime" not in result.stdout
 
 
-def test_an_operator_is_as_its_last_version_up_to_the_operator_set() -> None:
+def test_an_opset_uses_the_last_version_of_an_operator() -> None:
     table = load_table("cpu")
     assert table.signature("", "Celu", 27) != table.signature("", "Celu", 28)
     assert table.signature("", "Celu", 21) == table.signature("", "Celu", 27)
@@ -47,7 +47,7 @@ def test_an_operator_is_as_its_last_version_up_to_the_operator_set() -> None:
     assert table.signature("nowhere", "Celu", 23) is None
 
 
-def test_kernels_are_asked_for_all_type_variables_at_once() -> None:
+def test_a_kernel_must_match_all_type_variables() -> None:
     signature = load_table("cpu").signature("", "EyeLike", 23)
     assert signature is not None
     assert signature.runs((("T1", F32), ("T2", I64)))
@@ -63,7 +63,7 @@ def test_integers_that_are_computed_as_floats_do_not_count() -> None:
         assert (I32 in taken, I64 in taken) == (False, True)
 
 
-def test_parameters_bind_variables_and_the_last_repeats() -> None:
+def test_parameters_bind_variables_and_the_last_parameter_repeats() -> None:
     concat = load_table("cpu").signature("", "Concat", 23)
     assert concat is not None
     assert concat.bind([F32, F32, F32], [F32]) == (("T", F32),)
@@ -84,11 +84,11 @@ def test_packing_keeps_the_combinations() -> None:
     assert sorted(pair for row in rows for pair in itertools.product(*row)) == sorted(answers)
 
 
-def test_merging_unites_what_differs_in_one_place() -> None:
+def test_merging_unites_rows_that_differ_in_one_variable() -> None:
     rows = [(frozenset({a}), frozenset({b})) for a in (I32, I64) for b in (F16, F32)]
     assert generate._merge(rows) == [(frozenset({I32, I64}), frozenset({F16, F32}))]
 
 
-def test_an_empty_table_knows_nothing() -> None:
+def test_an_empty_table_has_no_signatures() -> None:
     table = KernelTable('{"runtime":"none","opsets":[21,28],"operators":{}}')
     assert table.signature("", "Add", 23) is None

@@ -1,4 +1,4 @@
-"""A legalised operator runs, and a refused one does not."""
+"""A legalised operator runs, and a refused operator does not."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ FLOAT = SHORT_NAMES["f32"]
 @pytest.mark.parametrize(
     "op_type", [name for name in PROBES if load_table("cpu").signature("", name, 23) is not None]
 )
-def test_whatever_is_not_refused_runs(op_type: str) -> None:
-    """Each operator in each type, the other type variables being what its kernels take."""
+def test_an_operator_runs_unless_it_is_refused(op_type: str) -> None:
+    """Each operator runs in each type, with other type variables that its kernels accept."""
     for short in ("bool", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "bf16", "f16"):
-        of, admitted = probe(load_table("cpu"), op_type, SHORT_NAMES[short])
+        model, admitted = probe(load_table("cpu"), op_type, SHORT_NAMES[short])
         if not admitted:
             continue
         try:
-            legalise(of)
+            legalise(model)
         except UnsupportedTypeError:
-            assert not runs(of), f"{short} is refused, and runs"
+            assert not runs(model), f"{short} is refused, but runs"
         else:
-            finalise(of)
-            assert runs(of), f"{short} is legalised, and does not run"
+            finalise(model)
+            assert runs(model), f"{short} is legalised, but does not run"
 
 
 def probe(table: KernelTable, op_type: str, dtype: ir.DataType) -> tuple[ir.Model, bool]:
-    """The probe with the first type variable bound to `dtype`, if ONNX's schema admits that."""
+    """Return a probe with its first type variable bound to ``dtype``, and whether that is valid."""
     signature = table.signature("", op_type, 23)
     assert signature is not None
     names = variables(signature.inputs, signature.outputs)
@@ -45,20 +45,20 @@ def probe(table: KernelTable, op_type: str, dtype: ir.DataType) -> tuple[ir.Mode
     bound = dict.fromkeys(names, FLOAT)
     for kernel in signature.kernels[:1]:
         bound = {name: min(types, key=_preferred) for name, types in kernel.items()}
-    # Variables beyond the first that go along with it.
+    # Other variables that have the type of the first take ``dtype`` too.
     for name in names[1:]:
         if bound[name] == bound[names[0]] and bound[name].is_floating_point():
             bound[name] = dtype
     bound[names[0]] = dtype
-    of = probe_model(op_type, PROBES[op_type], 23, signature.inputs, bound)
-    [node] = of.graph
+    model = probe_model(op_type, PROBES[op_type], 23, signature.inputs, bound)
+    [node] = model.graph
     for position, output in enumerate(node.outputs):
         formal = signature.outputs[min(position, len(signature.outputs) - 1)]
         output.dtype = bound.get(formal) or SHORT_NAMES[formal]
     schema = onnx.defs.get_schema(node.op_type, 23)
     allowed = {c.type_param_str.capitalize(): c.allowed_type_strs for c in schema.type_constraints}
     type_string = f"tensor({str(dtype).lower()})"
-    return of, type_string in allowed.get(names[0].capitalize(), ())
+    return model, type_string in allowed.get(names[0].capitalize(), ())
 
 
 def _preferred(dtype: ir.DataType) -> tuple[bool, bool, int]:

@@ -1,8 +1,8 @@
-"""The smallest model of each operator, by which ONNX Runtime is asked what it can run.
+"""A minimal model of each operator, with which ONNX Runtime is probed.
 
-An operator is missing here when JAX has nothing that could become it: sequences, strings,
-optionals, quantised arithmetic, random numbers of the runtime. One whose kernels depend on an
-attribute is here again for the values that change them, as `Operator[value]`.
+Operators that no JAX primitive could become are left out: sequences, strings, optionals, quantised
+arithmetic, the runtime's random numbers. An operator whose kernels depend on an attribute has an
+entry ``Operator[value]`` for each other value that selects other kernels.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-# An input is a shape (filled with ones), a list or number (its values), or None (left out).
+# An input is a shape (filled with ones), a list or number (its values), or None (omitted).
 Input = tuple[int, ...] | list[Any] | int | None
 
 
@@ -28,7 +28,7 @@ class TypeOf:
 
 @dataclass(frozen=True)
 class Body:
-    """A subgraph attribute: types of its inputs (`V` for the probed one), and which it hands on."""
+    """A subgraph: the types of its inputs (``V`` for the probed one), and the inputs it returns."""
 
     inputs: Sequence[str]
     passed: Sequence[int]
@@ -36,14 +36,14 @@ class Body:
 
 @dataclass(frozen=True)
 class Probe:
-    """Inputs and attributes that make a valid node of an operator, whatever its element types.
+    """Inputs and attributes of a node that is valid in any element type.
 
     Attributes:
-        inputs: one for each formal parameter, or fewer.
-        attributes: of the node.
-        outputs: how many the node has.
-        integers: what the node gives for the first input, in integer arithmetic that wraps; for
-            operators that the runtime computes in floating point, whatever their type.
+        inputs: the inputs of the node, one for each formal parameter, or fewer.
+        attributes: the attributes of the node.
+        outputs: the number of outputs.
+        integers: computes the node's result for the first input in wrapping integer arithmetic. It
+            is given for operators that the runtime may compute in floating point.
     """
 
     inputs: Sequence[Input]

@@ -1,1 +1,1 @@
-"""Runs the converter's tests on every supported CPython and release of JAX."""
+"""Run the converter's tests on every supported CPython and release of JAX."""

@@ -29,11 +29,19 @@ def arguments() -> argparse.ArgumentParser:
     )
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     names = [column.name for column in COLUMNS]
-    parser.add_argument("column", nargs="*", help=f"these alone: {', '.join(names)}")
+    parser.add_argument(
+        "column", nargs="*", help=f"columns to run (default: all): {', '.join(names)}"
+    )
     parser.add_argument("--suite", action="append", choices=[s.key for s in SUITES], help="these")
-    parser.add_argument("--all", action="store_true", help="every case of suites that are sampled")
-    parser.add_argument("--sample", action="store_true", help=f"a little of {NEWEST}; no page")
-    parser.add_argument("--page", action="store_true", help="write the page, and run nothing")
+    parser.add_argument(
+        "--all", action="store_true", help="run every case of suites that are sampled"
+    )
+    parser.add_argument(
+        "--sample", action="store_true", help=f"run a small part of {NEWEST}; do not write the page"
+    )
+    parser.add_argument(
+        "--page", action="store_true", help="write the page from earlier results, and run no tests"
+    )
     parser.add_argument("--cache", type=Path, default=Path(base, "jax2onnx-matrix"))
     return parser
 
@@ -44,7 +52,7 @@ def main() -> int:
     options = parser.parse_args()
     names = options.column or ([NEWEST] if options.sample else [c.name for c in COLUMNS])
     if unknown := sorted(set(names) - {column.name for column in COLUMNS}):
-        parser.error(f"no column {', '.join(unknown)}")
+        parser.error(f"there is no column {', '.join(unknown)}")
     suites = [s for s in SUITES if not options.suite or s.key in options.suite]
     failed = False
     for column in () if options.page else [c for c in COLUMNS if c.name in names]:

@@ -17,10 +17,10 @@ class Column:
     """One CPython with one minor release of JAX.
 
     Attributes:
-        name: how the command line and the table call it.
+        name: its name on the command line.
         python: the version of CPython, such as ``3.12``.
         jax: the requirement of JAX; the newest release that meets it is installed.
-        optional: whether it is left out where there is no such interpreter, or no wheel for it.
+        optional: whether it is skipped where there is no such interpreter, or no wheel for it.
     """
 
     name: str
@@ -48,7 +48,7 @@ def interpreter(version: str) -> Path:
     """Return the CPython of a version, from PATH or from pyenv.
 
     Raises:
-        ColumnError: there is none.
+        ColumnError: There is no such interpreter.
     """
     for candidate in _candidates(version):
         test = "import sys; print('%d.%d' % sys.version_info[:2])"
@@ -73,7 +73,7 @@ def environment(column: Column, cache: Path) -> Path:
     their newest releases. Delete the folder to have it made anew.
 
     Raises:
-        ColumnError: there is no such interpreter, no ``uv``, or no release that fits.
+        ColumnError: There is no such interpreter, no ``uv``, or no release that fits.
     """
     folder = cache / column.name
     python, ready = folder / "bin" / "python", folder / "ready"
@@ -81,7 +81,7 @@ def environment(column: Column, cache: Path) -> Path:
         return python
     uv = shutil.which("uv")
     if uv is None:
-        raise ColumnError("uv is not on PATH: python -m pip install uv")
+        raise ColumnError("uv is not on PATH; install it with: python -m pip install uv")
     made = ["venv", "--clear", "--python", str(interpreter(column.python)), str(folder)]
     tools = ["--requirement", str(ROOT / "pyproject.toml"), "--extra", "dev"]
     install = ["pip", "install", "--python", str(python), *tools, column.jax]

@@ -36,7 +36,7 @@ def test_counts_of_a_report() -> None:
     assert counts(_report(tests=10, failures=2, errors=1, skipped=3)) == (4, 3, 3)
 
 
-def test_a_run_without_tests_is_no_success() -> None:
+def test_a_run_without_tests_is_an_error() -> None:
     with pytest.raises(ValueError, match="no tests"):
         counts(_report(tests=0, failures=0, errors=0, skipped=0))
 
@@ -88,12 +88,12 @@ def test_the_paths_of_the_suites_exist() -> None:
             assert (ROOT / path).exists(), path
 
 
-def test_a_missing_interpreter_is_told() -> None:
+def test_a_missing_interpreter_is_reported() -> None:
     with pytest.raises(ColumnError, match=r"no CPython 9\.9"):
         interpreter("9.9")
 
 
-def test_an_environment_that_is_ready_is_used_again(tmp_path: Path) -> None:
+def test_a_complete_environment_is_reused(tmp_path: Path) -> None:
     ready = tmp_path / COLUMNS[0].name / "ready"
     ready.parent.mkdir()
     ready.touch()

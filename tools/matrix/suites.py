@@ -23,10 +23,10 @@ class Suite:
     """Tests that have a row in the table.
 
     Attributes:
-        name: how the table calls it; its words joined by "-" name it on the command line.
-        paths: what pytest runs.
+        name: its name in the table; its words joined by "-" are its name on the command line.
+        paths: the files and folders that pytest runs.
         sampled: whether it runs a sample of its cases unless it gets ``--all``.
-        quick: what ``--sample`` runs of it.
+        quick: the paths that ``--sample`` runs.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Result:
         passed: tests that passed.
         failed: tests that failed or could not start.
         skipped: tests that do not apply to this release.
-        every: whether all cases of a sampled suite ran.
+        every: whether all cases of the suite ran, where it is sampled by default.
         versions: the releases of CPython and of the packages that it ran with.
     """
 
@@ -80,13 +80,13 @@ class Result:
     versions: dict[str, str]
 
     def save(self, path: Path) -> None:
-        """Write it as JSON, for `load`."""
+        """Write the result as JSON, which ``load`` reads."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self)), "utf-8")
 
     @staticmethod
     def load(path: Path) -> Result:
-        """Read what `save` wrote."""
+        """Read a result that ``save`` wrote."""
         return Result(**json.loads(path.read_text("utf-8")))
 
 
@@ -94,7 +94,7 @@ def counts(report: str) -> tuple[int, int, int]:
     """Return how many tests passed, failed and were skipped, from pytest's JUnit report.
 
     Raises:
-        ValueError: the report has no tests: pytest found none, or did not start.
+        ValueError: The report has no tests, since pytest found none or did not start.
     """
     suites = list(ElementTree.fromstring(report).iter("testsuite"))
     total, failures, errors, skipped = (
@@ -111,7 +111,7 @@ def run(python: Path, suite: Suite, *, every: bool = False, quick: bool = False)
 
     Args:
         python: the interpreter of a column's environment.
-        suite: what to run.
+        suite: the suite to run.
         every: run all cases of a sampled suite.
         quick: run only ``suite.quick``.
     """

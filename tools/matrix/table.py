@@ -1,4 +1,4 @@
-"""The page that shows what passed."""
+"""The page that shows the results of the matrix."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _HEADER = """\
 # CPython and JAX
 
 The tests run in an environment of their own for each column, with the newest packages that fit.
-A cell shows how many tests passed; a sample is meant where it says so, and an empty cell did not
-run when this page was made. What a release of JAX lacks is skipped, and not counted.
+A cell shows how many tests passed. "(sample)" means that a sample of the suite ran; an empty cell,
+that it did not run. Tests of features that a release of JAX lacks are skipped and not counted.
 """
 
 

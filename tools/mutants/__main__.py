@@ -25,7 +25,7 @@ PATHS = (
 DOCUMENT = "docs/coverage/mutants.md"
 JOURNAL = "dist/mutants.jsonl"
 WANTED = 90.0
-"""The share of mutants, in percent, that the tests have to kill."""
+"""The percentage of mutants that the tests have to kill."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"equivalents.toml: no mutant of {entry.file} is {entry.before} -> {entry.after}")
     print(
         f"{len(rows)} mutants: {len(killed)} killed, {len(equivalent)} equivalent, "
-        f"{len(survived)} survived; {percent:.1f}% killed of those that differ."
+        f"{len(survived)} survived; {percent:.1f}% of the non-equivalent ones killed."
     )
     if options.document:
         paths = "" if tuple(options.paths) == PATHS else f" --paths {' '.join(options.paths)}"
@@ -70,24 +70,29 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.mutants", description=__doc__)
     add = parser.add_argument
     add("--paths", nargs="+", default=PATHS, help="files and folders to mutate")
-    add("--sample", type=int, default=200, help="how many mutants; 0 for all")
-    add("--seed", type=int, default=0, help="which sample of that size")
-    add("--journal", type=Path, help=f"the file that keeps outcomes; by default {JOURNAL}")
-    add("--jobs", type=int, default=1, help="how many mutants run at a time")
-    add("--afresh", action="store_true", help="also run those that the journal has")
-    add("--survivors", action="store_true", help="run only those that survived")
-    add("--keys", nargs="+", help="run only these mutants, in the sample or not")
-    add("--list", action="store_true", help="show the sample and run nothing")
+    add("--sample", type=int, default=200, help="number of mutants; 0 for all (default: 200)")
+    add("--seed", type=int, default=0, help="seed of the sample (default: 0)")
+    add("--journal", type=Path, help=f"file that keeps the outcomes (default: {JOURNAL})")
+    add("--jobs", type=int, default=1, help="number of mutants to run at a time (default: 1)")
+    add("--afresh", action="store_true", help="also rerun mutants that are in the journal")
+    add("--survivors", action="store_true", help="run only mutants that survived before")
+    add("--keys", nargs="+", help="run only these mutants, whether in the sample or not")
+    add("--list", action="store_true", help="list the sample, and run nothing")
     add("--document", action="store_true", help=f"write {DOCUMENT}")
-    add("--root", type=Path, default=ROOT, help="the repository that the paths lie in")
-    add("--grace", type=int, default=20, help="seconds beyond three times what the tests take")
+    add("--root", type=Path, default=ROOT, help="root of the repository")
+    add(
+        "--grace",
+        type=int,
+        default=20,
+        help="seconds that a mutant gets beyond three times its tests' duration",
+    )
     return parser
 
 
 def sample(mutants: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
     """Return ``count`` mutants (0: all) in the order of their files.
 
-    A mutant's rank depends on its key and the seed alone: an edit elsewhere leaves it in the
+    A mutant's rank depends only on its key and the seed, so an edit elsewhere leaves it in the
     sample, and a larger sample contains the smaller one.
     """
 
@@ -101,13 +106,13 @@ def sample(mutants: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
 def _survivors(
     chosen: Sequence[Mutant], kept: Journal, known: Sequence[Equivalent]
 ) -> list[Mutant]:
-    """The mutants that survived when they were last run, without those known to be equivalent."""
+    """Return the mutants that survived their last run and are not known to be equivalent."""
     left = {key for key, row in kept.rows.items() if row.outcome == "survived"}
     return [m for m in chosen if m.key in left and not any(e.matches(m) for e in known)]
 
 
 def _all(root: Path, paths: Sequence[str]) -> list[Mutant]:
-    """Every mutant of the files at and below ``paths``, tests excepted."""
+    """Return every mutant of the files at and below ``paths``, except tests."""
     files = set()
     for path in paths:
         target = root / path
@@ -119,7 +124,7 @@ def _all(root: Path, paths: Sequence[str]) -> list[Mutant]:
 
 
 def _run(root: Path, todo: Sequence[Mutant], kept: Journal, jobs: int, grace: int) -> None:
-    """Run the mutants and enter what came of each; those of a file are run by one worker."""
+    """Run the mutants and record their outcomes. One worker runs all mutants of a file."""
     processes.preload()
     files = sorted({m.file for m in todo})
     parts = [[m for m in todo if files.index(m.file) % jobs == part] for part in range(jobs)]
@@ -132,11 +137,11 @@ def _run(root: Path, todo: Sequence[Mutant], kept: Journal, jobs: int, grace: in
     for worker in workers:
         worker.join()
     if any(worker.exitcode for worker in workers):
-        raise SystemExit("A worker failed; what the others found is in the journal.")
+        raise SystemExit("A worker failed. The journal has the outcomes of the other workers.")
 
 
 def _run_part(root: Path, todo: Sequence[Mutant], kept: Journal, grace: int) -> None:
-    """Run mutants one after the other."""
+    """Run mutants one after the other, and record their outcomes."""
     table = suites.load()
     tests = {m.file: suites.suite_of(m.file, root, table) for m in todo}
     files = [root / file for file in tests]
@@ -157,7 +162,7 @@ def _run_part(root: Path, todo: Sequence[Mutant], kept: Journal, grace: int) -> 
 def _judge(
     root: Path, mutant: Mutant, before: Mapping[str, Baseline], cache: Path, grace: int
 ) -> Row:
-    """Run a mutant's tests and return what came of it."""
+    """Run a mutant's tests and return the outcome."""
     file = root / mutant.file
     tree = mutated(file.read_text("utf-8"), mutant.number)
     code = compile(tree, str(file), "exec", dont_inherit=True)
@@ -168,7 +173,9 @@ def _judge(
     limit = 3 * sum(each.seconds for each in before.values()) + grace
     ended = processes.run_mutant(module, file, code, list(before), order, cache, limit)
     if ended.code == 0 and not ended.report.get("loaded"):
-        raise SystemExit(f"{', '.join(before)} never import {mutant.file}; correct suites.toml.")
+        raise SystemExit(
+            f"{', '.join(before)} never import {mutant.file}. Correct tools/mutants/suites.toml."
+        )
     outcome = "killed"
     if ended.code is None:
         outcome = "timeout"

@@ -1,4 +1,4 @@
-"""The journal of mutants, one JSON object a line, and the document that is made of it."""
+"""The journal of mutants (JSON lines), and the document that is made from it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from tools.mutants.mutators import Mutant, change, one_line
 
 Outcome = str
-"""``killed`` by a test that failed, by ``timeout`` or by a ``crash``; or ``survived``."""
+"""``killed`` (a test failed), ``timeout``, ``crash`` or ``survived``."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,15 @@ class Row:
 
     @property
     def text(self) -> str:
-        """The change on one line."""
+        """The change, on one line."""
         return change(self.before, self.after)
 
 
 @dataclass(frozen=True)
 class Equivalent:
-    """A mutant that no test can kill, and why: it computes the same as the original.
+    """A mutant that no test can kill, because it computes the same as the original.
 
-    An entry names the place by its text, so that it stays valid while other code moves.
+    An entry identifies the place by its text, so it stays valid when other code moves.
     """
 
     file: str
@@ -65,7 +65,7 @@ class Equivalent:
 
 
 class Journal:
-    """The last outcome of each mutant, and the file that keeps them, if any."""
+    """The last outcome of each mutant, and the file that stores the outcomes, if any."""
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
@@ -76,7 +76,7 @@ class Journal:
                 self.rows[row.key] = row
 
     def add(self, row: Row) -> None:
-        """Enter a row; the last one of a mutant counts."""
+        """Add a row, which replaces earlier rows of the same mutant."""
         self.rows[row.key] = row
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ class Journal:
 
 
 def equivalents() -> list[Equivalent]:
-    """Return the list that lies beside this module."""
+    """Return the list in ``equivalents.toml``."""
     text = Path(__file__).with_name("equivalents.toml").read_text("utf-8")
     return [Equivalent(**each) for each in tomllib.loads(text).get("equivalent", [])]
 
@@ -119,11 +119,11 @@ def render(rows: Sequence[Row], known: Sequence[Equivalent], command: str, total
         "# Mutants",
         "",
         "Each mutant is the code with one place changed. A mutant is killed when a test of the",
-        "changed file fails, runs out of time, or crashes. An equivalent mutant computes the same",
-        f"as the code, so that no test can kill it. The code has {total} mutants; this sample is",
-        f"that of `{command}`.",
+        "changed file fails, times out or crashes. An equivalent mutant computes the same as the",
+        f"code, so no test can kill it. The code has {total} mutants. `{command}`",
+        "made this sample.",
         "",
-        "| | sampled | killed | equivalent | survived | killed of those that differ |",
+        "| | sampled | killed | equivalent | survived | killed of the non-equivalent |",
         "|---|---|---|---|---|---|",
     ]
     for group in [*sorted(groups), ""]:
@@ -149,7 +149,7 @@ def _by_mutator(rows: Sequence[Row], survived: Sequence[Row]) -> list[str]:
 
 
 def _group(file: str) -> str:
-    """The folder that a file counts for: two levels below the package, or the file itself."""
+    """Return the folder in whose row a file counts, at most three levels deep, or the file."""
     parts = file.split("/")
     return (
         "/".join(parts[:3])
@@ -167,5 +167,5 @@ def _described(row: Row) -> str:
 
 
 def stale(everything: Sequence[Mutant], known: Sequence[Equivalent]) -> list[Equivalent]:
-    """Return the entries that are about no mutant that the code has."""
+    """Return the entries that match no mutant of the code."""
     return [entry for entry in known if not any(map(entry.matches, everything))]

@@ -1,4 +1,4 @@
-"""The journal, the figures, and the list of equivalent mutants."""
+"""Tests of the journal, the figures, and the list of equivalent mutants."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KILLED, SURVIVED = (
 ENTRY = Equivalent(SURVIVED.file, "", SURVIVED.before, SURVIVED.after, "x is never one.")
 
 
-def test_outcomes_are_kept_and_the_last_one_counts(tmp_path: Path) -> None:
+def test_the_last_outcome_of_a_mutant_counts(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "journal"
     kept = Journal(path)
     kept.add(KILLED)
@@ -51,7 +51,7 @@ def test_the_document_has_figures_and_reasons() -> None:
     assert f"`exporters/parity/compare.py`: `{SURVIVED.before}` is deleted." in text
 
 
-def test_entries_about_nothing_are_found() -> None:
+def test_entries_that_match_no_mutant_are_found() -> None:
     stale = replace(ENTRY, before="z = 1")
     everything = mutants("jax2onnx/a/b.py", "y = x < 1")
     assert journal.stale(everything, [ENTRY, stale]) == [stale]
@@ -61,7 +61,7 @@ def test_every_entry_gives_a_reason() -> None:
     assert all(entry.reason.strip() for entry in journal.equivalents())
 
 
-def test_tests_beside_a_file_and_those_of_the_table(tmp_path: Path) -> None:
+def test_the_tests_beside_a_file_and_in_the_table_cover_it(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b_test.py").touch()
     table = [Suite("a/*", ("more", "a/b_test.py")), Suite("*", ("rest",))]

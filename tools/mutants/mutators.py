@@ -5,17 +5,17 @@ Mutators:
         ``in`` become their negations.
     arithmetic: an operator becomes its counterpart, ``+`` for ``-``, ``*`` for ``//``, ``&`` for
         ``|``...; a sign is dropped.
-    constant: a number grows or shrinks by one (by a thousandfold where one would not be noticed),
+    constant: a number grows or shrinks by one (a very large or small float by a factor of 1000),
         a boolean is negated.
     logic: ``and`` becomes ``or``, one operand is dropped, a ``not`` is removed.
-    condition: a condition of an ``if`` always holds, or never; a ``while`` loop never runs; a
+    condition: the condition of an ``if`` becomes true or false; a ``while`` loop never runs; a
         filter of a comprehension is dropped.
     return: a function returns None in place of its result.
-    arguments: two neighbouring positional arguments change places.
+    arguments: two neighbouring positional arguments are swapped.
     statement: a call, an update of a name, a ``raise``, ``break`` or ``continue`` is deleted.
 
-No mutant changes annotations, docstrings, imports, ``__all__``, assertions, what a ``raise``
-raises, f-strings, or the decorators that only store (``dataclass``, ``cache``).
+No mutant changes annotations, docstrings, imports, ``__all__``, assertions, the exception of a
+``raise``, f-strings, or decorators that do not change results (``dataclass``, ``cache``).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 Edit = tuple[str, ast.AST | None]
-"""The mutator's name, and what stands in a node's place; None deletes a statement."""
+"""The mutator's name, and the node that replaces another; None deletes a statement."""
 
 _COMPARISONS: dict[type[ast.cmpop], tuple[tuple[str, type[ast.cmpop]], ...]] = {
     ast.Lt: (("boundary", ast.LtE), ("comparison", ast.GtE)),
@@ -72,7 +72,7 @@ _UNORDERED = frozenset(
         *("broadcast", "broadcast_shapes"),
     )
 )
-"""Functions whose arguments may change places, or are no part of what is computed."""
+"""Functions that are commutative, or whose arguments do not affect what is computed."""
 
 _STORING = frozenset(("dataclass", "cache", "lru_cache", "cached_property", "wraps", "overload"))
 
@@ -83,14 +83,14 @@ class Mutant:
 
     Attributes:
         file: the path of the file, relative to the root of the repository.
-        number: its place among all mutants of the file.
+        number: its index among all mutants of the file.
         mutator: the name of the mutator.
-        where: the qualified name of the function or class around it; empty for the module.
-        before: the statement (of a compound one, the part in question) as it was.
-        after: the same, changed.
-        again: how many equal changes of equal statements come before it in the same function.
+        where: the qualified name of the enclosing function or class; empty for the module.
+        before: the text of the statement, or of the header of a compound one.
+        after: the same with the change.
+        again: how many equal changes of equal statements precede it in the same function.
         first: the first line of the statement.
-        last: the last line of that part.
+        last: the last line of ``before``.
 
     """
 
@@ -106,36 +106,36 @@ class Mutant:
 
     @property
     def key(self) -> str:
-        """A name for the mutant that outlives edits elsewhere in the file."""
+        """An identifier of the mutant, which does not depend on the rest of the file."""
         parts = (self.file, self.where, self.before, self.after, str(self.again))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     @property
     def text(self) -> str:
-        """The change on one line."""
+        """The change, on one line."""
         return change(self.before, self.after)
 
 
 def change(before: str, after: str) -> str:
-    """Return a change on one line."""
+    """Return a change as one line."""
     return f"{one_line(before)} -> {one_line(after) or '(deleted)'}"
 
 
 def one_line(text: str) -> str:
-    """Return ``text`` without line breaks and repeated spaces."""
+    """Return ``text`` with every run of white space as one space."""
     return " ".join(text.split())
 
 
 @dataclass(frozen=True)
 class _Place:
-    """A field of a node that holds the node to be changed, directly or in a list."""
+    """The field of a parent that holds a node, directly or in a list."""
 
     parent: ast.AST
     field: str
     index: int | None
 
     def put(self, new: ast.AST | None) -> None:
-        """Put ``new`` there; the last statement of a block is not deleted but passed over."""
+        """Replace the node by ``new``. None deletes it, and replaces a statement by ``pass``."""
         if self.index is None:
             setattr(self.parent, self.field, new)
             return
@@ -164,7 +164,7 @@ def mutants(file: str, source: str) -> list[Mutant]:
 
 
 def mutated(source: str, number: int) -> ast.Module:
-    """Return the tree of the file with the change of that number."""
+    """Return the tree of the file with change ``number`` made."""
     tree = ast.parse(source)
     for each, (site, (_, new)) in enumerate(_sites(tree)):
         if each == number:
@@ -175,7 +175,7 @@ def mutated(source: str, number: int) -> ast.Module:
 
 @dataclass(frozen=True)
 class _Site:
-    """A place, the innermost statement (or handler) around it, and the function around that."""
+    """A place, its innermost enclosing statement (or handler), and its enclosing function."""
 
     place: _Place
     statement: ast.AST
@@ -191,7 +191,7 @@ def _sites(tree: ast.Module) -> Iterator[tuple[_Site, Edit]]:
 def _walk(
     node: ast.AST, statement: ast.AST, names: tuple[str, ...]
 ) -> Iterator[tuple[_Site, ast.AST]]:
-    """Every node below ``node`` that may be changed, depth first."""
+    """Yield every node below ``node`` that may be changed, depth first, with its site."""
     for field, value in ast.iter_fields(node):
         if field in ("annotation", "returns", "type_params", "bases"):
             continue
@@ -225,7 +225,7 @@ def _left_out(node: ast.AST, parent: ast.AST, field: str) -> bool:
 
 
 def _name(node: ast.AST) -> str:
-    """The dotted name of what is called, or an empty string."""
+    """Return the dotted name of a function or of the function that is called, or ``""``."""
     if isinstance(node, ast.Call):
         return _name(node.func)
     if isinstance(node, ast.Attribute):
@@ -342,7 +342,7 @@ _MUTATORS: tuple[Callable[[ast.AST, _Site], Iterator[Edit]], ...] = (
 
 
 def _changed(site: _Site, edit: Edit) -> ast.AST | None:
-    """A copy of the site's statement with the change made."""
+    """Return a copy of the site's statement with the change made."""
     if edit[1] is None and _at(site.place) is site.statement:
         return None
     if _at(site.place) is site.statement:
@@ -363,7 +363,7 @@ def _at(place: _Place) -> ast.AST:
 
 
 def _header(statement: ast.AST) -> list[ast.AST]:
-    """The statement, or the parts of a compound one that come before its blocks."""
+    """Return the statement, or the parts of a compound one that precede its blocks."""
     parts = [
         child
         for field, value in ast.iter_fields(statement)

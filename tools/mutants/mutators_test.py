@@ -1,4 +1,4 @@
-"""Each mutator on a line of code, and how mutants are named and put in place."""
+"""Tests of each mutator, and of the keys and the compilation of mutants."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_no_mutants_of(source: str) -> None:
     assert changes(source) == []
 
 
-def test_a_mutant_runs_with_its_change() -> None:
+def test_a_mutated_file_runs_with_the_change() -> None:
     source = "def f(x):\n    return x + 1\n"
     outcomes = []
     for mutant in mutants("a.py", source):
@@ -101,7 +101,7 @@ def test_every_mutant_compiles_and_differs() -> None:
         mutated(source, len(found))
 
 
-def test_a_key_outlives_edits_elsewhere() -> None:
+def test_a_key_does_not_depend_on_other_code() -> None:
     before = mutants("a.py", "def f(x):\n    return x < 1\n")
     after = mutants(
         "a.py", "import b\n\n\ndef g():\n    return 2\n\n\ndef f(x):\n    return x < 1\n"
@@ -109,7 +109,7 @@ def test_a_key_outlives_edits_elsewhere() -> None:
     assert {m.key for m in before} < {m.key for m in after}
 
 
-def test_equal_changes_of_equal_statements_have_keys_of_their_own() -> None:
+def test_equal_changes_of_equal_statements_have_different_keys() -> None:
     found = mutants("a.py", "x += 1\nx += 1\n")
     assert len({m.key for m in found}) == len(found) == 8
 

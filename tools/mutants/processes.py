@@ -1,8 +1,8 @@
-"""Runs pytest in forks of this process, which have the slow imports behind them.
+"""Run pytest in forks of this process, which has done the slow imports.
 
-Importing JAX, Flax and Equinox takes seconds, and a mutant's tests often less. So this process
-imports what no mutant touches, once, and forks for each mutant. It must stay free of threads, which
-a fork does not copy: it never imports ONNX Runtime and never computes anything with JAX.
+Importing JAX, Flax and Equinox takes seconds, and a mutant's tests often take less. So this process
+imports these packages once, and forks for each mutant. It must not start threads, which a fork does
+not copy: it never imports ONNX Runtime and never computes anything with JAX.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _MEMORY = 16 * 2**30
 
 @dataclass(frozen=True)
 class Ended:
-    """How a fork ended.
+    """The result of a fork.
 
     Attributes:
-        code: its exit code; negative for a signal; None when its time was up.
-        seconds: the time that it computed.
-        report: what it wrote for this process.
-        output: what it printed.
+        code: the exit code, negative for a signal, or None after a timeout.
+        seconds: the CPU time.
+        report: the object that it wrote for this process.
+        output: the text that it printed.
 
     """
 
@@ -48,12 +48,12 @@ class Ended:
 
 @dataclass(frozen=True)
 class Baseline:
-    """Tests without any mutant.
+    """The result of tests on the unchanged code.
 
     Attributes:
-        seconds: the time that they computed.
-        lines: for each test, by its id, and each file that it runs lines of, these lines.
-        durations: for each test, how long it takes.
+        seconds: their CPU time.
+        lines: the lines that a test runs, by the test's id and the file.
+        durations: the duration of a test, by its id.
 
     """
 
@@ -62,7 +62,7 @@ class Baseline:
     durations: Mapping[str, float]
 
     def order(self, file: Path, first: int, last: int) -> dict[str, tuple[bool, float]]:
-        """Return keys for sorting: tests that run one of these lines first, and fast ones first."""
+        """Return sort keys by test: tests that run one of these lines first, then by duration."""
         wanted = frozenset(range(first, last + 1))
         return {
             test: (
@@ -74,21 +74,21 @@ class Baseline:
 
 
 def preload() -> None:
-    """Import what most tests need and no mutant changes, as far as it is installed."""
+    """Import the installed packages that most tests need and no mutant changes."""
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ[name] = "1"
     for name in _PRELOADED:
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(name)
     if "jax2onnx" in sys.modules:
-        raise RuntimeError("jax2onnx was imported in front of its mutants.")
+        raise RuntimeError("jax2onnx was imported before its mutants.")
 
 
 def baseline(test: str, files: Collection[Path], cache: Path) -> Baseline:
-    """Run a file or folder of tests on the code as it is, and note what it runs of ``files``.
+    """Run a file or folder of tests on the unchanged code, and record the lines run in ``files``.
 
     Raises:
-        RuntimeError: a test fails.
+        RuntimeError: A test fails.
     """
 
     def work() -> tuple[int, Mapping[str, Any]]:
@@ -113,8 +113,8 @@ def run_mutant(
 ) -> Ended:
     """Run the tests with ``code`` in place of a module, until one fails.
 
-    The report has ``failed``, the id of the test that failed, if one did, and ``loaded``, whether
-    the module was imported at all.
+    The report has ``failed``, the id of a test that failed, if any, and ``loaded``, whether the
+    module was imported.
     """
 
     def work() -> tuple[int, Mapping[str, Any]]:
@@ -130,12 +130,12 @@ def _pytest(arguments: Sequence[str], plugin: object) -> int:
     import pytest
 
     options = ["-q", "--no-header", "--tb=short", "-p", "no:cacheprovider"]
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # no test needs one, and they load slowly
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # No test needs one, and they load slowly.
     return int(pytest.main([*options, *arguments], plugins=[plugin]))
 
 
 def _in_fork(work: Callable[[], tuple[int, Mapping[str, Any]]], cache: Path, limit: float) -> Ended:
-    """Call ``work`` in a fork, which may compute for ``limit`` seconds and take four times that."""
+    """Call ``work`` in a fork, limited to ``limit`` seconds of CPU and four times that of time."""
     with tempfile.TemporaryDirectory() as folder:
         report, output = Path(folder, "report"), Path(folder, "output")
         sys.stdout.flush()
@@ -160,7 +160,7 @@ def _child(
     report: Path,
     output: Path,
 ) -> None:
-    """Do the work and leave; nothing of the parent's is run on the way out."""
+    """Do the work, and exit without running the parent's exit handlers."""
     code = 70
     try:
         os.setsid()
@@ -181,13 +181,13 @@ def _child(
 
 
 def _wait(child: int, limit: float) -> tuple[int | None, resource.struct_rusage]:
-    """Wait for a child, and end its session when its time is up."""
+    """Wait for a child, and kill its session when its time is up."""
     end = time.monotonic() + limit
     while time.monotonic() < end:
         found, status, used = os.wait4(child, os.WNOHANG)
         if found:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(child, signal.SIGKILL)  # what the tests left running
+                os.killpg(child, signal.SIGKILL)  # End processes that the tests left running.
             return status, used
         time.sleep(0.05)
     os.killpg(child, signal.SIGKILL)
@@ -198,7 +198,7 @@ def _wait(child: int, limit: float) -> tuple[int | None, resource.struct_rusage]
 
 
 class _Recorder:
-    """A plugin that notes which lines of files each test runs, and how long the test takes."""
+    """A plugin that records the lines that each test runs, and the test's duration."""
 
     def __init__(self, files: frozenset[str]) -> None:
         self.durations: dict[str, float] = {}
@@ -235,7 +235,7 @@ class _Recorder:
 
 
 class _Sorter:
-    """A plugin that puts the tests in order and remembers which one failed."""
+    """A plugin that sorts the tests, and records which one failed."""
 
     def __init__(self, order: Mapping[str, tuple[bool, float]]) -> None:
         self.failed = ""
@@ -254,7 +254,7 @@ class _Sorter:
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
-    """Loads a module from code that is given."""
+    """Loads a module from given code."""
 
     code: CodeType
 
@@ -264,7 +264,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
 
 class _Finder:
-    """Finds one module, and leaves all others to the finders after it."""
+    """Finds one module, and leaves all others to the next finders."""
 
     def __init__(self, module: str, file: Path, code: CodeType) -> None:
         self.loaded = False

@@ -1,4 +1,4 @@
-"""Which tests hold which file."""
+"""The tests that cover a file."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pathlib import Path, PurePosixPath
 
 @dataclass(frozen=True)
 class Suite:
-    """Tests for the files that a pattern matches, beside those next to each file."""
+    """Tests that cover the files of a pattern, in addition to the test beside each file."""
 
     files: str
     tests: tuple[str, ...]
 
 
 def load() -> list[Suite]:
-    """Return the table that lies beside this module."""
+    """Return the table in ``suites.toml``."""
     text = Path(__file__).with_name("suites.toml").read_text("utf-8")
     return [Suite(each["files"], tuple(each["tests"])) for each in tomllib.loads(text)["suite"]]
 
 
 def suite_of(file: str, root: Path, suites: Sequence[Suite]) -> tuple[str, ...]:
-    """Return the paths of the tests that hold ``file``, those beside it first.
+    """Return the paths of the tests that cover ``file``, the one beside it first.
 
     Raises:
-        LookupError: nothing holds the file.
+        LookupError: No test covers the file.
     """
     path = PurePosixPath(file)
     beside = path.with_name(f"{path.stem}_test.py")
@@ -39,6 +39,6 @@ def suite_of(file: str, root: Path, suites: Sequence[Suite]) -> tuple[str, ...]:
     if not found:
         raise LookupError(
             f"no test is known for {file}. Write {beside.name} beside it, or name the tests that "
-            "hold it in tools/mutants/suites.toml."
+            "cover it in tools/mutants/suites.toml."
         )
     return tuple(found)

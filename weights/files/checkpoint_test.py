@@ -1,4 +1,4 @@
-"""Checkpoint folders: what opens, what is read, and what is refused."""
+"""Checkpoint folders are opened and read, and malformed ones are refused."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ SHARDS: dict[str, Arrays] = {
 
 
 def shard(folder: Path, index: dict[str, Any] | None = None) -> Path:
-    """Write SHARDS and their index (or ``index`` in its place) into a new folder."""
+    """Write ``SHARDS`` and their index (or ``index`` in its place) into a new folder."""
     folder.mkdir()
     for name, tensors in SHARDS.items():
         save_file(tensors, folder / name)
@@ -62,7 +62,7 @@ def test_a_single_file_may_have_any_name(tmp_path: Path) -> None:
 
 
 def test_unaligned_tensors_read_exactly(tmp_path: Path) -> None:
-    """The format does not pad: a header of odd length puts floats at odd offsets."""
+    """The format does not pad, so a header of odd length puts floats at odd offsets."""
     header = b'{"x":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}}'
     assert len(header) % 2
     file = tmp_path / "model.safetensors"
@@ -185,7 +185,7 @@ def test_pickles_are_never_read(tmp_path: Path, name: str) -> None:
 
 
 def test_symbolic_links(tmp_path: Path) -> None:
-    """A link may point within the folder; one that leaves it is refused, and the way out works."""
+    """A link within the folder is read; one that leaves it is refused with advice that works."""
     blobs, folder = tmp_path / "blobs", tmp_path / "snapshot"
     blobs.mkdir()
     folder.mkdir()
@@ -200,7 +200,7 @@ def test_symbolic_links(tmp_path: Path) -> None:
     assert list(Checkpoint.open(linked).tensors) == ["head.weight"]
     (linked / "same.safetensors").symlink_to("model.safetensors")
     assert check_inside(linked, "same.safetensors") == linked / "same.safetensors"
-    # The folder itself may be reached through a link, as build sandboxes do.
+    # The folder itself may be reached through a link, as in build sandboxes.
     (tmp_path / "alias").symlink_to(linked)
     assert list(Checkpoint.open(tmp_path / "alias").tensors) == ["head.weight"]
     (linked / "model.safetensors").unlink()

@@ -1,4 +1,4 @@
-"""Headers, good and bad, against the format's reference implementation."""
+"""Good and bad headers are judged as the format's reference implementation judges them."""
 
 import io
 import json
@@ -22,7 +22,7 @@ F32 = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 def write(
     folder: Path, header: dict[str, Any] | str | bytes, data: int = 8, length: int | None = None
 ) -> Path:
-    """Write a file with this header (JSON as it stands when text) and ``data`` zero bytes."""
+    """Write a file with this header (text is written as it stands) and ``data`` zero bytes."""
     text = json.dumps(header) if isinstance(header, dict) else header
     raw = text.encode() if isinstance(text, str) else text
     file = folder / "model.safetensors"
@@ -53,7 +53,7 @@ def test_agrees_with_the_reference(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", range(60, 60 + 8))
 def test_a_header_length_that_looks_like_text_is_a_length(tmp_path: Path, size: int) -> None:
-    """60 is '<', 0x80 begins a pickle: the first bytes alone say nothing."""
+    """A length may begin with 60, which is '<', or with 0x80, which begins a pickle."""
     for length in (size, 0x0280 + size - 60):
         file = write(tmp_path, json.dumps({"a": F32}).ljust(length))
         assert len(read_header(file)[0]) == 1
@@ -121,12 +121,12 @@ def test_bad_headers(tmp_path: Path, header: Any, message: str) -> None:
     assert "again" in str(caught.value)
 
 
-# The reference takes these: it keeps the last of two equal names, and does not look at names.
+# The reference accepts these: it keeps the last of two equal names, and does not check names.
 LENIENT = {"duplicate name", "extra field", "empty name", "escape in a name", "boolean extent"}
 
 
 @pytest.mark.parametrize("case", sorted(BAD_HEADERS.keys() - LENIENT))
-def test_what_the_reference_refuses_too(tmp_path: Path, case: str) -> None:
+def test_the_reference_refuses_the_other_headers_too(tmp_path: Path, case: str) -> None:
     file = write(tmp_path, BAD_HEADERS[case][0])
     with pytest.raises(safetensors.SafetensorError), safetensors.safe_open(file, "np"):
         pass
@@ -178,7 +178,7 @@ _EDITS = st.lists(
 def test_nothing_is_accepted_that_the_reference_refuses(
     tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[int, bytes]], data: int
 ) -> None:
-    """Damage a header in a few places: what still reads, reads as the reference reads it."""
+    """A damaged header that is still accepted reads as the reference reads it."""
     raw = bytearray(VALID)
     for position, replacement in edits:
         raw[position : position + 1] = replacement
@@ -217,7 +217,7 @@ def test_a_hundred_thousand_tensors_without_their_bytes(
     }
     file = write(tmp_path, header, data=0)
     written = file.stat().st_size
-    os.truncate(file, written + count * each)  # 400 GB of nothing: a sparse file
+    os.truncate(file, written + count * each)  # a sparse file of 400 GB
     read: list[int] = []
 
     class Counting(io.FileIO):

@@ -1,4 +1,4 @@
-"""Digest files: what they say, how they read, and what they refuse."""
+"""Digest files are written, read and verified, and malformed ones are refused."""
 
 import hashlib
 import subprocess

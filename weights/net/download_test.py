@@ -1,4 +1,4 @@
-"""Downloads: resumed, checked, and refused, against a server on this machine."""
+"""Downloads from a server on this machine are resumed, verified and refused."""
 
 import contextlib
 import hashlib
@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def refusal(url: str, store: Store, access: Access, pin: Pin | None = None) -> str:
-    """The message with which the download fails, having left no file in the store."""
+    """Return the message with which the download fails, and check that the store stays empty."""
     pin = pin or pinned()
     message = failure(lambda: download(url, pin, store, access))
     assert not store.path(pin).exists()
@@ -74,7 +74,7 @@ def test_an_empty_file(hub: Hub, store: Store, access: Access) -> None:
 
 
 def test_resumes_within_a_run(hub: Hub, store: Store, access: Access) -> None:
-    """Every connection breaks after a while: each continues where the last one ended."""
+    """Each connection breaks after a while, and the next one continues where it ended."""
     step = len(CONTENT) // 8
 
     def answer(handler: Handler) -> None:
@@ -113,7 +113,9 @@ def test_a_server_that_cannot_resume(hub: Hub, store: Store, access: Access) -> 
 
 
 @pytest.mark.parametrize("left", [b"x" * 1000, CONTENT + b"x", b"x" * len(CONTENT)])
-def test_garbage_of_an_earlier_run(hub: Hub, store: Store, left: bytes, access: Access) -> None:
+def test_unusable_bytes_of_an_earlier_run_are_replaced(
+    hub: Hub, store: Store, left: bytes, access: Access
+) -> None:
     store.partial(pinned()).parent.mkdir(parents=True)
     store.partial(pinned()).write_bytes(left)
     hub.answers["/m"] = CONTENT
@@ -199,7 +201,7 @@ def test_no_token(hub: Hub, store: Store, access: Access) -> None:
     assert "Set HF_TOKEN" in message
 
 
-def test_a_passing_failure(hub: Hub, store: Store, access: Access) -> None:
+def test_a_temporary_failure_is_retried(hub: Hub, store: Store, access: Access) -> None:
     def answer(handler: Handler) -> None:
         if len(hub.asked) < 3:
             handler.reply(503, b"")
@@ -229,7 +231,7 @@ def test_no_room(hub: Hub, store: Store, access: Access) -> None:
     assert "has room for" in message
 
 
-def test_interrupt_keeps_what_has_come(hub: Hub, store: Store, access: Access) -> None:
+def test_interrupt_keeps_the_received_bytes(hub: Hub, store: Store, access: Access) -> None:
     def interrupt(_: int) -> None:
         raise KeyboardInterrupt
 

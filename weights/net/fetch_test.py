@@ -1,4 +1,4 @@
-"""Fetching: the store, then local folders, then the origin."""
+"""Fetching looks in the store, then in local folders, then at the origin."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def test_from_the_origin(hub: Hub, source: Path, pins: Pins, store: Store, origi
 def test_from_a_content_addressed_folder(
     hub: Hub, source: Path, pins: Pins, store: Store, tmp_path: Path, inner: str
 ) -> None:
-    """Nothing is asked of the network, and nothing is copied."""
+    """Files of a local folder are linked: no request is made, and nothing is copied."""
     blobs = tmp_path / "blobs" / inner
     blobs.mkdir(parents=True)
     for pin in pins.files:
@@ -76,7 +76,7 @@ def test_from_a_file_url_with_spaces(
     wanted.verify(fetch(wanted, store, Access(hub.url)))
 
 
-def test_nowhere(pins: Pins, store: Store, tmp_path: Path) -> None:
+def test_weights_that_are_found_nowhere(pins: Pins, store: Store, tmp_path: Path) -> None:
     with pytest.raises(WeightsError) as caught:
         fetch(pins, store, Access(), folders=[tmp_path / "blobs"])
     assert f"is not in the store of weights, nor in {tmp_path / 'blobs'}" in str(caught.value)

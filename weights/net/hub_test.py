@@ -1,4 +1,4 @@
-"""Listings of a hub, and the pins made from them."""
+"""Listings of a hub are read, and pins are made from them."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ WEIGHTS = Pin("model.safetensors", "ab" * 32, 13_761_264_768)
 
 
 def entry(path: str, size: int, lfs: Pin | None = None) -> dict[str, Any]:
-    """An entry as the hub lists it."""
+    """Return an entry of a listing in the hub's form."""
     listed: dict[str, Any] = {"type": "file", "path": path, "size": size, "oid": "f" * 40}
     if lfs:
         listed["lfs"] = {"oid": lfs.sha256, "size": lfs.size, "pointerSize": 136}
@@ -37,7 +37,7 @@ LISTING = [
 
 @pytest.fixture
 def grant(hub: Hub) -> Access:
-    """Access to a hub with one repository."""
+    """Return access to a hub that has one repository."""
     hub.answers["/api/models/org/repo/revision/main"] = json.dumps({"sha": COMMIT}).encode()
     hub.answers[f"/api/models/org/repo/tree/{COMMIT}"] = json.dumps(LISTING).encode()
     hub.answers[f"/org/repo/resolve/{COMMIT}/config.json"] = CONFIG
@@ -104,13 +104,15 @@ def test_pages(hub: Hub, grant: Access) -> None:
         ),
     ],
 )
-def test_strange_answers(hub: Hub, grant: Access, path: str, answer: bytes, words: str) -> None:
+def test_malformed_answers_are_refused(
+    hub: Hub, grant: Access, path: str, answer: bytes, words: str
+) -> None:
     hub.answers[f"/api/models/org/repo/{path}"] = answer
     with pytest.raises(WeightsError, match=words):
         pin_hub("hf://org/repo@main", grant)
 
 
-def test_listing_in_a_circle(hub: Hub, grant: Access) -> None:
+def test_a_listing_whose_pages_form_a_cycle(hub: Hub, grant: Access) -> None:
     tree = f"/api/models/org/repo/tree/{COMMIT}"
     link = {"Link": f'<{tree}>; rel="next"'}
     hub.answers[tree] = lambda handler: handler.reply(200, b"[]", link)
@@ -129,7 +131,7 @@ def test_next_page_elsewhere_does_not_see_the_token(hub: Hub, grant: Access) -> 
     assert "Authorization" not in page
 
 
-def test_no_such_repository_and_a_broken_connection(hub: Hub, grant: Access) -> None:
+def test_a_missing_repository_and_a_broken_connection(hub: Hub, grant: Access) -> None:
     with pytest.raises(WeightsError, match=r"answers 404.*private repository"):
         pin_hub("hf://org/other@main", grant)
     path = "/api/models/org/repo/revision/main"

@@ -1,4 +1,4 @@
-"""Whom requests go to, what they carry, and what is refused, against a server on this machine."""
+"""Requests send the token only to the hub, follow safe redirects and refuse the others."""
 
 import gc
 import os
@@ -23,7 +23,7 @@ def refusal(url: str, access: Access) -> str:
 
 
 def tokens(hub: Hub) -> list[str | None]:
-    """The credentials that came with each request."""
+    """Return the ``Authorization`` header of each request."""
     return [headers.get("Authorization") for _, headers in hub.asked]
 
 
@@ -44,7 +44,7 @@ def test_redirect_within_the_hub_keeps_the_token(hub: Hub, access: Access, statu
 
 
 def test_redirect_to_another_host_does_not_see_the_token(hub: Hub, access: Access) -> None:
-    """A hub sends large files from elsewhere, under a signed URL; here by another name of it."""
+    """A hub serves large files from another host; here it is another name of the same server."""
     other = f"{hub.url.replace('localhost', '127.0.0.1')}/b?signature=abc"
     hub.answers["/a"] = lambda handler: handler.reply(302, b"", {"Location": other})
     hub.answers["/b"] = b"content"
@@ -55,7 +55,7 @@ def test_redirect_to_another_host_does_not_see_the_token(hub: Hub, access: Acces
 
 
 def test_redirect_back_to_the_hub(hub: Hub, access: Access) -> None:
-    """A detour over another host does not lose the token for good, nor leak it."""
+    """A redirect over another host and back restores the token, and does not leak it."""
     other = hub.url.replace("localhost", "127.0.0.1")
     hub.answers["/a"] = lambda handler: handler.reply(302, b"", {"Location": f"{other}/b"})
     hub.answers["/b"] = lambda handler: handler.reply(302, b"", {"Location": f"{hub.url}/c"})
@@ -76,7 +76,7 @@ def test_redirect_away_from_https(
     assert f"{hub.url}/a redirects to {location}, which is not https" in message
 
 
-def test_redirect_in_a_circle(hub: Hub, access: Access) -> None:
+def test_a_cycle_of_redirects(hub: Hub, access: Access) -> None:
     hub.answers["/a"] = lambda handler: handler.reply(302, b"", {"Location": "/b?token=abc"})
     hub.answers["/b"] = lambda handler: handler.reply(302, b"", {"Location": "/a"})
     message = refusal(f"{hub.url}/a", access)
@@ -105,7 +105,7 @@ def test_plain_http(plain_hub: Hub) -> None:
     "url",
     ["http://example.org/m", "http://127.0.0.1.example.org/m", "http://10.0.0.1/m", "http://0/m"],
 )
-def test_plain_http_to_others_is_never_allowed(url: str) -> None:
+def test_plain_http_to_other_hosts_is_never_allowed(url: str) -> None:
     with pytest.raises(WeightsError, match="plain http is refused"):
         check_url(url, Access(loopback_http=True))
 
@@ -155,10 +155,10 @@ def test_requests_ca_bundle(
 
 
 def test_proxy(hub: Hub, access: Access, plain_hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proxy of the environment is asked, and refuses: it knows only GET."""
+    """The proxy of the environment is asked, and refuses, since this one supports only GET."""
     monkeypatch.setenv("https_proxy", plain_hub.url)
     with warnings.catch_warnings():
-        # http.client leaves the response of a proxy that refuses for the collector to close.
+        # http.client leaves a refusing proxy's response to the garbage collector to close.
         warnings.simplefilter("ignore", ResourceWarning)
         assert "the proxy refuses" in refusal(f"{hub.url}/m", access)
         gc.collect()
@@ -167,7 +167,7 @@ def test_proxy(hub: Hub, access: Access, plain_hub: Hub, monkeypatch: pytest.Mon
     assert get(f"{hub.url}/m", access) == b"content"
 
 
-def test_nobody_listens(access: Access) -> None:
+def test_a_host_that_does_not_answer(access: Access) -> None:
     assert "no connection" in refusal("https://127.0.0.1:1/m", access)
     assert "cannot be resolved" in refusal("https://host.invalid/m", access)
 

@@ -1,4 +1,4 @@
-"""The store: atomic, verified once, views of hard links, many processes at once."""
+"""The store writes atomically, verifies once, links its views, and serves many processes."""
 
 import hashlib
 import os
@@ -53,7 +53,7 @@ def test_add_links(store: Store, file: Path) -> None:
 
 
 def test_add_follows_a_symbolic_link(store: Store, file: Path) -> None:
-    """As a hub's cache has them."""
+    """The caches of a hub hold symbolic links to files."""
     (file.parent / "link").symlink_to(file)
     found = store.add(file.parent / "link", pinned())
     assert not found.is_symlink()
@@ -88,7 +88,7 @@ def test_add_checks(store: Store, file: Path, link: bool, monkeypatch: pytest.Mo
 def test_a_copy_is_checked_as_it_is_written(
     store: Store, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file may change between the check and the copy; what counts is what was written."""
+    """The file may change between the check and the copy, so the copy itself is verified."""
     monkeypatch.setattr(placing, "check_file", lambda *_: None)
     monkeypatch.setattr(placing, "hard_link", lambda *_: False)
     wrong = pinned(b"x" * len(CONTENT))
@@ -113,7 +113,7 @@ def test_verified_once(store: Store, file: Path) -> None:
 def test_a_file_changed_while_it_is_added(
     store: Store, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between its check and the note that it was checked: the next use notices."""
+    """A change between verification and its record is noticed at the next use."""
 
     def link_and_change(source: Path, target: Path) -> bool:
         linked = hard_link(source, target)
@@ -127,7 +127,7 @@ def test_a_file_changed_while_it_is_added(
         store.find(pinned())
 
 
-def test_a_file_changed_behind_the_store(store: Store, file: Path) -> None:
+def test_a_stored_file_that_was_changed(store: Store, file: Path) -> None:
     store.add(file, pinned())
     file.write_bytes(b"x" * len(CONTENT))
     with pytest.raises(WeightsError, match=r"the store is corrupt: .* has sha256 .* Remove") as e:
@@ -170,7 +170,7 @@ def test_view_of_what_is_missing(store: Store) -> None:
 
 
 def test_onnx_runtime_reads_a_view(store: Store, tmp_path: Path) -> None:
-    """The point of a view: external data by file name, not copied, and no symbolic link."""
+    """ONNX Runtime finds external data in a view by file name, without copies or symbolic links."""
     tensor = SyntheticTensor("F32", (3, 4), Uniform(1.0))
     pins = write_checkpoint(tmp_path / "c", {}, {"w": tensor}, 0)
     for pin in pins.files:
@@ -214,7 +214,7 @@ def test_scratch_and_adopt(store: Store) -> None:
     pins.verify(view)
     assert pin_folder(view, [pin.name for pin in pins.files]).files == pins.files
     with store.scratch() as scratch:
-        store.adopt(scratch, pins)  # what is there is not moved again
+        store.adopt(scratch, pins)  # Existing files are not moved again.
     assert (store.view(pins) / "config.json").samefile(view / "config.json")
 
 
@@ -231,7 +231,7 @@ def test_scratch_of_a_killed_process_is_swept_and_that_of_a_living_one_is_not(st
         done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, check=False)
         assert done.returncode == -signal.SIGKILL
         (killed,) = set(store.root.glob("partial/.*.partial")) - {mine}
-        with store.scratch():  # not alone, so nothing is known of the others
+        with store.scratch():  # The store cannot tell whether the other owners live.
             assert killed.is_dir()
             assert mine.is_dir()
     with store.scratch() as last:
@@ -271,7 +271,7 @@ assert (view / pin.name).read_bytes() == file.read_bytes()
 
 
 def test_processes_at_once(store: Store, file: Path) -> None:
-    """Six processes want one file: one receives it, all see it, and nothing is left over."""
+    """Of six processes that want a file, one receives it, all see it, and nothing else remains."""
     pin = pinned()
     command = [sys.executable, "-c", WORKER]
     arguments = [str(store.root), str(file), pin.sha256, str(pin.size)]
@@ -314,7 +314,7 @@ def test_interrupt(store: Store, file: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def _at_second(interrupt: Callable[[int], None]) -> Callable[[int], None]:
-    """A progress callback that lets the first call pass."""
+    """Return a progress callback that calls ``interrupt`` from its second call on."""
     calls: list[int] = []
 
     def advance(count: int) -> None:

@@ -1,4 +1,4 @@
-"""Complete folders: linked or copied, whole or absent."""
+"""Folders are linked or copied, and are complete or absent."""
 
 import os
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_a_complete_folder(pins: Pins, source: Path, tmp_path: Path, link: bool)
     assert sum(counts) == pins.size
 
 
-def test_by_the_place_of_each_file(pins: Pins, source: Path, tmp_path: Path) -> None:
+def test_the_location_of_each_file_is_given(pins: Pins, source: Path, tmp_path: Path) -> None:
     materialise(pins, {pin.name: source / pin.name for pin in pins.files}, tmp_path / "out")
     pins.verify(tmp_path / "out")
 

@@ -1,4 +1,4 @@
-"""Synthetic checkpoints: the same bytes everywhere, values as promised, the published layout."""
+"""Synthetic checkpoints have the same bytes everywhere, and the layout of the format."""
 
 import hashlib
 import json
@@ -64,7 +64,7 @@ def test_golden_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("hash_seed", ["0", "1"])
 def test_another_process_writes_the_same(tmp_path: Path, hash_seed: str) -> None:
-    """With another hash seed, locale, time zone and umask, and narrower vector instructions."""
+    """Bytes do not depend on hash seed, locale, time zone, umask or vector instructions."""
     script = (
         "import os, sys; os.umask(0o077)\n"
         "from pathlib import Path\n"
@@ -86,13 +86,13 @@ def test_another_process_writes_the_same(tmp_path: Path, hash_seed: str) -> None
 
 
 @pytest.mark.parametrize("words", [1, 2, 3, 7, 64, 1 << 20])
-def test_chunks_do_not_show(tmp_path: Path, words: int) -> None:
+def test_the_size_of_chunks_does_not_change_the_bytes(tmp_path: Path, words: int) -> None:
     pin = write_safetensors(tmp_path / "model.safetensors", TENSORS, 7, chunk_words=words)
     assert pin.sha256 == GOLDEN["model.safetensors"]
 
 
 def test_splitmix_is_splitmix() -> None:
-    """The published outputs for the state 1234567."""
+    """The generator gives the outputs that are published for the state 1234567."""
     words = np.concatenate(list(splitmix(1234567, 5, 2)))
     assert words.tolist() == [
         6457827717110365317,
@@ -104,7 +104,7 @@ def test_splitmix_is_splitmix() -> None:
 
 
 def scalar_words(key: str, count: int) -> bytes:
-    """The words again, in plain Python integers."""
+    """Return the same random words, computed with Python integers."""
     state = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little")
     out = b""
     for _ in range(count):
@@ -125,7 +125,7 @@ def test_values_agree_with_plain_python(tmp_path: Path) -> None:
 
     (scale,) = struct.unpack("<f", struct.pack("<f", 0.3 * 3**0.5 / 2**23))
     lanes = struct.unpack("<40i", scalar_words("3\0f", 20))
-    # 24 bits times 24 bits are exact in a double: packing rounds once, as the product in f32 does.
+    # A product of two 24-bit numbers is exact in a double, so packing rounds once, as f32 does.
     expected = struct.unpack("<40f", struct.pack("<40f", *[(lane >> 8) * scale for lane in lanes]))
     assert checkpoint.read("f").tolist() == list(expected)
 
@@ -156,8 +156,8 @@ def test_seeds_and_names_give_other_values(tmp_path: Path) -> None:
 
 
 def test_layout_is_that_of_the_reference(tmp_path: Path) -> None:
-    """The reference library reads the file, and writes the very same bytes from what it read."""
-    # Its numpy side cannot write 8-bit floats.
+    """The reference library reads the file, and writes the same bytes again."""
+    # The library's numpy interface cannot write 8-bit floats.
     tensors = {name: tensor for name, tensor in TENSORS.items() if tensor.dtype != "F8_E4M3"}
     write_checkpoint(tmp_path / "c", CONFIG, tensors, 7)
     file = tmp_path / "c" / "model.safetensors"
@@ -200,7 +200,9 @@ BAD: dict[str, SyntheticTensor] = {
 
 
 @pytest.mark.parametrize(("message", "tensor"), BAD.items(), ids=BAD.keys())
-def test_what_cannot_be_made(tmp_path: Path, message: str, tensor: SyntheticTensor) -> None:
+def test_impossible_tensors_are_refused(
+    tmp_path: Path, message: str, tensor: SyntheticTensor
+) -> None:
     with pytest.raises(WeightsError, match=f"synthetic tensor 'w': .*{message}"):
         write_checkpoint(tmp_path / "c", {}, {"w": tensor}, 0)
     assert list(tmp_path.iterdir()) == []
@@ -225,7 +227,7 @@ def test_interrupt_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_full_disk_leaves_nothing(tmp_path: Path) -> None:
-    """A limit on the size of files fails a write in its middle, as a full disk does."""
+    """A limit on the size of files interrupts a write, as a full disk does."""
     tensors = {"w": SyntheticTensor("F32", (1 << 20,), Uniform(1.0))}
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
