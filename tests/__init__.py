@@ -1,1 +1,1 @@
-"""End-to-end tests: the commands as users run them. Unit tests lie beside what they test."""
+"""End-to-end tests, which run the commands as users do. Unit tests lie beside the code."""

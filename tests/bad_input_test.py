@@ -1,4 +1,4 @@
-"""Bad input: one clear message, a non-zero exit, no traceback, and nothing left behind."""
+"""Bad input gives one clear message, a non-zero exit status, no traceback and no files."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_tensors_that_do_not_fit(tmp_path: Path, damage: Damage, expected: list[
 
 
 def header(change: Callable[[dict[str, Any]], None]) -> Damage:
-    """Rewrites the header of model.safetensors, keeping the data."""
+    """Return a damage that rewrites the header of model.safetensors and keeps the data."""
 
     def damage(folder: Path) -> None:
         file = folder / "model.safetensors"
@@ -180,7 +180,7 @@ def test_a_digest_that_does_not_match(tmp_path: Path) -> None:
         ("minilm", "minilm_tiny", {"unheard_of": 1}, ["unheard_of"]),
     ],
 )
-def test_configs_that_are_not_understood(
+def test_configs_with_unknown_or_missing_fields(
     tmp_path: Path, family: str, fixture: str, changes: dict[str, Any], expected: list[str]
 ) -> None:
     folder = copy_fixture(fixture, tmp_path / "weights")
@@ -190,7 +190,7 @@ def test_configs_that_are_not_understood(
         assert text in message
 
 
-def test_a_config_that_is_no_json(tmp_path: Path) -> None:
+def test_a_config_that_is_not_json(tmp_path: Path) -> None:
     folder = copy_fixture("minilm_tiny", tmp_path / "weights")
     (folder / "config.json").write_text('{"model_type": ')
     assert str(folder / "config.json") in export_refused("minilm", folder, tmp_path)
@@ -198,7 +198,7 @@ def test_a_config_that_is_no_json(tmp_path: Path) -> None:
 
 @pytest.fixture
 def scale(tmp_path: Path) -> Path:
-    """The checkpoint of ``tests.user_models``."""
+    """Return the folder of a checkpoint for ``tests.user_models``."""
     folder = tmp_path / "weights"
     folder.mkdir()
     save_file({"weight": np.ones(3, np.float32)}, folder / "model.safetensors")
@@ -215,7 +215,7 @@ def scale(tmp_path: Path) -> Path:
         ("goood", ["has no function 'goood' (did you mean 'good'?)"]),
     ],
 )
-def test_models_that_can_not_be_converted(
+def test_models_that_cannot_be_converted(
     tmp_path: Path, scale: Path, exporter: str, expected: list[str]
 ) -> None:
     message = export_refused(f"tests.user_models:{exporter}", scale, tmp_path)
@@ -247,13 +247,13 @@ def test_wrong_arguments(tmp_path: Path, arguments: list[str], expected: str) ->
         (f"https://user:{TOKEN}@host/x", "https://host/x is not a folder"),
     ],
 )
-def test_weights_that_are_nowhere(tmp_path: Path, weights: str, expected: str) -> None:
+def test_weights_that_do_not_exist(tmp_path: Path, weights: str, expected: str) -> None:
     assert expected in export_refused("gpt_oss", weights, tmp_path)
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A hub that answers everything with status 500 but what begins with /gone, with 404."""
+    """Yield the URL of a hub that answers 404 below /gone, and 500 otherwise."""
 
     class Answer(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -280,7 +280,7 @@ def pins_from(origin: str, file: Path) -> Path:
     return file
 
 
-def test_statuses_that_are_not_ok(tmp_path: Path, hub: str) -> None:
+def test_http_errors_are_reported(tmp_path: Path, hub: str) -> None:
     store = ["--store", str(tmp_path / "store")]
     assert "404" in export_refused("gpt_oss", "hf://gone/model@main", tmp_path, *store)
     pins = pins_from(f"{hub}/gone", tmp_path / "p.json")
@@ -301,7 +301,7 @@ def test_plain_http_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ("code", "expected"),
     [(errno.ENOSPC, "No space left on device. Free some space"), (errno.EROFS, "read-only")],
 )
-def test_a_disk_that_refuses_in_the_middle_of_a_write(
+def test_a_disk_that_fails_in_the_middle_of_a_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, expected: str
 ) -> None:
     folder = copy_fixture("minilm_tiny", tmp_path / "weights")
@@ -315,7 +315,7 @@ def test_a_disk_that_refuses_in_the_middle_of_a_write(
     assert expected in message
 
 
-def test_a_place_where_nothing_can_be_written(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_writable(tmp_path: Path) -> None:
     folder = copy_fixture("minilm_tiny", tmp_path / "weights")
     output = folder / "config.json" / "m.onnx"
     message = refused("export", "minilm", folder, "-o", output)
@@ -336,7 +336,7 @@ def test_an_artifact_with_other_weights(tmp_path: Path) -> None:
     assert not (tmp_path / "w").exists()
 
 
-def test_what_is_no_artifact(tmp_path: Path) -> None:
+def test_files_that_are_not_artifacts(tmp_path: Path) -> None:
     file = tmp_path / "m.onnx"
     file.write_bytes(b"\xff" * 100)
     assert f"{file} is not an ONNX model" in refused("inspect", file)
@@ -359,9 +359,7 @@ def test_what_is_no_artifact(tmp_path: Path) -> None:
         ({"artifact": {}}, "belongs to another artifact"),
     ],
 )
-def test_a_manifest_of_a_stranger(
-    tmp_path: Path, changes: dict[str, object], expected: str
-) -> None:
+def test_an_untrusted_manifest(tmp_path: Path, changes: dict[str, object], expected: str) -> None:
     file = tmp_path / "m.onnx"
     file.write_bytes(b"artifact")
     made = {

@@ -1,4 +1,4 @@
-"""Running the command line and the drivers as their users do, on checkpoints of the fixtures."""
+"""Helpers that run the command line and the drivers on checkpoints of the fixtures."""
 
 from __future__ import annotations
 

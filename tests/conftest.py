@@ -1,4 +1,4 @@
-"""The option of the end-to-end tests."""
+"""The command-line option of the end-to-end tests."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--all", action="store_true", help="run every case")
+    parser.addoption("--all", action="store_true", help="run every case instead of a sample")

@@ -1,4 +1,4 @@
-"""An artifact has the same bytes whichever process makes it."""
+"""An artifact has the same bytes in every process that makes it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AVX_512 = [
     "AVX512_SPR",
     "X86_V4",
 ]
-"""The features after AVX2, by their names in numpy."""
+"""The CPU features beyond AVX2, by their names in numpy."""
 
 
 def export(
@@ -83,7 +83,7 @@ def test_equal_builds_give_equal_bytes(tmp_path: Path, family: str, fixture: str
     assert export(tmp_path / "avx2", family, fixture, limited) == here
 
 
-def test_artifacts_know_nothing_of_the_machine(tmp_path: Path) -> None:
+def test_artifacts_contain_nothing_of_the_machine(tmp_path: Path) -> None:
     artifact, manifest = export(tmp_path / "sandbox", "gpt_oss", "gpt_oss_mxfp4")
     for place in (tmp_path, Path(__file__).parents[1], Path(np.__file__).parents[1], Path.home()):
         if place != Path("/"):

@@ -1,4 +1,4 @@
-"""The documents: their code runs and prints what they show, and their links lead somewhere."""
+"""The code in the documents runs and prints what they show, and their links have targets."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def blocks(page: Path) -> list[Block]:
 
 
 def run(page: Path) -> None:
-    """Run the blocks of a page in one namespace, and hold what each prints to what is shown.
+    """Run the blocks of a page in one namespace, and compare the output with the page.
 
-    A block with a title is written to that file, below the working directory. In what is shown,
-    ``...`` stands for any text.
+    A block with a title is written to that file, below the working directory. In the output on the
+    page, ``...`` stands for any text.
     """
-    module = types.ModuleType(f"page_{page.stem}")  # classes look their module up
+    module = types.ModuleType(f"page_{page.stem}")  # Classes look up their module.
     before = set(sys.modules)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, module.__name__, module)
@@ -76,7 +76,7 @@ def run(page: Path) -> None:
                 continue
             printed = io.StringIO()
             with contextlib.redirect_stdout(printed):
-                exec(compile("\n" * line + code, page, "exec"), vars(module))  # noqa: S102  ours
+                exec(compile("\n" * line + code, page, "exec"), vars(module))  # noqa: S102  # our code
             same = doctest.OutputChecker().check_output(
                 shown or "", printed.getvalue(), doctest.ELLIPSIS
             )
@@ -87,13 +87,13 @@ def run(page: Path) -> None:
             getattr(sys.modules[name], "__file__", None)
             and Path.cwd() in Path(str(sys.modules[name].__file__)).parents
         ):
-            del sys.modules[name]  # a file of this page
+            del sys.modules[name]  # This module is a file of the page.
 
 
 @pytest.mark.parametrize(
     "page", [p for p in PAGES if blocks(p)], ids=lambda p: p.relative_to(ROOT).as_posix()
 )
-def test_the_code_of_a_page_runs_and_prints_what_is_shown(
+def test_the_code_of_a_page_runs_and_prints_the_shown_output(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -109,7 +109,7 @@ def test_the_code_of_a_page_runs_and_prints_what_is_shown(
         "```python\nprint(end='')\n```\n\n```text\n...\n```\n",
     ],
 )
-def test_a_page_fails_where_it_shows_something_else(text: str, tmp_path: Path) -> None:
+def test_a_page_that_shows_other_output_fails(text: str, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(text)
     with pytest.raises(pytest.fail.Exception):
@@ -123,7 +123,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def dead_links(page: Path) -> list[str]:
-    """Return the links of a page to files and anchors that do not exist; none is fetched."""
+    """Return the links of a page to missing files and anchors. Web addresses are not checked."""
     dead = []
     for first, second in LINK.findall(CODE.sub("", page.read_text())):
         path, _, anchor = (first or second).partition("#")
@@ -136,7 +136,7 @@ def dead_links(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_targets(page: Path) -> None:
     assert not dead_links(page)
 
 
@@ -158,7 +158,7 @@ def test_rule_of_the_guide_is_the_rule_of_the_repository(block: int, name: str) 
     ][0]
 
 
-def test_table_lists_every_rule_in_the_order_in_which_they_are_tried() -> None:
+def test_table_lists_every_rule_in_the_order_of_application() -> None:
     lines = GUIDE.read_text().splitlines()
     rows = [line.split("|")[1:-1] for line in lines if line.startswith("| `")]
     entries = dict.fromkeys(entry for stage in STAGES for entry in stage.entries)
@@ -169,7 +169,7 @@ def test_table_lists_every_rule_in_the_order_in_which_they_are_tried() -> None:
 
 def test_function_of_the_guide() -> None:
     names: dict[str, Any] = {}
-    exec(blocks(GUIDE)[2].code, names)  # noqa: S102  the code that readers are told to write
+    exec(blocks(GUIDE)[2].code, names)  # noqa: S102  # This is the guide's code.
     model = lower(trace(lambda x: jnp.sin(jnp.negative(-x)), [("B", 3)]), 23, "model")
     editor = Editor(model.graph, opset=23, function=False)
     inner, outer, _ = model.graph

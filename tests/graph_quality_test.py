@@ -1,6 +1,6 @@
-"""Graphs of known architectures stay as small as people would draw them.
+"""Graphs of known architectures are as small as a person would write them.
 
-The models are narrow, but have every layer: the count of operators is that of the full size.
+The models are narrow but have every layer, so the counts of operators are those of the full size.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def count(model: onnx.ModelProto) -> Counter[str]:
 
 
 def zeros(tree: Any) -> Any:
-    """Arrays for the shapes in a pytree; random ones would take longer than the conversion."""
+    """Return zeros for the shapes in a pytree. Random numbers would take longer than converting."""
     shape = jax.ShapeDtypeStruct
     return jax.tree.map(lambda x: np.zeros(x.shape, x.dtype) if isinstance(x, shape) else x, tree)
 
@@ -53,7 +53,7 @@ def test_vit() -> None:
     found = count(convert_vit())
     assert found["Attention"] == found["Gelu"] == VIT.depth
     assert found["LayerNormalization"] == 2 * VIT.depth + 1
-    assert found["Transpose"] <= 1  # patches to tokens
+    assert found["Transpose"] <= 1  # It turns patches into tokens.
     assert found.total() < 260
 
 

@@ -1,4 +1,4 @@
-"""An export refuses an undeclared input by its name, and leaves nothing behind."""
+"""An export that reads an undeclared input fails, names the input, and leaves no files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.commands import export_request, run
 
 
 def build(sandbox: Path, exporter: str) -> tuple[int, str]:
-    """Export one of ``tests.user_models``; return the exit status and the message."""
+    """Export a model of ``tests.user_models``, and return the exit status and the message."""
     weights = sandbox / "weights"
     weights.mkdir(parents=True)
     save_file({"weight": np.ones(3, np.float32)}, weights / "model.safetensors")
@@ -22,7 +22,7 @@ def build(sandbox: Path, exporter: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def test_a_good_exporter_is_left_alone(tmp_path: Path) -> None:
+def test_an_exporter_without_undeclared_inputs_succeeds(tmp_path: Path) -> None:
     assert build(tmp_path, "good") == (0, "")
     assert (tmp_path / "out" / "model.onnx").is_file()
 
@@ -37,7 +37,7 @@ def test_a_good_exporter_is_left_alone(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_not_declared_is_refused(tmp_path: Path, exporter: str, expected: str) -> None:
+def test_undeclared_inputs_are_refused(tmp_path: Path, exporter: str, expected: str) -> None:
     status, message = build(tmp_path, exporter)
     assert status == 1
     assert message.startswith(expected)

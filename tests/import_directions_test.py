@@ -1,13 +1,13 @@
 """The imports of the repository go one way.
 
-An import counts wherever it stands, in a function and under ``TYPE_CHECKING`` too: a module that
-names a type of another one cannot be read without it. Only the root of ``jax2onnx`` is read
-otherwise, since it loads its public names when they are used: an import of such a name counts as an
-import of the module that defines it.
+An import in a function or under ``TYPE_CHECKING`` counts too, because a module that names a type of
+another one cannot be understood without it. The root of ``jax2onnx`` is an exception: it loads its
+public names when they are used, so an import of such a name counts as an import of the module that
+defines it.
 
-The rules stand in the constants below. The checker is our own and not import-linter's, whose
-contracts can state the layers and the absence of cycles, but not which names of a module are
-public; it would also add six packages to a lock file.
+The constants below are the rules. This is not import-linter because its contracts can state layers
+and the absence of cycles, but not which names of a module are public. It would also add six
+packages to a lock file.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "onnx_export": (),
     "ruff_backend": (),
 }
-"""The packages that have rules, and which packages of this repository each of them may import."""
+"""The packages that have rules, and the packages of this repository that each may import."""
 
 FOLDERS = dict.fromkeys(("onnx_export", "ruff_backend"), "pants-plugins")
-"""The folder that a package lies in, where it is not the root of the repository."""
+"""The folder of a package, where it is not the root of the repository."""
 
 OTHERS = ("benchmarks", "examples", "tests", "tools")
-"""The other packages of the repository: those above may import none of them."""
+"""The other packages of the repository, which the packages above must not import."""
 
 LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "jax2onnx": (
@@ -79,7 +79,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("testing",),
     ),
 }
-"""The modules and folders of a package: each may import itself and those of lines above it."""
+"""The modules and folders of a package. Each may import itself and those of earlier lines."""
 
 PUBLIC_MODULES = (
     "jax2onnx",
@@ -89,10 +89,10 @@ PUBLIC_MODULES = (
     "jax2onnx.files",
     "jax2onnx.models",
 )
-"""All that packages other than ``jax2onnx`` itself may import of it: the names in ``__all__``."""
+"""The modules of ``jax2onnx`` that other packages may use: the names in their ``__all__``."""
 
 PRIVATE_JAX = ("jax._src", "jaxlib")
-"""Modules of JAX that may change in any release: ``jax2onnx.jax_internals`` alone imports them."""
+"""Modules of JAX that may change in any release. Only ``jax2onnx.jax_internals`` imports them."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Import:
         importer: the module that holds the statement.
         line: the number of its line.
         module: the module that is imported or that the name is taken from.
-        name: the name, where it is no module itself.
+        name: the imported name, or "" where it is a module.
     """
 
     importer: str
@@ -117,7 +117,7 @@ class Import:
 
 
 def modules_of(package: str) -> dict[str, Path]:
-    """Return the files of a package by module, tests included; a package's own is its name."""
+    """Return the files of a package by module, with tests. ``__init__`` has the package's name."""
     base = ROOT / FOLDERS.get(package, "")
     found = {}
     for file in sorted((base / package).rglob("*.py")):
@@ -130,7 +130,7 @@ FILES = {name: file for package in PACKAGES for name, file in modules_of(package
 
 
 def imports_of(module: str, file: Path) -> Iterator[Import]:
-    """Yield the imports of a file, each name of a ``from`` statement by itself."""
+    """Yield the imports of a file, one for each name of a ``from`` statement."""
     for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -142,7 +142,7 @@ def imports_of(module: str, file: Path) -> Iterator[Import]:
 
 
 def resolved(found: Import) -> Import:
-    """Return the import of the module that really is imported."""
+    """Return the import with the imported submodule as its module, where the name is one."""
     inner = f"{found.module}.{found.name}"
     if inner in FILES:
         return Import(found.importer, found.line, inner)
@@ -154,7 +154,7 @@ def constant(module: str, name: str) -> Any:
     for node in ast.parse(FILES[module].read_bytes()).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             return ast.literal_eval(node.value)
-    raise LookupError(f"{module} assigns nothing to {name}")
+    raise LookupError(f"{module} does not assign {name}")
 
 
 IMPORTS = [found for name, file in FILES.items() for found in imports_of(name, file)]
@@ -172,7 +172,7 @@ def defining_module(found: Import) -> str:
 
 
 def is_test(module: str) -> bool:
-    """Return whether a module is a test, or shared by tests alone."""
+    """Return whether a module is a test, or is used only by tests."""
     return module.endswith(("_test", ".conftest"))
 
 
@@ -217,7 +217,7 @@ def test_folders_import_only_the_folders_before_them(package: str) -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_no_modules_import_each_other(package: str) -> None:
+def test_there_are_no_import_cycles(package: str) -> None:
     graph: dict[str, set[str]] = {}
     for found in IMPORTS:
         target = defining_module(found)
@@ -234,7 +234,7 @@ def test_no_modules_import_each_other(package: str) -> None:
         pytest.fail(" -> ".join(reversed(error.args[1])))
 
 
-def test_other_packages_import_only_what_is_public_in_jax2onnx() -> None:
+def test_other_packages_import_only_public_names_of_jax2onnx() -> None:
     wrong = [
         found
         for found in IMPORTS
@@ -254,7 +254,7 @@ def test_other_packages_import_only_what_is_public_in_jax2onnx() -> None:
     assert listed(wrong) == []
 
 
-def test_others_import_public_names_alone() -> None:
+def test_packages_import_only_public_names_of_each_other() -> None:
     wrong = [
         found
         for found in IMPORTS
@@ -268,7 +268,7 @@ def test_others_import_public_names_alone() -> None:
     assert listed(wrong) == []
 
 
-def test_private_modules_are_imported_in_their_own_package_alone() -> None:
+def test_private_modules_are_imported_only_in_their_own_package() -> None:
     def is_foreign(found: Import) -> bool:
         parts = found.module.split(".")
         private = [i for i, part in enumerate(parts) if part[0] == "_" and part[1] != "_"]
@@ -280,7 +280,7 @@ def test_private_modules_are_imported_in_their_own_package_alone() -> None:
     assert listed(wrong) == []
 
 
-def test_one_module_imports_what_is_private_to_jax() -> None:
+def test_only_one_module_imports_private_modules_of_jax() -> None:
     wrong = [
         found
         for found in IMPORTS

@@ -1,4 +1,4 @@
-"""A write that Ctrl-C or the disk interrupts leaves nothing behind."""
+"""A write that Ctrl-C or the disk interrupts leaves no files."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from tests.commands import copy_fixture, run
 
-# The signal arrives when the bytes of the artifact (1st) or the manifest (2nd) are written, before
-# either file has its name.
+# The signal arrives when the bytes of the artifact (1) or of the manifest (2) are written, before
+# either file gets its name.
 _INTERRUPTED = """
 import os, signal
 fsync, countdown = os.fsync, {count}

@@ -1,4 +1,4 @@
-"""The memory of an export does not grow with the weights, which stay in their files."""
+"""The memory of an export does not grow with the weights, which are not read."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from exporters.families.dinov3.config import parse
 from jax2onnx.files import TensorEntry, safetensors_header
 from tests.commands import FIXTURES, REPOSITORY, export_request
 
-_ITEM_BYTES = 4  # all tensors are F32
+_ITEM_BYTES = 4  # All tensors are F32.
 _ALLOWED_MB = 100
 
 
 def write_sparse_checkpoint(folder: Path, config: dict[str, Any]) -> int:
-    """Write a checkpoint of zeros that takes no room on the disk, and return its bytes."""
+    """Write a sparse checkpoint of zeros, and return its size in bytes."""
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(config))
     entries = {

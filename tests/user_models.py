@@ -1,4 +1,4 @@
-"""Exporters that a user might write, some with a mistake. Their checkpoint has one tensor."""
+"""Exporters as a user might write them, some with a mistake. Their checkpoint has one tensor."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def fixes_the_batch(checkpoint: Checkpoint) -> Exportable:
 
 
 def reads_elsewhere(checkpoint: Checkpoint) -> Exportable:
-    """Read a file that is not declared, and swallow the refusal."""
+    """Read a file that is not declared, and suppress the error."""
     try:
         open("/etc/hostname").close()  # noqa: PTH123
     except ExportError:

@@ -1,6 +1,6 @@
-"""The wheel of the converter: its content and metadata are right, and the quickstart runs on it.
+"""The converter's wheel has the right content and metadata, and the quickstart runs on it.
 
-``python -m tools.wheel_check`` does more, with a package index: it installs the wheel with pip.
+``python -m tools.wheel_check`` also installs the wheel with pip, for which it needs an index.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from tools import wheel_check
 
 _EXTRA = "onnxruntime"
 _DISTRIBUTIONS = {"google": "protobuf", "onnx_ir": "onnx-ir"}
-"""Module -> the distribution that holds it, where their names differ."""
+"""The distribution of a module, where their names differ."""
 
 
 @pytest.fixture(scope="module")
 def wheel() -> Path:
-    """Return the wheel of ``./pants package //:wheel``, which Pants lays at the sandbox's root."""
+    """Return the wheel of ``./pants package //:wheel``, which Pants puts in the sandbox's root."""
     found = [*REPOSITORY.glob("jax2onnx-*.whl"), *(REPOSITORY / "dist").glob("jax2onnx-*.whl")]
-    assert found, "there is no wheel: ./pants package //:wheel"
+    assert found, "there is no wheel; run ./pants package //:wheel"
     return found[0]
 
 
@@ -65,7 +65,7 @@ def run(installed: Path, code: str, folder: Path) -> str:
 
 
 def imported(file: Path) -> set[str]:
-    """Return the packages that a source file imports, at whatever place in it."""
+    """Return the packages that a source file imports anywhere."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
@@ -75,7 +75,9 @@ def imported(file: Path) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
-def test_it_asks_for_what_it_imports_and_no_more(installed: Path, metadata: Message) -> None:
+def test_it_requires_exactly_the_packages_that_it_imports(
+    installed: Path, metadata: Message
+) -> None:
     modules = set[str]().union(*(imported(file) for file in installed.rglob("*.py")))
     third_party = modules - sys.stdlib_module_names - {"jax2onnx"}
     asked = metadata.get_all("Requires-Dist", [])
@@ -87,7 +89,7 @@ def test_it_asks_for_what_it_imports_and_no_more(installed: Path, metadata: Mess
     assert extras == {"allclose", "dev", "docs", "equinox", "flax", "runtime"}
 
 
-def test_its_bounds_of_jax_are_the_releases_that_were_tested(metadata: Message) -> None:
+def test_its_bounds_of_jax_are_the_tested_releases(metadata: Message) -> None:
     oldest, newest = TESTED
     major, minor = newest.split(".")[:2]
     (bounds,) = [r for r in metadata.get_all("Requires-Dist", []) if re.match(r"jax\b", r)]
@@ -115,26 +117,28 @@ def rule_files() -> list[Path]:
     ]
 
 
-def test_its_version_is_the_packages(installed: Path, metadata: Message, tmp_path: Path) -> None:
+def test_its_version_is_that_of_the_package(
+    installed: Path, metadata: Message, tmp_path: Path
+) -> None:
     code = "import jax2onnx; print(jax2onnx.__version__, jax2onnx.__file__)"
     version, file = run(installed, code, tmp_path).split()
     assert version == metadata["Version"]
     assert Path(file).is_relative_to(installed)
 
 
-def test_strangers_find_what_they_look_for_in_the_metadata(metadata: Message) -> None:
+def test_its_metadata_has_urls_keywords_and_classifiers(metadata: Message) -> None:
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["Keywords"]
     names = {line.partition(",")[0] for line in metadata.get_all("Project-URL", [])}
     assert names == {"Changelog", "Documentation", "Issues", "Source"}
     classifiers = metadata.get_all("Classifier", [])
-    assert not [c for c in classifiers if c.startswith("License")]  # it has an expression
+    assert not [c for c in classifiers if c.startswith("License")]  # The licence is an expression.
     for version in wheel_check.VERSIONS:
         assert f"Programming Language :: Python :: {version}" in classifiers
 
 
-def test_no_link_of_its_readme_is_relative(metadata: Message) -> None:
+def test_its_readme_has_no_relative_links(metadata: Message) -> None:
     readme = str(metadata.get_payload())
     assert readme == (REPOSITORY / "jax2onnx" / "README.md").read_text()
     assert not re.findall(r"\]\((?!https://)", readme)
@@ -163,7 +167,7 @@ def test_a_wheel_with_another_file_or_with_placeholders_is_refused(
             wheel_check.refuse_placeholders(path)
 
 
-def test_every_file_is_dated_alike(wheel: Path) -> None:
+def test_all_files_have_the_same_date(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         assert {entry.date_time[0] for entry in archive.infolist()} == {1980}
 
@@ -177,7 +181,7 @@ def test_a_conversion_loads_no_framework_and_no_runtime(installed: Path, tmp_pat
     assert not loaded & {"equinox", "exporters", "flax", "onnxruntime", "onnxscript", "torch"}
 
 
-def test_the_command_tells_which_implementation_is_installed(
+def test_the_command_shows_which_implementation_is_installed(
     installed: Path, metadata: Message, tmp_path: Path
 ) -> None:
     code = (

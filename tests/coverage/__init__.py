@@ -1,1 +1,1 @@
-"""Every public symbol of the libraries that models are written in, and whether it converts."""
+"""Check whether every public symbol of the libraries that models are written in converts."""

@@ -1,4 +1,4 @@
-"""Runs every example in every mode, and writes `docs/coverage/`."""
+"""Run every example in every mode, and write ``docs/coverage/``."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from tests.coverage.modes import MODES
 from tests.coverage.worker import Task, judged
 
 CHUNK = 40
-"""Examples, in a mode each, that a worker runs at a time."""
+"""The number of examples, each in one mode, in a worker's task."""
 
 
 def main() -> int:
-    """Writes the documents of all libraries, or of those that are named."""
+    """Write the documents of all libraries, or of those named on the command line."""
     parser = argparse.ArgumentParser("tests.coverage", description=__doc__)
-    parser.add_argument("library", nargs="*", help="these alone")
-    parser.add_argument("--processes", type=int, default=2, help="workers (2)")
+    parser.add_argument("library", nargs="*", help="libraries to run (default: all)")
+    parser.add_argument("--processes", type=int, default=2, help="worker processes (default: 2)")
     parser.add_argument(
-        "--symbol", action="append", help="print this one's verdicts, write nothing"
+        "--symbol", action="append", help="print the verdicts on this symbol, and write nothing"
     )
-    parser.add_argument("--journal", type=Path, help="keep verdicts here; what it has is not rerun")
-    parser.add_argument("--again", action="store_true", help="rerun what failed in the journal")
+    parser.add_argument("--journal", type=Path, help="file of verdicts, which are not rerun")
+    parser.add_argument("--again", action="store_true", help="rerun the failures in the journal")
     options = parser.parse_args()
     unknown = set(options.library) - {library.name for library in LIBRARIES}
     if unknown:
-        parser.error(f"no library {', '.join(sorted(unknown))}")
+        parser.error(f"there is no library {', '.join(sorted(unknown))}")
     chosen = [x for x in LIBRARIES if not options.library or x.name in options.library]
     journal = Journal(options.journal, options.again)
     run(
@@ -66,8 +66,8 @@ def tasks(library: Library, symbols: list[str] | None, journal: Journal) -> list
 
 
 def run(todo: list[Task], processes: int, journal: Journal) -> None:
-    """Enters the verdicts on what is to be done."""
-    context = multiprocessing.get_context("spawn")  # JAX has threads, which a fork would lose
+    """Run the tasks in worker processes, and record their verdicts."""
+    context = multiprocessing.get_context("spawn")  # JAX has threads, which a fork loses.
     with ProcessPoolExecutor(processes, context) as pool:
         for future in as_completed([pool.submit(judged, task) for task in todo]):
             journal.add(future.result())

@@ -1,4 +1,4 @@
-"""The documents are complete, and a sample of what they say is true (with ``--all``, all of it)."""
+"""The documents are complete, and a sample of their rows is true (with ``--all``, every row)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tests.coverage.introspect import LIBRARIES, Library
 from tests.coverage.modes import MODES, Mode, verdict
 
 EVERY = 97
-"""One case of so many is in the sample, and every case that a row says fails."""
+"""The sample has every ``EVERY``-th case, and every case that fails according to its row."""
 
 PASSING = 0.97
-"""Share of the rows that pass, of those that JAX can trace, in each library and mode."""
+"""The minimum share of passing rows, among those that JAX can trace, by library and mode."""
 
 
 def _cases() -> list[tuple[Library, Example, Mode]]:
@@ -41,7 +41,7 @@ def row_of(library: Library, symbol: str) -> document.Row:
     return next(row for row in document.read(library) if row.symbol == symbol)
 
 
-def is_told_to_fail(library: Library, example: Example, mode: Mode) -> bool:
+def is_expected_to_fail(library: Library, example: Example, mode: Mode) -> bool:
     """Return whether the row of an example says that it fails in a mode."""
     if not document.is_of_this_release(library):
         return False
@@ -49,8 +49,8 @@ def is_told_to_fail(library: Library, example: Example, mode: Mode) -> bool:
     if row.marks[MODES.index(mode)] != document.MARKS["failed"]:
         return False
     place = re.escape(f"{mode} {example.name.removeprefix(example.symbol)}".strip())
-    told = re.compile(rf"(.*, )?{place}(, .*)?: ")
-    return any(told.match(cause.replace("\\|", "|")) for cause in row.causes)
+    listed = re.compile(rf"(.*, )?{place}(, .*)?: ")
+    return any(listed.match(cause.replace("\\|", "|")) for cause in row.causes)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -59,7 +59,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         chosen = every
         if not metafunc.config.getoption("--all"):
             chosen = [
-                case for k, case in enumerate(every) if k % EVERY == 0 or is_told_to_fail(*case)
+                case for k, case in enumerate(every) if k % EVERY == 0 or is_expected_to_fail(*case)
             ]
         ids = [f"{library.name}-{example.name}-{mode}" for library, example, mode in chosen]
         metafunc.parametrize(("library", "example", "mode"), chosen, ids=ids)
@@ -67,12 +67,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("library", LIBRARIES, ids=lambda library: library.name)
 
 
-def test_an_example_fares_as_its_row_says(library: Library, example: Example, mode: Mode) -> None:
+def test_an_example_agrees_with_its_row(library: Library, example: Example, mode: Mode) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # The libraries' own warnings.
+        warnings.simplefilter("ignore")  # The libraries warn.
         found = verdict(example, mode)
-    if is_told_to_fail(library, example, mode):
-        assert found.status == "failed", "it passes: write the documents again"
+    if is_expected_to_fail(library, example, mode):
+        assert found.status == "failed", "it passes now: generate the documents again"
     else:
         assert found.status != "failed", found.cause
 
@@ -87,13 +87,13 @@ def test_every_public_symbol_has_a_row_or_a_reason(library: Library) -> None:
         assert f"`{symbol}`" in text
 
 
-def test_examples_are_of_public_symbols_and_differ(library: Library) -> None:
+def test_examples_are_of_public_symbols_and_have_different_names(library: Library) -> None:
     examples = library.all_examples()
     assert {example.symbol for example in examples} <= set(library.symbols())
     assert [name for name, n in Counter(e.name for e in examples).items() if n > 1] == []
 
 
-def test_what_is_excluded_is_public(library: Library) -> None:
+def test_excluded_symbols_are_public(library: Library) -> None:
     module = importlib.import_module(library.name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # A newer release may deprecate a name, and hide it.
@@ -107,7 +107,7 @@ def test_jax_refuses_to_trace(library_name: str, symbol: str) -> None:
         jax.jit(REFUSED[library_name, symbol])(jnp.ones(3))
 
 
-def test_all_that_need_concrete_values_are_shown_to() -> None:
+def test_symbols_excluded_as_concrete_have_a_call_that_jax_refuses() -> None:
     concrete = {
         (library, symbol)
         for library, symbols in EXCLUDED.items()
@@ -117,7 +117,7 @@ def test_all_that_need_concrete_values_are_shown_to() -> None:
     assert concrete == set(REFUSED)
 
 
-def test_the_summary_is_that_of_the_documents() -> None:
+def test_the_summary_matches_the_documents() -> None:
     assert (document.FOLDER / "README.md").read_text("utf-8") == document.summary()
 
 

@@ -1,4 +1,4 @@
-"""The documents: one a library, a row a symbol; and what all of them sum up to."""
+"""The documents, one for each library with a row for each symbol, and their summary."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _MADE_WITH = (
     "Made by `python -m tests.coverage` with {release}; [README.md](README.md) says what is shown."
 )
 Verdicts = Mapping[tuple[str, Mode], Verdict]
-"""The verdict on each example, by its name, in each mode."""
+"""Verdicts by the name of an example and the mode."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A symbol: its operators, a mark for each mode, and what did not pass, and why."""
+    """The row of a symbol: its operators, a mark for each mode, and the causes of failures."""
 
     symbol: str
     operators: tuple[str, ...]
@@ -36,12 +36,12 @@ class Row:
 
 
 def path(library: Library) -> Path:
-    """Where the document of a library is."""
+    """Return the path of a library's document."""
     return FOLDER / f"{library.name}.md"
 
 
 def rows(library: Library, verdicts: Verdicts) -> list[Row]:
-    """A row for each symbol of the library that is a computation."""
+    """Return a row for each symbol of the library that is a computation."""
     return [_row(library, symbol, verdicts) for symbol in library.traceable]
 
 
@@ -57,32 +57,32 @@ def _row(library: Library, symbol: str, verdicts: Verdicts) -> Row:
         for name, verdict in found[mode].items():
             if verdict.cause:
                 causes.setdefault(verdict.cause, []).append(f"{mode} {name.removeprefix(symbol)}")
-    return Row(symbol, tuple(operators), marks, tuple(map(_told, causes, causes.values())))
+    return Row(symbol, tuple(operators), marks, tuple(map(_cause_text, causes, causes.values())))
 
 
 def _worst(statuses: Sequence[str]) -> str:
     return next(s for s in ("failed", "passed", "jax", "none") if s in statuses)
 
 
-def _told(cause: str, where: Sequence[str]) -> str:
+def _cause_text(cause: str, where: Sequence[str]) -> str:
     text = cause.replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
     return f"{', '.join(x.strip() for x in where)}: {text}"
 
 
 def render(library: Library, rows_: Sequence[Row]) -> str:
-    """The document of a library."""
+    """Return the document of a library as Markdown."""
     lines = [
         f"# {library.name}",
         "",
         f"{_MADE_WITH.format(release=library.release)} {_sums(rows_)}",
         "",
-        "| symbol | ONNX operators | " + " | ".join(MODES) + " | what did not pass, and why |",
+        "| symbol | ONNX operators | " + " | ".join(MODES) + " | failures and their causes |",
         "|---|---|" + "---|" * (len(MODES) + 1),
         *map(str, rows_),
     ]
     excluded = library.excluded()
     if excluded:
-        lines += ["", "## No computations", ""]
+        lines += ["", "## Symbols that compute nothing", ""]
         for reason, meaning in REASONS.items():
             names = [f"`{symbol}`" for symbol, r in excluded.items() if r == reason]
             if names:
@@ -99,13 +99,13 @@ def _sums(rows_: Sequence[Row]) -> str:
 
 
 def counts(marks: Iterable[str]) -> tuple[int, int]:
-    """How many rows pass, of how many that JAX can trace."""
+    """Return how many rows pass, and how many JAX can trace."""
     counted = [mark for mark in marks if mark in (MARKS["passed"], MARKS["failed"])]
     return counted.count(MARKS["passed"]), len(counted)
 
 
 def read(library: Library) -> list[Row]:
-    """The rows of a library's document as it is checked in."""
+    """Read the rows of a library's checked-in document."""
     found = []
     for line in path(library).read_text("utf-8").splitlines():
         if line.startswith("| `"):
@@ -124,7 +124,7 @@ def is_of_this_release(library: Library) -> bool:
 
 
 def summary() -> str:
-    """`README.md`: what the documents show, and the share of rows that pass in each."""
+    """Return the text of ``README.md``, with the current share of passing rows of each library."""
     header = (FOLDER / "README.md").read_text("utf-8").partition("| library |")[0]
     lines = ["| library | symbols | " + " | ".join(MODES) + " |", "|---|---|" + "---|" * len(MODES)]
     for library in (each for each in LIBRARIES if path(each).exists()):

@@ -1,4 +1,4 @@
-"""An example: what is converted to show that a public symbol works, and how it is told tersely.
+"""Examples that show whether a public symbol converts, and short forms to write them.
 
 UNARY = f(3, 4)
 each(jnp, "sin cos tan", UNARY)
@@ -18,20 +18,20 @@ import numpy as np
 
 Batch = Literal["leading", "mapped"]
 Variants = tuple[Mapping[str, Any], ...]
-"""Keywords of each variant."""
+"""The keywords of each variant."""
 
 
 @dataclass(frozen=True)
 class Arg:
-    """One array that an example is run with.
+    """An array input of an example.
 
     Attributes:
-        shape: its extents.
+        shape: the shape.
         kind: ``f``, ``i``, ``u``, ``b``, ``c`` for floats, integers, unsigned, booleans and complex
-            numbers of the width that the mode has, or the name of a dtype, which no mode changes.
-        low: least value.
-        high: no value reaches it.
-        fixed: its leading axis is no batch.
+            numbers in the mode's precision, or the name of a dtype, which is the same in all modes.
+        low: the lowest value.
+        high: the exclusive upper bound of values.
+        fixed: whether its leading axis is not a batch axis.
     """
 
     shape: tuple[int, ...]
@@ -41,7 +41,7 @@ class Arg:
     fixed: bool = False
 
     def draw(self, random: np.random.Generator, double: bool) -> Any:
-        """An array of numbers that are the same on every machine."""
+        """Return an array of random numbers, which are the same on every machine."""
         width = "64" if double else "32"
         names = {"f": "float", "i": "int", "u": "uint"}
         if self.kind == "b":
@@ -82,7 +82,7 @@ f, i, u, b, c = map(_maker, "fiubc")
 
 
 def key() -> Arg:
-    """The two words of a random key."""
+    """Return the two words of a random key as an input."""
     return Arg((2,), "uint32", 0, 2**32 - 1, fixed=True)
 
 
@@ -92,13 +92,13 @@ class Example:
 
     Attributes:
         symbol: its name in the library.
-        make: makes what is converted.
-        inputs: what it is called with.
-        variant: what sets it apart from other examples of the symbol.
-        batch: with a symbolic batch, the leading axis of inputs is one (``leading``), or an axis is
-            put in front of all and the callable is mapped over it (``mapped``).
-        tolerance: for f32 and f64, where it is wider than that of the dtype.
-        skip: modes that the symbol has no meaning in, such as ``vmap`` without inputs.
+        make: returns the callable to convert.
+        inputs: the inputs of the call.
+        variant: a label that distinguishes it from other examples of the symbol.
+        batch: the batch axis in the mode ``symbolic``: the leading axis of the inputs
+            (``leading``), or a new first axis over which the callable is mapped (``mapped``).
+        tolerance: tolerances for f32 and f64, where these are wider than those of the dtypes.
+        skip: modes that do not apply to the symbol, such as ``vmap`` without inputs.
     """
 
     symbol: str
@@ -111,7 +111,7 @@ class Example:
 
     @property
     def name(self) -> str:
-        """Symbol and what sets the example apart, as tests and tables call it."""
+        """The symbol and the variant, which identify the example in tests and tables."""
         kinds = "".join(arg.kind for arg in self.inputs)
         special = "" if set(kinds) <= {"f"} else kinds
         variant = ",".join(filter(None, (self.variant, special)))
@@ -127,7 +127,7 @@ def of(
     tolerance: tuple[float, float] | None = None,
     skip: Sequence[str] = (),
 ) -> list[Example]:
-    """The function ``fn`` as an example of each of the symbols."""
+    """Return the function ``fn`` as an example of each of the symbols."""
     return [
         Example(s, lambda: fn, inputs, variant, batch, tolerance, frozenset(skip))
         for s in symbols.split()
@@ -143,7 +143,7 @@ def layer(
     tolerance: tuple[float, float] | None = None,
     skip: Sequence[str] = (),
 ) -> list[Example]:
-    """What ``make`` gives, once it is needed, as an example of each of the symbols."""
+    """Return the lazy result of ``make`` as an example of each of the symbols."""
     return [
         Example(s, make, inputs, variant, batch, tolerance, frozenset(skip))
         for s in symbols.split()
@@ -151,12 +151,12 @@ def layer(
 
 
 def mapped(examples: Iterable[Example]) -> list[Example]:
-    """Examples of one sample each: with a symbolic batch, they are mapped over it."""
+    """Return examples of single samples, which are mapped over a symbolic batch."""
     return [replace(e, batch="mapped", skip=e.skip - {"symbolic"}) for e in examples]
 
 
 def using(make: Callable[[], Any], call: Callable[..., Any]) -> Callable[[], Any]:
-    """Makes ``call`` with what ``make`` gives in front of its inputs."""
+    """Return a factory of ``call`` with the result of ``make`` as its first argument."""
     return lambda: functools.partial(call, make())
 
 
@@ -167,7 +167,7 @@ def each(
     variants: Iterable[Mapping[str, Any]] = ({},),
     **options: Any,
 ) -> Iterator[Example]:
-    """Each of the library's functions on the same inputs, with every choice of keywords."""
+    """Yield examples of several functions on the same inputs, with each set of keywords."""
     for symbol in symbols.split():
         for keywords in variants:
             yield from of(
@@ -180,7 +180,7 @@ def each(
 
 
 def with_keywords(fn: Callable[..., Any], **keywords: Any) -> Callable[..., Any]:
-    """``fn`` with keywords that are no inputs."""
+    """Return ``fn`` with keywords that are not inputs."""
     if not keywords:
         return fn
 
@@ -191,7 +191,7 @@ def with_keywords(fn: Callable[..., Any], **keywords: Any) -> Callable[..., Any]
 
 
 def described(keywords: Mapping[str, Any]) -> str:
-    """Keywords as a variant's name."""
+    """Return the name of a variant with these keywords."""
     return ",".join(f"{k}={getattr(v, '__name__', v)}" for k, v in keywords.items()).replace(
         " ", ""
     )
@@ -206,16 +206,16 @@ def made(
     variants: Iterable[Mapping[str, Any]] = ({},),
     **options: Any,
 ) -> list[Example]:
-    """A layer with every choice of its constructor's keywords.
+    """Return examples of a layer, with each set of its constructor's keywords.
 
     Args:
-        library: where the layer's class is.
-        symbol: its name.
-        arguments: positional ones of the constructor.
-        inputs: what the layer is called with.
-        always: gives the keywords of every variant, such as a random key, once they are needed.
-        variants: keywords of each variant.
-        options: of `layer`.
+        library: the module of the layer's class.
+        symbol: the name of the class.
+        arguments: the positional arguments of the constructor.
+        inputs: the inputs of the layer.
+        always: returns the keywords of every variant, such as a random key, when they are needed.
+        variants: the keywords of each variant.
+        options: options of ``layer``.
     """
 
     def make(keywords: Mapping[str, Any]) -> Any:

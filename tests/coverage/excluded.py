@@ -1,8 +1,8 @@
-"""Public symbols that are no computations, each with the rule that says so.
+"""Public symbols that are not computations, each with the rule that excludes it.
 
-A symbol is left out only when JAX has nothing to trace: it is a type, a constant, a transformation
-of objects, or JAX itself refuses it under ``jax.jit``. For the last rule `REFUSED` has the call
-that JAX refuses, which a test makes.
+A symbol is excluded only when JAX has nothing to trace: it is a type, a constant or a
+transformation of objects, or JAX itself refuses it under ``jax.jit``. For the last rule,
+``REFUSED`` has a call that JAX refuses, which a test checks.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 REASONS = {
-    "primitive": "the primitive behind a function, which [primitives.md](primitives.md) has",
-    "type": "a type or a base class: it computes nothing by itself",
+    "primitive": "the primitive behind a function; see [primitives.md](primitives.md)",
+    "type": "a type or a base class, which computes nothing by itself",
     "constant": "a value",
-    "static": "answers from shapes and dtypes while a function is traced: no array comes out",
-    "host": "works in Python, on files, text or objects, and not on traced arrays",
-    "concrete": "JAX refuses it under `jit`: it needs concrete values",
+    "static": "depends only on shapes and dtypes, and returns no array",
+    "host": "works in Python on files, text or objects, not on traced arrays",
+    "concrete": "needs concrete values, so JAX refuses it under `jit`",
     "backend": "distributes work over devices, or has no CPU kernel in JAX",
-    "object": "handles modules, variables, metadata or random streams: it computes no array",
+    "object": "handles modules, variables, metadata or random streams, and computes no array",
 }
 
 
@@ -110,4 +110,4 @@ def _trim_zeros(x: Any) -> Any:
 
 
 REFUSED: dict[tuple[str, str], Callable[[Any], Any]] = {("jax.numpy", "trim_zeros"): _trim_zeros}
-"""For each symbol that is left out as ``concrete``, a call that JAX refuses to trace."""
+"""For each symbol that is excluded as ``concrete``, a call that JAX refuses to trace."""

@@ -1,4 +1,4 @@
-"""The public symbols of each library, as introspection finds them."""
+"""Find the public symbols of each library by introspection."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Library:
     """A module whose public symbols have a row each.
 
     Attributes:
-        name: how users import it.
-        examples: the module below `tests.coverage.libraries` that has its examples.
-        nested: whether the symbols of its submodules are its own, as ``norm.pdf``.
-        part: only what is defined below this module.
+        name: its import name.
+        examples: the module below ``tests.coverage.libraries`` that has its examples.
+        nested: whether it includes the symbols of its submodules, such as ``norm.pdf``.
+        part: the module below which symbols must be defined, or "" for no restriction.
     """
 
     name: str
@@ -34,9 +34,9 @@ class Library:
     nested: bool = False
     part: str = ""
 
-    @cache  # noqa: B019  libraries live as long as the process
+    @cache  # noqa: B019  # Libraries live as long as the process.
     def symbols(self) -> tuple[str, ...]:
-        """Names of its public symbols that are no modules, sorted."""
+        """Return the sorted names of its public symbols, without modules."""
         module = importlib.import_module(self.name)
         found = [name for name in _public(module) if self._is_of_part(getattr(module, name))]
         if self.nested:
@@ -49,7 +49,7 @@ class Library:
         return not self.part or str(getattr(value, "__module__", "")).startswith(self.part)
 
     def excluded(self) -> dict[str, str]:
-        """Symbols that are no computations of JAX, and why."""
+        """Return the symbols that are not computations of JAX, with the reasons."""
         stated = EXCLUDED.get(self.name, {})
         module = importlib.import_module(self.name)
         has_example = {example.symbol for example in self.all_examples()}
@@ -65,19 +65,19 @@ class Library:
 
     @cache  # noqa: B019
     def all_examples(self) -> tuple[Example, ...]:
-        """Every example of the library, in the order of its module."""
+        """Return every example of the library, in the order of its module."""
         module = importlib.import_module(f"tests.coverage.libraries.{self.examples}")
         return tuple(module.EXAMPLES)
 
     @property
     def release(self) -> str:
-        """The installed release that it is part of, such as ``jax 0.12.0``."""
+        """The package and its installed release, such as ``jax 0.12.0``."""
         package = self.name.partition(".")[0]
         return f"{package} {importlib.metadata.version(package)}"
 
     @property
     def traceable(self) -> list[str]:
-        """Symbols that have a row."""
+        """The symbols that have a row."""
         excluded = self.excluded()
         return [symbol for symbol in self.symbols() if symbol not in excluded]
 
@@ -100,7 +100,7 @@ _KINDS: tuple[tuple[Callable[[Any], bool], str], ...] = (
     (_is_dtype, "type"),
     (lambda value: not callable(value), "constant"),
 )
-"""The types of symbols that are no computations."""
+"""Tests of symbols that are not computations, and the reason that each implies."""
 
 LIBRARIES: tuple[Library, ...] = (
     Library("jax.numpy", "jax_numpy"),

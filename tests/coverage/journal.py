@@ -1,4 +1,4 @@
-"""Verdicts that are kept from one run to the next."""
+"""Verdicts that are kept between runs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Key = tuple[str, str, Mode]
 
 
 class Journal:
-    """Verdicts by what they are on, and the file that keeps them, if any.
+    """Verdicts by example and mode, and the file that stores them, if any.
 
     Args:
-        path: the file; what it has is known.
-        again: forget failures, so that they are run again.
+        path: the file, whose verdicts are loaded.
+        again: whether to drop failures, so that they are rerun.
     """
 
     def __init__(self, path: Path | None, again: bool = False) -> None:
@@ -31,7 +31,7 @@ class Journal:
             self.known = {k: v for k, v in self.known.items() if v.status not in ("failed", "jax")}
 
     def add(self, verdicts: Mapping[Key, Verdict]) -> None:
-        """Enters verdicts; the last one on something counts."""
+        """Add verdicts, which replace earlier ones under the same key."""
         self.known |= verdicts
         if self.path is not None:
             with self.path.open("a", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""The form of an example in each mode, and the verdict on it."""
+"""Run examples in each mode, and judge them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.primitives.tolerances import TOLERANCES, DisagreementError
 Mode = Literal["f32", "f64", "symbolic", "vmap"]
 MODES: tuple[Mode, ...] = ("f32", "f64", "symbolic", "vmap")
 MAPPED = 3
-"""The size of an axis that is mapped over."""
+"""The size of a mapped axis."""
 
 
 _OF_JAX: tuple[type[Exception], ...] = (
@@ -45,12 +45,12 @@ _OF_ONNX: tuple[type[Exception], ...] = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """How an example fared in a mode.
+    """The outcome of an example in a mode.
 
     Attributes:
-        status: ``passed``, ``failed``, ``jax`` where JAX itself cannot, ``none`` where the mode has
-            no meaning for it.
-        cause: why it did not pass.
+        status: ``passed``, ``failed``, ``jax`` where JAX itself refuses the example, or ``none``
+            where the mode does not apply.
+        cause: the error, unless it passed.
         operators: the ONNX operators that it became, in the order of their first use.
     """
 
@@ -68,7 +68,7 @@ class _Case:
     mapped: bool
 
     def specs(self, example: Example, symbolic: bool) -> list[InputSpec]:
-        """The declared inputs."""
+        """Return the input specifications, with a symbolic batch axis if ``symbolic``."""
         shapes: list[tuple[int | str, ...]] = [x.shape for x in self.arrays]
         pairs = list(zip(example.inputs, self.arrays, strict=True))
         leading = next((x.shape[0] for arg, x in pairs if x.ndim and not arg.fixed), None)
@@ -80,7 +80,7 @@ class _Case:
 
 
 def verdict(example: Example, mode: Mode) -> Verdict:
-    """Converts the example, runs it on ONNX Runtime, and holds it against eager JAX."""
+    """Convert the example, run it on ONNX Runtime, and compare the results with eager JAX."""
     batched = mode in ("symbolic", "vmap")
     if mode in example.skip or (batched and not example.inputs):
         return Verdict("none")
@@ -88,7 +88,7 @@ def verdict(example: Example, mode: Mode) -> Verdict:
     try:
         case = _case(example, mode == "f64", mapped)
     except _OF_JAX as error:
-        return Verdict("jax" if mode != "f32" else "failed", "JAX: " + _first_line(error))
+        return Verdict("jax" if mode != "f32" else "failed", "JAX: " + _one_line(error))
     specs = case.specs(example, mode == "symbolic")
     if mode == "symbolic" and not any("B" in spec.shape for spec in specs):
         return Verdict("none")
@@ -107,8 +107,8 @@ def verdict(example: Example, mode: Mode) -> Verdict:
     except (*_OF_JAX, *_OF_ONNX) as error:
         untraceable = _jax_refuses(case.fn, specs) if batched else None
         if untraceable is not None:
-            return Verdict("jax", "JAX: " + _first_line(untraceable))
-        return Verdict("failed", _first_line(error))
+            return Verdict("jax", "JAX: " + _one_line(untraceable))
+        return Verdict("failed", _one_line(error))
     return Verdict("passed", operators=tuple(dict.fromkeys(_operators(model))))
 
 
@@ -120,7 +120,7 @@ def _made(example: Example, double: bool) -> Any:
 
 @functools.lru_cache(maxsize=2)
 def _case(example: Example, double: bool, mapped: bool) -> _Case:
-    """The example with its inputs, and what eager JAX makes of them."""
+    """Return the example's callable and inputs, and the results of eager JAX."""
     random = np.random.default_rng(zlib.crc32(example.name.encode()))
     draws = range(MAPPED if mapped else 1)
     drawn = [[arg.draw(random, double) for arg in example.inputs] for _ in draws]
@@ -135,7 +135,7 @@ def _case(example: Example, double: bool, mapped: bool) -> _Case:
 
 
 def _rebuilt(fn: Any) -> Callable[..., Any]:
-    """The callable, made anew in each trace: a Flax module may change itself there."""
+    """Return the callable, rebuilt at each call because a trace may change a Flax module."""
     whole = parameterise(fn)
 
     def call(*arguments: Any) -> Any:
@@ -145,7 +145,7 @@ def _rebuilt(fn: Any) -> Callable[..., Any]:
 
 
 def _widened(fn: Any) -> Any:
-    """The callable with parameters of 64 bits."""
+    """Return the callable with 64-bit parameters."""
     whole = parameterise(fn)
     if not whole.leaves:
         return fn
@@ -154,7 +154,7 @@ def _widened(fn: Any) -> Any:
 
 
 def _jax_refuses(fn: Any, specs: Sequence[InputSpec]) -> Exception | None:
-    """The error of JAX alone, where it cannot trace the case either."""
+    """Return JAX's error if JAX alone cannot trace the case either, else None."""
     scope = export.SymbolicScope()
     avals = [
         jax.ShapeDtypeStruct(
@@ -179,8 +179,8 @@ def _operators(model: onnx.ModelProto) -> Iterator[str]:
             graphs += [a.g.node for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
 
 
-def _first_line(error: Exception) -> str:
-    """Return the first line of an error, without the parts that differ between machines."""
+def _one_line(error: Exception) -> str:
+    """Return an error on one line, cut to 200 characters, without machine-dependent parts."""
     text = " ".join(str(error).split())
     text = re.sub(r"(?<!\w)/[^\s:]+(?:(?::\d+)+(?: \([^)]*\))?)?", "...", text)
     text = re.sub(r"0x[0-9a-f]+", "...", text)

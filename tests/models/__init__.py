@@ -1,5 +1,5 @@
-"""Models of published architectures as people write them, with random weights.
+"""Models of published architectures in their usual style, with random weights.
 
-They import jax, flax and equinox but no converter. Each has a `Config` of which a test can take a
-narrow one.
+They import jax, flax and equinox but no converter. Each has a ``Config``, so a test can make a
+narrow model.
 """

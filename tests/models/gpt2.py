@@ -1,4 +1,4 @@
-"""GPT-2 in Flax Linen, as a decoder of whole sequences."""
+"""GPT-2 in Flax Linen, which decodes whole sequences without a cache."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jax import Array
 
 @dataclass(frozen=True)
 class Config:
-    """The published sizes."""
+    """The sizes of a model, with the published ones as defaults."""
 
     depth: int = 12
     width: int = 768
@@ -23,13 +23,13 @@ class Config:
 
 
 class Block(nn.Module):
-    """Causal attention and an MLP, each normalised first."""
+    """Causal attention and an MLP, each preceded by a normalisation."""
 
     config: Config
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """f32 (batch, tokens, width)."""
+        """Map f32 (batch, tokens, width) to the same shape."""
         config = self.config
         normal = nn.LayerNorm(epsilon=1e-5)(x)
         qkv = nn.Dense(3 * config.width)(normal)
@@ -44,13 +44,13 @@ class Block(nn.Module):
 
 
 class GPT2(nn.Module):
-    """Tokens to scores of the next ones."""
+    """A model that maps tokens to the logits of the next tokens."""
 
     config: Config
 
     @nn.compact
     def __call__(self, tokens: Array) -> Array:
-        """Int (batch, tokens) -> f32 (batch, tokens, vocabulary)."""
+        """Map integer (batch, tokens) to f32 (batch, tokens, vocabulary)."""
         config = self.config
         embed = nn.Embed(config.tokens, config.width)
         positions = nn.Embed(config.positions, config.width)
@@ -62,13 +62,13 @@ class GPT2(nn.Module):
 
 
 def build(config: Config | None = None) -> tuple[GPT2, Any]:
-    """The model and its random variables."""
+    """Return the model and its random variables."""
     model = GPT2(config or Config())
     return model, model.init(jax.random.key(0), jnp.zeros((1, 4), int))
 
 
 def build_block(config: Config | None = None) -> tuple[Block, Any]:
-    """One block and its random variables."""
+    """Return one block and its random variables."""
     config = config or Config()
     block = Block(config)
     return block, block.init(jax.random.key(0), jnp.zeros((1, 4, config.width)))

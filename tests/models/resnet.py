@@ -10,7 +10,7 @@ from jax import Array
 
 @dataclass(frozen=True)
 class Config:
-    """The published sizes; each stage is twice as wide as the one before."""
+    """The sizes of a model, ResNet-50's by default; each stage is twice as wide as the previous."""
 
     depths: tuple[int, ...] = (3, 4, 6, 3)
     width: int = 64
@@ -18,7 +18,7 @@ class Config:
 
 
 class ConvNorm(nnx.Module):
-    """A convolution and its batch norm."""
+    """A convolution followed by a batch norm."""
 
     def __init__(
         self, inputs: int, outputs: int, size: int, *, stride: int = 1, rngs: nnx.Rngs
@@ -36,13 +36,13 @@ class ConvNorm(nnx.Module):
         self.norm = nnx.BatchNorm(outputs, use_running_average=True, rngs=rngs)
 
     def __call__(self, x: Array) -> Array:
-        """f32 (batch, height, width, channels)."""
+        """Map f32 (batch, height, width, channels) to another height, width and channels."""
         normal: Array = self.norm(self.conv(x))
         return normal
 
 
 class Bottleneck(nnx.Module):
-    """Three convolutions on a quarter of the channels, beside a shortcut."""
+    """Three convolutions, with a quarter of the channels inside, and a shortcut."""
 
     def __init__(self, inputs: int, width: int, *, stride: int, rngs: nnx.Rngs) -> None:
         outputs = 4 * width
@@ -54,14 +54,14 @@ class Bottleneck(nnx.Module):
         )
 
     def __call__(self, x: Array) -> Array:
-        """f32 (batch, height, width, channels)."""
+        """Map f32 (batch, height, width, channels) to another height, width and channels."""
         y = nnx.relu(self.reduce(x))
         y = self.expand(nnx.relu(self.mix(y)))
         return nnx.relu(y + (x if self.shortcut is None else self.shortcut(x)))
 
 
 class ResNet(nnx.Module):
-    """Images to scores of classes."""
+    """A model that maps images to the logits of classes."""
 
     def __init__(self, config: Config, *, rngs: nnx.Rngs) -> None:
         self.stem = ConvNorm(3, config.width, 7, stride=2, rngs=rngs)
@@ -76,7 +76,7 @@ class ResNet(nnx.Module):
         self.head = nnx.Linear(channels, config.classes, rngs=rngs)
 
     def __call__(self, images: Array) -> Array:
-        """f32 (batch, height, width, 3) -> (batch, classes)."""
+        """Map f32 (batch, height, width, 3) to (batch, classes)."""
         x = nnx.relu(self.stem(images))
         x = nnx.max_pool(x, window_shape=(3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
         for block in self.blocks:
@@ -86,5 +86,5 @@ class ResNet(nnx.Module):
 
 
 def build(config: Config | None = None) -> ResNet:
-    """The model with random weights."""
+    """Return the model with random weights."""
     return ResNet(config or Config(), rngs=nnx.Rngs(0))

@@ -1,4 +1,4 @@
-"""ViT-B/16 in Equinox: one image, mapped over the batch."""
+"""ViT-B/16 in Equinox, for one image, mapped over the batch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jax import Array
 
 @dataclass(frozen=True)
 class Config:
-    """The published sizes."""
+    """The sizes of a model, with the published ones as defaults."""
 
     image: int = 224
     patch: int = 16
@@ -23,7 +23,7 @@ class Config:
 
 
 class Block(eqx.Module):
-    """Attention and an MLP, each normalised first."""
+    """Attention and an MLP, each preceded by a normalisation."""
 
     norm1: eqx.nn.LayerNorm
     attention: eqx.nn.MultiheadAttention
@@ -42,7 +42,7 @@ class Block(eqx.Module):
         self.fc2 = eqx.nn.Linear(4 * width, width, key=keys[2])
 
     def __call__(self, x: Array) -> Array:
-        """f32 (tokens, width)."""
+        """Map f32 (tokens, width) to the same shape."""
         normal = jax.vmap(self.norm1)(x)
         x = x + self.attention(normal, normal, normal)
         hidden = jax.vmap(self.fc1)(jax.vmap(self.norm2)(x))
@@ -50,7 +50,7 @@ class Block(eqx.Module):
 
 
 class ViT(eqx.Module):
-    """Images to scores of classes."""
+    """A model that maps images to the logits of classes."""
 
     patches: eqx.nn.Conv2d
     token: Array
@@ -70,7 +70,7 @@ class ViT(eqx.Module):
         self.head = eqx.nn.Linear(config.width, config.classes, key=keys[3])
 
     def one(self, image: Array) -> Array:
-        """f32 (3, height, width) -> (classes,)."""
+        """Map f32 (3, height, width) to (classes,)."""
         tokens = self.patches(image).reshape(self.token.shape[1], -1).T
         x = jnp.concatenate([self.token, tokens]) + self.positions
         for block in self.blocks:
@@ -78,10 +78,10 @@ class ViT(eqx.Module):
         return self.head(self.norm(x[0]))
 
     def __call__(self, images: Array) -> Array:
-        """f32 (batch, 3, height, width) -> (batch, classes)."""
+        """Map f32 (batch, 3, height, width) to (batch, classes)."""
         return jax.vmap(self.one)(images)
 
 
 def build(config: Config | None = None) -> ViT:
-    """The model with random weights."""
+    """Return the model with random weights."""
     return ViT(config or Config(), key=jax.random.key(0))

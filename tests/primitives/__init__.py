@@ -1,1 +1,1 @@
-"""JAX's own definition of its primitives, held against what is converted."""
+"""Compare converted primitives with JAX's own test cases for them."""

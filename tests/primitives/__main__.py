@@ -1,4 +1,4 @@
-"""Runs JAX's whole harness, and writes `docs/coverage/primitives.md` if all is as known."""
+"""Run JAX's whole harness, and write ``docs/coverage/primitives.md`` if no result is unexpected."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from tests.primitives.processes import Journal, verdicts
 
 
 def arguments() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser("tests.primitives", description=__doc__)
-    parser.add_argument("group", nargs="*", help="judge these groups alone, and write nothing")
-    parser.add_argument("--processes", type=int, default=2, help="workers (2)")
-    parser.add_argument("--journal", type=Path, help="keep verdicts here; what it has is not rerun")
+    parser.add_argument("group", nargs="*", help="judge only these groups, and write nothing")
+    parser.add_argument("--processes", type=int, default=2, help="worker processes (default: 2)")
+    parser.add_argument("--journal", type=Path, help="file of verdicts, which are not rerun")
     return parser
 
 
 def main() -> int:
-    """Judges cases; fails if one does that is not known to, or no longer does."""
+    """Judge cases, and return 1 if a case fails unexpectedly or passes unexpectedly."""
     parser = arguments()
     options = parser.parse_args()
     unknown = sorted(set(options.group) - set(groups()))
     if unknown:
-        parser.error(f"no group {', '.join(unknown)}")
+        parser.error(f"there is no group {', '.join(unknown)}")
     chosen = {g: cases for g, cases in groups().items() if not options.group or g in options.group}
     journal = Journal(options.journal)
     names = [case.name for cases in chosen.values() for case in cases]
@@ -40,7 +40,7 @@ def main() -> int:
         if (verdict.stage in (Stage.PASSED, Stage.JAX)) == (reason is not None):
             unexpected += 1
             print(f"{name}: {verdict}" + (f"; known to fail: {reason}" if reason else ""))
-    print(f"{len(names)} cases, {unexpected} not as expected")
+    print(f"{len(names)} cases, {unexpected} with unexpected results")
     if not options.group and not unexpected:
         document.PATH.parent.mkdir(parents=True, exist_ok=True)
         document.PATH.write_text(document.render(chosen, journal.known), "utf-8")

@@ -1,4 +1,4 @@
-"""The meaning of agreement for each group of JAX's harness."""
+"""Compare results with JAX's, with the criterion of each group of its harness."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.primitives.tolerances import TOLERANCES, WIDER, DisagreementError
 def agree(
     case: Case, arguments: Sequence[Array], wanted: Sequence[Array], found: Sequence[Array]
 ) -> None:
-    """Raises `DisagreementError` unless what the model gave stands for what JAX gave."""
+    """Raise ``DisagreementError`` unless the results of the model are as good as JAX's."""
     expected = [packed(want) for want in wanted]
     same_types(expected, found)
     if case.group in RESIDUALS:
@@ -33,7 +33,7 @@ def agree(
 
 
 def same_types(wanted: Sequence[Array], found: Sequence[Array]) -> None:
-    """Raises `DisagreementError` unless there are as many results, of the same types and shapes."""
+    """Raise ``DisagreementError`` unless the numbers, dtypes and shapes of results are equal."""
 
     def types(arrays: Sequence[Array]) -> str:
         return ", ".join(f"{x.dtype}{list(x.shape)}" for x in arrays)
@@ -47,16 +47,16 @@ def _unpacked(arrays: Sequence[Array], like: Sequence[Array]) -> list[Array]:
     return [x[..., 0] + 1j * x[..., 1] if want.dtype.kind == "c" else x for x, want in pairs]
 
 
-def close(what: str, want: Array, got: Array, case: str = "") -> None:
-    """Compares values within the tolerance of their type, or of the case; NaN equals NaN."""
+def close(label: str, want: Array, got: Array, case: str = "") -> None:
+    """Compare values within the tolerance of their type, or of the case; NaN equals NaN."""
     tolerance = TOLERANCES.get(want.dtype.name)
     if case in WIDER:
         tolerance, _ = WIDER[case]
-    within(tolerance, what, want, got)
+    within(tolerance, label, want, got)
 
 
-def within(tolerance: float | None, what: str, want: Array, got: Array) -> None:
-    """Compares values within a tolerance, or exactly where there is none; NaN equals NaN."""
+def within(tolerance: float | None, label: str, want: Array, got: Array) -> None:
+    """Compare values within a tolerance, or exactly where there is none; NaN equals NaN."""
     if tolerance is None:
         close_to = want == got
     else:
@@ -67,7 +67,7 @@ def within(tolerance: float | None, what: str, want: Array, got: Array) -> None:
         off = np.argwhere(~np.asarray(close_to))
         where = tuple(off[0])
         raise DisagreementError(
-            f"{what}: {len(off)} of {want.size} values differ, first at "
+            f"{label}: {len(off)} of {want.size} values differ, first at "
             f"{[int(i) for i in where]}: {got[where]}, expected {want[where]}"
         )
 
@@ -78,9 +78,9 @@ def sorted_alike(
     wanted: Sequence[Array],
     found: Sequence[Array],
 ) -> None:
-    """An unstable sort of several operands: equal keys may carry the rest along in any order.
+    """Check an unstable sort of several operands, which may order equal keys in any way.
 
-    So the keys must be JAX's, and the operands' elements at one place must stay together.
+    The keys must be JAX's, and all operands must be permuted alike.
     """
     for number in range(params.get("num_keys", 1)):
         close(f"key {number}", packed(wanted[number]), packed(found[number]))
@@ -92,13 +92,13 @@ def sorted_alike(
     for number, pair in enumerate(zip(before, after, strict=True)):
         one, other = (np.take_along_axis(*x, -1) for x in zip(pair, orders, strict=True))
         if not np.array_equal(one, other):
-            raise DisagreementError(f"operand {number} is not permuted as the others are")
+            raise DisagreementError(f"operand {number} is not permuted like the others")
 
 
 def selected(given: Array, values: Array, places: Array) -> None:
-    """Return the elements at ``places`` of the last axis; equal values may come in any order."""
+    """Check that ``places`` are distinct indices of ``values`` on the last axis of ``given``."""
     if not np.array_equal(np.take_along_axis(given, places, -1), values):
-        raise DisagreementError("the indices are those of other values")
+        raise DisagreementError("the elements at the indices are not the values")
     if np.any(np.diff(np.sort(places, -1), axis=-1) == 0):
         raise DisagreementError("an index occurs twice")
 

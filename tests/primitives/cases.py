@@ -1,8 +1,8 @@
-"""JAX's harness: a few thousand calls of its primitives, each with its arguments and a dtype.
+"""The cases of JAX's harness: several thousand calls of primitives with arguments and a dtype.
 
-`jax._src.internal_test_util.test_harnesses` lists one set of cases with 64-bit types off, and a
-larger one with them on. Here a case of the first set runs as it is listed there, except where its
-own dtype has 64 bits; what only the second set has runs in double precision.
+``jax._src.internal_test_util.test_harnesses`` lists one set of cases with 64-bit types off, and a
+larger one with them on. A case of the first set runs with 64-bit types off unless its own dtype has
+64 bits. A case that only the second set has runs with them on.
 """
 
 from __future__ import annotations
@@ -21,39 +21,39 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Case:
-    """One case of the harness; the functions and arguments depend on nothing but its name."""
+    """One case of the harness. Its function and arguments depend only on its name."""
 
     harness: Any
     double: bool
 
     @property
     def name(self) -> str:
-        """Unique among all cases."""
+        """The name, which is unique among all cases."""
         return str(self.harness.fullname)
 
     @property
     def group(self) -> str:
-        """Most often the primitive's name."""
+        """The group, which is usually the primitive's name."""
         return str(self.harness.group_name)
 
     @property
     def params(self) -> dict[str, Any]:
-        """The description of the case by the harness: shapes, flags."""
+        """The harness's parameters of the case, such as shapes and flags."""
         return dict(self.harness.params)
 
     def arguments(self) -> list[Array]:
-        """The same numbers each time."""
+        """Return the arguments, which are the same at each call."""
         made = self.harness.dyn_args_maker(np.random.RandomState(0))
         return [np.asarray(argument) for argument in made]
 
     def __call__(self, *arguments: Any) -> Any:
-        """Calls JAX."""
+        """Call the JAX function."""
         return self.harness.dyn_fun(*arguments)
 
 
 @functools.cache
 def groups() -> dict[str, list[Case]]:
-    """All cases, by group; in the order of their names, for the harness goes through sets."""
+    """Return all cases by group, sorted by name, since the harness iterates over sets."""
     single, double = _listed(double=False), _listed(double=True)
     cases = [Case(harness, _has_64_bits(harness.dtype)) for harness in single.values()]
     cases += [Case(harness, double=True) for name, harness in double.items() if name not in single]
@@ -64,7 +64,7 @@ def groups() -> dict[str, list[Case]]:
 
 
 def sample(count: int) -> list[Case]:
-    """About ``count`` cases of each group, far apart in its list."""
+    """Return at most ``count`` cases of each group, evenly spaced in its list."""
     chosen = []
     for cases in groups().values():
         chosen += cases[:: max(1, len(cases) // count)][:count]
@@ -72,13 +72,13 @@ def sample(count: int) -> list[Case]:
 
 
 def _listed(*, double: bool) -> dict[str, Any]:
-    """The cases by name. The harness makes its list, of the types there are, when it is loaded."""
+    """Return the cases by name. The harness lists cases of the enabled types when it is loaded."""
     spec = importlib.util.find_spec("jax._src.internal_test_util.test_harnesses")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     with jax.enable_x64(double):
-        vars(test_util.dtypes).clear()  # it remembers which types there were
+        vars(test_util.dtypes).clear()  # This cache keeps the enabled types.
         spec.loader.exec_module(module)
     return {harness.fullname: harness for harness in module.all_harnesses}
 

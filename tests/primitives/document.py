@@ -1,4 +1,4 @@
-"""Writes `docs/coverage/primitives.md` from verdicts. It says nothing that changes between runs."""
+"""Render ``docs/coverage/primitives.md`` from verdicts, without anything that varies by run."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ HEADER = """\
 
 # JAX's primitives
 
-JAX ships the definition of what its primitives do as test cases:
-`jax._src.internal_test_util.test_harnesses`. Every one of them is converted and run, as listed
-with 64-bit types off (the few of a 64-bit dtype run with them on) and, where the list grows by
-them, with 64-bit types on. This page is about the cases of JAX {release}.
+JAX defines the behaviour of its primitives by test cases in
+`jax._src.internal_test_util.test_harnesses`. Every case is converted and run. Cases that are listed
+with 64-bit types off run with them off, unless their own dtype has 64 bits. Cases that are listed
+only with 64-bit types on run with them on. This page is about the cases of JAX {release}.
 
 A case passes when `onnx.checker` accepts the model, ONNX Runtime's CPU provider runs it, and
-shapes, dtypes and values agree with JAX, called without compilation. What JAX itself refuses on the
-CPU counts neither way; nothing else is left out.
+shapes, dtypes and values agree with JAX without compilation. Cases that JAX itself refuses on the
+CPU do not count. No other case is left out.
 """
 
 COMMANDS = """\
 ## Running it
 
-    ./pants test tests/primitives::             # two cases a group, and what is told of below
+    ./pants test tests/primitives::             # two cases of each group, and all known failures
     ./pants test tests/primitives:: -- --all    # every case
-    ./pants export --resolve=tests              # every case in two processes, which writes this:
+    ./pants export --resolve=tests              # every case in two processes; this writes the page:
     dist/export/python/virtualenvs/tests/3.1*/bin/python -m tests.primitives
 """
 
 
 def render(groups: Mapping[str, Sequence[Case]], verdicts: Mapping[str, Verdict]) -> str:
-    """The document, for one verdict a case."""
+    """Return the document, from the verdict on each case."""
     parts = [
         HEADER.format(release=jax.__version__),
         _totals([case for cases in groups.values() for case in cases], verdicts),
@@ -56,11 +56,11 @@ def render(groups: Mapping[str, Sequence[Case]], verdicts: Mapping[str, Verdict]
 
 
 Counts = tuple[int, int, int, int]
-"""Cases, those that JAX runs, and of these passed and failed."""
+"""The numbers of all cases, of those that JAX runs, and of the passed and failed ones of these."""
 
 
 def count(cases: Sequence[Case], verdicts: Mapping[str, Verdict]) -> Counts:
-    """The row of a table."""
+    """Return the counts of cases, by their verdicts."""
     stages = Counter(verdicts[case.name].stage for case in cases)
     ran = len(cases) - stages[Stage.JAX]
     return len(cases), ran, stages[Stage.PASSED], ran - stages[Stage.PASSED]
@@ -76,7 +76,8 @@ def _totals(cases: Sequence[Case], verdicts: Mapping[str, Verdict]) -> str:
     for name, double in (("off", False), ("on", True)):
         listed = [case for case in cases if case.double == double]
         lines.append(_row(name, count(listed, verdicts)))
-    lines += [_row("both", total), "", f"{total[2] / total[1]:.2%} of what JAX runs pass.", ""]
+    share = f"{total[2] / total[1]:.2%} of the cases that JAX runs pass."
+    lines += [_row("both", total), "", share, ""]
     return "\n".join(lines)
 
 
@@ -86,17 +87,18 @@ def _tolerances() -> str:
     lines += [f"| {dtype} | {tolerance:g} |" for dtype, tolerance in TOLERANCES.items()]
     lines += ["", "The parts of a complex number have the tolerance of their type. NaN equals NaN."]
     if WIDER:
-        lines += ["", "Wider, and why:", ""]
+        lines += ["", "These cases have a wider tolerance:", ""]
         lines += [
             f"- `{case}`: {tolerance:g}. {reason}" for case, (tolerance, reason) in WIDER.items()
         ]
     lines += [
         "",
-        f"The factors of {', '.join(RESIDUALS)} are judged by what they are to satisfy:",
-        f"reconstruction, orthogonality, shape. A residual may be {ALLOWED} times that of LAPACK,",
-        f"which JAX calls, or {ALLOWED} units of roundoff. Eigenvalues of Hermitian matrices and",
-        "singular values must also be JAX's, by the table. Where XLA keeps no order of equals, in",
-        "an unstable sort of several operands and in `approx_top_k`, any order of them will do.",
+        f"The factors of {', '.join(RESIDUALS)} are judged by the residuals of",
+        "reconstruction and orthogonality, and by their shape. A residual may be at most",
+        f"{ALLOWED} times that of LAPACK, which JAX calls, or {ALLOWED} units of roundoff.",
+        "Eigenvalues of Hermitian matrices and singular values must also equal JAX's within the",
+        "tolerances above. Where XLA does not define the order of equal elements, in an unstable",
+        "sort of several operands and in `approx_top_k`, any order is accepted.",
         "",
     ]
     return "\n".join(lines)
@@ -113,7 +115,7 @@ def _groups(groups: Mapping[str, Sequence[Case]], verdicts: Mapping[str, Verdict
 
 
 def _failures() -> str:
-    lines = ["## What fails", ""]
+    lines = ["## Failures", ""]
     for number, limit in enumerate(LIMITS, 1):
         lines += [f"{number}. {limit.reason}", ""]
         lines += [f"   - `{name}`" for name in limit.cases]
@@ -128,6 +130,6 @@ def _refusals(groups: Mapping[str, Sequence[Case]], verdicts: Mapping[str, Verdi
         for case in cases
         if verdicts[case.name].stage is Stage.JAX
     )
-    lines = ["## What JAX does not run", "", "| group | cases | what JAX says |", "|---|---|---|"]
+    lines = ["## Cases that JAX does not run", "", "| group | cases | error |", "|---|---|---|"]
     lines += [f"| {group} | {n} | `{reason}` |" for (group, reason), n in sorted(reasons.items())]
     return "\n".join([*lines, ""])

@@ -1,7 +1,7 @@
-"""Factors of matrices, which are not unique: judged by what they are to satisfy, not by value.
+"""Judge factors of matrices, which are not unique, by their residuals instead of their values.
 
-Each condition is a residual, relative to the matrix. It may be ten times that of the factors that
-JAX gets, which calls LAPACK on the CPU, or ten units of roundoff where those happen to be better.
+Each condition is a residual relative to the matrix. It may be up to ten times that of JAX's
+factors, which LAPACK computes on the CPU, or ten units of roundoff where that is more.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.primitives.cases import Array, Case
 from tests.primitives.tolerances import TOLERANCES, DisagreementError
 
 ALLOWED = 10
-"""Times LAPACK's residual."""
+"""The allowed residual, as a multiple of LAPACK's."""
 
 Residuals = Iterator[tuple[str, Array]]
 
@@ -23,7 +23,7 @@ Residuals = Iterator[tuple[str, Array]]
 def as_good_as_lapack(
     case: Case, arguments: Sequence[Array], wanted: Sequence[Array], found: Sequence[Array]
 ) -> None:
-    """Raises `DisagreementError` where a residual of ``found`` is larger than it may be."""
+    """Raise ``DisagreementError`` if a residual of ``found`` is larger than allowed."""
     roundoff = float(np.finfo(arguments[0].dtype).eps)
     a = _wide(arguments[0])
     scale = np.abs(a).max(initial=0) or 1.0
@@ -71,7 +71,8 @@ def _lu(a: Array, factors: Sequence[Array], _: Any) -> Residuals:
     order = permutation.real.astype(int)
     yield "L U - P A", lower @ upper - np.take_along_axis(a, order[..., None], -2)
     yield "pivots", order - _permuted(pivots.real.astype(int), height)
-    yield "L beyond 1", np.maximum(np.abs(lower) - np.sqrt(2), 0)  # |re| + |im| is at most 1
+    # Pivoting bounds |re| + |im| by 1.
+    yield "elements of L above 1", np.maximum(np.abs(lower) - np.sqrt(2), 0)
 
 
 def _permuted(pivots: Array, height: int) -> Array:
@@ -110,17 +111,17 @@ def _svd(a: Array, factors: Sequence[Array], params: dict[str, Any]) -> Residual
 
 def _eig(a: Array, factors: Sequence[Array], params: dict[str, Any]) -> Residuals:
     values, *vectors = factors
-    yield "sum of the values", values.sum(-1) - np.trace(a, axis1=-2, axis2=-1)
+    yield "sum of the eigenvalues minus the trace", values.sum(-1) - np.trace(a, axis1=-2, axis2=-1)
     shifted = a[..., None, :, :] - values[..., None, None] * np.eye(a.shape[-1])
     yield "A - w 1 is singular", np.linalg.svd(shifted, compute_uv=False)[..., -1:]
     if params["compute_left_eigenvectors"]:
         left = _adjoint(vectors.pop(0))
         yield "V^H A - W V^H", left @ a - values[..., None] * left
-        yield "size of left vectors", np.linalg.norm(left, axis=-1) - 1
+        yield "norm of the left vectors minus 1", np.linalg.norm(left, axis=-1) - 1
     if params["compute_right_eigenvectors"]:
         right = vectors.pop(0)
         yield "A V - V W", a @ right - right * values[..., None, :]
-        yield "size of right vectors", np.linalg.norm(right, axis=-2) - 1
+        yield "norm of the right vectors minus 1", np.linalg.norm(right, axis=-2) - 1
 
 
 RESIDUALS: dict[str, Callable[[Array, Sequence[Array], Any], Residuals]] = {
@@ -133,4 +134,4 @@ RESIDUALS: dict[str, Callable[[Array, Sequence[Array], Any], Residuals]] = {
 }
 
 SPECTRA = {"eigh": 1, "svd": 0}
-"""Groups one of whose results is unique, in order and well conditioned: it must be JAX's."""
+"""Groups with a unique, ordered and well-conditioned result, which must equal JAX's: its index."""

@@ -1,8 +1,8 @@
-"""Judges one case of JAX's harness: does the model that it is converted to compute the same?
+"""Judge whether a case of JAX's harness is converted to a model that computes the same.
 
 A case passes when the checker accepts the model, ONNX Runtime's CPU provider runs it, and shapes,
-dtypes and values agree with those of JAX, called without compilation. A case that JAX itself does
-not run says nothing about the converter.
+dtypes and values agree with those of JAX without compilation. A case that JAX itself does not run
+does not count.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ ERRORS: tuple[type[Exception], ...] = (
     *(ArithmeticError, AssertionError, AttributeError, LookupError),
     *(RuntimeError, TypeError, ValueError),
 )
-"""What JAX and the converter may fail with, by intention or by mistake."""
+"""The errors that JAX and the converter may raise, by intention or by mistake."""
 
 RUNTIME_ERRORS = tuple(
     error
     for error in vars(state).values()
     if isinstance(error, type) and issubclass(error, Exception)
 )
-"""What ONNX Runtime raises has no base class."""
+"""The errors of ONNX Runtime, which have no common base class."""
 
 
 class Stage(Enum):
-    """Where a case ended."""
+    """The stage at which a case passed or failed."""
 
     PASSED = "passed"
     JAX = "JAX does not run it"
@@ -52,12 +52,12 @@ class Stage(Enum):
     LOADING = "loading"
     RUNNING = "running"
     RESULT = "result"
-    """It runs, and gives something else than JAX does."""
+    """The model runs, but its results differ from JAX's."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How far a case came, and what stopped it there."""
+    """The stage at which a case ended, and the error if it failed."""
 
     stage: Stage
     reason: str = ""
@@ -67,9 +67,9 @@ class Verdict:
 
 
 def judge(case: Case) -> Verdict:
-    """Runs a case in JAX and on ONNX Runtime."""
+    """Run a case in JAX and on ONNX Runtime, and return the verdict."""
     with warnings.catch_warnings(), jax.enable_x64(case.double):
-        warnings.simplefilter("ignore")  # of the harness itself
+        warnings.simplefilter("ignore")  # The harness warns.
         arguments = case.arguments()
         try:
             results = jax.tree_util.tree_leaves(case(*arguments))
@@ -111,7 +111,7 @@ def _converted(case: Case, arguments: Sequence[Array], wanted: Sequence[Array]) 
 
 
 def load(model: onnx.ModelProto) -> Any:
-    """A session of one thread on the CPU provider, which keeps its warnings to itself."""
+    """Return a session on the CPU provider with one thread and without warnings."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4

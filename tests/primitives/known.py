@@ -1,7 +1,7 @@
-"""The cases that fail, and why: limits of ONNX Runtime, each shown by the smallest model.
+"""The cases that fail because of limits of ONNX Runtime, each shown by a minimal model.
 
-A case that fails and is not here is a fault of the converter. One that is here and passes is to be
-taken out; `primitives_test.py` sees to both.
+A case that fails and is not listed here is a fault of the converter. A case that is listed and
+passes has to be removed. ``primitives_test.py`` checks both.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ FLOAT, INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
 
 @dataclass(frozen=True)
 class Limit:
-    """Something that the runtime cannot do.
+    """A limit of the runtime.
 
     Attributes:
-        reason: what it is, in a sentence.
-        model: the smallest valid model that needs it.
-        feeds: the inputs on which the model fails, or gives something else.
-        expected: what is wanted of it.
-        cases: names of the cases that need it.
+        reason: a sentence that describes it.
+        model: a minimal valid model that shows it.
+        feeds: the inputs on which the model fails or gives a wrong result.
+        expected: the right results.
+        cases: the names of the cases that fail because of it.
     """
 
     reason: str
@@ -52,8 +52,8 @@ def _top_k() -> onnx.ModelProto:
 LIMITS = (
     Limit(
         reason=(
-            "JAX orders NaN by its sign, below all numbers if it is negative; TopK puts each NaN "
-            "first, and before BitCast (version 26) no operator tells the sign of a NaN."
+            "JAX orders NaN by its sign: a negative NaN is below all numbers. TopK puts every NaN "
+            "first, and before BitCast (opset 26) no operator reads the sign of a NaN."
         ),
         model=_top_k(),
         feeds={"x": np.array([-np.nan, 1], np.float32)},
@@ -64,5 +64,5 @@ LIMITS = (
 
 
 def reason_of(name: str) -> str | None:
-    """Why a case is known to fail, if it is."""
+    """Return why a case is known to fail, or None."""
     return next((limit.reason for limit in LIMITS if name in limit.cases), None)

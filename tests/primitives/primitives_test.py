@@ -1,4 +1,4 @@
-"""JAX's own harness, on ONNX Runtime: two cases of each group, or with ``--all`` every one."""
+"""JAX's own test cases agree on ONNX Runtime: two of each group, or with ``--all`` all cases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.primitives.known import LIMITS, Limit, reason_of
 from tests.primitives.tolerances import WIDER
 
 SAMPLE = 2
-"""Cases of a group."""
+"""The number of cases of each group in the sample."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -37,7 +37,7 @@ def test_case(case: Case) -> None:
         limits = case.harness.jax_unimplemented
         assert any(x.filter(device="cpu", dtype=case.harness.dtype) for x in limits), verdict
     elif reason is not None:
-        assert verdict.stage is not Stage.PASSED, f"passes; take it out of known.py: {reason}"
+        assert verdict.stage is not Stage.PASSED, f"passes now; remove it from known.py: {reason}"
     else:
         assert verdict.stage is Stage.PASSED, str(verdict)
 
@@ -50,7 +50,8 @@ def test_the_runtime_has_this_limit(limit: Limit) -> None:
     except RUNTIME_ERRORS:
         return
     pairs = zip(found, limit.expected, strict=True)
-    assert not all(np.array_equal(got, want, equal_nan=True) for got, want in pairs), "no more"
+    equal = all(np.array_equal(got, want, equal_nan=True) for got, want in pairs)
+    assert not equal, "the limit is gone"
 
 
 def test_exceptions_are_cases() -> None:

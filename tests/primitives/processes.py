@@ -1,4 +1,4 @@
-"""Judges cases in several processes."""
+"""Judge cases in several processes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.primitives.judge import Stage, Verdict, judge
 
 
 def verdicts(names: Sequence[str], processes: int) -> Iterator[tuple[str, Verdict]]:
-    """The verdicts on cases, one after the other."""
-    context = multiprocessing.get_context("spawn")  # JAX has threads, which a fork would lose
+    """Yield the names of cases and the verdicts on them."""
+    context = multiprocessing.get_context("spawn")  # JAX has threads, which a fork loses.
     with ProcessPoolExecutor(processes, context) as pool:
         yield from pool.map(_judge, names, chunksize=8)
 
@@ -30,7 +30,7 @@ def _cases() -> dict[str, Case]:
 
 
 class Journal:
-    """Verdicts by the names of cases, and the file that keeps them, if any."""
+    """Verdicts by the names of cases, and the file that stores them, if any."""
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
@@ -41,7 +41,7 @@ class Journal:
                 self.known[name] = Verdict(Stage(stage), reason)
 
     def add(self, name: str, verdict: Verdict) -> None:
-        """Enters a verdict."""
+        """Add a verdict."""
         self.known[name] = verdict
         if self.path is not None:
             with self.path.open("a", encoding="utf-8") as file:

@@ -1,11 +1,11 @@
-"""How far results may be off."""
+"""The tolerances of results."""
 
 from __future__ import annotations
 
 TOLERANCES = {"float32": 1e-5, "float64": 1e-12, "float16": 2e-3, "bfloat16": 2e-2}
-"""Relative to the value or to the largest one of the output; of other types, none at all.
+"""Tolerances relative to the value or to the largest value of the output, by dtype.
 
-The parts of a complex number have the tolerance of their type.
+Other types have to be equal. The parts of a complex number have the tolerance of their type.
 """
 
 
@@ -15,11 +15,11 @@ WIDER = {
     f"{_WINDOW}_dimensionnumbers_NCHW_OIHW_NCHW_featuregroupcount_1_batchgroupcount_1_"
     "precision_None_preferred_complex128_enablexla_True": (
         1e-7,
-        "JAX adds in float32: 5e-8 off what it gives for complex128, which the model agrees with.",
+        "JAX adds in float32: 5e-8 from its result for complex128, with which the model agrees.",
     ),
 }
-"""A wider tolerance by case, and the measured error that asks for it."""
+"""The wider tolerance of each case that needs one, and the measured error as the reason."""
 
 
 class DisagreementError(Exception):
-    """Results that differ; says which and how much."""
+    """Results differ; the message says which and by how much."""

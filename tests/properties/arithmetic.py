@@ -1,5 +1,5 @@
 """Primitives that compute: elementwise, reductions, products."""
-# ruff: noqa: D103  the names say it
+# ruff: noqa: D103  # The names of rows are the documentation.
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many random programs: a few hundred in the suite, thousands with the profile nightly.
+"""Set the number of random programs: hundreds in the suite, thousands in the profile nightly.
 
 pytest tests/properties --hypothesis-profile=nightly
 """

@@ -1,9 +1,9 @@
-"""Random programs: compositions of primitives whose rounding errors are known.
+"""Generate random programs: compositions of primitives with known bounds of rounding errors.
 
-A program is a list of steps, each of which applies a row of `tests.properties.table` to values
-before it. What is known of a value is a `Value`: shape, dtype, and how great it and its error can
-be. So a comparison or a conversion to integers is only asked of numbers that are exact, and the
-tolerance of a result is what rounding may have done to it.
+A program is a list of steps, each of which applies a row of ``tests.properties.table`` to earlier
+values. A ``Value`` has the shape and dtype of a value, and bounds of its magnitude and error. So a
+comparison or a conversion to integers is applied only to exact numbers, and the tolerance of a
+result is the bound of its rounding error.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ Draw = Callable[[st.SearchStrategy[Any]], Any]
 Function = Callable[..., Any]
 
 SYMBOLIC = 5
-"""The size that stands for a symbolic dimension; nothing else has it."""
+"""The size that stands for a symbolic dimension. No other dimension has it."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """Facts about an array.
+    """The shape and dtype of an array, and bounds of its elements.
 
     Attributes:
-        shape, dtype: its type.
-        bound: no element is greater in magnitude.
-        step: if it has no error, its elements are multiples of this.
-        error: how far an element may be from the one that exact arithmetic gives.
+        shape: the shape.
+        dtype: the dtype.
+        bound: the largest magnitude of an element.
+        step: a number of which all elements are multiples, if there is no error.
+        error: the largest difference between an element and the result of exact arithmetic.
     """
 
     shape: tuple[int, ...]
@@ -44,17 +45,17 @@ class Value:
 
     @property
     def is_float(self) -> bool:
-        """Whether it is one of floats."""
+        """Whether the dtype is a float."""
         return bool(jnp.issubdtype(self.dtype, jnp.floating))
 
     @property
     def is_int(self) -> bool:
-        """Whether it is one of integers."""
+        """Whether the dtype is an integer."""
         return self.dtype.kind in "iu"
 
     @property
     def is_exact(self) -> bool:
-        """Whether it is what exact arithmetic gives."""
+        """Whether every element is the result of exact arithmetic."""
         return self.error == 0
 
     @property
@@ -63,28 +64,28 @@ class Value:
         return math.prod(self.shape)
 
     def holds(self, bound: float, step: float, error: float) -> Value:
-        """This type, with elements of that kind, rounded where the type cannot hold them."""
+        """Return a value of this type with new bounds, plus the error of rounding to the type."""
         if self.is_float:
             eps = float(jnp.finfo(self.dtype).eps)  # type: ignore[no-untyped-call]
             if error or bound / step >= 1 / eps:
-                # Runtimes compute functions to a few units in the last place, sums in any order.
+                # Runtimes are exact to a few units in the last place, and sum in any order.
                 error += 8 * max(eps, 2e-7 if self.dtype.itemsize < 8 else 0) * max(bound, 1.0)
         return replace(self, bound=bound, step=step, error=error)
 
     def inexact(self, bound: float, slope: float = 1.0) -> Value:
-        """The result of a function that is at most so steep."""
+        """Return the result of an inexact function with the bound ``slope`` on its derivative."""
         return self.holds(bound, 0.0, slope * self.error + 1e-300) if self.is_float else self
 
 
 @dataclass(frozen=True)
 class Row:
-    """A primitive: which operands it takes, and what it makes of them.
+    """A primitive with the conditions on its operands.
 
     Attributes:
-        name: for the listing of a program.
-        takes: a condition for each operand, given those before it.
-        make: draws its parameters; a function of arrays, and what is known of its result (whose
-            shape and dtype JAX tells).
+        name: its name in the listing of a program.
+        takes: a condition for each operand, which gets the operands up to this one.
+        make: draws the parameters, and returns a function of arrays and the bounds of its result,
+            whose shape and dtype JAX infers.
     """
 
     name: str
@@ -94,7 +95,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Step:
-    """One primitive on values before it, by their positions."""
+    """The application of a primitive to earlier values, which are given by their indices."""
 
     name: str
     function: Function
@@ -103,14 +104,14 @@ class Step:
 
 @dataclass(eq=False)
 class Program:
-    """A function of arrays: its steps, and what is known of all its values, inputs first."""
+    """A function of arrays: its steps and all its values, beginning with the inputs."""
 
     inputs: int
     values: list[Value]
     steps: list[Step] = field(default_factory=list)
 
     def __call__(self, *arrays: Any) -> list[Any]:
-        """All values that nobody reads."""
+        """Return all values that no step reads."""
         known = list(arrays)
         for step in self.steps:
             known.append(step.function(*(known[i] for i in step.operands)))
@@ -118,7 +119,7 @@ class Program:
 
     @property
     def results(self) -> list[int]:
-        """The positions of the values that nobody reads."""
+        """The indices of the values that no step reads."""
         read = {i for step in self.steps for i in step.operands}
         return [i for i in range(self.inputs, len(self.values)) if i not in read]
 
@@ -130,7 +131,7 @@ class Program:
         return "\n".join([*lines, f"    return {', '.join(f'v{i}' for i in self.results)}"])
 
     def extend(self, draw: Draw, rows: Sequence[Row]) -> None:
-        """One more step: a row, and values that it takes."""
+        """Draw a row and operands, and append the step; do nothing if no operands fit."""
         row = draw(st.sampled_from(rows))
         chosen: list[int] = []
         for condition in row.takes:
@@ -148,7 +149,7 @@ class Program:
 
 
 def inputs_of(draw: Draw, dtypes: Sequence[str], most: int = 2) -> list[Value]:
-    """Inputs: of rank 0 to 3, some with axes of 0, 1 or symbolic size, often of one shape."""
+    """Draw inputs of rank 0 to 3, often of equal shape, some with sizes 0, 1 or a symbolic size."""
     size = st.sampled_from([2, 3, 1, 4, SYMBOLIC, 0])
     shapes = st.lists(size, max_size=3).map(tuple)
     first = draw(shapes)
@@ -166,7 +167,7 @@ def inputs_of(draw: Draw, dtypes: Sequence[str], most: int = 2) -> list[Value]:
 
 
 def programs(draw: Draw, rows: Sequence[Row], dtypes: Sequence[str], steps: int = 6) -> Program:
-    """A program of up to ``steps`` steps; one at least."""
+    """Draw a program of up to ``steps`` steps."""
     given = inputs_of(draw, dtypes)
     program = Program(len(given), given)
     for _ in range(draw(st.integers(1, steps))):
@@ -175,7 +176,7 @@ def programs(draw: Draw, rows: Sequence[Row], dtypes: Sequence[str], steps: int 
 
 
 def arrays_for(values: Sequence[Value], seed: int) -> list[Any]:
-    """Arrays that are what is known of the inputs."""
+    """Return random arrays within the bounds of the inputs."""
     random = np.random.default_rng(seed)
     arrays = []
     for value in values:

@@ -1,4 +1,4 @@
-"""Random programs, converted and run, against JAX."""
+"""Random programs give the same results on ONNX Runtime as in JAX."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DOUBLE = ("float64", "int64", "float32", "bool")
 
 
 def _model(function: Any, inputs: Sequence[Value], symbolic: bool, **options: Any) -> Any:
-    """The model, with names for sizes where JAX can do with names."""
+    """Return the model, with symbolic sizes if asked for and if JAX can trace with them."""
     name = {SYMBOLIC: "B"} if symbolic else {}
     specs = [InputSpec([name.get(d, d) for d in v.shape], v.dtype) for v in inputs]
     try:
@@ -80,7 +80,7 @@ def test_programs_in_double_precision(data: st.DataObject) -> None:
 
 
 def _twice(*arrays: Any) -> list[Any]:
-    """A batch of two: the arrays, and zeros."""
+    """Return a batch of two for each array: the array and zeros."""
     return [jnp.stack([x, jnp.zeros_like(x)]) for x in arrays]
 
 
@@ -103,7 +103,7 @@ def test_programs_under_transformations(data: st.DataObject) -> None:
     program = _drawn(data, ("float32", "int32", "bool"), steps=3)
     name = data.draw(st.sampled_from(sorted(WRAPPERS)))
     note(f"in {name}")
-    wrapped = WRAPPERS[name](lambda *xs: program(*xs))  # noqa: PLW0108  a function
+    wrapped = WRAPPERS[name](lambda *xs: program(*xs))  # noqa: PLW0108  # a function, as jit needs it
     _check(wrapped, program.values[: program.inputs], _tolerances(program), data.draw)
 
 
@@ -128,7 +128,7 @@ def test_gradients_of_programs(data: st.DataObject) -> None:
     def gradients(*arrays: Any) -> Any:
         return jax.grad(total, argnums=tuple(range(program.inputs)))(*arrays)
 
-    # Each step passes errors on; none of these is steeper than a sum of what it reads.
+    # Errors propagate through the steps, whose derivatives are at most those of a sum of operands.
     steepness = max(value.bound for value in program.values) * max(v.size for v in program.values)
     tolerance = 1e-4 * max(steepness, 1)
     _check(gradients, program.values[: program.inputs], [tolerance] * program.inputs, data.draw)

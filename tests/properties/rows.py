@@ -1,5 +1,5 @@
-"""How primitives are entered in the table of random programs: operands, and rounding."""
-# ruff: noqa: D103  the names say it
+"""Add primitives to the table of random programs, with their operands and rounding errors."""
+# ruff: noqa: D103  # The names of conditions are the documentation.
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Made = tuple[Function, Value]
 
 
 def row(*takes: Callable[..., bool]) -> Callable[[Callable[..., Made]], Callable[..., Made]]:
-    """Enters the decorated function in the table."""
+    """Return a decorator that adds a function to the table."""
 
     def enter(make: Callable[..., Made]) -> Callable[..., Made]:
         ROWS.append(Row(make.__name__.strip("_"), takes, make))
@@ -25,13 +25,13 @@ def row(*takes: Callable[..., bool]) -> Callable[[Callable[..., Made]], Callable
 
 
 def rows(names: str, *takes: Callable[..., bool], like: Callable[..., Value]) -> None:
-    """Enters several primitives of one kind; ``like`` tells what their results are."""
+    """Add several primitives of one kind, for whose results ``like`` returns the bounds."""
     for name in names.split():
         function = getattr(jnp, name, None) or getattr(lax, name)
         ROWS.append(Row(name, takes, lambda draw, *xs, f=function: (f, like(*xs))))
 
 
-# -- which operands ------------------------------------------------------------------------------
+# -- conditions on operands ----------------------------------------------------------------------
 
 
 def anything(*values: Value) -> bool:
@@ -47,7 +47,7 @@ def floating(*values: Value) -> bool:
 
 
 def exact(*values: Value) -> bool:
-    """Numbers that a function with jumps may be asked of."""
+    """Return whether an operand is exact, so that a discontinuous function can be applied to it."""
     return values[-1].dtype.kind != "b" and values[-1].is_exact
 
 
@@ -68,7 +68,7 @@ def ranked(*values: Value) -> bool:
 
 
 def filled(*values: Value) -> bool:
-    """Some axis, and no element missing."""
+    """Return whether an operand has an axis and at least one element."""
     return values[-1].size > 0 and bool(values[-1].shape)
 
 
@@ -77,19 +77,19 @@ def both(*conditions: Callable[..., bool]) -> Callable[..., bool]:
 
 
 def alike(*values: Value) -> bool:
-    """The same type as the operand before."""
+    """Return whether an operand has the shape and dtype of the previous one."""
     *_, a, b = values
     return a.shape == b.shape and a.dtype == b.dtype
 
 
 def joins(*values: Value) -> bool:
-    """The same dtype, and a shape that broadcasts with the one before."""
+    """Return whether an operand has the previous one's dtype and broadcasts with it."""
     *_, a, b = values
     pairs = zip(a.shape[::-1], b.shape[::-1], strict=False)
     return a.dtype == b.dtype and all(m == n or 1 in (m, n) for m, n in pairs)
 
 
-# -- what is known of results ---------------------------------------------------------------------
+# -- bounds of results -----------------------------------------------------------------------------
 
 
 def same(x: Value, *_: Value) -> Value:
@@ -115,5 +115,5 @@ def either(a: Value, b: Value, *more: Value) -> Value:
 
 
 def small(*values: Value) -> bool:
-    """Numbers whose products stay in range of any type."""
+    """Return whether the products of an operand's elements are in the range of every type."""
     return values[-1].dtype.kind != "b" and values[-1].bound <= 100

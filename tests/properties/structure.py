@@ -1,5 +1,5 @@
-"""Primitives that move elements, and those that decide which to compute."""
-# ruff: noqa: D103  the names say it
+"""Rows of primitives that move elements, index and control the flow."""
+# ruff: noqa: D103  # The names of rows are the documentation.
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Tests of what strangers see first: the documentation site, the workflows, the hooks."""
+"""Tests of the documentation site, the workflows and the hooks."""

@@ -1,4 +1,4 @@
-"""The documentation site builds strictly, loads nothing from other hosts, and has every name."""
+"""The documentation site builds strictly, loads nothing from other hosts, and is complete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# Loaded when a page is shown, as against links that a reader may follow.
+# A browser loads these when it shows a page, unlike links.
 LOADED = {("script", "src"), ("img", "src"), ("iframe", "src"), ("source", "src")}
 
 
@@ -83,11 +83,11 @@ def test_a_page_loads_nothing_from_another_host(pages: dict[Path, Page]) -> None
     assert not {(name, url) for name, url in loaded if re.match(r"(https?:)?//", url)}
 
 
-def test_links_between_pages_lead_somewhere(site: Path, pages: dict[Path, Page]) -> None:
+def test_links_between_pages_have_targets(site: Path, pages: dict[Path, Page]) -> None:
     dead = []
     followed = 0
     for file, page in pages.items():
-        if file.name == "404.html":  # shown at any address, so its links are absolute
+        if file.name == "404.html":  # It is served at any address, so its links are absolute.
             continue
         for link in page.links:
             path, _, anchor = link.partition("#")

@@ -44,14 +44,14 @@ def test_updates_of_actions_follow_their_schema() -> None:
     check("vendor.dependabot", GITHUB / "dependabot.yml")
 
 
-def test_a_workflow_that_is_wrong_is_found(tmp_path: Path) -> None:
+def test_an_invalid_workflow_is_found(tmp_path: Path) -> None:
     file = tmp_path / "wrong.yml"
     file.write_text("on: push\njobs:\n  a:\n    runs-on: x\n    step: []\n")
     with pytest.raises(AssertionError):
         check("vendor.github-workflows", file)
 
 
-def test_workflows_have_no_known_weakness() -> None:
+def test_workflows_have_no_known_vulnerability() -> None:
     """zizmor reports injections, excessive permissions, kept credentials and unpinned actions."""
     executable = Path(sys.executable).with_name("zizmor")
     done = run(executable, "--offline", "--no-progress", "--persona=regular", GITHUB)
@@ -81,7 +81,7 @@ def test_commands_of_a_workflow_exist(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", sorted(GITHUB.rglob("ISSUE_TEMPLATE/*.yml")), ids=lambda f: f.stem)
-def test_forms_of_issues_have_what_the_host_asks_for(file: Path) -> None:
+def test_issue_forms_have_the_required_fields(file: Path) -> None:
     form = load(file)
     if file.stem == "config":
         assert form.keys() <= {"blank_issues_enabled", "contact_links"}

@@ -1,6 +1,6 @@
 """Functions of inputs with symbolic dimensions, by family.
 
-A shape is written "B, T, 4"; one that begins with "i:" is of integers.
+A shape is written "B, T, 4". A shape that begins with "i:" is that of integers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jax2onnx import onnx_function
 
 
 class Case(NamedTuple):
-    """A function, the shapes of its inputs, and what JAX may assume of the names in them."""
+    """A function, the shapes of its inputs, and constraints on their symbolic sizes."""
 
     function: Callable[..., Any]
     shapes: tuple[str, ...]
@@ -28,13 +28,13 @@ CASES: dict[str, Case] = {}
 
 
 def case(name: str, function: Callable[..., Any], *shapes: str, given: str = "") -> None:
-    """Adds a case to the table."""
+    """Add a case to the table."""
     assert name not in CASES, name
     CASES[name] = Case(function, shapes, (given,) if given else ())
 
 
 def each(family: str, names: str, function: Callable[[Any, Any], Any], *shapes: str) -> None:
-    """Adds a case for each of several functions of ``jax.numpy`` or ``jax.lax``."""
+    """Add a case for each of several functions of ``jax.numpy`` or ``jax.lax``."""
     for name in names.split():
         f = getattr(jnp, name, None) or getattr(lax, name)
         case(f"{family} {name}", lambda x, f=f: function(f, x), *shapes)
@@ -291,7 +291,7 @@ case("jit", jax.jit(lambda v: v * v.shape[0] + jnp.arange(v.shape[1])), "B, T")
 
 @onnx_function
 def block(x: Any) -> Any:
-    """A function of the model that needs sizes."""
+    """Compute something that needs sizes, as an ONNX function."""
     return x * x.shape[0] + jnp.arange(x.shape[1])
 
 

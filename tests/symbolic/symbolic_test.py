@@ -1,4 +1,4 @@
-"""One model for all sizes: functions with symbolic dimensions, run at several, against JAX."""
+"""A model with symbolic dimensions agrees with JAX at several sizes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from jax2onnx.checks.runtime import run
 from tests.symbolic.cases import CASES
 
 SIZES = (1, 2, 3, 7)
-"""Sizes of B; the other names have others near it."""
+"""The sizes of B. The other names have sizes near it."""
 
 FEW = (1, 3)
-"""The cases that the suite takes; with ``--all`` it takes all."""
+"""The sizes of B that the suite takes without ``--all``."""
 
 
 def _specs(shapes: tuple[str, ...]) -> list[InputSpec]:

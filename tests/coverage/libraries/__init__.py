@@ -1,1 +1,1 @@
-"""The examples, one module a library; what each must hold is said in `tests.coverage.example`."""
+"""The examples, one module for each library; ``tests.coverage.example`` describes their form."""

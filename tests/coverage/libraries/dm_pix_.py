@@ -1,4 +1,4 @@
-"""``dm_pix``: images of one sample or of a batch, channels last."""
+"""Examples of ``dm_pix``, on single images or batches, with channels last."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``equinox.internal``: its loops, and the buffers that they carry."""
+"""Examples of ``equinox.internal``: loops, and the buffers that they carry."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from tests.coverage.example import Example, f, i, of
 
-eqxi: Any = equinox.internal  # not all of it is typed
+eqxi: Any = equinox.internal  # It is only partly typed.
 _X = f(3, 4)
 
 

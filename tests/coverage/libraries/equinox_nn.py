@@ -1,4 +1,4 @@
-"""``equinox.nn``: layers of one sample, which are mapped over a batch."""
+"""Examples of ``equinox.nn``: layers for one sample, which are mapped over a batch."""
 
 from __future__ import annotations
 

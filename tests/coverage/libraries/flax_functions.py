@@ -1,4 +1,4 @@
-"""What ``flax.nnx`` and ``flax.linen`` have in common: activations, pools and masks."""
+"""Examples that ``flax.nnx`` and ``flax.linen`` share: activations, pools and masks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _IMAGE = f(2, 8, 7, 3)
 
 
 def of_library(library: Any) -> list[Example]:
-    """The examples of one of the two."""
+    """Return the examples of ``flax.nnx`` or of ``flax.linen``."""
     activations = " ".join(x for x in jax_nn.ACTIVATIONS.split() if hasattr(library, x))
     pools: list[dict[str, Any]] = [
         {"window_shape": (2, 2)},

@@ -1,4 +1,4 @@
-"""``jax.lax.linalg``. Factors are only held against JAX's where they are unique."""
+"""Examples of ``jax.lax.linalg``. Factors are compared with JAX's only where they are unique."""
 
 from __future__ import annotations
 

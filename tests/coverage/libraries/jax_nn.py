@@ -17,11 +17,11 @@ ACTIVATIONS = (
     "swish tanh"
 )
 SOFTMAX = (1e-5, 1e-6)
-"""Tolerances of attention: `jax.nn` takes its softmax in float32, in double precision too."""
+"""Tolerances of attention: ``jax.nn`` always computes its softmax in float32."""
 
 
 def attention(library: Any) -> list[Example]:
-    """``dot_product_attention`` of the library, whose conventions are those of Flax or of JAX."""
+    """Return examples of ``dot_product_attention`` with the conventions of the library."""
     fn = library.dot_product_attention
     return [
         *of("dot_product_attention", fn, *_HEADS, tolerance=SOFTMAX),

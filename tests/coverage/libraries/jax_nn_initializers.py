@@ -1,4 +1,4 @@
-"""``jax.nn.initializers``: each makes a function of a random key."""
+"""Examples of ``jax.nn.initializers``, which return functions of a random key."""
 
 from __future__ import annotations
 

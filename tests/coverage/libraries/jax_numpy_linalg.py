@@ -1,4 +1,4 @@
-"""``jax.numpy.linalg``. Factors are only held against JAX's where they are unique."""
+"""Examples of ``jax.numpy.linalg``. Factors are compared with JAX's only where unique."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Array = jax.Array
 
 
 def positive(x: Array) -> Array:
-    """A positive definite matrix."""
+    """Return a positive definite matrix that is made from ``x``."""
     return x @ jnp.swapaxes(x.conj(), -1, -2) + 2 * jnp.eye(x.shape[-1], dtype=x.dtype)
 
 
 def _product(x: Array, *factors: Any) -> tuple[Array, ...]:
-    """Return the product of the factors, whose signs are free."""
+    """Return the product of factors, which are unique only up to signs, and ``x``."""
     whole = factors[0]
     for factor in factors[1:]:
         whole = whole @ factor

@@ -1,4 +1,4 @@
-"""``jax.random``: the same key gives the same numbers."""
+"""Examples of ``jax.random``. The same key gives the same numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``jax.scipy.linalg``. Factors are only held against JAX's where they are unique."""
+"""Examples of ``jax.scipy.linalg``. Factors are compared with JAX's only where unique."""
 
 from __future__ import annotations
 

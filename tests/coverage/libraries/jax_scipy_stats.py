@@ -1,4 +1,4 @@
-"""``jax.scipy.stats``: the functions of each distribution, and of samples."""
+"""Examples of ``jax.scipy.stats``: functions of distributions and of samples."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _ARGUMENTS: dict[str, tuple[Arg, ...]] = {
     "vonmises": (_X, _POSITIVE),
     "wrapcauchy": (_UNIT, _UNIT),
 }
-"""The arguments of densities; quantiles take a probability in place of the first."""
+"""The arguments of densities. Quantiles take a probability as the first argument instead."""
 
 
 def _of_distributions() -> Iterator[Example]:

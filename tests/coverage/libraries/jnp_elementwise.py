@@ -1,4 +1,4 @@
-"""``jax.numpy``: what acts on each element, or on pairs of them."""
+"""Examples of ``jax.numpy``: elementwise functions of one and two arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``jax.numpy``: sums, extrema, statistics, scans, sorts and sets."""
+"""Examples of ``jax.numpy``: sums, extrema, statistics, scans, sorts and sets."""
 
 from __future__ import annotations
 

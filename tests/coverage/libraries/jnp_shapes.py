@@ -1,4 +1,4 @@
-"""``jax.numpy``: shapes, indices, creation, and products."""
+"""Examples of ``jax.numpy``: shapes, indices, creation and products."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``jax.lax``: what acts on each element, or on pairs of them."""
+"""Examples of ``jax.lax``: elementwise functions of one and two arrays."""
 
 from __future__ import annotations
 

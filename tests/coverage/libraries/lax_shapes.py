@@ -1,4 +1,4 @@
-"""``jax.lax``: shapes, indices and reductions."""
+"""Examples of ``jax.lax``: shapes, indices and reductions."""
 
 from __future__ import annotations
 

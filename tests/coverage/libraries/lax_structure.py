@@ -1,4 +1,4 @@
-"""``jax.lax``: windows, products and control flow."""
+"""Examples of ``jax.lax``: windows, products and control flow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``flax.linen``: layers, with every choice of their constructors' arguments."""
+"""Examples of ``flax.linen``: layers, with each set of their constructors' arguments."""
 
 from __future__ import annotations
 

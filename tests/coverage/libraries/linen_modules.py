@@ -1,4 +1,4 @@
-"""How examples of ``flax.linen`` are made: each is ``(module, variables)``."""
+"""Helpers that make examples of ``flax.linen``, each of which is ``(module, variables)``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.coverage.example import Arg, Example, described, layer
 
 
 def bound(module: nn.Module, inputs: tuple[Arg, ...]) -> tuple[nn.Module, Any]:
-    """A module with the variables that it starts with, where those are not constant."""
+    """Return a module and its initial variables, with running statistics that are not constant."""
     arrays = [jnp.asarray(a.draw(np.random.default_rng(0), double=False)) for a in inputs]
     variables = module.init(dict.fromkeys(("params", "dropout"), jax.random.PRNGKey(0)), *arrays)
     statistics = jax.tree.map(
@@ -31,7 +31,7 @@ def modules(
     variants: Any = ({},),
     **options: Any,
 ) -> list[Example]:
-    """A module with every choice of its constructor's keywords."""
+    """Return examples of a module, with each set of its constructor's keywords."""
 
     def made(keywords: dict[str, Any]) -> tuple[nn.Module, Any]:
         return bound(make(**keywords), inputs)
@@ -49,7 +49,7 @@ def modules(
 
 
 def calling(method: Callable[..., Any]) -> Callable[..., nn.Module]:
-    """Makes a module that does what is written in a function of it."""
+    """Return a factory of a module whose ``__call__`` is ``method``."""
 
     class Calling(nn.Module):
         @nn.compact
@@ -64,14 +64,14 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(self, x: Any) -> Any:
-        """Adds a layer to its input."""
+        """Return the sum of the input and a layer of it."""
         return x + jnp.tanh(nn.Dense(4)(x))
 
 
 class Step(nn.Module):
-    """The same as the body of a scan."""
+    """A block with a residual connection, as the body of a scan."""
 
     @nn.compact
     def __call__(self, x: Any, _: Any) -> Any:
-        """Adds a layer to what is carried."""
+        """Return the new carry, which is the sum of ``x`` and a layer of it."""
         return x + jnp.tanh(nn.Dense(4)(x)), None

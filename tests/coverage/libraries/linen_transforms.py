@@ -1,4 +1,4 @@
-"""``flax.linen``: transformations of modules."""
+"""Examples of ``flax.linen``: transformations of modules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _gradient(name: str) -> Callable[..., nn.Module]:
 
 
 def _loop(module: nn.Module, x: Any) -> Any:
-    loop: Any = nn.while_loop  # its condition is an array, whatever its type says
+    loop: Any = nn.while_loop  # Its condition is an array, unlike its annotation.
     block = Block(parent=module)
     if module.is_initializing():
         return block(x)

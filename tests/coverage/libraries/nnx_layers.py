@@ -1,4 +1,4 @@
-"""``flax.nnx``: layers, with every choice of their constructors' arguments."""
+"""Examples of ``flax.nnx``: layers, with each set of their constructors' arguments."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _rngs() -> dict[str, Any]:
 
 
 def _trained(symbol: str, *arguments: Any, **keywords: Any) -> Any:
-    """A layer whose running statistics are not those that it starts with."""
+    """Return a layer whose running statistics differ from the initial ones."""
     module = getattr(nnx, symbol)(*arguments, **keywords, **_rngs())
     for _, variable in nnx.iter_graph(module):
         if isinstance(variable, nnx.BatchStat):
@@ -93,12 +93,12 @@ class Block(nnx.Module):
         self.linear = nnx.Linear(4, 4, rngs=rngs)
 
     def __call__(self, x: Any) -> Any:
-        """Adds a layer to its input."""
+        """Return the sum of the input and a layer of it."""
         return x + jnp.tanh(self.linear(x))
 
 
 def block() -> Block:
-    """A new one."""
+    """Return a new block."""
     return Block(nnx.Rngs(0))
 
 

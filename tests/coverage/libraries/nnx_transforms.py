@@ -1,4 +1,4 @@
-"""``flax.nnx``: transformations of modules."""
+"""Examples of ``flax.nnx``: transformations of modules."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _loss(m: Block, x: Any) -> Any:
 
 
 class _Descent:
-    """The rule of an optimiser, without a state of its own."""
+    """A gradient transformation without a state, for ``nnx.Optimizer``."""
 
     def init(self, parameters: Any) -> tuple[()]:
         return ()
