@@ -153,6 +153,16 @@ def test_allclose_takes_and_compares_narrow_floats(dtype: str) -> None:
     assert "differ" in str(allclose(lambda x: x.reshape(-1) * 2, model, [x]))
 
 
+def test_the_call_of_keras_export_works(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    inputs = [jax.ShapeDtypeStruct(("batch", 8), np.dtype("float32"))]  # names in a struct
+    names = ["keras_tensor"]
+    to_onnx(lambda *flat: flat[0] + 1, inputs=inputs, input_names=names, return_mode="file",
+            output_path=str(path), opset=22)  # fmt: skip
+    (taken,) = onnxruntime.InferenceSession(path).get_inputs()
+    assert (taken.name, taken.shape) == ("keras_tensor", ["batch", 8])
+
+
 @pytest.mark.parametrize("kind", [tuple, InputSpec, lambda s: jax.ShapeDtypeStruct(s, "float32")])
 def test_sizes_that_numpy_computed(kind: Any) -> None:
     model = to_onnx(lambda x: x * 2, [kind((np.int64(3), np.prod([2, 4])))])

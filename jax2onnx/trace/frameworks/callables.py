@@ -18,7 +18,7 @@ import numpy as np
 from jax import tree_util
 
 from jax2onnx.errors import InputError
-from jax2onnx.trace.naming.paths import flatten_with_path, path_name
+from jax2onnx.trace.naming.paths import OwnName, flatten_with_path, path_name
 
 _OF_APPLY = frozenset(("capture_intermediates", "method", "mutable", "rngs"))
 """Arguments of Flax Linen's ``apply`` that it does not pass to the module's method."""
@@ -91,7 +91,15 @@ def state_of(fn: Any, paths: Sequence[str], before: Sequence[Any]) -> list[Any]:
 
 
 def module_arrays(obj: Any) -> Iterator[tuple[tuple[str, ...], Any]] | None:
-    """Return the named arrays of a Flax module, which is no pytree; None for anything else."""
+    """Return the named arrays of a module that is no pytree; None for anything else.
+
+    A variable of Keras, alone or of a layer, has a name of its own.
+    """
+    keras = sys.modules.get("keras")
+    variable = getattr(keras, "Variable", None)  # since Keras 3, the first that has JAX below it
+    if keras is not None and variable and isinstance(obj, (variable, keras.layers.Layer)):
+        held = [obj] if isinstance(obj, variable) else obj.variables
+        return (((OwnName(v.path),), v.value) for v in held if _is_array(v.value))
     if is_linen_module(obj):
         tree = _pytree(obj.variables if obj.scope is not None else ())
     elif is_nnx_module(obj):

@@ -182,7 +182,8 @@ def _input(
                 f"input {name!r}: {dim} in the shape {tuple(spec.shape)} is no dimension. Leave "
                 'one open by a name, as in ("B", 30).'
             )
-    shape = parse(spec.shape) if isinstance(spec, InputSpec) else tuple(spec.shape)
+    named = isinstance(spec, InputSpec) or any(isinstance(d, str) for d in spec.shape)
+    shape = parse(spec.shape) if named else tuple(spec.shape)
     if jnp.issubdtype(spec.dtype, dtypes.extended):
         return Input(name, spec.dtype, abstract(shape, spec.dtype))
     dtype = np.dtype(spec.dtype)

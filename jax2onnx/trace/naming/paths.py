@@ -16,6 +16,12 @@ _SPECIAL = (("equinox.nn", "State"), ("flax.nnx", "Variable"), ("flax.core.meta"
 """Classes, by module and name, that hold arrays under keys that no user writes."""
 
 
+class OwnName(str):
+    """The name that a variable bears itself (Keras's ``path``), wherever the model holds it."""
+
+    __slots__ = ()
+
+
 def flatten_with_path(
     tree: Any, is_leaf: Callable[[Any], bool] | None = None
 ) -> tuple[list[tuple[tuple[Any, ...], Any]], tree_util.PyTreeDef]:

@@ -8,6 +8,7 @@ finds the path that a user would write for it.
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
@@ -19,11 +20,22 @@ from jax import tree_util
 from jax.extend import core
 
 from jax2onnx.trace.jaxprs import nested_jaxprs
-from jax2onnx.trace.naming.paths import flatten_with_path, path_name
+from jax2onnx.trace.naming.paths import OwnName, flatten_with_path, path_name
 
-_LIBRARIES = frozenset(("jax", "jaxlib", "flax", "equinox", "numpy"))
+_LIBRARIES = sys.stdlib_module_names | {
+    "jax",
+    "jaxlib",
+    "flax",
+    "equinox",
+    "haiku",
+    "keras",
+    "numpy",
+}
+"""Packages whose own objects and globals hold no arrays of a model."""
 
 _PLAIN = (types.FunctionType, types.MethodType, functools.partial)
+
+_LEAVES = (type, types.ModuleType, str, int, float, type(None))
 
 Path = tuple[str, ...]
 Array = Any
@@ -80,15 +92,15 @@ def named(
     if not wanted:
         return []
     found: dict[object, Path] = {}
-    for path, array in _walk(fn, (), module_arrays, {}):
+    for path, array in _walk(fn, module_arrays):
         key = identity(array)
         if key not in wanted and array.dtype == np.float64:  # JAX traces a float32 copy of it
             key = next(
                 (k for k, a in wanted.items() if k not in found and _narrowed(array, a)), key
             )
-        if key in wanted:
-            found.setdefault(key, path)
-    paths = [path for path in found.values() if path]
+        if key in wanted and (key not in found or isinstance(path[0], OwnName)):
+            found[key] = path
+    paths = [path for path in found.values() if path and not isinstance(path[0], OwnName)]
     alone = len({p[0] for p in paths}) == 1 and isinstance(paths[0][0], _Variable)
     skip = int(alone and all(p[1:] and not p[1][:1].isdigit() for p in paths))
     return [(".".join(found[key][skip:]), array) for key, array in wanted.items() if found.get(key)]
@@ -103,18 +115,37 @@ def _narrowed(array: Array, const: Array) -> bool:
     )
 
 
-def _walk(
-    obj: object, path: Path, module_arrays: ModuleArrays, seen: dict[int, object]
-) -> Iterator[tuple[Path, Array]]:
-    """Yield all arrays below ``obj`` with their paths; ``seen`` are the objects visited, by id."""
-    if isinstance(obj, jax.Array | np.ndarray):
-        yield path, obj
-        return
-    if id(obj) in seen or isinstance(obj, type | types.ModuleType | str | int | float):
-        return
-    seen[id(obj)] = obj  # keeps the object alive, so that its id stays its own
-    for step, inner in _contents(obj, module_arrays):
-        yield from _walk(inner, (*path, *step), module_arrays, seen)
+def _walk(root: object, module_arrays: ModuleArrays) -> Iterator[tuple[Path, Array]]:
+    """Yield all arrays below ``root`` with their paths, depth first."""
+    seen: dict[int, object] = {}  # keeps the objects alive, so that their ids stay their own
+    stack: list[Iterator[tuple[Path, object]]] = [iter([((), root)])]
+    while stack:
+        path, obj = next(stack[-1], (None, None))
+        if path is None:
+            stack.pop()
+        elif id(obj) in seen or _is_proxy(obj) or isinstance(obj, _LEAVES):
+            continue
+        elif isinstance(obj, jax.Array | np.ndarray):
+            yield path, obj
+        else:
+            seen[id(obj)] = obj
+            stack.append(_below(path, _contents(obj, module_arrays)))
+
+
+def _below(path: Path, contents: Iterable[tuple[Path, object]]) -> Iterator[tuple[Path, object]]:
+    for step, inner in contents:
+        yield step if step and isinstance(step[0], OwnName) else (*path, *step), inner
+
+
+def _is_proxy(obj: object) -> bool:
+    """Return whether an object pretends to be of another class, for which it may have to load."""
+    return any("__class__" in vars(c) for c in type(obj).__mro__[:-1])
+
+
+def _attribute(obj: object, name: str) -> Any:
+    """Return an attribute, or None without it; no ``__getattr__`` runs, which could do anything."""
+    known = inspect.getattr_static(obj, name, None) is not None
+    return getattr(obj, name) if known else None
 
 
 def _contents(obj: Any, module_arrays: ModuleArrays) -> Iterator[tuple[Path, object]]:
@@ -122,8 +153,7 @@ def _contents(obj: Any, module_arrays: ModuleArrays) -> Iterator[tuple[Path, obj
     if callable(obj) and not isinstance(obj, types.FunctionType):
         yield (), type(obj).__call__
     for wrapped in ("__wrapped__", "__self__", "__func__"):
-        if hasattr(obj, wrapped):
-            yield (), getattr(obj, wrapped)
+        yield (), _attribute(obj, wrapped)
     module = module_arrays(obj)
     yield from _parts(obj) if module is None else module
 
@@ -132,7 +162,7 @@ def _parts(obj: Any) -> Iterator[tuple[Path, object]]:
     """Yield what an object that is no framework's module holds, with the steps to it."""
     if isinstance(obj, types.FunctionType):
         for name, value in _variables(obj):
-            yield () if isinstance(value, _PLAIN) else (_Variable(name),), value
+            yield () if issubclass(type(value), _PLAIN) else (_Variable(name),), value
     elif isinstance(obj, dict):
         yield from (((str(key),), value) for key, value in obj.items())
     elif isinstance(obj, functools.partial):
@@ -141,9 +171,12 @@ def _parts(obj: Any) -> Iterator[tuple[Path, object]]:
         yield from (((str(i),) if several else (), a) for i, a in enumerate(obj.args))
         yield from (((name,), a) for name, a in obj.keywords.items())
     elif tree_util.all_leaves([obj]):
-        if type(obj).__module__.partition(".")[0] not in _LIBRARIES | sys.stdlib_module_names:
-            for name, value in [*getattr(obj, "__dict__", {}).items(), *vars(type(obj)).items()]:
-                yield () if isinstance(value, _PLAIN) else (name,), value
+        if type(obj).__module__.partition(".")[0] not in _LIBRARIES:
+            for name, value in [
+                *(_attribute(obj, "__dict__") or {}).items(),
+                *vars(type(obj)).items(),
+            ]:
+                yield () if issubclass(type(value), _PLAIN) else (name,), value
     else:
         flat, _ = flatten_with_path(obj, is_leaf=lambda node: node is not obj)
         yield from (((path_name(path),) if path else (), inner) for path, inner in flat)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import sys
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -91,6 +93,74 @@ def test_an_array_keeps_the_name_of_its_path(how: str) -> None:
     fn, names = REACHED[how]
     model = assert_agrees(fn, X)
     assert names <= {i.name for i in model.graph.initializer}
+
+
+class Lazy:
+    """Stands for a module that is not installed, and that a library loads when it is used."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise ImportError(f"{name} needs another module")
+
+
+class Proxy(Lazy):
+    """Stands for an object that only exists in some context."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        raise RuntimeError("outside of the context")
+
+
+lazy, proxy = Lazy(), Proxy()
+
+
+def test_objects_that_cannot_be_looked_into_hinder_no_search() -> None:
+    model = assert_agrees(lambda x: x @ TABLE if x.ndim == 2 else (lazy.tanh(x), proxy), X)
+    assert [i.name for i in model.graph.initializer] == ["TABLE"]
+
+
+def test_a_long_chain_of_objects_is_searched_to_its_end() -> None:
+    class Node:
+        def __init__(self, inner: Any) -> None:
+            self.inner = inner
+
+    chain: Any = Node(TABLE)
+    for _ in range(2000):
+        chain = Node(chain)
+    model = assert_agrees(lambda x: x @ TABLE if chain else x, X)
+    assert [i.name for i in model.graph.initializer] == [".".join(["inner"] * 2001)]
+
+
+class Variable:
+    """A variable as Keras has it: it bears its own path."""
+
+    def __init__(self, path: str, value: Any) -> None:
+        self.path, self.value = path, value
+
+
+class Layer:
+    """A layer as Keras has it: it is no pytree, and a variable has no attribute of its own."""
+
+    def __init__(self) -> None:
+        self.variables = [Variable("net/hidden/kernel", TABLE), Variable("net/step", 3)]
+
+    def __call__(self, x: jax.Array) -> Any:
+        return x @ self.variables[0].value
+
+
+LAYER = Layer()
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [LAYER, LAYER.__call__, jax.jit(LAYER), lambda x: x @ TABLE + LAYER(x)],
+    ids=["itself", "a bound method", "under jit", "beside the array"],
+)
+def test_a_variable_with_a_path_of_its_own_keeps_it(fn: Any, monkeypatch: Any) -> None:
+    keras: Any = types.ModuleType("keras")
+    keras.Variable, keras.layers = Variable, types.SimpleNamespace(Layer=Layer)
+    monkeypatch.setitem(sys.modules, "keras", keras)
+    model = assert_agrees(fn, X)
+    assert [i.name for i in model.graph.initializer] == ["net/hidden/kernel"]
 
 
 def test_a_list_keeps_its_name() -> None:
