@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 _SCRIPT = Path("build-support/find_python").absolute()
-# Answers as find_python's probe does, if its version is among those that are asked for.
+# This stands for an interpreter. It answers find_python's probe if its version is requested.
 _FAKE = """#!/bin/bash
 [[ " ${{*:3}} " == *" {version} "* ]] || exit 1
 echo "{answer}"
@@ -39,7 +39,7 @@ def _find(
     )
 
 
-def test_places_that_no_user_can_move_come_first(tmp_path: Path) -> None:
+def test_system_folders_come_first(tmp_path: Path) -> None:
     places = ["system/python3.9", ".pyenv/versions/3.9.1/bin/python3.9", "bin/python3.9"]
     pythons = [_python(tmp_path / place) for place in places]
     for python in pythons:
@@ -60,7 +60,7 @@ def test_places_that_no_user_can_move_come_first(tmp_path: Path) -> None:
         ("fetched/cpython-3.9.18-macos-aarch64-none/bin/python3.9", {}),
     ],
 )
-def test_looks_where_version_managers_keep_them(
+def test_finds_interpreters_of_version_managers(
     tmp_path: Path, place: str, environ: dict[str, str]
 ) -> None:
     python = _python(tmp_path / place)
@@ -69,7 +69,7 @@ def test_looks_where_version_managers_keep_them(
     assert (result.returncode, result.stdout.strip()) == (0, str(python))
 
 
-def test_answers_with_the_interpreter_behind_a_virtual_environment(tmp_path: Path) -> None:
+def test_returns_the_interpreter_behind_a_virtual_environment(tmp_path: Path) -> None:
     _python(tmp_path / "venv/bin/python3.9", answer="/opt/base/bin/python3.9")
     assert (
         _find(tmp_path, PATH=f"{tmp_path}/venv/bin:/usr/bin:/bin").stdout
@@ -77,7 +77,7 @@ def test_answers_with_the_interpreter_behind_a_virtual_environment(tmp_path: Pat
     )
 
 
-def test_passes_over_other_versions_and_broken_ones(tmp_path: Path) -> None:
+def test_skips_other_versions_and_broken_interpreters(tmp_path: Path) -> None:
     _python(tmp_path / "system/python3.9", version="3.8")
     broken = _python(tmp_path / ".pyenv/versions/3.9.1/bin/python3.9")
     broken.write_text("#!/bin/sh\nexit 127\n")
@@ -85,12 +85,12 @@ def test_passes_over_other_versions_and_broken_ones(tmp_path: Path) -> None:
     assert _find(tmp_path).stdout.strip() == str(python)
 
 
-def test_finding_none_is_silent(tmp_path: Path) -> None:
+def test_prints_nothing_without_an_interpreter(tmp_path: Path) -> None:
     result = _find(tmp_path, "3.98", "3.99", PATH=str(tmp_path / "empty") + ":/usr/bin:/bin")
     assert (result.returncode, result.stdout, result.stderr) == (1, "", "")
 
 
-def test_the_first_version_is_preferred_wherever_it_lies(tmp_path: Path) -> None:
+def test_the_first_version_is_preferred_in_any_folder(tmp_path: Path) -> None:
     _python(tmp_path / "system/python3.13", version="3.13")
     _python(tmp_path / "system/python3.14", version="3.14")
     assert _find(tmp_path, "3.12", "3.13", "3.14").stdout.strip() == f"{tmp_path}/system/python3.13"
@@ -99,13 +99,13 @@ def test_the_first_version_is_preferred_wherever_it_lies(tmp_path: Path) -> None
     assert result.stdout.strip() == str(fetched)
 
 
-def test_the_user_can_overrule(tmp_path: Path) -> None:
+def test_the_user_can_choose_an_interpreter(tmp_path: Path) -> None:
     _python(tmp_path / "system/python3.12", version="3.12")
     mine = _python(tmp_path / "mine", version="3.13")
     assert _find(tmp_path, "3.12", "3.13", MY_PYTHON=str(mine)).stdout.strip() == str(mine)
 
 
-def test_an_unfit_choice_of_the_user_is_not_replaced_in_silence(tmp_path: Path) -> None:
+def test_an_unsuitable_choice_of_the_user_is_an_error(tmp_path: Path) -> None:
     _python(tmp_path / "system/python3.12", version="3.12")
     mine = _python(tmp_path / "mine", version="3.11")
     result = _find(tmp_path, "3.12", "3.13", MY_PYTHON=str(mine))
@@ -114,10 +114,10 @@ def test_an_unfit_choice_of_the_user_is_not_replaced_in_silence(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("missing", "status"), [("no_such_module", 0), ("ensurepip", 1)])
-def test_an_interpreter_without_a_way_to_install_pip_is_passed_over(
+def test_an_interpreter_that_cannot_install_pip_is_skipped(
     tmp_path: Path, missing: str, status: int
 ) -> None:
-    """Debian has ``ensurepip`` in a package of its own; pex needs it to get pip."""
+    """Debian has ``ensurepip`` in a separate package, and pex needs it to install pip."""
     for tool in ("bash", "cat", "env"):
         found = shutil.which(tool, path="/usr/bin:/bin")
         assert found is not None

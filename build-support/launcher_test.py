@@ -1,4 +1,4 @@
-"""The launcher and its bootstrap, with fakes for everything that they would fetch."""
+"""The launcher and its bootstrap run with fakes in place of all downloads."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SUPPORT = [
 ]
 _FILES = [Path("pants"), *_LOCKS, *(Path("build-support", name) for name in _SUPPORT)]
 
-# Stands for an interpreter of the version that its name says, in and out of a virtual environment.
+# This stands for an interpreter of the version in its name, also in a virtual environment.
 _PYTHON = r"""#!/bin/bash
 echo "$*" >>"$LOG"
 packages=lib/python3.9/site-packages/pants/bin
@@ -58,7 +58,7 @@ env
 
 
 class _Machine:
-    """A checkout, a home and two interpreters, all below one folder."""
+    """A checkout, a home and two interpreters, below one folder."""
 
     def __init__(self, folder: Path) -> None:
         self.checkout, self.home = folder / "a checkout", folder / "home"
@@ -104,7 +104,7 @@ class _Machine:
 
     @staticmethod
     def interpreters(result: subprocess.CompletedProcess[str]) -> list[str]:
-        """Return the interpreters that Pants was told of."""
+        """Return the interpreters that Pants was given."""
         found = re.search(r"^PANTS_PYTHON_BOOTSTRAP_SEARCH_PATH=(.*)$", result.stdout, re.MULTILINE)
         assert found is not None, result.stderr
         return re.findall("'(.*?)'", found[1])
@@ -114,7 +114,7 @@ class _Machine:
 
     @property
     def engines(self) -> list[Path]:
-        """The folders that could be taken for installed engines."""
+        """Return the folders that could be mistaken for installed engines."""
         return [ready.parent for ready in self.home.glob(".cache/pants-bootstrap/*/ready")]
 
 
@@ -123,7 +123,7 @@ def machine(tmp_path: Path) -> _Machine:
     return _Machine(tmp_path)
 
 
-def test_first_run_bootstraps_and_hands_over(machine: _Machine) -> None:
+def test_the_first_run_bootstraps_and_starts_pants(machine: _Machine) -> None:
     result = machine.run("run", "a b", "--", "*")
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
@@ -135,7 +135,7 @@ def test_first_run_bootstraps_and_hands_over(machine: _Machine) -> None:
     assert "PIP_ASKED=yes" in lines
 
 
-def test_second_run_does_nothing_but_hand_over(machine: _Machine) -> None:
+def test_the_second_run_only_starts_pants(machine: _Machine) -> None:
     machine.run()
     before = machine.log.read_text()
     result = machine.run("x")
@@ -143,7 +143,7 @@ def test_second_run_does_nothing_but_hand_over(machine: _Machine) -> None:
     assert machine.log.read_text() == before
 
 
-def test_runs_through_a_symbolic_link_from_anywhere(machine: _Machine, tmp_path: Path) -> None:
+def test_runs_through_a_symbolic_link_in_any_folder(machine: _Machine, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(machine.checkout / "pants")
     result = subprocess.run(
@@ -158,7 +158,7 @@ def test_runs_through_a_symbolic_link_from_anywhere(machine: _Machine, tmp_path:
 
 
 @pytest.mark.parametrize("change", ["variable", "new file", "edited file", "removed file"])
-def test_pip_is_asked_again_when_its_configuration_changes(machine: _Machine, change: str) -> None:
+def test_pip_settings_are_read_again_when_they_change(machine: _Machine, change: str) -> None:
     config = machine.home / ".config/pip/pip.conf"
     config.parent.mkdir(parents=True)
     if change != "new file":
@@ -178,7 +178,7 @@ def test_pip_is_asked_again_when_its_configuration_changes(machine: _Machine, ch
     assert machine.count("pip_settings.py") == 2
 
 
-def test_an_interpreter_that_vanished_is_looked_for_again(machine: _Machine) -> None:
+def test_a_missing_interpreter_is_searched_again(machine: _Machine) -> None:
     machine.run()
     (machine.bin / "python3.12").unlink()
     moved = machine.executable(machine.home / ".pyenv/versions/3.12.9/bin/python3.12", _PYTHON)
@@ -195,7 +195,7 @@ def test_an_interpreter_that_vanished_is_looked_for_again(machine: _Machine) -> 
         (["3.11", "3.13", "3.15"], "3.13"),
     ],
 )
-def test_the_product_runs_on_the_first_of_its_versions_that_is_found(
+def test_the_product_runs_on_its_first_version_that_is_installed(
     machine: _Machine, present: list[str], chosen: str
 ) -> None:
     (machine.bin / "python3.12").unlink()
@@ -205,7 +205,7 @@ def test_the_product_runs_on_the_first_of_its_versions_that_is_found(
     assert product == f"{machine.bin}/python{chosen}"
 
 
-def test_an_interpreter_of_the_users_choice_holds_for_that_command(machine: _Machine) -> None:
+def test_the_users_choice_of_interpreter_is_for_one_command(machine: _Machine) -> None:
     mine = machine.executable(machine.home / "mine/python3.13", _PYTHON)
     for environ, product in [
         ({}, machine.bin / "python3.12"),
@@ -217,7 +217,7 @@ def test_an_interpreter_of_the_users_choice_holds_for_that_command(machine: _Mac
     assert machine.count("-m venv") == 1
 
 
-def test_an_unfit_interpreter_of_the_users_choice_is_refused(machine: _Machine) -> None:
+def test_an_unsuitable_choice_of_the_user_is_refused(machine: _Machine) -> None:
     machine.run()
     old = machine.python("python3.11")
     result = machine.run(PANTS_PRODUCT_PYTHON=str(old))
@@ -233,7 +233,7 @@ def test_the_launcher_and_pants_name_the_same_versions() -> None:
 
 
 @pytest.mark.parametrize("file", _LOCKS)
-def test_another_recipe_is_another_engine(machine: _Machine, file: Path) -> None:
+def test_a_changed_recipe_makes_another_engine(machine: _Machine, file: Path) -> None:
     machine.run()
     with (machine.checkout / file).open("a") as lock:
         lock.write("# another pin\n")
@@ -241,7 +241,7 @@ def test_another_recipe_is_another_engine(machine: _Machine, file: Path) -> None
     assert len(machine.engines) == 2
 
 
-def test_a_failed_installation_leaves_no_engine_and_is_tried_again(machine: _Machine) -> None:
+def test_a_failed_installation_leaves_no_engine_and_is_retried(machine: _Machine) -> None:
     result = machine.run(PIP_STATUS="1")
     assert result.returncode != 0
     assert machine.engines == []
@@ -249,9 +249,7 @@ def test_a_failed_installation_leaves_no_engine_and_is_tried_again(machine: _Mac
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_an_interrupted_bootstrap_is_never_taken_for_finished(
-    machine: _Machine, number: signal.Signals
-) -> None:
+def test_an_interrupted_bootstrap_is_not_used(machine: _Machine, number: signal.Signals) -> None:
     process = subprocess.Popen(
         machine.command(),
         env={**machine.environ, "PIP_HANGS": "yes"},
@@ -268,7 +266,7 @@ def test_an_interrupted_bootstrap_is_never_taken_for_finished(
     assert machine.run().returncode == 0
 
 
-def test_first_runs_may_race(machine: _Machine) -> None:
+def test_concurrent_first_runs(machine: _Machine) -> None:
     processes = [
         subprocess.Popen(
             machine.command("x"), env=machine.environ, stdout=subprocess.PIPE, text=True
@@ -289,7 +287,7 @@ def test_first_runs_may_race(machine: _Machine) -> None:
         (None, "uv python install 3.9"),
     ],
 )
-def test_where_no_interpreter_can_be_had_the_message_is_a_command(
+def test_without_an_interpreter_the_message_has_a_command(
     machine: _Machine, tool: str | None, advice: str
 ) -> None:
     (machine.bin / "python3.9").unlink()
@@ -309,7 +307,7 @@ def test_where_no_interpreter_can_be_had_the_message_is_a_command(
     assert "Traceback" not in result.stderr
 
 
-def test_the_message_names_every_version_that_would_do(machine: _Machine) -> None:
+def test_the_message_names_every_supported_version(machine: _Machine) -> None:
     (machine.bin / "python3.12").unlink()
     machine.executable(machine.bin / "uv", "#!/bin/sh\nexit 1\n")
     result = machine.run()
@@ -320,7 +318,7 @@ def test_the_message_names_every_version_that_would_do(machine: _Machine) -> Non
 
 
 @pytest.mark.parametrize("version", ["3.9", "3.12"])
-def test_a_missing_interpreter_is_fetched_with_uv(machine: _Machine, version: str) -> None:
+def test_a_missing_interpreter_is_installed_with_uv(machine: _Machine, version: str) -> None:
     template = (machine.bin / f"python{version}").rename(machine.home / "template")
     folder = f"cpython-{version}.20-linux-x86_64-gnu/bin"
     machine.executable(

@@ -21,12 +21,12 @@ def _text(name: str) -> str:
 
 
 def _pins(name: str) -> set[tuple[str, str, str]]:
-    """(package, version, marker) of each entry."""
+    """Return (package, version, marker) of each entry."""
     return {(package, version, marker) for package, version, marker, _ in _PIN.findall(_text(name))}
 
 
 def _wanted(name: str) -> set[str]:
-    """The packages that NAME.in asks for, in itself or through `-r`."""
+    """Return the packages that NAME.in requires, directly or through ``-r``."""
     wanted = set()
     for line in (_FOLDER / f"{name}.in").read_text().splitlines():
         if line.startswith("-r "):
@@ -42,27 +42,27 @@ def test_there_are_locks() -> None:
 
 
 @pytest.mark.parametrize("name", _LOCKS)
-def test_a_lock_is_pins_with_hashes_and_nothing_else(name: str) -> None:
+def test_a_lock_consists_of_pins_with_hashes(name: str) -> None:
     body = re.sub(r"^#.*\n", "", _text(name), flags=re.M)
     assert _PIN.sub("", body) == ""
 
 
 @pytest.mark.parametrize("name", _LOCKS)
-def test_a_lock_holds_what_its_input_asks_for(name: str) -> None:
+def test_a_lock_has_the_packages_of_its_input(name: str) -> None:
     assert _wanted(name) <= {package for package, _, _ in _pins(name)}
 
 
-def test_tests_are_run_with_the_pins_of_exports() -> None:
+def test_tests_run_with_the_pins_of_exports() -> None:
     assert _pins("export") <= _pins("tests")
 
 
 @pytest.mark.parametrize("name", ["cuda", "export", "minilm", "tests", "tools"])
-def test_every_interpreter_of_the_product_gets_the_same_releases(name: str) -> None:
-    """Equal artifacts under several versions of CPython rest on this."""
+def test_every_interpreter_gets_the_same_releases(name: str) -> None:
+    """Equal artifacts under several versions of CPython depend on this."""
     assert [pin for pin in _pins(name) if "python_" in pin[2].replace("platform_python", "")] == []
 
 
-def test_cuda_differs_from_export_in_the_runtime_alone() -> None:
+def test_cuda_differs_from_export_only_in_the_runtime() -> None:
     assert {package for package, _, _ in _pins("export") ^ _pins("cuda")} == {
         "onnxruntime",
         "onnxruntime-gpu",

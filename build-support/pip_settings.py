@@ -1,8 +1,8 @@
-"""Prints pip's index, proxy and certificate settings as shell assignments for Pants and uv.
+"""Print pip's index, proxy and certificate settings as shell assignments for Pants and uv.
 
-Usage: pip_settings.py [FILE KEY], run by a Python that has pip. With FILE, what is printed is also
-kept there together with KEY, so that the launcher needs to ask only when something changed. What
-the user told Pants or uv directly is left as it is.
+Usage: pip_settings.py [FILE KEY], run by a Python that has pip. With FILE, the output is also
+stored there together with KEY, so the launcher runs this script only when something has changed.
+Variables of Pants or uv that the user has set are not changed.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 _PYPI = "https://pypi.org/simple/"
-# Later ones win, as in pip itself.
+# Later sections take precedence, as in pip.
 _SECTIONS = ("global", "install", ":env:")
-# The variables that pip's HTTP library falls back to.
+# These are the variables that pip's HTTP library falls back to.
 _CERTIFICATE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _TRUE = ("1", "true", "yes", "on", "t", "y")
 
 
 def parse(listing: str) -> dict[str, str]:
-    """The effective settings in the output of `pip config list`: lines `section.name='value'`."""
+    """Return the effective settings of ``pip config list`` (lines ``section.name='value'``)."""
     ranked: dict[str, tuple[int, str]] = {}
     for line in listing.splitlines():
         name, separator, value = line.partition("=")
@@ -42,7 +42,7 @@ def _absolute(location: str) -> str:
 
 
 def variables(settings: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment variables that make Pants and the tools it starts follow `settings`."""
+    """Return the environment variables with which Pants and its tools follow ``settings``."""
     result: dict[str, str] = {}
     indexes = [
         *settings.get("index-url", _PYPI).split(),
@@ -70,7 +70,7 @@ def variables(settings: Mapping[str, str], environ: Mapping[str, str]) -> dict[s
 
 
 def script(assignments: Mapping[str, str], key: str) -> str:
-    """Shell text that exports what is not set yet, led by the key that it holds for."""
+    """Return a shell script that sets the key, and exports the variables that are not set."""
     lines: Iterable[str] = (
         f"[[ -n ${{{name}+set}} ]] || export {name}={shlex.quote(value)}"
         for name, value in assignments.items()
@@ -79,14 +79,14 @@ def script(assignments: Mapping[str, str], key: str) -> str:
 
 
 def main() -> None:
-    """Asks pip, prints the script and, given a file, keeps it there, replacing it at once."""
+    """Print the script for pip's settings and, if a file is given, store it there atomically."""
     file, key = sys.argv[1:] or ("", "")
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"]
     listing = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     text = script(variables(parse(listing), os.environ), key)
     if file:
         partial = Path(f"{file}.{os.getpid()}")
-        partial.touch(mode=0o600)  # an index's address may hold a password
+        partial.touch(mode=0o600)  # The address of an index may contain a password.
         partial.write_text(text)
         partial.replace(file)
     sys.stdout.write(text)

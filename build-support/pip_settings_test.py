@@ -44,7 +44,7 @@ def test_indexes(settings: dict[str, str], expected: list[str] | None) -> None:
     assert found == (None if expected is None else repr(expected))
 
 
-def test_uv_is_given_the_first_index() -> None:
+def test_uv_gets_the_first_index() -> None:
     settings = {"index-url": "https://i", "extra-index-url": "https://e"}
     assert pip_settings.variables(settings, {})["UV_DEFAULT_INDEX"] == "https://i"
 
@@ -71,8 +71,8 @@ def test_the_proxy_goes_to_everything_that_downloads() -> None:
     assert found["HTTP_PROXY"] == found["HTTPS_PROXY"] == "http://p:1"
 
 
-def test_the_script_survives_the_shell_and_is_kept(tmp_path: Path) -> None:
-    """End to end, with a pip that prints one awkward setting."""
+def test_the_script_is_quoted_for_the_shell_and_stored(tmp_path: Path) -> None:
+    """A fake pip prints a setting that needs quoting, and a shell reads the script."""
     index = "https://user:it's$HOME`x`@i/simple"
     (tmp_path / "pip").mkdir()
     (tmp_path / "pip/__init__.py").touch()
@@ -89,8 +89,8 @@ def test_the_script_survives_the_shell_and_is_kept(tmp_path: Path) -> None:
     command = ["/bin/bash", "-c", shell, str(kept)]
     seen = subprocess.run(command, env={}, check=True, stdout=subprocess.PIPE, text=True).stdout
     assert seen == f"the 'key'|{[index]!r}"
-    environ = {"PANTS_PYTHON_REPOS_INDEXES": "what the user told Pants"}
+    environ = {"PANTS_PYTHON_REPOS_INDEXES": "the user's own setting"}
     seen = subprocess.run(
         command, env=environ, check=True, stdout=subprocess.PIPE, text=True
     ).stdout
-    assert seen == "the 'key'|what the user told Pants"
+    assert seen == "the 'key'|the user's own setting"

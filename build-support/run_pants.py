@@ -1,8 +1,8 @@
-"""Runs Pants from the virtual environment beside this file, under the interpreter that runs it.
+"""Run Pants from the virtual environment beside this file, under the interpreter that runs it.
 
-Pants starts every tool with its own `sys.executable`, whose path is part of each cache key. Were
-that the environment's `python`, which lies under the user's home, no two users could share a cache;
-so the bare interpreter runs, and the environment only lends its packages.
+Pants starts every tool with its own ``sys.executable``, whose path is part of each cache key. The
+environment's ``python`` lies under the user's home, so with it users could not share a cache.
+Therefore the base interpreter runs, and the environment only provides the packages.
 """
 
 import sys

@@ -29,7 +29,7 @@ def test_find() -> None:
         ("exporters.functions", "has no function ''"),
     ],
 )
-def test_what_is_not_found_is_explained(reference: str, message: str) -> None:
+def test_a_missing_function_is_explained(reference: str, message: str) -> None:
     with pytest.raises(ExportError, match=message):
         functions.find(reference, "exporter")
 
@@ -37,10 +37,10 @@ def test_what_is_not_found_is_explained(reference: str, message: str) -> None:
 def test_a_mistake_inside_the_module_keeps_its_traceback(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "imports_what_is_not.py").write_text("import not_there_at_all")
+    (tmp_path / "imports_a_missing_module.py").write_text("import not_there_at_all")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ModuleNotFoundError, match="not_there_at_all"):
-        functions.find("imports_what_is_not:f", "exporter")
+        functions.find("imports_a_missing_module:f", "exporter")
 
 
 def test_call_passes_options() -> None:
@@ -57,7 +57,7 @@ def test_call_passes_options() -> None:
         ({"data": 1, "sequence": 2}, "has no option 'data'"),
     ],
 )
-def test_options_that_do_not_fit_are_explained(options: dict[str, Any], message: str) -> None:
+def test_wrong_options_are_explained(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ExportError, match=message):
         functions.call(strict, "m:f", ["c", None], options)
 

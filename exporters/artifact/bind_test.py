@@ -139,7 +139,7 @@ def test_external_points_at_the_bytes(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_does_not_fit_is_named(
+def test_tensors_that_do_not_fit_are_named(
     tmp_path: Path, changes: dict[str, np.ndarray | None], expected: list[str]
 ) -> None:
     with pytest.raises(ExportError) as caught:
@@ -156,7 +156,7 @@ def test_what_does_not_fit_is_named(
         ({"blocks.1.key": TensorSource("gone")}, "bindings to no parameter of the model (1)"),
     ],
 )
-def test_bindings_are_held_to_the_model(
+def test_bindings_are_checked_against_the_model(
     tmp_path: Path, sources: dict[str, TensorSource], expected: str
 ) -> None:
     with pytest.raises(ExportError, match=r"does not hold what the model needs") as caught:
@@ -176,7 +176,7 @@ def test_ignored_tensors_may_be_present_or_absent(tmp_path: Path) -> None:
     binding.check(net(), SOURCES, file, ignored=["mask", "not there"])
 
 
-def test_a_wholly_wrong_checkpoint_is_reported_briefly(tmp_path: Path) -> None:
+def test_the_report_on_an_entirely_wrong_checkpoint_is_short(tmp_path: Path) -> None:
     extra = {f"x{i:03}": np.zeros((1,), np.int8) for i in range(300)}
     with pytest.raises(ExportError, match=r"extra tensors \(300\)") as caught:
         binding.check(net(), SOURCES, checkpoint(tmp_path, **extra))

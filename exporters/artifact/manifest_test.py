@@ -11,7 +11,7 @@ from weights.files.pins import Pin
 
 
 def model(folder: Path) -> ir.Model:
-    """y = f(x) + w, where f is a function of two Adds that is called twice."""
+    """Return a model of ``y = gelu(f(f(x)) + w)``, where ``f`` is a function of two Adds."""
     (folder / "w.safetensors").write_bytes(bytes(20))
     weight = ir.Value(
         name="w",
@@ -90,7 +90,7 @@ def test_manifest_holds_digests_and_no_paths(tmp_path: Path) -> None:
     assert str(tmp_path) not in text
 
 
-def test_json_is_kept_short_and_whole() -> None:
+def test_json_is_compact_and_lossless() -> None:
     document = {"shape": ["B", 3], "odd": ["[\n 1,\n 2 ]", "{"], "deep": [[1, 2], []], "none": []}
     text = to_json(document)
     assert json.loads(text) == document

@@ -32,7 +32,7 @@ MANIFEST: dict[str, Any] = {
 }
 
 
-def test_the_summary_says_what_a_user_wants_to_know() -> None:
+def test_the_summary_of_an_artifact() -> None:
     assert summary.render(MANIFEST, Path("dist/m.onnx"), cached=True) == (
         f"""dist/m.onnx
   sha256      {"ab" * 32}
@@ -50,12 +50,12 @@ def test_the_summary_says_what_a_user_wants_to_know() -> None:
     )
 
 
-def test_weights_that_lie_beside_the_artifact_are_seen(tmp_path: Path) -> None:
+def test_weights_beside_the_artifact_are_found(tmp_path: Path) -> None:
     (tmp_path / "a.safetensors").touch()
     assert "weights     a.safetensors beside it" in summary.render(MANIFEST, tmp_path / "m.onnx")
 
 
-def test_weights_elsewhere_come_with_the_option_that_loads_them() -> None:
+def test_weights_elsewhere_are_shown_with_the_option_that_loads_them() -> None:
     text = summary.render(MANIFEST, Path("m.onnx"), weights_folder=Path("/w"), cached=False)
     assert "41.2 kB, built now" in text
     assert "a.safetensors in /w/" in text

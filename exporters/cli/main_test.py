@@ -1,4 +1,4 @@
-"""The commands when all is well; ``tests/bad_input_test.py`` has what may go wrong."""
+"""The commands succeed on good input; ``tests/bad_input_test.py`` has the failures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TINY = FIXTURES / "minilm_tiny"
 
 
 def command(*arguments: str | Path) -> str:
-    """The output of a command that must succeed."""
+    """Return the output of a command that must succeed."""
     result = CliRunner().invoke(cli, [str(each) for each in arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.output
@@ -54,7 +54,7 @@ def test_the_summary_runs_as_it_is_printed(tmp_path: Path) -> None:
     code = [line.strip() for line in printed.splitlines()]
     snippet = "\n".join(code[code.index("import onnxruntime as ort") :])
     names: dict[str, object] = {}
-    exec(snippet, names)  # noqa: S102  what a user would paste
+    exec(snippet, names)  # noqa: S102  # A user pastes this code.
     assert isinstance(names["session"], ort.InferenceSession)
 
 
@@ -65,11 +65,11 @@ def test_export_beside_the_weights(tmp_path: Path) -> None:
     assert "model.safetensors beside it" in first
     assert "in place" not in first
     assert ort.InferenceSession(folder / "m.onnx")
-    # The artifact and its manifest are no weights.
+    # The artifact and its manifest do not count as weights.
     assert command("export", "minilm", folder, "-o", folder / "m.onnx") == first
 
 
-def test_verify_takes_what_the_manifest_says(artifact: Path) -> None:
+def test_verify_uses_the_options_of_the_manifest(artifact: Path) -> None:
     assert "2 x 5 tokens: ok" in command("verify", artifact, TINY)
 
 
@@ -103,7 +103,7 @@ def test_inspect_a_checkpoint() -> None:
     assert document["shapes"]["model.norm.weight"] == {"dtype": "BF16", "shape": [64]}
 
 
-def test_pins_are_held(tmp_path: Path) -> None:
+def test_pins_are_checked(tmp_path: Path) -> None:
     file = tmp_path / "pins.json"
     assert "2 files, 102 kB" in command("pin", TINY, "-o", file)
     assert command("pin", TINY) == file.read_text()

@@ -14,13 +14,13 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_pipe_sees_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pipe_gets_no_output(capsys: pytest.CaptureFixture[str]) -> None:
     with working.working("thinking") as say:
         say("line")
     assert capsys.readouterr() == ("line\n", "")
 
 
-def test_a_terminal_sees_the_seconds_and_then_nothing(
+def test_a_terminal_shows_the_seconds_and_then_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     terminal = Terminal()
@@ -35,7 +35,7 @@ def test_a_terminal_sees_the_seconds_and_then_nothing(
     assert capsys.readouterr().out == "line\n"
 
 
-def test_what_is_quick_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quick_work_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     with working.working("thinking"):

@@ -1,4 +1,4 @@
-"""Each case runs in a process of its own: an audit hook can't be removed."""
+"""The audit hook refuses undeclared inputs. It cannot be removed, so each case has a process."""
 
 from __future__ import annotations
 
@@ -64,20 +64,20 @@ def run(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
         ("import os; os.posix_spawn('/bin/ls', ['ls'], {})", "started another program (/bin/ls)"),
     ],
 )
-def test_what_is_not_declared_is_refused_and_named(tmp_path: Path, code: str, named: str) -> None:
+def test_undeclared_inputs_are_refused_and_named(tmp_path: Path, code: str, named: str) -> None:
     done = run(tmp_path, f"\n\n{code}")
     assert done.returncode != 0
     assert named in done.stderr
     assert "user.py:3" in done.stderr.splitlines()[-1]
 
 
-def test_a_swallowed_refusal_still_fails(tmp_path: Path) -> None:
+def test_a_suppressed_refusal_still_fails(tmp_path: Path) -> None:
     done = run(tmp_path, "try:\n    open('/etc/hostname')\nexcept hermetic.ExportError:\n    pass")
     assert done.returncode != 0
     assert "opened /etc/hostname" in done.stderr
 
 
-def test_work_within_bounds_is_left_alone(tmp_path: Path) -> None:
+def test_declared_work_succeeds(tmp_path: Path) -> None:
     done = run(
         tmp_path,
         "import jax, jax.numpy as jnp, equinox, numpy, onnx, onnx_ir, onnxruntime, click\n"

@@ -1,4 +1,4 @@
-"""The processes that the build starts, run as it runs them."""
+"""The drivers run as the build runs them."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ PARITY = Parity(
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Path:
-    """A working directory with a link to a store that lies outside it, as the build makes them."""
+    """Return a working directory with a link to a store outside it, as the build makes it."""
     folder = tmp_path / "sandbox"
     (folder / "__cache").mkdir(parents=True)
     (tmp_path / "store").mkdir()

@@ -38,7 +38,7 @@ def test_the_text_does_not_depend_on_the_order_of_options() -> None:
     assert request.to_json(one) == request.to_json(other)
 
 
-def test_integers_are_numbers() -> None:
+def test_integers_are_accepted_as_numbers() -> None:
     document = {**json.loads(request.to_json(PARITY)), "atol": 1}
     read = request.from_json(json.dumps(document))
     assert isinstance(read, Parity)
@@ -107,7 +107,7 @@ def test_other_documents_are_refused(text: str, message: str) -> None:
         request.from_json(text)
 
 
-def test_a_number_that_json_lacks_is_not_sent() -> None:
+def test_a_number_that_json_cannot_represent_is_not_sent() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         request.to_json(Export("e:m", "a:b", {"x": float("nan")}, WEIGHTS, 23, "m.onnx"))
 

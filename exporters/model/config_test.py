@@ -70,7 +70,7 @@ def test_a_fixed_key_may_be_absent() -> None:
     ConfigReader({}, "config.json").fixed("is_decoder", False)
 
 
-def test_refuses_a_key_that_nobody_understood() -> None:
+def test_refuses_a_key_that_was_not_read() -> None:
     reader = ConfigReader({"depth": 1, "dtype": "float32", "dropout": 0, "twist": 3}, "config.json")
     reader.integer("depth")
     with pytest.raises(ExportError, match="twist is 3, but it is not known to this exporter"):

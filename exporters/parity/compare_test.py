@@ -17,7 +17,7 @@ TOLERANCE = Tolerance(1e-3, 1e-2)
 
 
 def scale(dtype: ir.DataType = ir.DataType.FLOAT, operator: str = "Add", outputs: int = 1) -> bytes:
-    """y = x + x, and so often once more as y_1, y_2, ..."""
+    """Return a model of ``y = x + x``, with ``outputs`` equal outputs ``y``, ``y_1``, ..."""
     kind = ir.TensorType(dtype)
     x = ir.Value(name="x", type=kind, shape=ir.Shape(["N"]))
     nodes = [ir.node(operator, [x, x] if operator == "Add" else [x]) for _ in range(outputs)]
@@ -42,13 +42,13 @@ def findings(*cases: ParityCase, model: bytes | None = None) -> tuple[list[str],
     return [finding for each in failed for finding in each.findings], "\n".join(lines)
 
 
-def test_agreement_says_how_close() -> None:
+def test_agreement_reports_the_bound() -> None:
     failed, text = findings(case(np.array([2.001, 4, 0], np.float32)))
     assert not failed
     assert text == "  one: ok, y within 0.001"
 
 
-def test_disagreement_says_how_far_and_where() -> None:
+def test_disagreement_reports_size_and_position() -> None:
     failed, text = findings(case(np.array([2, 5, 0.01], np.float32)))
     assert "\n".join(failed) == (
         "y: 2 of 3 values differ by more than 0.001 + 0.01 * |expected|\n"
@@ -69,12 +69,12 @@ def test_disagreement_says_how_far_and_where() -> None:
         ),
     ],
 )
-def test_what_can_not_be_compared_fails(expected: np.ndarray, finding: str) -> None:
+def test_arrays_that_cannot_be_compared_fail(expected: np.ndarray, finding: str) -> None:
     assert findings(case(expected))[0] == [f"y: {finding}"]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_model_that_gives_no_number_fails(value: float) -> None:
+def test_results_that_are_not_finite_fail(value: float) -> None:
     given = np.array([1, value], np.float32)
     failed, _ = findings(case(np.array([2, 0], np.float32), x=given))
     assert failed == [f"y: 1 of 2 values of the model are not finite, the first at [1]: {value}"]
@@ -88,7 +88,7 @@ def test_integers_must_be_equal() -> None:
     assert failed == ["y: 1 of 2 values differ, the first at [1]: expected 15, the model gives 14"]
 
 
-def test_equal_integers_and_empty_outputs_are_called_equal() -> None:
+def test_equal_integers_and_empty_outputs_are_reported_as_equal() -> None:
     for kind, dtype in ((np.int64, ir.DataType.INT64), (np.float32, ir.DataType.FLOAT)):
         x = np.zeros(0 if kind is np.float32 else 2, kind)
         failed, text = findings(case(x, x=x), model=scale(dtype))
@@ -122,7 +122,7 @@ def test_unsuitable_inputs_are_named(inputs: dict[str, np.ndarray], problem: str
         findings(ParityCase("one", inputs, {"y": np.ones(1, np.float32)}))
 
 
-def test_wrong_shapes_are_reported_as_onnx_runtime_says_it() -> None:
+def test_wrong_shapes_are_reported_with_onnx_runtimes_message() -> None:
     with pytest.raises(ExportError, match=r"ONNX Runtime fails on case one: .*x"):
         findings(ParityCase("one", {"x": np.ones((1, 2), np.float32)}, {}))
 
@@ -132,7 +132,7 @@ def test_a_test_without_cases_fails() -> None:
         findings()
 
 
-def test_bfloat16_goes_in_and_comes_out() -> None:
+def test_bfloat16_inputs_and_outputs() -> None:
     x = np.array([1.5, -3], ml_dtypes.bfloat16)
     model = scale(ir.DataType.BFLOAT16, "Transpose")
     assert findings(ParityCase("one", {"x": x}, {"y": x}), model=model)[0] == []
@@ -164,13 +164,13 @@ def test_unknown_provider() -> None:
         compare.open_session(scale(), "tpu")
 
 
-def test_provider_that_the_build_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_provider_that_the_installed_runtime_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ort, "get_available_providers", lambda: ["CPUExecutionProvider"])
     with pytest.raises(ExportError, match=r"has no CUDA.*, only CPU.*`cuda` resolve"):
         compare.open_session(scale(), "cuda")
 
 
-def test_a_silent_fallback_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_fallback_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     class FellBack:
         def __init__(self, *_: object, **__: object) -> None: ...
 
@@ -185,4 +185,4 @@ def test_a_silent_fallback_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ort, "InferenceSession", FellBack)
     with pytest.raises(ExportError, match="cannot use CUDAExecutionProvider and fell back"):
         compare.open_session(scale(), "cuda")
-    assert preloaded == [True]  # CUDA's libraries come first
+    assert preloaded == [True]  # CUDA's libraries are loaded first.

@@ -36,7 +36,7 @@ def test_groups_arrays_into_cases(tmp_path: Path) -> None:
         ({"a/x": [object()], "a/y": [1]}, "cannot be read as an .npz"),
     ],
 )
-def test_refuses_what_is_no_reference(
+def test_refuses_a_file_that_is_not_a_reference(
     arrays: Mapping[str, object], message: str, tmp_path: Path
 ) -> None:
     save(tmp_path / "r.npz", arrays)
@@ -53,6 +53,6 @@ def test_refuses_a_file_that_cannot_be_read(content: bytes | None, tmp_path: Pat
         list(stored_cases(data, ["x"], ["y"]))
 
 
-def test_says_that_data_is_needed() -> None:
+def test_the_error_says_that_data_is_needed() -> None:
     with pytest.raises(ExportError, match="no data was given"):
         list(stored_cases(None, ["x"], ["y"]))

@@ -25,7 +25,7 @@ FAMILIES = {"minilm": "minilm_tiny", "dinov3": "dinov3_vit", "gpt_oss": "gpt_oss
 def exported(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[ParityTest, Checkpoint]:
-    """The artifact of a family's small checkpoint, and its test against JAX."""
+    """Return a parity test of the artifact of a family's small checkpoint, and the checkpoint."""
     family = request.param
     checkpoint = Checkpoint.open(FIXTURES / FAMILIES[family])
     exporter = f"exporters.families.{family}.export:export"
@@ -57,7 +57,7 @@ def test_an_artifact_agrees_with_jax(exported: Exported) -> None:
     assert "FAILED" not in report
 
 
-# A parameter of the second layer -> another one of its shape and dtype.
+# The tensor of a parameter in the second layer is replaced by another of its shape and dtype.
 SWAPS = {
     "minilm": ("layers.1.attention.output.weight", "layers.0.attention.output.weight"),
     "dinov3": ("layer.1.attention.o_proj.weight", "layer.0.attention.o_proj.weight"),
@@ -90,7 +90,7 @@ def test_the_first_module_that_differs_is_named(exported: Exported, tmp_path: Pa
 
 
 def disagreeing(checkpoint: Checkpoint, data: Path | None) -> Iterator[ParityCase]:
-    """A reference that is not the model: its outputs are those of ``data``'s name."""
+    """Yield a reference that disagrees with the model; ``data`` is the name of its output."""
     ids = np.ones((1, 3), np.int64)
     yield ParityCase(
         "made up",

@@ -1,4 +1,4 @@
-"""The plugin with the real drivers: every request that it sends is one that they perform."""
+"""The real drivers perform every request that the plugin sends."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def sources() -> dict[str, bytes]:
 
 
 def constraints() -> str:
-    """Return the interpreter constraints of the repository, as its pants.toml has them."""
+    """Return the interpreter constraints in the pants.toml of the repository."""
     match = re.search(r"^interpreter_constraints = (\[.*\])$", Path("pants.toml").read_text(), re.M)
     assert match
     return match[1]
@@ -72,7 +72,7 @@ def constraints() -> str:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """A repository with the real sources and the real lockfile."""
+    """Return a repository with the real sources and the real lockfile."""
     folder = tmp_path_factory.mktemp("real")
     origin = folder / "origin"
     origin.mkdir()

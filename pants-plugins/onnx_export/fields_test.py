@@ -1,4 +1,4 @@
-"""Fields: what they accept, and what they say to the rest."""
+"""Fields accept valid values, and refuse others with a message."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_every_target_of_weights_has_licence_and_source() -> None:
         assert {LicenceField, ProvenanceField} <= set(kind.core_fields)
 
 
-def test_options_are_blind_to_the_order_of_keys() -> None:
+def test_options_do_not_depend_on_the_order_of_keys() -> None:
     one = OptionsField({"a": 1, "b": {"c": [1, None], "d": "B"}}, HERE)
     two = OptionsField({"b": {"d": "B", "c": (1, None)}, "a": 1}, HERE)
     assert one == two
@@ -104,7 +104,7 @@ def test_the_path_can_be_chosen() -> None:
 
 
 @pytest.mark.parametrize("target", [OnnxModelTarget, OnnxParityTestTarget, *WEIGHTS_TARGET_TYPES])
-def test_every_target_and_field_explains_itself(target: Any) -> None:
+def test_every_target_and_field_has_help(target: Any) -> None:
     about = TargetTypeHelpInfo.create(
         target,
         union_membership=UnionMembership({}),

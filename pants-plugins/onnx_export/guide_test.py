@@ -1,4 +1,4 @@
-"""The guide to target types: its code runs, and the target does what the guide says."""
+"""The code of the guide to target types runs, and its target works as described."""
 
 from __future__ import annotations
 

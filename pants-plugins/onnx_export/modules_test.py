@@ -1,4 +1,4 @@
-"""Inferred dependencies."""
+"""Dependencies on modules are inferred."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_modules_of_functions_and_drivers(
 
 
 @pytest.mark.parametrize("module", ["m.nope", "nope", "m.exp.nope"])
-def test_a_module_that_nobody_owns_is_named_with_the_field(
+def test_a_module_without_an_owner_is_named_with_the_field(
     repository: Repository, module: str
 ) -> None:
     repository.replace(
@@ -36,13 +36,13 @@ def test_a_module_that_nobody_owns_is_named_with_the_field(
         repository.dependencies("model")
 
 
-def test_a_driver_that_nobody_owns_is_named_with_the_option(repository: Repository) -> None:
+def test_a_driver_without_an_owner_is_named_with_the_option(repository: Repository) -> None:
     repository.use(driver="m.nope")
     with pytest.raises(ExecutionError, match=r"option \[onnx-export\].driver names the module"):
         repository.dependencies("model")
 
 
-def test_a_module_with_two_owners_wants_a_choice(repository: Repository) -> None:
+def test_a_module_with_two_owners_needs_a_choice(repository: Repository) -> None:
     repository.replace(
         "m/BUILD",
         "python_sources()",
@@ -58,7 +58,7 @@ def test_a_module_with_two_owners_wants_a_choice(repository: Repository) -> None
     assert "m/exp.py" in repository.dependencies("model")
 
 
-def test_a_parity_test_wants_a_model(repository: Repository) -> None:
+def test_a_parity_test_needs_a_model(repository: Repository) -> None:
     repository.replace(
         "m/BUILD",
         'model=":model", reference="m.ref:same", data',

@@ -19,9 +19,9 @@ from pants.testutil.rule_runner import GoalRuleResult
 
 from ruff_backend import rules as ruff_rules
 
-_TIDY = 'import os\n\nprint(os.sep, "é")\n'
+_CLEAN = 'import os\n\nprint(os.sep, "é")\n'
 _UNUSED = 'import os\nimport re\n\nprint(os.sep, "é")\n'
-_MISSHAPEN = "import os\n\nprint( os.sep,'é' )\n"
+_UNFORMATTED = "import os\n\nprint( os.sep,'é' )\n"
 _LONG = 'name = "' + "x" * 70 + '"\n'
 _BROKEN = "print(\n"
 
@@ -77,11 +77,11 @@ def _run(
     [
         (_UNUSED, "failed", "failed", "succeeded"),
         (_LONG, "failed", "succeeded", "succeeded"),
-        (_MISSHAPEN, "succeeded", "succeeded", "failed"),
+        (_UNFORMATTED, "succeeded", "succeeded", "failed"),
         (_BROKEN, "failed", "succeeded", "succeeded"),
     ],
 )
-def test_lint_says_which_tool_objects_and_changes_nothing(
+def test_lint_names_the_failing_tool_and_changes_nothing(
     runner: PythonRuleRunner, source: str, check: str, fix: str, formatting: str
 ) -> None:
     result, after = _run(runner, Lint, source)
@@ -92,15 +92,15 @@ def test_lint_says_which_tool_objects_and_changes_nothing(
     assert after == source
 
 
-def test_lint_passes_tidy_code(runner: PythonRuleRunner) -> None:
-    result, _ = _run(runner, Lint, _TIDY)
+def test_lint_passes_clean_code(runner: PythonRuleRunner) -> None:
+    result, _ = _run(runner, Lint, _CLEAN)
     assert result.exit_code == 0
 
 
-@pytest.mark.parametrize(("goal", "source"), [(Fix, _UNUSED), (Fmt, _MISSHAPEN)])
-def test_fix_and_fmt_write_the_mended_file(
+@pytest.mark.parametrize(("goal", "source"), [(Fix, _UNUSED), (Fmt, _UNFORMATTED)])
+def test_fix_and_fmt_write_the_corrected_file(
     runner: PythonRuleRunner, goal: type[Fix | Fmt], source: str
 ) -> None:
     result, after = _run(runner, goal, source)
     assert result.exit_code == 0
-    assert after == _TIDY
+    assert after == _CLEAN

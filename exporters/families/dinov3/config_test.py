@@ -17,7 +17,7 @@ def vitb16(**changes: Any) -> dict[str, Any]:
     return values | changes
 
 
-def test_reads_the_extents() -> None:
+def test_reads_the_sizes() -> None:
     config = parse(vitb16(image_size=[224, 448], dtype="float32", out_features=["stage12"]))
     assert (config.hidden_size, config.head_size, config.prefix_tokens) == (768, 64, 5)
     assert (config.patch_size, config.image_size) == ((16, 16), (224, 448))
@@ -42,7 +42,7 @@ def test_reads_the_extents() -> None:
         ({"rope_scaling": {}}, r"rope_scaling is \{\}, but it is not known to this exporter"),
     ],
 )
-def test_refuses_what_it_does_not_understand(changes: dict[str, Any], message: str) -> None:
+def test_refuses_unknown_keys_and_unsupported_values(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ExportError, match=f"^weights/config.json: {message}"):
         parse(vitb16(**changes), "weights/config.json")
 

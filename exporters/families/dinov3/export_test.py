@@ -52,7 +52,7 @@ def test_refuses_an_image_size_that_does_not_fit(image_size: Any, message: str) 
         export(Checkpoint.open(FIXTURES / "dinov3_vit"), image_size=image_size)
 
 
-def test_refuses_a_batch_that_is_no_extent() -> None:
+def test_refuses_an_invalid_batch() -> None:
     with pytest.raises(ExportError, match="batch is 0: give a positive number"):
         export(Checkpoint.open(FIXTURES / "dinov3_vit"), batch=0)
 

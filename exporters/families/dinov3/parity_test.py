@@ -40,13 +40,11 @@ def test_jax_runs_on_the_sizes_of_the_export(
         ({"batch": 1, "image_size": ["4*h", 28]}, ["wide"]),
     ],
 )
-def test_torch_has_outputs_for_the_sizes_that_are_stored(
-    options: dict[str, Any], names: list[str]
-) -> None:
+def test_torch_has_outputs_for_the_stored_sizes(options: dict[str, Any], names: list[str]) -> None:
     cases = against_torch(Checkpoint.open(FIXTURE), FIXTURE / "reference.npz", **options)
     assert [case.name for case in cases] == names
 
 
-def test_says_which_sizes_are_stored() -> None:
+def test_the_error_lists_the_stored_sizes() -> None:
     with pytest.raises(ExportError, match=r"\(2, 3, 20, 20\) and \(1, 3, 12, 28\), and the model"):
         list(against_torch(Checkpoint.open(FIXTURE), FIXTURE / "reference.npz", image_size=8))

@@ -8,7 +8,7 @@ from exporters.families.dinov3 import rope
 
 
 def angles(rows: int, columns: int, theta: float, head_size: int) -> np.ndarray:
-    """As transformers computes them, but in float64: (rows * columns, d/2)."""
+    """Return the angles (rows * columns, d / 2), computed as in transformers but in float64."""
     frequency = 2 * np.pi / theta ** np.arange(0, 1, 4 / head_size)
     y = 2 * (np.arange(rows) + 0.5) / rows - 1
     x = 2 * (np.arange(columns) + 0.5) / columns - 1
@@ -44,7 +44,7 @@ def test_rotation_turns_pairs_of_halves() -> None:
     np.testing.assert_allclose(turned, expected, atol=1e-6)
 
 
-def test_tokens_without_a_place_are_left_alone() -> None:
+def test_tokens_without_a_position_are_not_rotated() -> None:
     x = np.random.default_rng(0).normal(size=(5, 12)).astype(np.float32)
     cos, sin = rope.tables(1, 1, 4, 100.0, 12)
     np.testing.assert_array_equal(rope.rotate(jnp.asarray(x), cos, sin)[:4], x[:4])

@@ -55,7 +55,7 @@ def test_fused_projections_split_by_rows() -> None:
     [("20b", 32, 459, 13_761_264_768), ("120b", 128, 687, 65_248_815_744)],
 )
 def test_published_layout(name: str, experts: int, count: int, size: int) -> None:
-    """As the hub's indices have it: their number of tensors and total_size."""
+    """The number of tensors and the total size are those of the hub's index."""
     layout = tensors(parse(config(name)))
     assert len(layout) == count
     width = {"U8": 1, "BF16": 2}
@@ -70,20 +70,20 @@ def test_published_layout(name: str, experts: int, count: int, size: int) -> Non
     assert layout["lm_head.weight"] == ("BF16", (201088, 2880))
 
 
-def test_published_layout_is_that_of_the_fixture() -> None:
+def test_the_fixture_has_the_published_layout() -> None:
     checkpoint = fixture("mxfp4")
     held = {name: (info.dtype, info.shape) for name, info in checkpoint.tensors.items()}
     assert tensors(parse(checkpoint.json())) == held
 
 
-def test_experts_of_broken_blocks_are_refused() -> None:
+def test_experts_with_incomplete_blocks_are_refused() -> None:
     values = fixture("mxfp4").json() | {"intermediate_size": 100}
     with pytest.raises(ExportError, match=r"intermediate_size is 100.*blocks of 32"):
         tensors(parse(values))
 
 
-def test_synthetic_weights_behave(tmp_path: Path) -> None:
-    """Activations neither vanish nor explode, and no expert is left out or takes all."""
+def test_synthetic_weights_give_plausible_activations(tmp_path: Path) -> None:
+    """Activations neither vanish nor explode, and no expert gets no tokens or all of them."""
     values = config("tiny")
     write_checkpoint(tmp_path / "made", values, synthetic(values), seed=0)
     checkpoint = Checkpoint.open(tmp_path / "made")

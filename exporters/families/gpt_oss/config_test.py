@@ -27,17 +27,17 @@ TINY = GptOssConfig(
 
 
 def values(layout: str) -> dict[str, Any]:
-    """The config.json of a fixture: dense has the newer rope spelling, mxfp4 the published one."""
+    """Return a fixture's config.json; dense has the newer rope keys, mxfp4 the published ones."""
     content: dict[str, Any] = json.loads((FIXTURES / f"gpt_oss_{layout}/config.json").read_text())
     return content
 
 
 @pytest.mark.parametrize("layout", ["dense", "mxfp4", "original"])
-def test_every_dialect_says_the_same(layout: str) -> None:
+def test_every_dialect_gives_the_same_config(layout: str) -> None:
     assert parse(values(layout)) == TINY
 
 
-def test_layers_alternate_where_their_types_are_not_given() -> None:
+def test_layers_alternate_unless_their_types_are_given() -> None:
     given = values("dense")
     del given["layer_types"]
     assert parse(given | {"num_hidden_layers": 5}).windows == (5, None, 5, None, 5)

@@ -1,4 +1,4 @@
-"""The artifact on ONNX Runtime, weights read in place, against torch."""
+"""The artifact agrees with torch on ONNX Runtime, which reads the weights in place."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,7 +76,7 @@ def test_computes_in_narrower_types(dtype: str, tolerance: float, tmp_path: Path
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_parameter_points_into_the_checkpoint(layout: str) -> None:
-    """Under its path in the model, in the dtype and with the values that are stored."""
+    """Each parameter has its path in the model as name, and the stored dtype and values."""
     model = converted(layout)
     exported = export(Checkpoint.open(FIXTURES / f"gpt_oss_{layout}"))
     weights = {
@@ -101,15 +101,15 @@ def test_every_parameter_points_into_the_checkpoint(layout: str) -> None:
             assert file.read(tensor.length) == expected.tobytes()
 
 
-def test_experts_are_visited_by_one_loop_a_layer() -> None:
-    """However many experts there are, the artifact grows with the layers only."""
+def test_each_layer_has_one_loop_over_experts() -> None:
+    """The size of the artifact depends on the number of layers, not on that of experts."""
     found = list(operators(converted("mxfp4").graph))
     assert found.count("Loop") == 2
     assert len(found) < 500
 
 
 def test_a_cache_continues_sequences(tmp_path: Path) -> None:
-    """One token after the other, from an empty cache, as torch has it of the whole sequence."""
+    """Single tokens from an empty cache give the logits that torch has for the whole sequence."""
     model = session(converted("mxfp4", cache=True), "mxfp4", tmp_path / "model.onnx")
     assert [(each.name, each.shape) for each in model.get_inputs()] == [
         ("input_ids", ["B", "T"]),
@@ -131,7 +131,7 @@ def test_a_cache_continues_sequences(tmp_path: Path) -> None:
             )
 
 
-def test_extents_can_be_fixed(tmp_path: Path) -> None:
+def test_sizes_can_be_fixed(tmp_path: Path) -> None:
     model = session(converted("mxfp4", batch=3, sequence=4), "mxfp4", tmp_path / "model.onnx")
     (case, *_) = stored_cases(REFERENCE, ["input_ids"], ["logits"])
     assert model.get_inputs()[0].shape == [3, 4]
@@ -141,7 +141,7 @@ def test_extents_can_be_fixed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", ["batch", "sequence"])
 @pytest.mark.parametrize("extent", [0, -1, 1.0, True, "two words"])
-def test_an_extent_that_is_none_is_refused(option: str, extent: Any) -> None:
+def test_an_invalid_size_is_refused(option: str, extent: Any) -> None:
     with pytest.raises(ExportError, match=f"{option} is {extent!r}: give a positive number"):
         converted("dense", **{option: extent})
 

@@ -1,4 +1,4 @@
-"""The JAX model against what torch and transformers computed for the fixtures."""
+"""The JAX model agrees with the stored results of torch and transformers."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ Array = np.ndarray[Any, Any]
 
 @pytest.fixture(scope="module")
 def torch() -> dict[str, Array]:
-    """What ``make_gpt_oss.py`` stored."""
+    """Return the arrays that ``make_gpt_oss.py`` stored."""
     with np.load(FIXTURES / "gpt_oss_reference.npz", allow_pickle=False) as stored:
         return dict(stored)
 
@@ -52,7 +52,7 @@ def test_every_layer(case: str, torch: dict[str, Array]) -> None:
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float16", 0.05), ("bfloat16", 0.3)])
 def test_narrow_arithmetic(dtype: str, tolerance: float, torch: dict[str, Array]) -> None:
-    """Logits stay f32 and near; how near depends on the dtype's precision alone."""
+    """Logits are f32 in each dtype, and their error depends only on its precision."""
     logits = eqx.filter_jit(load("mxfp4", dtype))(jnp.asarray(torch["long/input_ids"]))
     assert logits.dtype == np.float32
     np.testing.assert_allclose(logits, torch["long/logits"], rtol=0, atol=tolerance)
@@ -68,7 +68,7 @@ def test_traces_without_weights_for_any_batch_and_length(layout: str) -> None:
     assert logits.dtype == np.float32
 
 
-def test_a_token_sees_none_ahead(torch: dict[str, Array]) -> None:
+def test_attention_is_causal(torch: dict[str, Array]) -> None:
     model = eqx.filter_jit(load("mxfp4"))
     ids = torch["long/input_ids"]
     np.testing.assert_allclose(
@@ -76,8 +76,8 @@ def test_a_token_sees_none_ahead(torch: dict[str, Array]) -> None:
     )
 
 
-def test_a_sliding_layer_sees_its_window(torch: dict[str, Array]) -> None:
-    """The window of the first layer is 5: a change moves the next four positions only."""
+def test_a_sliding_layer_attends_to_its_window(torch: dict[str, Array]) -> None:
+    """The window of the first layer is 5, so a change affects only the next four positions."""
     model = load("mxfp4")
     first = eqx.filter_jit(lambda ids: model.run(ids)[0][1])
     ids = np.asarray(jnp.asarray(torch["long/input_ids"]))

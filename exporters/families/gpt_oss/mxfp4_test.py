@@ -1,4 +1,4 @@
-"""Against ml_dtypes, which has both number formats of its own."""
+"""Decoding agrees with ml_dtypes, which implements both number formats."""
 
 import jax
 import ml_dtypes
@@ -7,7 +7,7 @@ import numpy as np
 from exporters.families.gpt_oss import mxfp4
 
 
-def test_pairs_hold_the_low_nibble_first() -> None:
+def test_the_low_nibble_comes_first() -> None:
     codes = np.arange(256, dtype=np.uint8)
     nibbles = np.stack([codes & 15, codes >> 4], axis=-1)
     expected = nibbles.view(ml_dtypes.float4_e2m1fn).astype(np.float32)

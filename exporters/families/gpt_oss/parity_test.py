@@ -34,7 +34,7 @@ def test_jax_agrees_with_torch(checkpoint: Checkpoint) -> None:
         ({"batch": 2, "sequence": 7}, [(2, 7), (2, 7)]),
     ],
 )
-def test_made_up_ids_are_of_the_shape_of_the_export(
+def test_random_ids_have_the_shape_of_the_export(
     checkpoint: Checkpoint, options: dict[str, Any], shapes: list[tuple[int, ...]]
 ) -> None:
     cases = list(against_jax(checkpoint, **options))
@@ -42,13 +42,13 @@ def test_made_up_ids_are_of_the_shape_of_the_export(
     assert all(case.inputs["input_ids"].max() < 101 for case in cases)
 
 
-def test_only_stored_cases_of_the_shape_of_the_export_count(checkpoint: Checkpoint) -> None:
+def test_only_stored_cases_with_the_shape_of_the_export_are_used(checkpoint: Checkpoint) -> None:
     assert [case.name for case in against_torch(checkpoint, REFERENCE, sequence=4)] == ["short"]
     with pytest.raises(ExportError, match=r"shape \(3, 4\) and \(2, 13\).*takes \('B', 5\)"):
         list(against_torch(checkpoint, REFERENCE, sequence=5))
 
 
-def test_with_a_cache_a_case_is_taken_in_two_steps(checkpoint: Checkpoint) -> None:
+def test_with_a_cache_a_case_runs_in_two_steps(checkpoint: Checkpoint) -> None:
     ours = list(against_jax(checkpoint, REFERENCE, cache=True, batch=2))
     theirs = list(against_torch(checkpoint, REFERENCE, cache=True, batch=2))
     assert [case.name for case in ours] == ["long, beginning", "long, continued"]
@@ -61,7 +61,7 @@ def test_with_a_cache_a_case_is_taken_in_two_steps(checkpoint: Checkpoint) -> No
         assert one.outputs["present.1.value"].shape[2] == length
 
 
-def test_with_a_cache_a_fixed_sequence_is_what_remains(checkpoint: Checkpoint) -> None:
+def test_with_a_cache_a_fixed_sequence_is_the_last_step(checkpoint: Checkpoint) -> None:
     cases = list(against_torch(checkpoint, REFERENCE, cache=True, sequence=1, batch=3))
     assert [case.name for case in cases] == ["short, continued"]
     assert cases[0].inputs["input_ids"].shape == (3, 1)

@@ -15,7 +15,7 @@ PUBLISHED = Yarn(
 
 
 def test_published_table_to_the_last_bit() -> None:
-    """Against mpmath with 60 digits: unchanged up to pair 8, slowed fully from pair 18."""
+    """The table agrees with mpmath: pairs up to 8 are unchanged, and from 18 fully slowed."""
     table = inverse_frequencies(PUBLISHED, 64)
     exact = {
         0: "0x1.0000000000000p+0",
@@ -53,7 +53,7 @@ def test_agrees_with_the_formula_in_double_precision(truncate: bool, context: in
     np.testing.assert_allclose(inverse_frequencies(yarn, head_dim), expected, rtol=1e-7)
 
 
-def test_a_factor_of_one_leaves_frequencies_alone() -> None:
+def test_a_factor_of_one_does_not_change_frequencies() -> None:
     yarn = Yarn(10000.0, 1.0, 32.0, 1.0, 4096, truncate=False)
     np.testing.assert_allclose(inverse_frequencies(yarn, 8), [1, 0.1, 0.01, 0.001], rtol=1e-7)
     assert concentration(yarn) == 1

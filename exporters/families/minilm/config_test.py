@@ -7,7 +7,7 @@ import pytest
 from exporters.errors import ExportError
 from exporters.families.minilm.config import MiniLMConfig, parse
 
-# As published, by a version of transformers that wrote every key.
+# A version of transformers that writes every key published this config.
 PUBLISHED: dict[str, Any] = {
     "_name_or_path": "nreimers/MiniLM-L6-H384-uncased",
     "architectures": ["BertModel"],
@@ -47,7 +47,7 @@ def test_reads_the_published_config() -> None:
         ({"embedding_size": 128}, "embedding_size is 128, but it is not known to this exporter"),
     ],
 )
-def test_refuses_what_it_does_not_understand(changes: dict[str, Any], message: str) -> None:
+def test_refuses_unknown_keys_and_unsupported_values(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ExportError, match=f"^weights/config.json: {message}"):
         parse(PUBLISHED | changes, "weights/config.json")
 

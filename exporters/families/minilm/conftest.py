@@ -11,7 +11,7 @@ from tokenizers.processors import TemplateProcessing
 
 @pytest.fixture
 def tokenizer(tmp_path: Path) -> Path:
-    """A tokenizer.json of a few words, which pads and cuts in its own way as the real one does."""
+    """Return a tokenizer.json of a few words, with its own padding and truncation."""
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "man", "eats"]
     tokenizer = Tokenizer(WordLevel({word: n for n, word in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()

@@ -22,7 +22,7 @@ TINY = Path(__file__).parents[3] / "weights" / "fixtures" / "minilm_tiny"
 
 @pytest.fixture
 def artifact(tokenizer: Path) -> Path:
-    """An artifact of the tiny checkpoint, its weights and a tokenizer beside it."""
+    """Return an artifact of the tiny checkpoint, with its weights and a tokenizer beside it."""
     folder = tokenizer.parent
     for name in ("config.json", "model.safetensors"):
         shutil.copy(TINY / name, folder)
@@ -48,7 +48,7 @@ def test_text_becomes_vectors(artifact: Path) -> None:
     assert (vectors[1:4] @ vectors[0] < 0.999).all()
 
 
-def test_the_vectors_are_those_of_the_model(artifact: Path) -> None:
+def test_the_vectors_agree_with_the_model(artifact: Path) -> None:
     texts = ["a man eats", "man", ""]
     checkpoint = Checkpoint.open(artifact.parent)
     exported = export_model(checkpoint)
@@ -57,7 +57,7 @@ def test_the_vectors_are_those_of_the_model(artifact: Path) -> None:
     np.testing.assert_allclose(Encoder(artifact)(texts), expected, atol=1e-6)
 
 
-def test_prints_how_close_texts_are(artifact: Path) -> None:
+def test_prints_the_similarity_of_texts(artifact: Path) -> None:
     result = CliRunner().invoke(main, [str(artifact), "a man", "eats", "a man"])
     assert result.exit_code == 0
     lines = [line.split(maxsplit=row) for row, line in enumerate(result.output.splitlines(), 1)]

@@ -45,7 +45,7 @@ def test_padding_does_not_matter() -> None:
     np.testing.assert_allclose(padded, bare, atol=1e-6)
 
 
-def test_padding_alone_is_the_zero_vector() -> None:
+def test_a_sentence_of_padding_gives_the_zero_vector() -> None:
     ids = jnp.zeros((1, 4), jnp.int32)
     vector, _ = loaded()(ids, jnp.zeros_like(ids), jnp.zeros_like(ids))
     np.testing.assert_array_equal(vector, np.zeros((1, 36)))
@@ -59,6 +59,6 @@ def test_padding_alone_is_the_zero_vector() -> None:
         ({"batch": "2*B"}, r"batch is '2\*B': give a positive number"),
     ],
 )
-def test_refuses_an_extent_that_does_not_fit(options: dict[str, Any], message: str) -> None:
+def test_refuses_an_invalid_size(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ExportError, match=message):
         export(Checkpoint.open(TINY), **options)

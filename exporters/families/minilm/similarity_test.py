@@ -1,4 +1,4 @@
-"""The exported artifact, with its trained weights, tells sentences of one meaning from others."""
+"""The exported artifact with trained weights recognises sentences of equal meaning."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def artifact() -> Path:
     pytest.skip("there is no artifact: run `./pants package exporters:minilm` first")
 
 
-def test_sentences_of_one_meaning_are_closest_to_each_other(artifact: Path) -> None:
-    """The stored texts are pairs of sentences: each one's partner has the same meaning."""
+def test_sentences_of_equal_meaning_are_closest_to_each_other(artifact: Path) -> None:
+    """The stored texts are pairs of sentences with equal meaning."""
     with np.load(REFERENCE) as stored:
         texts = stored["sentences/texts"].tolist()
     vectors = Encoder(artifact)(texts)

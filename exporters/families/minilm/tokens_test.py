@@ -16,14 +16,14 @@ def test_pads_to_the_longest_text(tokenizer: Path) -> None:
     assert {array.dtype.name for array in inputs.values()} == {"int64"}
 
 
-def test_cuts_long_texts(tokenizer: Path) -> None:
+def test_truncates_long_texts(tokenizer: Path) -> None:
     ids = Tokens(tokenizer)(["man " * 1000])["input_ids"]
     assert ids.shape == (1, MAX_TOKENS)
     assert ids[0, -1] == 3
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b"\x80\x04 a pickle"])
-def test_refuses_what_is_no_tokenizer(content: bytes | None, tmp_path: Path) -> None:
+def test_refuses_a_file_that_is_not_a_tokenizer(content: bytes | None, tmp_path: Path) -> None:
     file = tmp_path / "tokenizer.json"
     if content is not None:
         file.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Exports: their results, and the changes that make Pants run an export again."""
+"""Tests of the results of exports, and of the changes that make Pants run an export again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_request_names_weights_with_digest_licence_and_source(repository: Reposi
     ]
 
 
-def test_process_sees_nothing_of_the_users_environment(repository: Repository) -> None:
+def test_the_process_does_not_see_the_users_environment(repository: Repository) -> None:
     repository.use(HOME="/nowhere", SECRET="s")
     assert repository.manifest()["environment"].keys() <= {
         *("JAX_PLATFORMS", "LC_ALL", "LC_CTYPE", "PATH", "PWD", "PYTHONHASHSEED", "PYTHONPATH"),
@@ -34,7 +34,7 @@ def test_process_sees_nothing_of_the_users_environment(repository: Repository) -
     ("file", "old", "new"),
     [
         pytest.param("m/exp.py", "suffix", "ending", id="exporter"),
-        pytest.param("m/helper.py", "#", "##", id="what the exporter imports"),
+        pytest.param("m/helper.py", "#", "##", id="import of the exporter"),
         pytest.param("m/build.py", "log()", "log()  #", id="driver"),
         pytest.param("m/tiny/model.safetensors", "weights", "others", id="weights"),
         pytest.param("m/BUILD", '"suffix": "!"', '"suffix": "?"', id="options"),
@@ -60,7 +60,7 @@ def test_lock_invalidates(repository: Repository) -> None:
     assert repository.runs() == ["export model", "export model"]
 
 
-def test_what_was_seen_before_is_not_made_again(repository: Repository) -> None:
+def test_an_earlier_state_is_taken_from_the_cache(repository: Repository) -> None:
     repository.export()
     repository.replace("m/tiny/model.safetensors", "weights", "others")
     repository.export()
@@ -116,7 +116,7 @@ def test_a_message_of_the_process_is_the_error(repository: Repository) -> None:
     assert repository.refusal() == "Export m:model to ONNX failed.\n\nno tensor x"
 
 
-def test_a_failure_is_not_remembered(repository: Repository) -> None:
+def test_a_failure_is_not_cached(repository: Repository) -> None:
     repository.write({"m/exp.py": "def export(folder, suffix): raise SystemExit('no tensor x')"})
     for _ in range(2):
         repository.use()

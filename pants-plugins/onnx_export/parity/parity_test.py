@@ -1,4 +1,4 @@
-"""Parity tests as targets."""
+"""Parity tests run as targets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_a_model_that_agrees_passes(repository: Repository) -> None:
     assert "{} weights! is compared with {} weights! on cpu" in result.stdout
 
 
-def test_a_model_that_differs_fails_and_says_how(repository: Repository) -> None:
+def test_a_model_that_differs_fails_with_a_report(repository: Repository) -> None:
     result = repository.test("wrong")
     assert result.exit_code == 1
     assert "is compared with something else" in result.stdout
@@ -45,7 +45,7 @@ def test_a_failure_is_not_cached(repository: Repository) -> None:
         pytest.param("m/BUILD", '"m.ref:same", data', '"m.ref:same", rtol=1, data', id="tolerance"),
     ],
 )
-def test_reruns_the_test_alone(repository: Repository, file: str, old: str, new: str) -> None:
+def test_reruns_only_the_test(repository: Repository, file: str, old: str, new: str) -> None:
     repository.test("parity")
     repository.runs()
     repository.replace(file, old, new)
@@ -69,7 +69,7 @@ def test_weights_are_fetched_for_a_test(repository: Repository) -> None:
     assert repository.runs() == ["fetch pinned", "parity of_pinned_parity"]
 
 
-def test_a_model_that_cannot_be_made_fails_its_test(repository: Repository) -> None:
+def test_a_model_that_cannot_be_exported_fails_its_test(repository: Repository) -> None:
     repository.write({"m/exp.py": "def export(folder, suffix): raise SystemExit('no tensor x')"})
     result = repository.test("parity")
     assert result.exit_code == 1
@@ -92,7 +92,7 @@ def test_without_cuda_a_test_is_skipped_with_a_warning_in_every_run(
     assert repository.runs() == []
 
 
-def test_libraries_are_looked_for_where_the_user_says(
+def test_libraries_are_searched_in_the_configured_folder(
     repository: Repository, tmp_path: Path
 ) -> None:
     (tmp_path / "libcuda.so.1").write_text("no library")

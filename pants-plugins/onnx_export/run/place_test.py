@@ -1,4 +1,4 @@
-"""The files that ``run`` and ``package`` lay out, and their places."""
+"""``run`` and ``package`` write the right files to the right places."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def render(manifest, artifact, *, weights_folder=None, cached=None):
 
 
 class Sandbox:
-    """The arguments that the build hands to the script, and a repository to run it in."""
+    """The arguments that the build passes to the script, and a repository to run it in."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "root"
@@ -88,13 +88,13 @@ def sandbox(tmp_path: Path) -> Sandbox:
 MODEL = {"dist/m/model/model.onnx", "dist/m/model/model.manifest.json"}
 
 
-def test_small_weights_lie_beside_the_artifact(sandbox: Sandbox) -> None:
+def test_small_weights_are_put_beside_the_artifact(sandbox: Sandbox) -> None:
     done = sandbox.run()
     assert done.stdout == "dist/m/model/model.onnx of model, weights None, cached False\n"
     assert sandbox.laid().keys() == {*MODEL, "dist/m/model/w.safetensors"}
 
 
-def test_what_is_in_place_is_left_alone(sandbox: Sandbox) -> None:
+def test_files_in_place_are_not_written_again(sandbox: Sandbox) -> None:
     sandbox.run()
     files = [sandbox.root / name for name in sandbox.laid()]
     before = [file.stat() for file in files]
@@ -104,7 +104,7 @@ def test_what_is_in_place_is_left_alone(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("text", ["another", "longer than before"])
-def test_what_differs_is_replaced(sandbox: Sandbox, text: str) -> None:
+def test_files_that_differ_are_replaced(sandbox: Sandbox, text: str) -> None:
     sandbox.run()
     (sandbox.root / "dist/m/model/w.safetensors").write_text(text)
     sandbox.run()
@@ -116,7 +116,7 @@ def test_copies_are_independent_of_the_build(sandbox: Sandbox) -> None:
     assert (sandbox.root / "dist/m/model/w.safetensors").stat().st_nlink == 1
 
 
-def test_large_weights_by_reference_stay_where_they_are(sandbox: Sandbox) -> None:
+def test_large_weights_by_reference_are_not_moved(sandbox: Sandbox) -> None:
     sandbox.by_reference(size=101)
     weights = sandbox.write("store/views/1/w.safetensors", "weights")
     done = sandbox.run()
@@ -124,14 +124,14 @@ def test_large_weights_by_reference_stay_where_they_are(sandbox: Sandbox) -> Non
     assert sandbox.laid().keys() == MODEL
 
 
-def test_small_weights_by_reference_lie_beside_the_artifact(sandbox: Sandbox) -> None:
+def test_small_weights_by_reference_are_put_beside_the_artifact(sandbox: Sandbox) -> None:
     sandbox.by_reference(size=100)
     sandbox.write("store/views/1/w.safetensors", "weights")
     assert "weights None" in sandbox.run().stdout
     assert sandbox.laid().keys() == {*MODEL, "dist/m/model/w.safetensors"}
 
 
-def test_large_weights_in_the_repository_stay_there(sandbox: Sandbox) -> None:
+def test_large_weights_in_the_repository_are_not_moved(sandbox: Sandbox) -> None:
     sandbox.by_reference(size=101)
     sandbox.request["repository_folder"] = "weights/large"
     (sandbox.root / "weights/large").mkdir(parents=True)
@@ -139,7 +139,7 @@ def test_large_weights_in_the_repository_stay_there(sandbox: Sandbox) -> None:
     assert f"weights {sandbox.root}/weights/large, cached" in done.stdout
 
 
-def test_weights_of_an_older_model_are_not_left_beside_a_new_one(sandbox: Sandbox) -> None:
+def test_weights_of_an_older_model_are_removed(sandbox: Sandbox) -> None:
     sandbox.run()
     sandbox.by_reference(size=101)
     sandbox.write("store/views/1/w.safetensors", "weights")
@@ -147,7 +147,7 @@ def test_weights_of_an_older_model_are_not_left_beside_a_new_one(sandbox: Sandbo
     assert sandbox.laid().keys() == MODEL
 
 
-def test_absent_weights_do_not_keep_an_artifact_back(sandbox: Sandbox) -> None:
+def test_an_artifact_is_written_without_its_absent_weights(sandbox: Sandbox) -> None:
     sandbox.by_reference(size=7)
     done = sandbox.run()
     assert done.returncode == 0
@@ -170,7 +170,7 @@ def test_materialize_makes_a_complete_folder_of_any_size(sandbox: Sandbox, size:
     }
 
 
-def test_materialize_of_absent_weights_says_how_to_get_them(sandbox: Sandbox) -> None:
+def test_materialize_without_weights_says_how_to_fetch_them(sandbox: Sandbox) -> None:
     sandbox.by_reference(size=101)
     done = sandbox.run("--materialize", "complete")
     assert done.returncode == 1
@@ -180,7 +180,7 @@ def test_materialize_of_absent_weights_says_how_to_get_them(sandbox: Sandbox) ->
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.manifest.json", "w.safetensors"])
-def test_materialize_replaces_no_file_of_the_user(sandbox: Sandbox, name: str) -> None:
+def test_materialize_does_not_replace_a_users_file(sandbox: Sandbox, name: str) -> None:
     mine = sandbox.root / "whole" / name
     mine.parent.mkdir()
     mine.write_text("my own")
@@ -190,7 +190,7 @@ def test_materialize_replaces_no_file_of_the_user(sandbox: Sandbox, name: str) -
     assert mine.read_text() == "my own"
     assert [file.name for file in mine.parent.iterdir()] == [name]
     mine.unlink()
-    for _ in range(2):  # its own files may be there already
+    for _ in range(2):  # Its own files may exist already.
         assert sandbox.run("--materialize", "whole").returncode == 0
 
 
@@ -216,7 +216,7 @@ def test_a_full_disk_leaves_no_partial_file(sandbox: Sandbox) -> None:
     assert sandbox.laid() == {}
 
 
-def test_package_lays_out_artifact_manifest_and_weights(repository: Repository) -> None:
+def test_package_writes_artifact_manifest_and_weights(repository: Repository) -> None:
     package = repository.package("model")
     assert {artifact.relpath for artifact in package.artifacts} == {
         "m/model/config.json",
@@ -227,7 +227,7 @@ def test_package_lays_out_artifact_manifest_and_weights(repository: Repository) 
     assert set(repository.contents(package.digest)) == {a.relpath for a in package.artifacts}
 
 
-def test_package_leaves_weights_by_reference_where_they_are(repository: Repository) -> None:
+def test_package_does_not_move_weights_by_reference(repository: Repository) -> None:
     package = repository.package("of_large")
     assert {artifact.relpath for artifact in package.artifacts} == {
         "m/of_large/of_large.manifest.json",
@@ -237,7 +237,7 @@ def test_package_leaves_weights_by_reference_where_they_are(repository: Reposito
     assert "--materialize DIR" in note
 
 
-def test_run_tells_built_now_from_the_cache(repository: Repository) -> None:
+def test_run_says_whether_the_artifact_comes_from_the_cache(repository: Repository) -> None:
     for cached in (False, True):
         repository.use()
         request = repository.runner.request(

