@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # For type checkers and editors; `_MODULES` says the same at 
     from jax2onnx.checks.report import Report, report
     from jax2onnx.decorator import onnx_function
     from jax2onnx.errors import (
+        CheckWarning,
         InputError,
         Jax2OnnxError,
         JaxVersionError,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:  # For type checkers and editors; `_MODULES` says the same at 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CheckWarning",
     "Context",
     "InputError",
     "InputSpec",

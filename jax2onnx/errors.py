@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 __all__ = [
+    "CheckWarning",
     "InputError",
     "Jax2OnnxError",
     "JaxVersionError",
@@ -52,6 +53,10 @@ class UntestedJaxWarning(UserWarning):
 
 class StateChangeWarning(UserWarning):
     """A call of the model changes its state, and the graph has no output for the new state."""
+
+
+class CheckWarning(UserWarning):
+    """The model checks values while it runs, and the graph does not."""
 
 
 class UnsupportedPrimitiveError(Jax2OnnxError, NotImplementedError):

@@ -18,6 +18,7 @@ from jax.extend import core, source_info_util
 
 from jax2onnx.errors import InputError, ModelError
 from jax2onnx.options import Options, with_defaults
+from jax2onnx.trace.checks import without_checks
 from jax2onnx.trace.dimensions import (
     CONCRETE,
     ShapeParser,
@@ -122,7 +123,7 @@ def trace(
     with _Noted([*flat, *extra]):
         closed, (out, state) = _make_jaxpr(call, flat, extra)
     _refuse_tracers(closed.consts)
-    jaxpr = without_dead_equations(without_last(closed.jaxpr, len(state)))
+    jaxpr = without_dead_equations(without_checks(without_last(closed.jaxpr, len(state))))
     warn_of_changes(model.paths, closed.jaxpr, jaxpr)
     reached = named(fn, constants(core.ClosedJaxpr(jaxpr, closed.consts)), module_arrays)
     paths = _distinct([path for path, _ in reached], taken)
