@@ -20,7 +20,7 @@ from jax2onnx.write import finalise, save, to_proto
 if TYPE_CHECKING:
     import onnx
 
-OPSETS = range(21, 29)
+OPSETS = range(13, 29)
 """The versions of the default operator set that can be asked for."""
 
 
@@ -86,7 +86,7 @@ def to_onnx(
             (``{"deterministic": True}``). Where the model needs the value of a boolean while it is
             traced, both values are traced and the graph holds an ``If``.
         model_name: name of the graph.
-        opset: version of the default operator set, 21 to 28.
+        opset: version of the default operator set, 13 to 28.
         return_mode: ``"proto"`` for an ``onnx.ModelProto``, ``"ir"`` for an ``onnx_ir.Model``,
             ``"file"`` to write ``output_path`` and return it.
         output_path: the file to write, for ``return_mode="file"``. A failed write leaves no file.

@@ -12,6 +12,7 @@ from jax2onnx.graph.order import order
 from jax2onnx.graph.walk import bodies, subgraphs
 from jax2onnx.legalise.kernels import Bindings, KernelTable, Signature, load_table
 from jax2onnx.legalise.nan import keep_nan
+from jax2onnx.legalise.older_forms import older_forms
 from jax2onnx.legalise.semantics import TYPE_ATTRIBUTES, casts_back_exactly, substitute_types
 from jax2onnx.legalise.unsupported import UnsupportedNode, describe, grouped
 
@@ -42,11 +43,12 @@ def legalise(model: ir.Model, target: str = "cpu") -> None:
     Raises:
         UnsupportedTypeError: no type will do for some nodes. It lists all of them.
     """
-    keep_nan(model)
-    order(model)
     table = load_table(target)
     unsupported: list[UnsupportedNode] = []
     opset = model.opset_imports.get("", table.opsets.stop - 1)
+    keep_nan(model)
+    older_forms(model, opset)
+    order(model)
     planner = _Planner(table, opset, model)
     for body in bodies(model):
         _Legaliser(planner, unsupported).graph(body)

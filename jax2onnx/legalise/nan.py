@@ -11,6 +11,7 @@ import numpy as np
 import onnx_ir as ir
 
 from jax2onnx.graph.walk import bodies, nested_graphs
+from jax2onnx.legalise.nodes import Maker
 
 _DROP_NAN = frozenset(("ReduceMax", "ReduceMin"))
 
@@ -36,28 +37,18 @@ def _guard(graph: ir.Graph, node: ir.Node) -> None:
     x, result = node.inputs[0], node.outputs[0]
     assert x is not None
     assert result.dtype is not None
-    options = list(node.attributes.values())
-    missing = ir.Node("", "IsNaN", [x])
-    some = ir.Node("", "ReduceMax", [missing.outputs[0], *node.inputs[1:]], options)
-    nan = ir.Node(
-        "",
-        "Constant",
-        [],
-        [ir.AttrTensor("value", ir.tensor(np.array(np.nan, result.dtype.numpy())))],
+    make = Maker(node)
+    missing = make.add("IsNaN", [x], dtype=ir.DataType.BOOL, shape=x.shape)
+    some = make.add(
+        "ReduceMax",
+        [missing, *node.inputs[1:]],
+        *node.attributes.values(),
+        dtype=ir.DataType.BOOL,
+        shape=result.shape,
     )
-    choice = ir.Node("", "Where", [some.outputs[0], nan.outputs[0], result])
-    kept = choice.outputs[0]
-    for new, dtype, shape in (
-        (missing, ir.DataType.BOOL, x.shape),
-        (some, ir.DataType.BOOL, result.shape),
-        (nan, result.dtype, ir.Shape(())),
-        (choice, result.dtype, result.shape),
-    ):
-        new.outputs[0].type, new.outputs[0].shape = ir.TensorType(dtype), shape
-        new.name = f"{node.name}/{new.op_type}"
-        new.metadata_props.update(node.metadata_props)
-        new.outputs[0].name = None if result.name is None else f"{result.name}.{new.op_type}"
+    nan = make.constant(np.nan, result.dtype.numpy())
+    kept = make.add("Where", [some, nan, result], dtype=result.dtype, shape=result.shape)
     result.replace_all_uses_with(kept, replace_graph_outputs=True)
-    choice.replace_input_with(2, result)  # The line above replaced this input too.
+    make.nodes[-1].replace_input_with(2, result)  # The line above replaced this input too.
     kept.name, result.name = result.name, f"{result.name}.numbers"
-    graph.insert_after(node, [missing, some, nan, choice])
+    graph.insert_after(node, make.nodes)

@@ -88,10 +88,10 @@ def _remedy(unsupported: UnsupportedNode, table: KernelTable, opset: int) -> str
     """
     node, signature = unsupported.node, unsupported.signature
     if signature is None or not signature.kernels:
-        for older in reversed(table.opsets):
-            known = table.signature(node.domain, table.variant(node), older)
-            if older != opset and known is not None and known.kernels:
-                return f"it runs in operator set {older}; pass opset={older}"
+        for other in sorted(table.opsets, key=lambda other: abs(other - opset)):
+            known = table.signature(node.domain, table.variant(node), other)
+            if other != opset and known is not None and known.kernels:
+                return f"it runs in operator set {other}; pass opset={other}"
         return "it has no such operator; write the computation with others, or as a function"
     taken = {dtype for kernel in signature.kernels for dtype in kernel[_first(signature)]}
     listed = ", ".join(short for short, dtype in SHORT_NAMES.items() if dtype in taken)

@@ -9,7 +9,8 @@ refuses when it is called, or the kernels that compute integers in floating poin
 1. Every operator of ``probes.py`` is probed in each of its versions and with every combination of
    element types that its schema admits, by building and running a model. A version is probed in the
    first and the last opset that it covers. Where these differ, it is probed in all opsets between:
-   the expansion of an operator may need operators that a newer opset changes.
+   the expansion of an operator may need operators that a newer opset changes. The probes are
+   written in the newest form of each operator, and put into the form that the opset has.
 2. An integer type in which an operator does not wrap on overflow counts as a type that it cannot
    run. For 64-bit integers the test is exactness beyond 32 bits instead.
 3. All other operators, in the standard domain and others, are of no use to JAX. Their kernels are
@@ -30,13 +31,15 @@ import onnx_ir as ir
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
+from jax2onnx.graph.constants import Constant
 from jax2onnx.legalise import kernels as _kernels
 from jax2onnx.legalise.element_types import SHORT_NAMES
 from jax2onnx.legalise.kernels import variables
+from jax2onnx.legalise.older_forms import older_forms
 from tools.kernels.probes import PROBES, Body, Probe, TypeOf
 
 TABLE = Path(_kernels.__file__).with_name("ort_cpu.json")
-OPSETS = (21, 28)
+OPSETS = (13, 28)
 
 _PROVIDER = "CPUExecutionProvider"
 _NAMES = {dtype: short for short, dtype in SHORT_NAMES.items()}
@@ -288,7 +291,9 @@ def probe_model(
         opset_imports={"": opset},
         name="probe",
     )
-    return ir.Model(graph, ir_version=10)
+    model = ir.Model(graph, ir_version=10)
+    older_forms(model, opset)
+    return model
 
 
 def operator_of(name: str) -> str:
@@ -302,7 +307,7 @@ def _array(dtype: ir.DataType, given: tuple[int, ...] | list[Any] | int) -> np.n
 
 
 def _constant(name: str, given: Any, dtype: ir.DataType) -> ir.Value:
-    return ir.val(name, const_value=ir.tensor(_array(dtype, given), dtype=dtype, name=name))
+    return ir.val(name, const_value=Constant(_array(dtype, given), dtype=dtype, name=name))
 
 
 def _attribute(key: str, value: Any, bound: dict[str, ir.DataType]) -> Any:

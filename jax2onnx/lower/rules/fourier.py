@@ -75,7 +75,7 @@ def _convolve(ctx: Context, x: ir.Value, kernel: ir.Value, *, axis: int) -> ir.V
     for operand in (x, kernel):
         spectrum = _dft(ctx, operand, axis=axis, inverse=False, length=length, size=size)
         types = [(element_type(spectrum), (*ctx.dims(spectrum)[:-1], 1))] * 2
-        parts.append(ctx.several("Split", spectrum, types=types, axis=-1, num_outputs=2))
+        parts.append(ctx.several("Split", spectrum, [1, 1], types=types, axis=-1))
     (a, b), (c, d) = parts
     op = ctx.op
     re, im = op.Sub(op.Mul(a, c), op.Mul(b, d)), op.Add(op.Mul(a, d), op.Mul(b, c))

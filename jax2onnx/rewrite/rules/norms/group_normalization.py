@@ -94,7 +94,7 @@ def _replace(
     ) -> Any:
         if groups == dims(x)[1]:
             return op.InstanceNormalization(x, scale, bias, epsilon=added)
-        if editor.prefer == "readable":
+        if editor.prefer == "readable" and editor.opset >= 21:
             return op.GroupNormalization(x, scale, bias, num_groups=groups, epsilon=added)
         one, zero = (editor.constant(np.full(groups, n), x.dtype) for n in (1, 0))
         batch, _, *rest = dims(x)
