@@ -43,9 +43,7 @@ def _replace(graph: ir.Graph, node: ir.Node, form: Callable[[Maker, ir.Node], No
     form(make, node)
     if make.nodes:
         made = make.nodes[-1].outputs
-        ir.convenience.replace_nodes_and_values(
-            graph, node, [node], make.nodes, node.outputs, made
-        )
+        ir.convenience.replace_nodes_and_values(graph, node, [node], make.nodes, node.outputs, made)
 
 
 def _axes_as_attribute(make: Maker, node: ir.Node) -> None:
@@ -61,7 +59,9 @@ def _slice_of_shape(make: Maker, node: ir.Node) -> None:
     """Shape gives all sizes before operator set 15."""
     start, end = node.attributes.get_int("start", 0), node.attributes.get_int("end", _LAST)
     if (start, end) != (0, _LAST):
-        sizes = make.add("Shape", node.inputs, dtype=ir.DataType.INT64, shape=None)
+        (x,) = node.inputs
+        rank = None if x is None or x.shape is None else (len(x.shape),)
+        sizes = make.add("Shape", [x], dtype=ir.DataType.INT64, shape=rank)
         bounds = [make.constant([bound]) for bound in (start, end)]
         make.add("Slice", [sizes, *bounds], dtype=ir.DataType.INT64, shape=node.outputs[0].shape)
 
@@ -72,6 +72,12 @@ def _axis_of_dft(make: Maker, node: ir.Node) -> None:
         (axis,) = _known(node.inputs[2])
         node.resize_inputs(2)
         node.attributes.add(ir.AttrInt64("axis", axis))
+
+
+def _plain_scatter(make: Maker, node: ir.Node) -> None:
+    """ScatterND has no reduction before operator set 16; there, lowering asks for none."""
+    if node.attributes.get_string("reduction") == "none":
+        node.attributes.pop("reduction")
 
 
 def _complement(make: Maker, node: ir.Node) -> None:
@@ -146,6 +152,7 @@ _FORMS: dict[str, tuple[int, Callable[[Maker, ir.Node], None]]] = {
     **dict.fromkeys(_LOGICAL, (18, _bit_by_bit)),
     "BitwiseNot": (18, _complement),
     "DFT": (20, _axis_of_dft),
+    "ScatterND": (16, _plain_scatter),
     "Shape": (15, _slice_of_shape),
 }
 """The operator set that introduced the form that lowering writes, and what goes back to the older

@@ -38,6 +38,7 @@ def set_versions(model: ir.Model) -> None:
     2. The model imports those that its nodes and the nodes of its functions use, since runtimes
        inline functions.
     3. A domain that no graph imports, such as that of a function, gets version 1.
+    4. A model with functions has IR version 8 at least, which introduced them.
     """
     imports = dict(model.graph.opset_imports)
     for function in model.functions.values():
@@ -51,4 +52,5 @@ def set_versions(model: ir.Model) -> None:
         domains = everywhere if body is model.graph else used
         body.opset_imports.clear()
         body.opset_imports.update({domain: imports.get(domain, 1) for domain in sorted(domains)})
-    model.ir_version = ir_version(opset)
+    since_functions = 8
+    model.ir_version = max(ir_version(opset), since_functions if model.functions else 0)

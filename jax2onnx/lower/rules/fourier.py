@@ -9,6 +9,7 @@ consists of DFTs whose length is a power of two.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -22,7 +23,7 @@ from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.plain_numbers.retrace import RULES, Keys, Operand, Pair, pack, unpack
 from jax2onnx.lower.registry import register_lowering
-from jax2onnx.trace.dimensions import Dim
+from jax2onnx.trace.dimensions import Dim, is_static
 
 dft_p = core.Primitive("dft")
 """ONNX's DFT along one axis of a packed array, whose length there is a power of two."""
@@ -32,6 +33,28 @@ convolve_p = core.Primitive("convolve")
 
 dft_p.def_abstract_eval(lambda x, **_: x)
 convolve_p.def_abstract_eval(lambda x, _, **__: x)
+
+
+def _in_stages(x: jax.Array, *, axis: int, inverse: bool, length: Dim) -> jax.Array:
+    """Compute a DFT in one stage for each power of two (Stockham's algorithm, 1966).
+
+    Each stage halves the sequences along ``axis``, and doubles their number, along the next axis.
+
+    Args:
+        x: a packed array.
+        axis: the axis.
+        inverse: whether to compute the inverse transform.
+        length: the length to pad the axis to with zeros, a power of two.
+    """
+    margins = [(0, length - x.shape[axis] if a == axis else 0) for a in range(x.ndim - 1)]
+    z = jnp.expand_dims(jnp.pad(lax.complex(x[..., 0], x[..., 1]), margins), axis + 1)
+    while (half := z.shape[axis] // 2) > 0:
+        turns = np.exp((1j if inverse else -1j) * np.pi * np.arange(half) / half).astype(z.dtype)
+        first, second = jnp.split(z, 2, axis)
+        turned = (first - second) * np.expand_dims(turns, tuple(range(1, z.ndim - axis)))
+        z = lax.collapse(jnp.stack([first + second, turned], axis + 1), axis + 1, axis + 3)
+    z = jnp.squeeze(z, axis) / (length if inverse else 1)
+    return jnp.stack([z.real, z.imag], -1)
 
 
 @register_lowering(dft_p)
@@ -55,6 +78,9 @@ def _dft(
         size: the same length as a dimension.
     """
     dims = [size if a == axis and size is not None else d for a, d in enumerate(ctx.dims(x))]
+    if ctx.opset < 17 and is_static(dims):
+        stages = partial(_in_stages, axis=axis, inverse=inverse, length=dims[axis])
+        return ctx.lower_function(stages, [x])[0]
     place = ctx.builder.constant(np.asarray(axis, np.int64))
     return ctx.op.DFT(x, length, place, inverse=int(inverse), onesided=0, shape=tuple(dims))
 
