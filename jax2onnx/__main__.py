@@ -1,7 +1,5 @@
 """``python -m jax2onnx MODEL``: report what an ONNX model holds and what a runtime lacks for it."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

@@ -3,8 +3,6 @@
 A message says what is wrong, where it is, and what to do about it. This module is public.
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Mapping, Sequence

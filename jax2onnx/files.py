@@ -3,8 +3,6 @@
 This module is public. It needs the standard library alone, so that importing it is cheap.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import json

@@ -1,7 +1,5 @@
 """Constants: tensors that the conversion made, as opposed to parameters of the model."""
 
-from __future__ import annotations
-
 from collections.abc import Container
 from typing import Any
 

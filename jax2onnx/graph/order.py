@@ -1,7 +1,5 @@
 """Topological order of nodes: every node comes after the nodes whose outputs it reads."""
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.graph.walk import bodies, subgraphs

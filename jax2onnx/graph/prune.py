@@ -1,7 +1,5 @@
 """Removal of nodes, functions and initializers that the outputs do not depend on."""
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.graph.walk import bodies, nested_graphs, nested_nodes, subgraphs

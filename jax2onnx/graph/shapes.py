@@ -1,7 +1,5 @@
 """Reshaping: the operator and the constant operand that give a tensor another shape."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

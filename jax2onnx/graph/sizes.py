@@ -1,7 +1,5 @@
 """Sizes of axes: integers, and expressions of dimension variables such as ``4*h`` or ``B*T``."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from typing import Any, TypeAlias

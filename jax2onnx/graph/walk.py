@@ -1,7 +1,5 @@
 """Walks over the graphs and nodes of a model."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import onnx_ir as ir

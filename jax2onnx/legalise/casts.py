@@ -1,7 +1,5 @@
 """The pass that inserts casts where the runtime has no kernel for a type."""
 
-from __future__ import annotations
-
 import itertools
 
 import onnx_ir as ir

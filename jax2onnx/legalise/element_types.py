@@ -1,7 +1,5 @@
 """Element types: their short names in the kernel tables, and which types hold which values."""
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 _T = ir.DataType

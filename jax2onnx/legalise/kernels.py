@@ -1,7 +1,5 @@
 """The table of the kernels of one execution provider, and lookups in it."""
 
-from __future__ import annotations
-
 import functools
 import json
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Looking up the kernels of a model as it is, whatever program made it."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import onnx_ir as ir

@@ -5,8 +5,6 @@ propagate it. A second reduction, of IsNaN, finds the results that must be NaN. 
 rewriting, since an operator such as Softmax that replaces the reduction needs no help.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import onnx_ir as ir
 

@@ -1,7 +1,5 @@
 """The element types in which an operator computes the same as in the type that the model states."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import onnx_ir as ir

@@ -1,7 +1,5 @@
 """Nodes that a runtime has no kernel for: their types, and what to do about them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

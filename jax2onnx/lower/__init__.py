@@ -6,8 +6,6 @@ dictionary), ``plain_numbers`` (complex numbers and random keys), ``functions`` 
 ``interpret`` (the loop over equations). ``rules`` are found through the registry.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, Unpack

@@ -5,8 +5,6 @@ integer operators on one-element tensors, which are built once, in the main grap
 and never in a branch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 

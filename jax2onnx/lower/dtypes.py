@@ -1,7 +1,5 @@
 """JAX dtypes as ONNX types."""
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 

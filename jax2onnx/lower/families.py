@@ -5,8 +5,6 @@ it. To add a family, add its module below ``rules`` here; all other modules of `
 imported at once.
 """
 
-from __future__ import annotations
-
 _PRIMITIVES = {
     "devices": (
         "all_gather all_gather_invariant all_gather_reduced all_to_all axis_index layout_constraint"

@@ -5,8 +5,6 @@ arithmetic on integers and booleans, and the operations on float32 and float64 t
 correctly. All others (exp, pow, sums of floats) are left to the runtime.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 

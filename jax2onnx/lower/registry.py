@@ -1,7 +1,5 @@
 """The dictionary from primitive to lowering rule."""
 
-from __future__ import annotations
-
 import importlib
 import sys
 from collections.abc import Callable, Sequence

@@ -6,8 +6,6 @@ why. Matching is our own and not ``onnxscript.rewriter``, for reasons that the c
 to rewriting gives, with the measurements.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Unpack

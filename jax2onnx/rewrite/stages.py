@@ -3,8 +3,6 @@
 Each stage is one sweep over the graph, so that its rules find what the stages before it made.
 """
 
-from __future__ import annotations
-
 from jax2onnx.rewrite.engine.sweep import Entry, Stage
 
 _SOFTMAX = Entry("attention.softmax", ("Exp",))

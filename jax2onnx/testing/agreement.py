@@ -4,8 +4,6 @@ The model is lowered and not rewritten, so that a test of a lowering shows what 
 and does not depend on any rewrite rule.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 

@@ -1,7 +1,5 @@
 """The test of a whole conversion: as that of a lowering, with every rewrite rule."""
 
-from __future__ import annotations
-
 import functools
 
 from jax2onnx.api import to_onnx

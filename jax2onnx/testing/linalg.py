@@ -1,7 +1,5 @@
 """Matrices and tolerances of this folder's tests."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

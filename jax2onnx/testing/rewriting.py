@@ -1,7 +1,5 @@
 """Helpers of the tests of rewrite rules: conversions with some rules, places for expressions."""
 
-from __future__ import annotations
-
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence

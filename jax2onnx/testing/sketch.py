@@ -1,7 +1,5 @@
 """Graphs that tests build node by node, without tracing anything."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Trace: a callable and its input specifications become a jaxpr with named parameters."""
 
-from __future__ import annotations
-
 from jax2onnx.trace.inputs.specs import Input, InputSpec
 from jax2onnx.trace.tracing import Parameter, Traced, trace
 

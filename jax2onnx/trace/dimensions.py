@@ -3,8 +3,6 @@
 All inputs of one conversion share one scope: equal names are equal dimensions.
 """
 
-from __future__ import annotations
-
 import contextlib
 import operator
 import re

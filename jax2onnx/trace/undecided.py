@@ -1,7 +1,5 @@
 """Advice for users where JAX cannot go on with a symbolic dimension."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from typing import Any

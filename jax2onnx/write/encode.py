@@ -6,8 +6,6 @@ where their bytes belong, so that writing it needs no more memory than the tenso
 result equals that of ``ModelProto.SerializeToString(deterministic=True)`` byte for byte.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

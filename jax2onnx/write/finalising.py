@@ -6,8 +6,6 @@ names that other passes gave by numbers, ``OutputFixPass`` leaves initializers a
 ``RemoveUnusedOpsetsPass`` neither sorts operator sets nor adds those of inlined functions.
 """
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.graph.constants import merge_constants

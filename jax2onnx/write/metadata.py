@@ -1,7 +1,5 @@
 """Metadata: the producer, and no trace of the machine that built the model."""
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx import __version__

@@ -1,7 +1,5 @@
 """Names: unique, printable, and the same on every run."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

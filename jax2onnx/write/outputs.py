@@ -1,7 +1,5 @@
 """Outputs as ONNX allows them: each is the output of a node of its own graph, and occurs once."""
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.graph.walk import bodies, nested_graphs

@@ -1,7 +1,5 @@
 """References: initializers whose bytes lie in another file than the model's."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 

@@ -1,7 +1,5 @@
 """Writing tensors to a safetensors file that a model refers into."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO

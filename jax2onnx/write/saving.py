@@ -1,7 +1,5 @@
 """Serialisation of a finished model, to a protobuf message or to files."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator, Sequence

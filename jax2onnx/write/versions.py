@@ -1,7 +1,5 @@
 """Imports of operator sets, and the IR version that suits them."""
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.graph.walk import bodies, nested_nodes

@@ -1,7 +1,5 @@
 """Random keys: JAX's own generators, applied to the integers that a key consists of."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from jax import Array

@@ -3,8 +3,6 @@
 Importing this package registers the rules, but for those of ``families``.
 """
 
-from __future__ import annotations
-
 from jax2onnx.lower.rules import (  # noqa: F401
     bits,
     calls,

@@ -5,8 +5,6 @@ a value from its bits, by exact arithmetic: comparisons, multiplication by power
 of integers that a float can hold.
 """
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 

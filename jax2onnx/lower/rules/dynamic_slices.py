@@ -1,7 +1,5 @@
 """Dynamic slices and their updates, whose start JAX clamps."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Positions along an axis: count them, clamp them, or undo JAX's wrapping of negative ones."""
 
-from __future__ import annotations
-
 import numpy as np
 import onnx_ir as ir
 

@@ -1,7 +1,5 @@
 """Reductions, arg-reductions and cumulative operators."""
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Primitives that move elements, or make constant ones."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Sorting by TopK, which is a stable argsort, since it breaks ties by the lower index."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

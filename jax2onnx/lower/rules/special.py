@@ -4,8 +4,6 @@ Coefficients are those of the Cephes library (Moshier, 1989; erf and erfc), of L
 approximation with g = 7 (gamma), and of Giles, "Approximating the erfinv function" (2012).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

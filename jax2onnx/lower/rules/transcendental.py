@@ -1,7 +1,5 @@
 """Elementary functions that ONNX has no operator for, or runtimes no kernel in double precision."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp

@@ -4,8 +4,6 @@ A layout of a value is the order in which its axes shall lie: axis ``layout[i]``
 as for ``numpy.transpose``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Operators on images, which take channels first where JAX has them last."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -10,8 +10,6 @@ result. Libraries write them in different ways, all of which are recognised:
 - reductions keep their axes, or these are put back at any point.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 

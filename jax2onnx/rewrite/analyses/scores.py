@@ -1,7 +1,5 @@
 """Attention scores: what is done to them between their product and their softmax."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Shapes as tensors, and values seen in other shapes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Questions about one value of a graph and the nodes around it."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias, cast
 

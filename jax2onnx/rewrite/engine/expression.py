@@ -7,8 +7,6 @@ not by names: a user's function that computes the same is recognised, in ``vmap`
 and a function of that name that computes something else is not.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -8,8 +8,6 @@
 - A number matches a constant of one element that is equal up to the rounding of its type.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

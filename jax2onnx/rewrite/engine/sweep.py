@@ -1,7 +1,5 @@
 """Stages: rules that are tried together, in one visit of every node."""
 
-from __future__ import annotations
-
 import importlib
 import sys
 from collections.abc import Callable, Collection

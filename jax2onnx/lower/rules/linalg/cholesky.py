@@ -1,7 +1,5 @@
 """Cholesky's decomposition, its update by a vector, and symmetric products."""
 
-from __future__ import annotations
-
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax

@@ -1,7 +1,5 @@
 """Eigenvalues and eigenvectors of any square matrix, from Schur's form."""
 
-from __future__ import annotations
-
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax

@@ -1,7 +1,5 @@
 """Eigenvalues of Hermitian matrices by Jacobi's method (Golub and Van Loan, section 8.5)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import jax.numpy as jnp

@@ -1,7 +1,5 @@
 """Hessenberg and tridiagonal form by Householder's reflectors, packed as LAPACK packs them."""
 
-from __future__ import annotations
-
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.lax import linalg

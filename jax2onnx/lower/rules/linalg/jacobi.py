@@ -6,8 +6,6 @@ paired with each other one, and is in its place again. (Rows are rotated, and no
 a row lies together in memory.)
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """LU decomposition with partial pivoting."""
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -4,8 +4,6 @@ All functions work on batches of matrices, (..., m, n). A column is (..., m, 1),
 and a scalar (..., 1, 1).
 """
 
-from __future__ import annotations
-
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax

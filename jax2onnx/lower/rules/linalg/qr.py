@@ -1,7 +1,5 @@
 """QR decomposition by Householder's reflectors, packed as LAPACK packs them."""
 
-from __future__ import annotations
-
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax

@@ -5,8 +5,6 @@ shift), of three rows for real ones (a pair of shifts). The matrices of a batch 
 each in its own active block; rows outside it see no reflector.
 """
 
-from __future__ import annotations
-
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax

@@ -3,8 +3,6 @@
 Drmač and Veselić, "New fast and accurate Jacobi SVD algorithm" (2008), without its pivoting.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

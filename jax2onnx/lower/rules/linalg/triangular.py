@@ -1,7 +1,5 @@
 """Triangular systems by substitution, and systems that the user's own function solves."""
 
-from __future__ import annotations
-
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.lax import linalg

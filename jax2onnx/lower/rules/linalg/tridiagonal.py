@@ -1,7 +1,5 @@
 """Tridiagonal systems by elimination with partial pivoting (LAPACK's ``gtsv``)."""
 
-from __future__ import annotations
-
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax

@@ -6,8 +6,6 @@ result is exact to the rounding of 1, not of x.
 Does not apply to float64 and float16, which ONNX's Celu does not take.
 """
 
-from __future__ import annotations
-
 import jax
 import onnx_ir as ir
 

@@ -7,8 +7,6 @@ Does not apply to integers, to bounds that are not constants, or where the lower
 than the upper one.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import onnx_ir as ir
 

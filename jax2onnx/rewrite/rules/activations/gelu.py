@@ -9,8 +9,6 @@ Does not apply
 - to other constants, such as x sigmoid(1.702 x).
 """
 
-from __future__ import annotations
-
 import functools
 import math
 from typing import Any

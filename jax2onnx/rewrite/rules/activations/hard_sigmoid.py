@@ -5,8 +5,6 @@ Applies to ``jax.nn.hard_sigmoid`` (197 x 3072 elements: 0.1 ms instead of 0.3).
 Does not apply to float64, which ONNX Runtime's HardSigmoid does not take.
 """
 
-from __future__ import annotations
-
 from jax2onnx.rewrite.analyses.values import is_single
 from jax2onnx.rewrite.engine.pattern import PatternRule, Var, op, product
 

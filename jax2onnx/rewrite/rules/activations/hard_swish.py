@@ -3,8 +3,6 @@
 Does not apply to float64: runtimes compute HardSwish in float32.
 """
 
-from __future__ import annotations
-
 from jax2onnx.rewrite.analyses.values import is_single
 from jax2onnx.rewrite.engine.pattern import PatternRule, Var, op, product
 

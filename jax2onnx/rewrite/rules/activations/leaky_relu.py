@@ -5,8 +5,6 @@ Applies to ``jax.nn.leaky_relu`` (197 x 3072 elements: 0.2 ms instead of 4.8).
 Does not apply to float64, which ONNX Runtime's LeakyRelu does not take.
 """
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 

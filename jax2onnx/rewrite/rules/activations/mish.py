@@ -5,8 +5,6 @@ Applies to ``jax.nn.mish`` (197 x 3072 elements: 7.2 ms instead of 5.0).
 Does not apply to float64, which ONNX Runtime's Mish does not take.
 """
 
-from __future__ import annotations
-
 import jax
 
 from jax2onnx.rewrite.engine.expression import Expression

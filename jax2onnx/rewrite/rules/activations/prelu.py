@@ -6,8 +6,6 @@ Does not apply to float64, which ONNX Runtime's PRelu does not take, or where th
 result another shape than that of x.
 """
 
-from __future__ import annotations
-
 import jax
 
 from jax2onnx.rewrite.engine.expression import Expression

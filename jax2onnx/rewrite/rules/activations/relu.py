@@ -3,8 +3,6 @@
 Does not apply to integers, or where 0 gives the result another shape than that of x.
 """
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.rewrite.analyses.values import dims, is_float

@@ -6,8 +6,6 @@ result is exact to the rounding of 1, not of x.
 Does not apply to float64, which ONNX Runtime's Selu does not take.
 """
 
-from __future__ import annotations
-
 import jax
 
 from jax2onnx.rewrite.engine.expression import Expression

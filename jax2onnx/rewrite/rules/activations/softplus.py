@@ -6,8 +6,6 @@ Applies to ``jax.nn.softplus`` and ``jnp.logaddexp(x, 0)`` (197 x 3072 elements:
 Does not apply to float64, which ONNX Runtime's Softplus does not take.
 """
 
-from __future__ import annotations
-
 import jax
 
 from jax2onnx.rewrite.engine.expression import Expression

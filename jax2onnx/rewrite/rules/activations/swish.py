@@ -8,8 +8,6 @@ Does not apply
 - to float64, whose Sigmoid ONNX Runtime rounds to 0 too early.
 """
 
-from __future__ import annotations
-
 import jax
 
 from jax2onnx.rewrite.analyses.values import is_single

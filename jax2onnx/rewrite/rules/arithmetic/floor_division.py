@@ -7,8 +7,6 @@ of a quotient is subtracted from it, as x - x mod c may overflow.
 Does not apply where the divisor is not a constant, or is not positive.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import onnx_ir as ir
 

@@ -6,8 +6,6 @@ true.
 Does not apply where the chosen side has another shape than the result.
 """
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.rewrite.analyses.values import constant, dims, filled, the_input

@@ -7,8 +7,6 @@ Does not apply where the constant gives the result another shape than that of x,
 the model, whatever their value.
 """
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.rewrite.analyses.values import dims, filled, made_by, the_input

@@ -7,8 +7,6 @@ Does not apply to float16, which JAX sums as float32, with weights or ``where=``
 nodes read the sum.
 """
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.rewrite.analyses.values import (

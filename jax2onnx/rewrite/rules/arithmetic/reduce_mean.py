@@ -11,8 +11,6 @@ Does not apply
 - to integers, whose mean ONNX truncates.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

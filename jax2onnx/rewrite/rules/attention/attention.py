@@ -26,8 +26,6 @@ Does not apply
 ONNX Runtime's operator does not take an empty batch, which the decomposition does.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -16,8 +16,6 @@ Does not apply
 - where cos and sin vary along the heads too, or are not known to be equal within a pair.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -9,8 +9,6 @@ Does not apply
 - where nothing is subtracted before exp, which overflows where Softmax does not.
 """
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.graph.sizes import Dims

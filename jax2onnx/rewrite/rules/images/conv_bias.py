@@ -6,8 +6,6 @@ Does not apply where other nodes read the result before the addition, or where t
 along another axis than that of the channels.
 """
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.rewrite.analyses.shapes import view

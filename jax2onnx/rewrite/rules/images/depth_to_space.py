@@ -11,8 +11,6 @@ Does not apply
 - to symbolic sizes that are split.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping

@@ -14,8 +14,6 @@ Does not apply
 - to float64, which ONNX Runtime's Resize does not take.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

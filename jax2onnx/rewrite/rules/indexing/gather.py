@@ -3,8 +3,6 @@
 Does not apply to indices that do not ascend by 1, or are negative.
 """
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.rewrite.analyses.values import attribute, constant, rank, the_input

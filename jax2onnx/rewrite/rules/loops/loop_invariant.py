@@ -9,8 +9,6 @@ Does not apply
 - to outputs of the body, and to nodes that hold graphs themselves.
 """
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.rewrite.analyses.values import attribute, is_float

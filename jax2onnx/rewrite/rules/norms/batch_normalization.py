@@ -10,8 +10,6 @@ Does not apply
 - to float64, whose epsilon the operator would round.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import onnx_ir as ir

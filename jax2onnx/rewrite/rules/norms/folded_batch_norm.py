@@ -9,8 +9,6 @@ Does not apply
 - where other nodes read the convolution's result.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import onnx_ir as ir
 

@@ -12,8 +12,6 @@ Does not apply
 - to means along the last axes, as in Equinox's GroupNorm, which becomes a LayerNormalization.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -10,8 +10,6 @@ Does not apply
 - to other than trailing axes, or to axes of symbolic size where there is no scale.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -9,8 +9,6 @@ Does not apply
 - to axes of symbolic size where there is no scale.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import onnx_ir as ir
 

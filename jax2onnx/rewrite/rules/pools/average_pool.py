@@ -10,8 +10,6 @@ Does not apply
 - to windows that MaxPool does not take either.
 """
 
-from __future__ import annotations
-
 import math
 
 import onnx_ir as ir

@@ -6,8 +6,6 @@ Does not apply to tensors of fewer than four axes, whose last axis more likely h
 to float64, which ONNX Runtime's GlobalAveragePool does not take.
 """
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.rewrite.analyses.values import attribute, axes, dims, is_single, rank, the_input

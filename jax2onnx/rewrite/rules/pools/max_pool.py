@@ -13,8 +13,6 @@ Does not apply
 - to windows that may lie wholly in the padding, and to dilated operands.
 """
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.rewrite.analyses.images import pool

@@ -17,8 +17,6 @@ Does not apply
 - to a matrix of symbolic inner size.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import onnx_ir as ir

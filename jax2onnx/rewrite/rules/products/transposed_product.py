@@ -7,8 +7,6 @@ Does not apply where the next operator is not a Transpose, or where the right op
 need one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import TypeVar
 

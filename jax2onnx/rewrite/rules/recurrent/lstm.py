@@ -7,8 +7,6 @@ Does not apply to float64, for which ONNX Runtime has no kernel, or where other 
 stacked.
 """
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.rewrite.analyses.recurrence import Cell

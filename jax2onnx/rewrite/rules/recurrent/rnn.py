@@ -3,8 +3,6 @@
 Does not apply to float64, or where other results than h are stacked.
 """
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.rewrite.analyses.recurrence import Cell

@@ -5,8 +5,6 @@ An Expand that changes no size is removed in any case.
 Does not apply where the operator's result would have another shape without the Expand.
 """
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.rewrite.analyses.values import BROADCASTING, broadcast, dims, the_input, users

@@ -16,8 +16,6 @@ Does not apply
 Transposes of constants and parameters do not count: they are computed once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import onnx_ir as ir

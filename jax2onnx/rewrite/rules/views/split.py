@@ -6,8 +6,6 @@ Does not apply where the slices overlap or leave something out, have a step, or 
 graphs.
 """
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.rewrite.analyses.values import dims, integers, rank, the_input, users

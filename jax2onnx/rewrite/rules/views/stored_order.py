@@ -10,8 +10,6 @@ Does not apply
 - to parameters that other nodes read, and to the matrices that Gemm transposes itself.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import onnx_ir as ir
 

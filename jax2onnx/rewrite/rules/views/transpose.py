@@ -6,8 +6,6 @@ of size 1 is moved in front of the view, where it may meet another one.
 Does not apply where other nodes read the inner Transpose: both would stay.
 """
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.rewrite.analyses.shapes import view

@@ -6,8 +6,6 @@ Does not apply where the shape of the second Reshape would have to be computed a
 has not been: x has other axes to copy sizes from.
 """
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.graph.sizes import Dim

@@ -13,8 +13,6 @@ Does not apply
   the others can do without as well.
 """
 
-from __future__ import annotations
-
 import onnx_ir as ir
 
 from jax2onnx.graph.shapes import ones_between
