@@ -51,12 +51,12 @@ def _drop_nodes(graph: ir.Graph) -> None:
             for inner in subgraphs(node):
                 _drop_nodes(inner)
         else:
-            _release(node)
+            release(node)
             dead.append(node)
     graph.remove(dead)
 
 
-def _release(node: ir.Node) -> None:
+def release(node: ir.Node) -> None:
     """Clear the inputs of ``node`` and of all nodes inside it, so that these become unused too."""
     for inner in subgraphs(node):
         for part in nested_nodes(inner):

@@ -31,6 +31,8 @@ _RESHAPES = frozenset(("Reshape", "Squeeze", "Unsqueeze"))
 class Operators:
     """``ctx.op.Gather(x, indices, axis=0)`` adds a Gather node and returns its output.
 
+    ``ctx.op("Gather", x, indices, axis=0)`` does the same, for an operator that is computed.
+
     Keyword arguments are the operator's attributes; None leaves one out. ``dtype=`` and ``shape=``
     state the type of the result where it is not that of an elementwise operator: the first
     operand's element type (booleans for a predicate) and the shape that the operands broadcast to.
@@ -42,9 +44,9 @@ class Operators:
         self._views = views
 
     def __getattr__(self, op_type: str) -> Callable[..., ir.Value]:
-        return functools.partial(self._emit, op_type)
+        return functools.partial(self, op_type)
 
-    def _emit(
+    def __call__(
         self,
         op_type: str,
         *operands: Operand,
@@ -52,6 +54,7 @@ class Operators:
         shape: Dims | None = None,
         **attributes: Attribute,
     ) -> ir.Value:
+        """Add a node of this operator and return its output."""
         dtypes = None if dtype is None else (dtype,)
         dims = None if shape is None else (shape,)
         inputs = self._views.operands(operands)
@@ -216,8 +219,7 @@ class Views:
             return value
         op_type, constant = reshaping(old, dims)
         operand = self.shape_tensor(dims) if constant is None else constant
-        operator: Callable[..., ir.Value] = getattr(self.op, op_type)
-        return operator(value, operand, shape=dims)
+        return self.op(op_type, value, operand, shape=dims)
 
     def broadcast(self, value: ir.Value, dims: Dims) -> ir.Value:
         """Return ``value`` expanded to ``dims`` by ONNX's (numpy's) broadcasting rule."""

@@ -28,7 +28,7 @@ def _is_float(ctx: Context) -> bool:
     return bool(jnp.issubdtype(ctx.avals_in[0].dtype, jnp.floating))
 
 
-def elementwise(op_type: str, **attributes: int) -> Rule:
+def elementwise(op_type: str, **attributes: Any) -> Rule:
     """Return a rule for a primitive that is one elementwise operator.
 
     Args:
@@ -37,9 +37,7 @@ def elementwise(op_type: str, **attributes: int) -> Rule:
     """
 
     def rule(ctx: Context, *operands: ir.Value, **_: object) -> ir.Value:
-        values = ctx.unbroadcast(operands, ctx.out_dims)
-        operator: Callable[..., ir.Value] = getattr(ctx.op, op_type)
-        return operator(*values, **attributes)
+        return ctx.op(op_type, *ctx.unbroadcast(operands, ctx.out_dims), **attributes)
 
     return rule
 
@@ -98,7 +96,7 @@ def _identity(ctx: Context, *operands: ir.Value, **_: object) -> tuple[ir.Value,
     return operands
 
 
-def _division(op_type: str, **attributes: int) -> Rule:
+def _division(op_type: str, **attributes: Any) -> Rule:
     """Return a rule for a quotient or remainder that has a result for all integers.
 
     A division by 0 stops ONNX Runtime. In JAX its quotient has all bits set, and its remainder is
@@ -107,15 +105,15 @@ def _division(op_type: str, **attributes: int) -> Rule:
 
     def rule(ctx: Context, x: ir.Value, y: ir.Value) -> ir.Value:
         x, y = ctx.unbroadcast((x, y), ctx.out_dims)
-        operator: Callable[..., ir.Value] = getattr(ctx.op, op_type)
         known = ctx.builder.array(y)
         if _is_float(ctx) or (known is not None and not np.isin(known, (0, -1)).any()):
-            return operator(x, y, **attributes)
+            return ctx.op(op_type, x, y, **attributes)
         dtype = ctx.avals_out[0].dtype
         ones = ctx.builder.constant(~np.zeros((), dtype))
         by_zero, by_ones = ctx.op.Equal(y, 0), ctx.op.Equal(y, ones)
         special = ctx.op.Or(by_zero, by_ones) if dtype.kind == "i" else by_zero
-        result = operator(x, ctx.op.Where(special, ctx.constant(1, y), y), **attributes)
+        divisor = ctx.op.Where(special, ctx.constant(1, y), y)
+        result = ctx.op(op_type, x, divisor, **attributes)
         if op_type == "Mod":
             return ctx.op.Where(by_zero, x, result)
         result = ctx.op.Where(by_zero, ones, result)

@@ -38,8 +38,8 @@ def reduction(op_type: str, of_nothing: int = 0) -> Rule:
             limit = bound(element_type(x).numpy(), of_nothing)
             return ctx.broadcast(ctx.constant(limit, x), ctx.out_dims)
         wide = ctx.cast(x, INT32) if x.dtype == BOOL else x
-        reduced = getattr(ctx.op, op_type)(
-            wide, [int(a) for a in axes], keepdims=0, dtype=wide.dtype, shape=ctx.out_dims
+        reduced = ctx.op(
+            op_type, wide, [int(a) for a in axes], keepdims=0, dtype=wide.dtype, shape=ctx.out_dims
         )
         # The greatest of no booleans is the least int32, which is not above 0.
         return ctx.op.Greater(reduced, 0) if x.dtype == BOOL else reduced
@@ -134,8 +134,8 @@ def arg_reduction(op_type: str) -> Rule:
         (axis,) = axes
 
         def extreme(kind: str, values: ir.Value) -> ir.Value:
-            operator: Callable[..., ir.Value] = getattr(ctx.op, kind)
-            return operator(values, axis=int(axis), keepdims=0, dtype=INT64, shape=ctx.out_dims)
+            kept = {"axis": int(axis), "keepdims": 0}
+            return ctx.op(kind, values, **kept, dtype=INT64, shape=ctx.out_dims)
 
         found = extreme(op_type, x)
         if jnp.issubdtype(ctx.avals_in[0].dtype, jnp.floating):
@@ -155,9 +155,8 @@ def running(op_type: str) -> Rule:
     """Return a rule for an operator that accumulates along an axis."""
 
     def rule(ctx: Context, x: ir.Value, *, axis: int, reverse: bool) -> ir.Value:
-        operator: Callable[..., ir.Value] = getattr(ctx.op, op_type)
         position = ctx.builder.constant(np.asarray(axis, np.int64))
-        return operator(x, position, reverse=int(reverse), shape=ctx.out_dims)
+        return ctx.op(op_type, x, position, reverse=int(reverse), shape=ctx.out_dims)
 
     return rule
 

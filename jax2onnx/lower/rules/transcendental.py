@@ -34,8 +34,7 @@ def doubled(op_type: str, function: Callable[[Array], Array]) -> Rule:
     def rule(ctx: Context, x: ir.Value, **_: object) -> Results:
         if element_type(x) == ir.DataType.DOUBLE:
             return ctx.lower_function(function, (x,))
-        operator: Callable[..., ir.Value] = getattr(ctx.op, op_type)
-        return operator(x)
+        return ctx.op(op_type, x)
 
     return rule
 

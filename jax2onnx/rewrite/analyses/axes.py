@@ -11,19 +11,15 @@ import onnx_ir as ir
 
 from jax2onnx.graph.shapes import constant_target
 from jax2onnx.graph.sizes import Dim, Dims, product
-from jax2onnx.rewrite.analyses.values import (
+from jax2onnx.rewrite.analyses.nodes import (
     BROADCASTING,
     UNARY,
     VIEWS,
     attribute,
-    axes,
-    constant,
-    dims,
-    integers,
     made_by,
-    rank,
     the_input,
 )
+from jax2onnx.rewrite.analyses.values import aligned, axes, constant, dims, integers, rank
 from jax2onnx.rewrite.engine.editor import Editor
 
 Layout = tuple[int, ...]
@@ -58,11 +54,6 @@ def moves(shape: Dims, layout: Sequence[int]) -> bool:
     """Return whether a permutation changes the order of elements; axes of size 1 do not count."""
     real = [a for a in layout if shape[a] != 1]
     return real != sorted(real)
-
-
-def aligned(value: ir.Value, size: int) -> Dims:
-    """Return the shape of ``value`` with leading axes of size 1, up to ``size`` axes."""
-    return (1,) * (size - rank(value)) + dims(value)
 
 
 def operands(node: ir.Node) -> list[tuple[int, ir.Value]]:
@@ -122,18 +113,15 @@ def is_fixed(value: ir.Value) -> bool:
 def _axes(node: ir.Node) -> Layout | None:
     """Return the axes along which the operator does not treat all elements alike, if known."""
     if node.op_type in _ALONG_AXIS:
-        return (
-            attribute(node, "axis", 0)
-            % rank(node.outputs[0] if node.op_type == "Concat" else the_input(node)),
-        )
+        whole = node.outputs[0] if node.op_type == "Concat" else the_input(node)
+        return (attribute(node, "axis", 0) % rank(whole),)
     if node.op_type in _REDUCTIONS:
         return axes(node)
     if node.op_type == "Slice" and len(node.inputs) > 3:
         return integers(node.inputs[3])
     if node.op_type in _BY_POSITION and len(node.inputs) < 4:
-        numbers, size = integers(node.inputs[1]) or (), rank(the_input(node))
-        whole = len(numbers) in (size, 2 * size) and rank(node.outputs[0]) == size
-        return () if whole else None
+        count, size = len(integers(node.inputs[1]) or ()), rank(the_input(node))
+        return () if count in (size, 2 * size) and rank(node.outputs[0]) == size else None
     return None
 
 
@@ -206,6 +194,5 @@ def rearrange(editor: Editor, node: ir.Node, layouts: Layouts) -> None:
     elif node.op_type not in _ALIKE:
         index = 3 if node.op_type == "Slice" else 1
         along = integers(node.inputs[index]) or ()
-        node.replace_input_with(
-            index, editor.constant([layout.index(a % len(layout)) for a in along])
-        )
+        moved = [layout.index(a % len(layout)) for a in along]
+        node.replace_input_with(index, editor.constant(moved))

@@ -11,7 +11,8 @@ import pytest
 from jax import export
 
 from jax2onnx.rewrite.analyses.axes import moves, operands, permuted, rearrange, regrouped, spread
-from jax2onnx.rewrite.analyses.values import attribute, integers
+from jax2onnx.rewrite.analyses.nodes import attribute, maker
+from jax2onnx.rewrite.analyses.values import integers
 from jax2onnx.testing.sketch import Sketch, dims_of
 
 B, T = export.symbolic_shape("B, T")
@@ -68,12 +69,12 @@ def test_spread_through_elementwise_operators() -> None:
     sketch = Sketch((2, 3, 4), (3, 4), (2, 3, 4))
     x, matrix, y = sketch.inputs
     total = sketch.op.Add(x, y)
-    node = total.producer()
+    node = maker(total)
     assert spread(node, x, (1, 0, 2)) == dict.fromkeys((x, y, total), (1, 0, 2))
     # The matrix would have to be permuted as well, and is no constant.
     product = sketch.op.Mul(total, matrix)
-    assert spread(product.producer(), total, (0, 2, 1)) is None
-    assert spread(product.producer(), total, (1, 2, 0)) == {
+    assert spread(maker(product), total, (0, 2, 1)) is None
+    assert spread(maker(product), total, (1, 2, 0)) == {
         total: (1, 2, 0),
         product: (1, 2, 0),
     }
@@ -83,27 +84,27 @@ def test_spread_through_reductions() -> None:
     sketch = Sketch((2, 3, 4))
     (x,) = sketch.inputs
     kept = sketch.op.ReduceSum(x, [1], keepdims=1, shape=(2, 1, 4))
-    assert spread(kept.producer(), x, (2, 1, 0)) == {x: (2, 1, 0), kept: (2, 1, 0)}
+    assert spread(maker(kept), x, (2, 1, 0)) == {x: (2, 1, 0), kept: (2, 1, 0)}
     lost = sketch.op.ReduceSum(x, [1], keepdims=0, shape=(2, 4))
-    assert spread(lost.producer(), x, (2, 1, 0)) == {x: (2, 1, 0), lost: (1, 0)}
-    assert spread(lost.producer(), lost, (1, 0)) is None
+    assert spread(maker(lost), x, (2, 1, 0)) == {x: (2, 1, 0), lost: (1, 0)}
+    assert spread(maker(lost), lost, (1, 0)) is None
 
 
 def test_spread_stops_where_the_order_is_fixed() -> None:
     sketch = Sketch((2, 3), (3, 4))
     product = sketch.op.MatMul(*sketch.inputs, shape=(2, 4))
-    assert spread(product.producer(), sketch.inputs[0], (1, 0)) is None
+    assert spread(maker(product), sketch.inputs[0], (1, 0)) is None
     constant = sketch.editor.constant(np.ones((2, 3), np.float32))
     seen = sketch.op.Reshape(constant, [3, 2], shape=(3, 2))
-    assert spread(seen.producer(), constant, (1, 0)) is None
+    assert spread(maker(seen), constant, (1, 0)) is None
 
 
 def test_operands_with_the_axes_of_the_result() -> None:
     sketch = Sketch((2, 3), (2, 3))
     x, y = sketch.inputs
-    joined = sketch.op.Concat(x, y, axis=0, shape=(4, 3)).producer()
+    joined = maker(sketch.op.Concat(x, y, axis=0, shape=(4, 3)))
     assert operands(joined) == [(0, x), (1, y)]
-    total = sketch.op.ReduceSum(x, [1], keepdims=1, shape=(2, 1)).producer()
+    total = maker(sketch.op.ReduceSum(x, [1], keepdims=1, shape=(2, 1)))
     assert operands(total) == [(0, x)]
 
 
@@ -113,7 +114,7 @@ def test_rearrange_changes_attributes_and_constants() -> None:
     layout = (2, 0, 1)
 
     def rearranged(out: Any) -> Any:
-        node = out.producer()
+        node = maker(out)
         layouts = spread(node, x, layout)
         assert layouts is not None
         rearrange(sketch.editor, node, layouts)

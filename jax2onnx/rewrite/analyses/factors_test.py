@@ -9,6 +9,7 @@ from jax import export
 
 from jax2onnx.graph.sizes import Dims
 from jax2onnx.rewrite.analyses.factors import Labelled, broadcast_to, extent, flattened, fresh
+from jax2onnx.rewrite.analyses.nodes import maker
 from jax2onnx.rewrite.analyses.values import dims
 from jax2onnx.testing.sketch import Sketch, dims_of
 
@@ -64,8 +65,7 @@ def test_shapes_that_do_not_divide_are_given_up() -> None:
     for x, shape in zip(sketch.inputs, [(3, 8), dims_of((2, T // 2)), (2, 0)], strict=True):
         start = labelled(x)
         seen = view(sketch, x, shape)
-        node = seen.producer()
-        assert node is not None
+        node = maker(seen)
         assert start.through(node, seen) is None
 
 
@@ -97,16 +97,14 @@ def test_source_of_an_expand_is_asked_for() -> None:
     assert narrow is not None
     assert narrow.axes == ((), start.axes[1])
     assert labelled(sketch.inputs[0]).source(spread=True) is None
-    node = wide.producer()
-    assert node is not None
+    node = maker(wide)
     assert labelled(sketch.inputs[0]).through(node, wide) is None
 
 
 def test_other_operators_end_the_way() -> None:
     sketch = Sketch((2, 3))
     start = labelled(sketch.op.Neg(sketch.inputs[0]))
-    node = start.value.producer()
-    assert node is not None
+    node = maker(start.value)
     assert start.through(node, sketch.inputs[0], up=True) is None
 
 
@@ -143,8 +141,7 @@ def test_arranged_takes_a_view_or_one_transpose() -> None:
     assert sketch.op_types[-1] == "Reshape"
     assert dims(same) == (6, 4)
     turned = split.arranged(sketch.editor, sketch.end, (b, a, c), (3, 2, 4))
-    node = turned.producer()
-    assert node is not None
+    node = maker(turned)
     assert (node.op_type, node.attributes["perm"].as_ints()) == ("Transpose", (1, 0, 2))
     before = len(sketch.op_types)
     joined = start.arranged(sketch.editor, sketch.end, (b, a + c), (3, 8))

@@ -7,15 +7,9 @@ from typing import Any
 import onnx_ir as ir
 
 from jax2onnx.graph.sizes import Dims
+from jax2onnx.rewrite.analyses.nodes import BROADCASTING, UNARY, made_by
 from jax2onnx.rewrite.analyses.shapes import view
-from jax2onnx.rewrite.analyses.values import (
-    BROADCASTING,
-    UNARY,
-    dims,
-    made_by,
-    permutation,
-    rank,
-)
+from jax2onnx.rewrite.analyses.values import dims, permutation, rank
 from jax2onnx.rewrite.engine.editor import Editor, Operators
 
 
@@ -104,7 +98,8 @@ def pool(
     x = view(editor, place, x, (*lead, *dims(x)))
     shape = tuple(dims(like)[a] for a in order)
     dilations = windows.along("window_dilation")
-    x = getattr(op, op_type)(
+    x = op(
+        op_type,
         x,
         kernel_shape=windows.along("window_dimensions"),
         strides=windows.along("window_strides"),
@@ -144,4 +139,4 @@ def channels_first(
     n, h, w, c = dims(x)
     x = op.Transpose(x, perm=[0, 3, 1, 2], shape=(n, c, h, w))
     n, h, w, c = dims(like)
-    return op.Transpose(build(x, (n, c, h, w)), perm=[0, 2, 3, 1], like=like)  # type: ignore[no-any-return]
+    return op.Transpose(build(x, (n, c, h, w)), perm=[0, 2, 3, 1], like=like)

@@ -16,18 +16,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx_ir as ir
 
+from jax2onnx.graph.sizes import known
+from jax2onnx.rewrite.analyses.nodes import made_by, only_user, the_input
 from jax2onnx.rewrite.analyses.shapes import view
-from jax2onnx.rewrite.analyses.values import (
-    axes,
-    dims,
-    kept,
-    made_by,
-    only_user,
-    rank,
-    scalar,
-    the_input,
-    without_ones,
-)
+from jax2onnx.rewrite.analyses.values import aligned, axes, dims, kept, rank, scalar, without_ones
 from jax2onnx.rewrite.engine.editor import Editor, Operators
 from jax2onnx.rewrite.engine.pattern import is_number
 
@@ -88,13 +80,9 @@ def _next(factors: Sequence[ir.Value], node: ir.Node, inverse: ir.Value | None) 
 
 def mean(value: ir.Value | None) -> tuple[ir.Value, tuple[int, ...]] | None:
     """Return the x and the axes such that ``value`` is the mean of x along them, kept or not."""
-    if value is None:
-        return None
-    reduction = made_by(without_ones(value), "ReduceMean")
-    if reduction is None:
-        return None
-    along = axes(reduction)
-    return None if along is None else (the_input(reduction), along)
+    reduction = None if value is None else made_by(without_ones(value), "ReduceMean")
+    along = None if reduction is None else axes(reduction)
+    return None if reduction is None or along is None else (the_input(reduction), along)
 
 
 def squared(value: ir.Value | None) -> ir.Value | None:
@@ -130,11 +118,8 @@ def variance(value: ir.Value) -> tuple[ir.Value, tuple[int, ...]] | None:
     difference = made_by(value, "Sub")
     if difference is None:
         return None
-    squares = mean_square(the_input(difference))
-    square = made_by(difference.inputs[1], "Mul")
-    if squares is None or square is None or square.inputs[0] is not square.inputs[1]:
-        return None
-    return squares if mean(square.inputs[0]) == squares else None
+    squares, root = mean_square(the_input(difference)), squared(difference.inputs[1])
+    return squares if root is not None and mean(root) == squares else None
 
 
 def uncentred(value: ir.Value, along: Sequence[int]) -> ir.Value | None:
@@ -167,11 +152,11 @@ def epsilon(sqrt: ir.Node) -> tuple[ir.Value, float] | None:
 
 def channel(value: ir.Value, x: ir.Value) -> int | None:
     """Return the one axis of x, not the first, along which ``value`` varies; None if not one."""
-    aligned = (1,) * (rank(x) - rank(value)) + dims(value)
-    varying = [axis for axis, d in enumerate(aligned) if d != 1]
-    if len(aligned) != rank(x) or len(varying) != 1 or 0 in varying:
+    shape = aligned(value, rank(x))
+    varying = [axis for axis, d in enumerate(shape) if d != 1]
+    if len(shape) != rank(x) or len(varying) != 1 or 0 in varying:
         return None
-    return varying[0] if dims(x)[varying[0]] == aligned[varying[0]] else None
+    return varying[0] if dims(x)[varying[0]] == shape[varying[0]] else None
 
 
 def per_channel(
@@ -222,6 +207,31 @@ def per_channel(
     return True
 
 
+def scale(
+    editor: Editor, product: Product, value: ir.Value, x: ir.Value, along: Sequence[int]
+) -> ir.Value | None:
+    """Return what else ``product`` multiplies ``value`` with, in the shape of the normalised axes.
+
+    Args:
+        editor: The editor of the graph.
+        product: A product of ``value`` and a reciprocal square root, and perhaps a scale.
+        value: The factor that is normalised.
+        x: The value whose mean square is under the root.
+        along: The axes of that mean, which are the last ones of x.
+
+    Returns:
+        The scale, or ones where there is none; None where the product is another one.
+    """
+    factors = list(product.factors)
+    if not kept(product.inverse, x, along) or dims(product.root.outputs[0]) != dims(x):
+        return None
+    factors.remove(value)
+    if factors:
+        return affine(editor, product.root, factors[0], x, along)
+    shape = known(dims(x)[along[0] :])
+    return None if shape is None else editor.constant(np.ones(shape), x.dtype)
+
+
 def affine(
     editor: Editor, place: ir.Node, value: ir.Value, x: ir.Value, along: Sequence[int]
 ) -> ir.Value | None:
@@ -232,7 +242,7 @@ def affine(
     """
     wanted = dims(x)[along[0] :]
     source = without_ones(value)
-    if (1,) * (rank(x) - rank(value)) + dims(value) != (1,) * along[0] + wanted:
+    if aligned(value, rank(x)) != (1,) * along[0] + wanted:
         return None
     for candidate in (value, source):
         if dims(candidate) == wanted:
@@ -242,6 +252,4 @@ def affine(
     leading = rank(value) - len(wanted)
     if any(d != 1 for d in dims(value)[:leading]):
         return None
-    return editor.before(place).Squeeze(  # type: ignore[no-any-return]
-        value, list(range(leading)), like=value, shape=wanted
-    )
+    return editor.before(place).Squeeze(value, list(range(leading)), like=value, shape=wanted)

@@ -9,6 +9,7 @@ import onnx_ir as ir
 import pytest
 
 from jax2onnx.rewrite.analyses import normalisation
+from jax2onnx.rewrite.analyses.nodes import maker
 from jax2onnx.testing.sketch import Sketch, value
 
 
@@ -23,18 +24,18 @@ class Parts:
 
     def mean(self, x: ir.Value) -> ir.Value:
         if self.keepdims:
-            return self.op.ReduceMean(x, [2], keepdims=1, shape=(2, 3, 1))  # type: ignore[no-any-return]
+            return self.op.ReduceMean(x, [2], keepdims=1, shape=(2, 3, 1))
         mean = self.op.ReduceMean(x, [2], keepdims=0, shape=(2, 3))
-        return self.op.Unsqueeze(mean, [2], shape=(2, 3, 1))  # type: ignore[no-any-return]
+        return self.op.Unsqueeze(mean, [2], shape=(2, 3, 1))
 
     def squared(self, x: ir.Value) -> ir.Value:
-        return self.op.Mul(x, x)  # type: ignore[no-any-return]
+        return self.op.Mul(x, x)
 
     def of_centred(self, x: ir.Value, mean: ir.Value) -> ir.Value:
         return self.mean(self.squared(self.op.Sub(x, mean, like=x)))
 
     def of_squares(self, x: ir.Value, mean: ir.Value) -> ir.Value:
-        return self.op.Sub(self.mean(self.squared(x)), self.squared(mean))  # type: ignore[no-any-return]
+        return self.op.Sub(self.mean(self.squared(x)), self.squared(mean))
 
 
 @pytest.mark.parametrize("keepdims", [True, False])
@@ -72,10 +73,10 @@ def test_epsilon() -> None:
         parts.op.Add(mean, np.float32(0.5)),
         parts.op.Add(np.float32(0.5), mean, like=mean),
     ):
-        assert normalisation.epsilon(parts.op.Sqrt(added).producer()) == (mean, 0.5)
-    assert normalisation.epsilon(parts.op.Sqrt(mean).producer()) == (mean, 0.0)
+        assert normalisation.epsilon(maker(parts.op.Sqrt(added))) == (mean, 0.5)
+    assert normalisation.epsilon(maker(parts.op.Sqrt(mean))) == (mean, 0.0)
     both = parts.op.Add(mean, mean)
-    assert normalisation.epsilon(parts.op.Sqrt(both).producer()) is None
+    assert normalisation.epsilon(maker(parts.op.Sqrt(both))) is None
 
 
 @pytest.mark.parametrize(
@@ -93,9 +94,9 @@ def test_products_with_the_root() -> None:
     scaled = op.Mul(inverse, parts.other, like=parts.x)
     product = op.Mul(scaled, parts.x)
     parts.sketch.end.replace_input_with(0, product)
-    found = normalisation.products(root.producer())
+    found = normalisation.products(maker(root))
     assert [[v.name for v in p.factors] for p in found] == [["x1"], ["x1", "x0"]]
-    assert found[-1].root is product.producer()
+    assert found[-1].root is maker(product)
     assert found[-1].inverse is inverse
 
 
@@ -104,8 +105,8 @@ def test_products_with_a_divisor() -> None:
     root = parts.op.Sqrt(parts.mean(parts.x))
     quotient = parts.op.Div(parts.x, root)
     parts.sketch.end.replace_input_with(0, quotient)
-    (found,) = normalisation.products(root.producer())
-    assert (found.root, found.factors) == (quotient.producer(), [parts.x])
+    (found,) = normalisation.products(maker(root))
+    assert (found.root, found.factors) == (maker(quotient), [parts.x])
 
 
 def test_a_root_that_several_nodes_read_has_no_product() -> None:
@@ -113,7 +114,7 @@ def test_a_root_that_several_nodes_read_has_no_product() -> None:
     root = parts.op.Sqrt(parts.mean(parts.x))
     parts.op.Div(parts.x, root)
     parts.op.Neg(root)
-    assert normalisation.products(root.producer()) == []
+    assert normalisation.products(maker(root)) == []
 
 
 @pytest.mark.parametrize(

@@ -8,17 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
+from jax2onnx.graph.prune import release
 from jax2onnx.graph.sizes import Dim
-from jax2onnx.rewrite.analyses.values import (
-    attribute,
-    dims,
-    filled,
-    made_by,
-    permutation,
-    rank,
-    the_input,
-    without_ones,
-)
+from jax2onnx.rewrite.analyses.nodes import attribute, made_by, maker, the_input
+from jax2onnx.rewrite.analyses.values import dims, filled, permutation, rank, without_ones
 from jax2onnx.rewrite.engine.editor import Editor, Operators
 
 
@@ -197,7 +190,8 @@ class Cell:
             None if filled(v) == 0 else op.Unsqueeze(v, inner, shape=state)
             for v in (the_input(scan, i) for i in self._order)
         ]
-        sequence, *finals = getattr(op, operator)(
+        sequence, *finals = op.several(
+            operator,
             x,
             *_weights(editor, op, size, linear),
             None,
@@ -209,8 +203,8 @@ class Cell:
         )
         self._replace(editor, inner, sequence, finals)
         for part in (p for gate in linear for p in (*gate.w, *gate.r)):
-            if (maker := part.value.producer()) is not None:
-                editor.erase(maker)
+            if (made := part.value.producer()) is not None:
+                editor.erase(made)
         return True
 
     def _replace(
@@ -223,17 +217,9 @@ class Cell:
             editor.replace(old, op.Squeeze(final, inner, like=old))
         for old in scan.outputs[len(finals) :]:
             editor.replace(old, op.Squeeze(sequence, [i + 1 for i in inner], like=old))
-        _let_go(self._body)
+        release(scan)
         assert scan.graph is not None
-        scan.graph.remove(scan, safe=True)
-
-
-def _let_go(body: ir.Graph) -> None:
-    """Empty a body, so that its nodes read nothing of the graphs around it."""
-    for node in body:
-        for i in range(len(node.inputs)):
-            node.replace_input_with(i, None)
-        body.remove(node)
+        scan.graph.remove(scan)
 
 
 def _weights(
@@ -265,7 +251,7 @@ class _Weights:
         rest = dims(rows[0])[1:]
         count = len(rows) * self._size
         whole = self._op.Concat(*rows, axis=0, shape=(count, *rest))
-        return self._op.Unsqueeze(whole, [0], shape=(1, count, *rest))  # type: ignore[no-any-return]
+        return self._op.Unsqueeze(whole, [0], shape=(1, count, *rest))
 
     def _rows(self, part: Part) -> ir.Value:
         """Return a gate's weight, (size, inputs) or (size,)."""
@@ -276,15 +262,16 @@ class _Weights:
             whole = self._transposed(part.value)
             shape = (self._size, *dims(whole)[1:])
             shapes = [shape for _ in part.split.outputs]
-            self._pieces[key] = self._op.Split(whole, part.split.inputs[1], axis=0, shapes=shapes)
+            sizes = part.split.inputs[1]
+            self._pieces[key] = self._op.several("Split", whole, sizes, axis=0, shapes=shapes)
         return self._pieces[key][part.piece]
 
     def _transposed(self, value: ir.Value) -> ir.Value:
         if rank(value) == 1:
             return value
         if permutation(value) == (1, 0):
-            return the_input(value.producer())  # type: ignore[arg-type]
-        return self._op.Transpose(value, perm=(1, 0), shape=dims(value)[::-1])  # type: ignore[no-any-return]
+            return the_input(maker(value))
+        return self._op.Transpose(value, perm=(1, 0), shape=dims(value)[::-1])
 
 
 def _itself(value: ir.Value) -> ir.Value:

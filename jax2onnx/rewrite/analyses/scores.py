@@ -8,18 +8,9 @@ import numpy as np
 import onnx_ir as ir
 
 from jax2onnx.rewrite.analyses.factors import Axis, Labelled, broadcast_to, extent, flattened
+from jax2onnx.rewrite.analyses.nodes import made_by, only_user, the_input
 from jax2onnx.rewrite.analyses.shapes import vector
-from jax2onnx.rewrite.analyses.values import (
-    broadcast,
-    constant,
-    dims,
-    filled,
-    made_by,
-    only_user,
-    scalar,
-    the_input,
-    without_ones,
-)
+from jax2onnx.rewrite.analyses.values import broadcast, constant, dims, filled, scalar, without_ones
 from jax2onnx.rewrite.engine.editor import Editor
 
 _ABSORBS = -1e30
@@ -117,7 +108,7 @@ class Scores:
         one = editor.constant([1])
         shape = broadcast(dims(result), (1, 1, *tokens))
         target = vector(editor, place, [one, one, *sizes])
-        return op.Expand(result, target, shape=shape)  # type: ignore[no-any-return]
+        return op.Expand(result, target, shape=shape)
 
 
 def can_bias(step: Labelled, axes: Sequence[Axis]) -> bool:

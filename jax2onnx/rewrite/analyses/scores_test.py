@@ -9,6 +9,7 @@ import onnx_ir as ir
 import pytest
 
 from jax2onnx.rewrite.analyses.factors import Labelled, fresh
+from jax2onnx.rewrite.analyses.nodes import maker
 from jax2onnx.rewrite.analyses.scores import Scores, can_bias, scores
 from jax2onnx.rewrite.analyses.values import constant, dims
 from jax2onnx.testing.sketch import FLOAT, Sketch, value
@@ -149,8 +150,7 @@ def test_bias_adds_the_number_where_a_condition_does_not_hold() -> None:
     sizes = [editor.constant([4])] * 2
     bias = found.bias(editor, reading.sketch.end, (batch, (), queries, keys), sizes)
     assert dims(bias) == (4, 4)
-    where = bias.producer()
-    assert where is not None
+    where = maker(bias)
     mask, zero, hidden = (constant(v) for v in where.inputs)
     assert mask is not None
     assert zero is not None

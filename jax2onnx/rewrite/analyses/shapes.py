@@ -7,7 +7,8 @@ import onnx_ir as ir
 
 from jax2onnx.graph.shapes import constant_target, ones_between, reshaping
 from jax2onnx.graph.sizes import Dims, known
-from jax2onnx.rewrite.analyses.values import VIEWS, constant, dims, made_by
+from jax2onnx.rewrite.analyses.nodes import VIEWS, made_by
+from jax2onnx.rewrite.analyses.values import constant, dims
 from jax2onnx.rewrite.engine.editor import Editor
 
 
@@ -27,7 +28,7 @@ def size(editor: Editor, place: ir.Node, value: ir.Value, axis: int) -> ir.Value
     stated = {"dtype": ir.DataType.INT64, "shape": (1,)}
     source = next((v for v in editor.body.inputs if dim in dims(v)), None)
     if source is None:
-        return editor.before(place).Shape(value, start=axis, end=axis + 1, **stated)  # type: ignore[no-any-return]
+        return editor.before(place).Shape(value, start=axis, end=axis + 1, **stated)
     start = dims(source).index(dim)
     return editor.shared(
         ("size", source, start),
@@ -46,7 +47,7 @@ def vector(editor: Editor, place: ir.Node, parts: Sequence[ir.Value]) -> ir.Valu
         return editor.shared(
             ("vector", *parts), lambda: editor.at_start.Concat(*parts, axis=0, **stated)
         )
-    return editor.before(place).Concat(*parts, axis=0, **stated)  # type: ignore[no-any-return]
+    return editor.before(place).Concat(*parts, axis=0, **stated)
 
 
 def can_view(value: ir.Value, shape: Dims) -> bool:
@@ -96,7 +97,7 @@ def view(
     op_type, operand = reshaping(dims(chosen), shape)
     if operand is None:
         return computed_view(editor, place, value, shape, value if sizes is None else sizes)
-    return getattr(editor.before(place), op_type)(chosen, operand, shape=shape)  # type: ignore[no-any-return]
+    return editor.before(place)(op_type, chosen, operand, shape=shape)
 
 
 def computed_view(
@@ -109,7 +110,7 @@ def computed_view(
         for d in shape
     ]
     target = vector(editor, place, parts)
-    return editor.before(place).Reshape(value, target, shape=shape)  # type: ignore[no-any-return]
+    return editor.before(place).Reshape(value, target, shape=shape)
 
 
 def _differ_by_ones(old: Dims, shape: Dims) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax import export
 
+from jax2onnx.rewrite.analyses.nodes import maker
 from jax2onnx.rewrite.analyses.shapes import can_view, size, vector, view
 from jax2onnx.rewrite.analyses.values import constant, dims, integers
 from jax2onnx.testing.sketch import Sketch, dims_of
@@ -33,8 +34,7 @@ def test_view(old: Any, new: Any, added: list[str], operand: tuple[int, ...] | N
     assert dims(seen) == shape
     assert sketch.op_types == added
     if operand is not None:
-        node = seen.producer()
-        assert node is not None
+        node = maker(seen)
         assert integers(node.inputs[1]) == operand
 
 
@@ -52,8 +52,7 @@ def test_view_starts_from_what_was_reshaped() -> None:
     flat = sketch.op.Reshape(x, [6], shape=(6,))
     assert view(sketch.editor, sketch.end, flat, (2, 3)) is x
     other = view(sketch.editor, sketch.end, flat, (3, 2))
-    node = other.producer()
-    assert node is not None
+    node = maker(other)
     assert node.inputs[0] is x
 
 
@@ -78,8 +77,7 @@ def test_size_and_vector_of_known_sizes_are_constants() -> None:
     assert integers(known) == (2,)
     assert integers(vector(sketch.editor, sketch.end, [known, known])) == (2, 2)
     unknown = size(sketch.editor, sketch.end, x, 1)
-    node = unknown.producer()
-    assert node is not None
+    node = maker(unknown)
     assert (node.attributes["start"].as_int(), node.attributes["end"].as_int()) == (1, 2)
     joined = vector(sketch.editor, sketch.end, [unknown, known])
     assert dims(joined) == (2,)
@@ -90,6 +88,5 @@ def test_a_size_that_no_input_has_is_read_off_the_value() -> None:
     sketch = Sketch((B,))
     inner = sketch.op.Compress(sketch.inputs[0], shape=dims_of((T,)))
     read = size(sketch.editor, sketch.end, inner, 0)
-    node = read.producer()
-    assert node is not None
+    node = maker(read)
     assert node.inputs[0] is inner

@@ -1,6 +1,6 @@
-"""Questions about one value of a graph and the nodes around it."""
+"""Questions about one value of a graph: its type, its content, and the views it came through."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
@@ -8,32 +8,12 @@ import onnx_ir as ir
 
 from jax2onnx.graph.constants import Constant, constant_tensor
 from jax2onnx.graph.sizes import Dim, Dims, product
+from jax2onnx.rewrite.analyses.nodes import VIEWS, attribute, made_by, the_input
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
 _SINGLE_PRECISION = frozenset((ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16))
 _FLOATING = _SINGLE_PRECISION | {ir.DataType.DOUBLE}
-VIEWS = frozenset(("Reshape", "Squeeze", "Unsqueeze"))
-"""Operators that give the elements another shape and leave their order."""
-
-UNARY = frozenset(
-    (
-        *("Abs", "BitwiseNot", "Cast", "Ceil", "Celu", "Cos", "Elu", "Erf", "Exp", "Floor", "Gelu"),
-        *("HardSigmoid", "HardSwish", "Identity", "IsInf", "IsNaN", "LeakyRelu", "Log", "Mish"),
-        *("Neg", "Not", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Sign", "Sin"),
-        *("Softplus", "Softsign", "Sqrt", "Swish", "Tan", "Tanh", "ThresholdedRelu"),
-    )
-)
-"""Elementwise operators of one operand."""
-
-BROADCASTING = frozenset(
-    (
-        *("Add", "And", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Div", "Equal", "Greater"),
-        *("GreaterOrEqual", "Less", "LessOrEqual", "Max", "Min", "Mod", "Mul", "Or", "Pow"),
-        *("Sub", "Where", "Xor"),
-    )
-)
-"""Elementwise operators that broadcast their operands, each to the shape of the result."""
 
 
 class Primitive(NamedTuple):
@@ -73,29 +53,6 @@ def is_single(value: ir.Value) -> bool:
     Operators that compute in float32 whatever they are given would round a double.
     """
     return value.dtype in _SINGLE_PRECISION
-
-
-def made_by(value: ir.Value | None, *op_types: str) -> ir.Node | None:
-    """Return the node that computes ``value`` if it is one of these operators.
-
-    Args:
-        value: Any value. Inputs and initializers are computed by no node.
-        op_types: Operators of the standard domain.
-
-    Returns:
-        The node; None if there is none, or if it is another operator.
-    """
-    node = None if value is None else value.producer()
-    if node is not None and node.op_type in op_types and node.domain == "":
-        return node
-    return None
-
-
-def the_input(node: ir.Node, index: int = 0) -> ir.Value:
-    """Return an input that the operator requires."""
-    value = node.inputs[index]
-    assert value is not None, f"{node.op_type} {node.name} lacks input {index}"
-    return value
 
 
 def constant(value: ir.Value | None) -> Array | None:
@@ -179,12 +136,6 @@ def exists(value: ir.Value) -> bool:
     return node is None or node.graph is not None
 
 
-def attribute(node: ir.Node, name: str, default: Any = None) -> Any:
-    """Return the value of a node's attribute, or the default where it is not given."""
-    found = node.attributes.get(name)
-    return default if found is None else found.value
-
-
 def permutation(value: ir.Value) -> tuple[int, ...] | None:
     """Return the permutation of the Transpose that computes ``value``; None if none does."""
     node = made_by(value, "Transpose")
@@ -192,24 +143,6 @@ def permutation(value: ir.Value) -> tuple[int, ...] | None:
         return None
     default = range(rank(value) - 1, -1, -1)
     return tuple(attribute(node, "perm", default))
-
-
-def users(value: ir.Value) -> Iterator[ir.Node]:
-    """Yield the nodes that read ``value``, in the order in which they were connected."""
-    for use in value.uses():
-        yield use.node
-
-
-def only_user(value: ir.Value) -> ir.Node | None:
-    """Return the node that reads ``value``, if nothing else does.
-
-    Returns:
-        None if ``value`` is an output of its graph, or has no or several uses, be they by one node.
-    """
-    uses = value.uses()
-    if len(uses) != 1 or value.is_graph_output():
-        return None
-    return next(iter(uses)).node
 
 
 def without_ones(value: ir.Value) -> ir.Value:
@@ -222,6 +155,11 @@ def without_ones(value: ir.Value) -> ir.Value:
     return value
 
 
+def aligned(value: ir.Value, size: int) -> Dims:
+    """Return the shape of ``value`` with leading axes of size 1, up to ``size`` axes."""
+    return (1,) * (size - rank(value)) + dims(value)
+
+
 def kept(value: ir.Value, x: ir.Value, along: Collection[int]) -> bool:
     """Return whether ``value`` has the shape of a reduction of ``x`` that keeps its axes.
 
@@ -230,8 +168,7 @@ def kept(value: ir.Value, x: ir.Value, along: Collection[int]) -> bool:
         x: The value that is reduced.
         along: The axes of the reduction, not negative.
     """
-    aligned = (1,) * (rank(x) - rank(value)) + dims(value)
-    return aligned == tuple(1 if i in along else d for i, d in enumerate(dims(x)))
+    return aligned(value, rank(x)) == tuple(1 if i in along else d for i, d in enumerate(dims(x)))
 
 
 def broadcast(*shapes: Dims) -> Dims | None:

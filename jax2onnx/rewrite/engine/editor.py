@@ -22,14 +22,15 @@ _TAP = "/output"
 class Operators:
     """Adds nodes at one place of a graph: ``op.Gelu(x)`` adds a Gelu and returns its output.
 
+    ``op("Gelu", x)`` does the same, for an operator that is computed.
+
     Operands are values, None for an optional input that is left out, or lists of integers and numpy
     arrays, which become constants. Keyword arguments are attributes of the operator; None leaves
     one out. These keywords state the type of the result, by default that of the first operand:
 
     - ``like``: a value of the same dtype and shape;
     - ``dtype``: the dtype;
-    - ``shape``: the dimensions;
-    - ``shapes``: the dimensions of several outputs, which are returned as a tuple.
+    - ``shape``: the dimensions.
 
     Args:
         editor: The editor of the graph.
@@ -50,19 +51,45 @@ class Operators:
         self._prefix = prefix
         self._metadata = metadata
 
-    def __getattr__(self, op_type: str) -> Callable[..., Any]:
-        return functools.partial(self._emit, op_type)
+    def __getattr__(self, op_type: str) -> Callable[..., ir.Value]:
+        return functools.partial(self, op_type)
 
-    def _emit(
+    def __call__(
         self,
         op_type: str,
         *operands: Any,
         like: ir.Value | None = None,
         dtype: ir.DataType | None = None,
         shape: Dims | None = None,
-        shapes: Sequence[Dims] | None = None,
         **attributes: Any,
-    ) -> Any:
+    ) -> ir.Value:
+        """Add a node of this operator and return its output."""
+        node = self._node(op_type, operands, attributes, 1)
+        model = like or next(v for v in node.inputs if v is not None)
+        (value,) = node.outputs
+        value.type = model.type if dtype is None else ir.TensorType(dtype)
+        value.shape = model.shape if shape is None else ir.Shape(shape)
+        return value
+
+    def several(
+        self, op_type: str, *operands: Any, shapes: Sequence[Dims], **attributes: Any
+    ) -> tuple[ir.Value, ...]:
+        """Add a node with several outputs, which have the dtype of the first operand.
+
+        Args:
+            op_type: The operator.
+            operands: As those of ``op``.
+            shapes: The dimensions of each output.
+            attributes: Attributes of the operator.
+        """
+        node = self._node(op_type, operands, attributes, len(shapes))
+        for value, shape in zip(node.outputs, shapes, strict=True):
+            value.type, value.shape = operands[0].type, ir.Shape(shape)
+        return tuple(node.outputs)
+
+    def _node(
+        self, op_type: str, operands: Sequence[Any], attributes: Mapping[str, Any], outputs: int
+    ) -> ir.Node:
         inputs = [
             v if v is None or isinstance(v, ir.Value) else self._editor.constant(v)
             for v in operands
@@ -70,23 +97,14 @@ class Operators:
         while inputs and inputs[-1] is None:
             inputs.pop()
         given = {k: v for k, v in attributes.items() if v is not None}
-        node = ir.Node(
-            "",
-            op_type,
-            inputs,
-            ir.convenience.convert_attributes(given),
-            num_outputs=1 if shapes is None else len(shapes),
-        )
+        attrs = ir.convenience.convert_attributes(given)
+        node = ir.Node("", op_type, inputs, attrs, num_outputs=outputs)
         node.name = self._prefix + op_type
         node.metadata_props.update(self._metadata)
-        model = like or next(v for v in inputs if v is not None)
-        for i, value in enumerate(node.outputs):
+        for value in node.outputs:
             value.name = node.name
-            value.type = model.type if dtype is None else ir.TensorType(dtype)
-            stated = shape if shapes is None else shapes[i]
-            value.shape = model.shape if stated is None else ir.Shape(stated)
         self._insert(node)
-        return node.outputs[0] if shapes is None else tuple(node.outputs)
+        return node
 
 
 class Editor:

@@ -6,7 +6,8 @@ import numpy as np
 import onnx_ir as ir
 
 from jax2onnx.graph.constants import Constant
-from jax2onnx.rewrite.analyses.values import constant
+from jax2onnx.rewrite.analyses.nodes import maker, the_input
+from jax2onnx.rewrite.analyses.values import constant, dims
 from jax2onnx.testing.sketch import FLOAT, Sketch
 
 
@@ -16,16 +17,15 @@ def test_a_node_has_the_type_of_its_first_operand_or_the_one_that_is_stated() ->
     assert sketch.op.Add(x, y).shape == (2, 3)
     assert sketch.op.Add(y, x, like=x).shape == (2, 3)
     cast = sketch.op.Cast(x, to=ir.DataType.INT64, dtype=ir.DataType.INT64)
-    assert (cast.dtype, cast.shape) == (ir.DataType.INT64, (2, 3))
-    parts = sketch.op.Split(x, [1, 2], axis=1, shapes=[(2, 1), (2, 2)])
-    assert [(p.dtype, p.shape) for p in parts] == [(FLOAT, (2, 1)), (FLOAT, (2, 2))]
+    assert (cast.dtype, dims(cast)) == (ir.DataType.INT64, (2, 3))
+    parts = sketch.op.several("Split", x, [1, 2], axis=1, shapes=[(2, 1), (2, 2)])
+    assert [(p.dtype, dims(p)) for p in parts] == [(FLOAT, (2, 1)), (FLOAT, (2, 2))]
     assert sketch.op_types == ["Add", "Add", "Cast", "Split"]
 
 
 def test_optional_inputs_at_the_end_and_attributes_of_none_are_left_out() -> None:
     sketch = Sketch((2, 3))
-    clip = sketch.op.Clip(sketch.inputs[0], None, 1.0, None, axis=None).producer()
-    assert clip is not None
+    clip = maker(sketch.op.Clip(sketch.inputs[0], None, 1.0, None, axis=None))
     assert len(clip.inputs) == 3
     assert clip.inputs[1] is None
     assert not clip.attributes
@@ -36,8 +36,7 @@ def test_new_nodes_are_named_like_the_module_of_the_node_behind_them() -> None:
     sketch.end.name = "block.0/Add"
     sketch.end.metadata_props["site"] = "model.py:3"
     made = sketch.op.Neg(sketch.inputs[0])
-    node = made.producer()
-    assert node is not None
+    node = maker(made)
     assert (node.name, made.name) == ("block.0/Neg", "block.0/Neg")
     assert node.metadata_props == {"site": "model.py:3"}
 
@@ -58,9 +57,8 @@ def test_constants_of_a_function_are_nodes_at_its_start() -> None:
     negated = sketch.op.Neg(sketch.inputs[0])
     added = sketch.op.Add(negated, [1.5])
     assert sketch.op_types == ["Constant", "Neg", "Add"]
-    node = added.producer()
-    assert node is not None
-    assert sketch.editor.is_early(node.inputs[1])
+    node = maker(added)
+    assert sketch.editor.is_early(the_input(node, 1))
     assert not sketch.editor.is_early(negated)
     assert not sketch.editor.body.initializers
 
@@ -99,8 +97,7 @@ def test_replace_removes_what_nobody_reads_any_more() -> None:
     new = sketch.op.Cos(x)
     sketch.end.replace_input_with(0, also)
     sketch.editor.replace(old, new)
-    node = reader.producer()
-    assert node is not None
+    node = maker(reader)
     assert node.inputs[0] is new
     assert sketch.op_types == ["Abs", "Sqrt", "Sin", "Cos"]
 
@@ -111,8 +108,7 @@ def test_an_output_keeps_its_name_and_is_made_by_a_node() -> None:
     old.name = "y"
     sketch.editor.replace(old, x)
     (output,) = sketch.editor.body.outputs
-    node = output.producer()
-    assert node is not None
+    node = maker(output)
     assert (output.name, node.op_type, node.inputs[0]) == ("y", "Identity", x)
     assert node is not sketch.end
 
@@ -146,8 +142,7 @@ def test_shared_values_are_made_once_and_again_when_they_are_gone() -> None:
         return size
 
     assert editor.shared("size", make) is editor.shared("size", make)
-    producer = made[0].producer()
-    assert producer is not None
+    producer = maker(made[0])
     editor.erase(producer)
     assert sketch.op_types == []
     editor.shared("size", make)
@@ -167,7 +162,7 @@ def test_nodes_at_the_start_are_in_the_order_in_which_they_were_added() -> None:
 def test_behind_a_node_of_another_graph_means_the_start() -> None:
     sketch, other = Sketch((2,)), Sketch((2,))
     negated = sketch.op.Neg(sketch.inputs[0])
-    sketch.editor.behind(negated.producer(), sketch.editor.body).Abs(negated)
+    sketch.editor.behind(maker(negated), sketch.editor.body).Abs(negated)
     sketch.editor.behind(other.end, sketch.editor.body).Exp(sketch.inputs[0])
     sketch.editor.behind(None, sketch.editor.body).Sin(sketch.inputs[0])
     assert sketch.op_types == ["Sin", "Exp", "Neg", "Abs"]

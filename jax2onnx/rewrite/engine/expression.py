@@ -16,7 +16,8 @@ import jax
 import onnx_ir as ir
 
 from jax2onnx.lower import lower
-from jax2onnx.rewrite.analyses.values import is_float, is_single, scalar, stands_for, the_input
+from jax2onnx.rewrite.analyses.nodes import the_input
+from jax2onnx.rewrite.analyses.values import is_float, is_single, scalar, stands_for
 from jax2onnx.rewrite.engine.editor import Editor, Operators
 from jax2onnx.rewrite.engine.pattern import Match, Pattern, PatternRule, Var, op, primitive, product
 from jax2onnx.trace import InputSpec, trace
@@ -72,10 +73,9 @@ class Expression:
         return _as_pattern(model.graph.outputs[0], known, constants)
 
     def _build(self, add: Operators, found: Match) -> ir.Value:
-        attributes = {name: scalar(found[name]) for name in self.captured}
+        attributes: dict[str, Any] = {name: scalar(found[name]) for name in self.captured}
         operands = [found[f"x{i}"] for i in range(self.inputs)]
-        operator: Callable[..., ir.Value] = getattr(add, self.op_type)
-        return operator(*operands, **self.attributes, **attributes)
+        return add(self.op_type, *operands, **self.attributes, **attributes)
 
 
 def _is_number(value: ir.Value) -> bool:
@@ -85,13 +85,7 @@ def _is_number(value: ir.Value) -> bool:
 def _as_pattern(
     value: ir.Value | None, known: Mapping[ir.Value, Pattern], constants: set[ir.Value]
 ) -> Pattern:
-    """Return the pattern of the expression that computes ``value``.
-
-    Args:
-        value: A value of the lowered function.
-        known: The patterns of its inputs.
-        constants: The inputs that are captured attributes.
-    """
+    """Return the pattern of what computes ``value``, given those of the inputs of the function."""
     assert value is not None
     if value in known:
         return known[value]

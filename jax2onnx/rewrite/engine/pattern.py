@@ -16,15 +16,8 @@ from typing import Any, TypeAlias
 
 import onnx_ir as ir
 
-from jax2onnx.rewrite.analyses.values import (
-    attribute,
-    dims,
-    made_by,
-    scalar,
-    stands_for,
-    the_input,
-    users,
-)
+from jax2onnx.rewrite.analyses.nodes import attribute, made_by, maker, the_input, users
+from jax2onnx.rewrite.analyses.values import dims, scalar, stands_for
 from jax2onnx.rewrite.engine.editor import Editor, Operators
 
 Match: TypeAlias = Mapping[str, ir.Value]
@@ -128,15 +121,15 @@ class _Node(Pattern):
             yield from _all(self._operands, tuple(reversed(node.inputs)), bound)
 
 
+@dataclass(frozen=True)
 class _Primitive(Pattern):
-    def __init__(self, name: str, operands: tuple[Pattern, ...]):
-        self._name = name
-        self._operands = operands
+    name: str
+    operands: tuple[Pattern, ...]
 
     def match(self, value: ir.Value | None, bound: Match) -> Iterator[Match]:
         found = None if value is None else stands_for(value)
-        if found is not None and found.name == self._name:
-            yield from _all(self._operands, found.operands, bound)
+        if found is not None and found.name == self.name:
+            yield from _all(self.operands, found.operands, bound)
 
 
 def _all(patterns: tuple[Pattern, ...], values: Any, bound: Match) -> Iterator[Match]:
@@ -147,12 +140,11 @@ def _all(patterns: tuple[Pattern, ...], values: Any, bound: Match) -> Iterator[M
         yield from _all(patterns[1:], values[1:], more)
 
 
+@dataclass(frozen=True)
 class _Product(Pattern):
     roots = frozenset(("Div", "Mul", "Neg"))
-
-    def __init__(self, coefficient: float, factors: tuple[Pattern, ...]):
-        self.coefficient = coefficient
-        self.factors = factors
+    coefficient: float
+    factors: tuple[Pattern, ...]
 
     def match(self, value: ir.Value | None, bound: Match) -> Iterator[Match]:
         if value is None:
@@ -283,7 +275,7 @@ class PatternRule:
         if new is None:
             return False
         if dims(new) != dims(old):  # a constant of one element may have more axes than the rest
-            editor.erase(new.producer())  # type: ignore[arg-type]
+            editor.erase(maker(new))
             return False
         editor.replace(old, new)
         return True

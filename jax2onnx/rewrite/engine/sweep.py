@@ -95,8 +95,9 @@ class Sweep:
                 for rule in self._rules_at(trigger):
                     if rule(self._editor, node):
                         break
-            for inner in subgraphs(node):
-                self.visit(inner)
+            if node.graph is not None:  # it may have been removed, with its branches
+                for inner in subgraphs(node):
+                    self.visit(inner)
 
     def _rules_at(self, trigger: str) -> list[Rule]:
         rules = self._rules.get(trigger)

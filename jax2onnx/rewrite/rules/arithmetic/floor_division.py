@@ -29,7 +29,7 @@ _SIGNS_DIFFER = op.Not(op.Equal(op.Sign(_X), op.Sign(_BY)))
 
 
 def _modulo(add: Operators, found: Match) -> ir.Value:
-    return add.Mod(found["x"], found["by"], fmod=0)  # type: ignore[no-any-return]
+    return add.Mod(found["x"], found["by"], fmod=0)
 
 
 def _floor(add: Operators, found: Match) -> ir.Value:
@@ -37,7 +37,7 @@ def _floor(add: Operators, found: Match) -> ir.Value:
     assert x.dtype is not None
     zero = np.zeros((), x.dtype.numpy())
     below = add.Less(add.Mod(x, by, fmod=1), zero, dtype=ir.DataType.BOOL)
-    return add.Sub(add.Div(x, by), add.Cast(below, to=int(x.dtype), dtype=x.dtype))  # type: ignore[no-any-return]
+    return add.Sub(add.Div(x, by), add.Cast(below, to=int(x.dtype), dtype=x.dtype))
 
 
 _MODULO = PatternRule(

@@ -8,7 +8,8 @@ Does not apply where the chosen side has another shape than the result.
 
 import onnx_ir as ir
 
-from jax2onnx.rewrite.analyses.values import constant, dims, filled, the_input
+from jax2onnx.rewrite.analyses.nodes import the_input
+from jax2onnx.rewrite.analyses.values import constant, dims, filled
 from jax2onnx.rewrite.engine.editor import Editor
 
 

@@ -9,7 +9,8 @@ the model, whatever their value.
 
 import onnx_ir as ir
 
-from jax2onnx.rewrite.analyses.values import dims, filled, made_by, the_input
+from jax2onnx.rewrite.analyses.nodes import made_by, the_input
+from jax2onnx.rewrite.analyses.values import dims, filled
 from jax2onnx.rewrite.engine.editor import Editor
 
 _NEUTRAL = {"Add": 0.0, "Sub": 0.0, "Mul": 1.0, "Div": 1.0, "And": 1.0, "Or": 0.0}

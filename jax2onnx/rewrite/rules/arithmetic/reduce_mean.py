@@ -17,17 +17,8 @@ import numpy as np
 import onnx_ir as ir
 
 from jax2onnx.graph.sizes import Dim, product
-from jax2onnx.rewrite.analyses.values import (
-    VIEWS,
-    attribute,
-    axes,
-    dims,
-    is_float,
-    made_by,
-    only_user,
-    scalar,
-    the_input,
-)
+from jax2onnx.rewrite.analyses.nodes import VIEWS, attribute, made_by, only_user, the_input
+from jax2onnx.rewrite.analyses.values import axes, dims, is_float, scalar
 from jax2onnx.rewrite.engine.editor import Editor
 
 _REDUCTIONS = ("ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "ReduceProd")
@@ -95,6 +86,7 @@ def _keep_axes(editor: Editor, node: ir.Node) -> bool:
     if axes(node) != axes(reduction):
         return False
     out = node.outputs[0]
-    operator = getattr(editor.before(node), reduction.op_type)
-    editor.replace(out, operator(the_input(reduction), reduction.inputs[1], keepdims=1, like=out))
+    op = editor.before(node)
+    kept = op(reduction.op_type, *reduction.inputs, keepdims=1, like=out)
+    editor.replace(out, kept)
     return True

@@ -35,18 +35,10 @@ import onnx_ir as ir
 
 from jax2onnx.graph.sizes import Dim
 from jax2onnx.rewrite.analyses.factors import Axis, Labelled, extent, flattened, fresh
+from jax2onnx.rewrite.analyses.nodes import attribute, made_by, maker, only_user, the_input
 from jax2onnx.rewrite.analyses.scores import Scores, can_bias, scores
 from jax2onnx.rewrite.analyses.shapes import size, view
-from jax2onnx.rewrite.analyses.values import (
-    attribute,
-    dims,
-    is_single,
-    made_by,
-    only_user,
-    rank,
-    scalar,
-    the_input,
-)
+from jax2onnx.rewrite.analyses.values import dims, is_single, rank, scalar
 from jax2onnx.rewrite.engine.editor import Editor, is_tap
 from jax2onnx.rewrite.rules.attention.rotary_embedding import HEADS_FIRST
 
@@ -144,8 +136,7 @@ def _weighted(shares: Labelled) -> tuple[Labelled, Labelled] | None:
 
 def _factors(product: Labelled, shares: Labelled) -> tuple[Labelled, Labelled] | None:
     """Return the queries and the keys of a MatMul, in this order; None if they do not fit."""
-    node = product.value.producer()
-    assert node is not None
+    node = maker(product.value)
     left, right = the_input(node), the_input(node, 1)
     rows, columns = product.given[-2:]
     inner = fresh(dims(left)[-1])
@@ -248,8 +239,7 @@ def _replace(
     editor: Editor, end: Labelled, operands: tuple[_Heads, _Heads, _Heads], found: Scores
 ) -> None:
     queries, keys, values = operands
-    root = end.value.producer()
-    assert root is not None
+    root = maker(end.value)
     op, axes = editor.before(root), (*queries.axes[:3], values.axes[3])
     batch, heads, tokens, width = shape = tuple(extent(a) or 0 for a in axes)
     by_token = all(h.by_token and isinstance(h.flat, int) for h in operands)

@@ -22,22 +22,25 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from jax2onnx.graph.sizes import Dims
-from jax2onnx.rewrite.analyses.shapes import size, vector, view
-from jax2onnx.rewrite.analyses.values import (
+from jax2onnx.rewrite.analyses.nodes import (
     UNARY,
     attribute,
+    made_by,
+    maker,
+    only_user,
+    the_input,
+    users,
+)
+from jax2onnx.rewrite.analyses.shapes import size, vector, view
+from jax2onnx.rewrite.analyses.values import (
+    aligned,
     constant,
     dims,
     integers,
     is_single,
-    made_by,
-    only_user,
     permutation,
     rank,
     scalar,
-    the_input,
-    users,
     without_ones,
 )
 from jax2onnx.rewrite.engine.editor import Editor, Operators
@@ -49,17 +52,6 @@ _SECOND = op.Add(op.Mul(_b, _cos), op.Mul(_a, _sin))
 
 HEADS_FIRST = (0, 2, 1, 3)
 """Between (batch, tokens, heads, d) and (batch, heads, tokens, d), either way."""
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """The axes of the tokens and of the heads of x."""
-
-    tokens: int
-    heads: int
-
-
-_LAYOUTS = (_Layout(tokens=2, heads=1), _Layout(tokens=1, heads=2))
 
 
 @dataclass(frozen=True)
@@ -78,14 +70,13 @@ def apply(editor: Editor, node: ir.Node) -> bool:
         x, out = found.x, found.out
         if rank(x) != 4 or not is_single(x) or dims(x) != dims(out) or out.producer() is None:
             continue
-        place = out.producer()
-        assert place is not None
-        for layout in _LAYOUTS:
-            tables = [_table(editor, place, t, x, layout) for t in found.tables]
+        place = maker(out)
+        for axis in (2, 1):  # that of the tokens; the other one is that of the heads
+            tables = [_table(editor, place, t, x, axis) for t in found.tables]
             if None not in tables and len({rank(t) for t in tables if t is not None}) == 1:
                 flat = rank(tables[0] or x) == 2
-                tables.append(_positions(editor, place, x, layout) if flat else None)
-                new = _rotate(editor, place, x, layout, tables, int(found.interleaved) or None)
+                tables.append(_positions(editor, place, x, axis) if flat else None)
+                new = _rotate(editor, place, x, axis, tables, int(found.interleaved) or None)
                 editor.replace(out, new)
                 return True
     return False
@@ -119,7 +110,7 @@ def _negated(first: ir.Value, second: ir.Value, interleaved: bool) -> ir.Value |
     """Return the x such that ``first`` is -b and ``second`` is a, permuted alike or not at all."""
     perm = permutation(first)
     if perm is not None and perm == permutation(second) and perm[-1] == len(perm) - 1:
-        first, second = (the_input(v.producer()) for v in (first, second))  # type: ignore[arg-type]
+        first, second = (the_input(maker(v)) for v in (first, second))
     else:
         perm = None
     negative = made_by(first, "Neg")
@@ -221,76 +212,67 @@ def _is_doubled(table: ir.Value) -> bool:
 
 
 def _table(
-    editor: Editor, place: ir.Node, table: ir.Value, x: ir.Value, layout: _Layout
+    editor: Editor, place: ir.Node, table: ir.Value, x: ir.Value, axis: int
 ) -> ir.Value | None:
     """Return a table as (tokens, d/2), or as (batch, tokens, d/2) if it varies along the batch."""
     whole = dims(x)
     half = whole[3] // 2 if isinstance(whole[3], int) else None
     if half is None or half * 2 != whole[3]:
         return None
-    tokens = whole[layout.tokens]
-    aligned = (1,) * (4 - rank(table)) + dims(table)
+    tokens = whole[axis]
     for batch in (1, whole[0]):
         broadcast = [batch, 1, 1, half]
-        broadcast[layout.tokens] = tokens
-        if list(aligned) == broadcast:
+        broadcast[axis] = tokens
+        if aligned(table, 4) == tuple(broadcast):
             shape = (tokens, half) if batch == 1 else (batch, tokens, half)
             source = without_ones(table)
             return source if dims(source) == shape else view(editor, place, table, shape)
     return None
 
 
-def _positions(editor: Editor, place: ir.Node, x: ir.Value, layout: _Layout) -> ir.Value:
+def _positions(editor: Editor, place: ir.Node, x: ir.Value, axis: int) -> ir.Value:
     """Return 0, 1, 2, ... for each item of the batch, of shape (batch, tokens)."""
-    batch, tokens = dims(x)[0], dims(x)[layout.tokens]
+    shape = batch, tokens = dims(x)[0], dims(x)[axis]
     if isinstance(batch, int) and isinstance(tokens, int):
         return editor.constant(np.broadcast_to(np.arange(tokens), (batch, tokens)))
-    sizes = [size(editor, place, x, 0), size(editor, place, x, layout.tokens)]
+    sizes = [size(editor, place, x, 0), size(editor, place, x, axis)]
 
     def make(op: Operators) -> ir.Value:
-        return _grid(editor, op, place, sizes, (batch, tokens))
+        if isinstance(tokens, int):
+            row = editor.constant(np.arange(tokens))
+        else:
+            zero, one = editor.constant(np.int64(0)), editor.constant(np.int64(1))
+            row = op.Range(zero, op.Squeeze(sizes[1], [0], shape=()), one, shape=shape[1:])
+        return op.Expand(row, vector(editor, place, sizes), shape=shape)
 
     if all(map(editor.is_early, sizes)):
         return editor.shared(("positions", *sizes), lambda: make(editor.at_start))
     return make(editor.before(place))
 
 
-def _grid(
-    editor: Editor, op: Operators, place: ir.Node, sizes: list[ir.Value], shape: Dims
-) -> ir.Value:
-    """Return 0, 1, 2, ... in each row."""
-    if isinstance(shape[1], int):
-        row = editor.constant(np.arange(shape[1]))
-    else:
-        zero, one = editor.constant(np.int64(0)), editor.constant(np.int64(1))
-        row = op.Range(zero, op.Squeeze(sizes[1], [0], shape=()), one, shape=shape[1:])
-    return op.Expand(row, vector(editor, place, sizes), shape=shape)  # type: ignore[no-any-return]
-
-
 def _rotate(
     editor: Editor,
     place: ir.Node,
     x: ir.Value,
-    layout: _Layout,
+    axis: int,
     tables: list[ir.Value | None],
     interleaved: int | None,
 ) -> ir.Value:
     op = editor.before(place)
-    batch, tokens = dims(x)[0], dims(x)[layout.tokens]
-    heads, width = dims(x)[layout.heads], dims(x)[3]
-    by_token = x if layout.heads == 2 else None
-    if permutation(x) == HEADS_FIRST and layout.heads == 1:
-        by_token = made_by(x, "Transpose").inputs[0]  # type: ignore[union-attr]
+    batch, tokens, heads, width = (dims(x)[a] for a in (0, axis, 3 - axis, 3))
+    by_token = x if axis == 1 else None
+    if permutation(x) == HEADS_FIRST and axis == 2:
+        by_token = the_input(maker(x))
     if by_token is None or not isinstance(heads, int) or not isinstance(width, int):
-        if layout.heads == 2:
+        if axis == 1:
             x = op.Transpose(x, perm=HEADS_FIRST, shape=(batch, heads, tokens, width))
         turned = op.RotaryEmbedding(x, *tables, interleaved=interleaved)
-        if layout.heads == 2:
+        if axis == 1:
             turned = op.Transpose(turned, perm=HEADS_FIRST, shape=(batch, tokens, heads, width))
-        return turned  # type: ignore[no-any-return]
+        return turned
     flat = view(editor, place, by_token, (batch, tokens, heads * width))
     turned = op.RotaryEmbedding(flat, *tables, num_heads=heads, interleaved=interleaved)
     turned = view(editor, place, turned, dims(by_token), sizes=x)
-    if layout.heads == 1:
+    if axis == 2:
         turned = op.Transpose(turned, perm=HEADS_FIRST, shape=dims(x))
-    return turned  # type: ignore[no-any-return]
+    return turned

@@ -12,16 +12,14 @@ Does not apply
 import onnx_ir as ir
 
 from jax2onnx.graph.sizes import Dims
+from jax2onnx.rewrite.analyses.nodes import made_by, maker, the_input, users
 from jax2onnx.rewrite.analyses.values import (
     axes,
     dims,
     kept,
-    made_by,
     permutation,
     rank,
     scalar,
-    the_input,
-    users,
     without_ones,
 )
 from jax2onnx.rewrite.engine.editor import Editor
@@ -75,7 +73,7 @@ def _shifted(value: ir.Value) -> tuple[ir.Value, int] | None:
     x, peak = the_input(difference), without_ones(the_input(difference, 1))
     perm = permutation(peak)
     if perm is not None:
-        peak = the_input(peak.producer())  # type: ignore[arg-type]
+        peak = the_input(maker(peak))
     bounded = made_by(peak, "Max")
     if bounded is not None:
         others = [v for v in bounded.inputs if scalar(v) != float("-inf")]
@@ -87,29 +85,20 @@ def _shifted(value: ir.Value) -> tuple[ir.Value, int] | None:
     if reduction is None or along is None or len(along) != 1:
         return None
     axis = _same_axis(the_input(reduction), along[0], x, perm)
-    if axis is None:
+    if axis is None or not kept(the_input(difference, 1), x, (axis,)):
         return None
-    kept = tuple(1 if i == axis else d for i, d in enumerate(dims(x)))
-    # Where the axis is the first one, broadcasting puts it back.
-    peaks = dims(the_input(difference, 1))
-    aligned = (1,) * (len(kept) - len(peaks)) + peaks
-    return (x, axis) if aligned == kept else None
+    return x, axis
 
 
 def _same_axis(reduced: ir.Value, axis: int, x: ir.Value, perm: Dims | None) -> int | None:
-    """Return the axis of x that is ``axis`` of ``reduced``.
+    """Return the axis of x that is ``axis`` of ``reduced``, which was reduced along it.
 
-    The two may differ in axes of size 1, or x may be a Transpose of ``reduced``.
-
-    Args:
-        reduced: The value that was reduced.
-        axis: Its axis.
-        x: The value that the reduction is compared with.
-        perm: The permutation of the other axes; None if there is none.
+    The two may differ in axes of size 1, or x may be a Transpose of ``reduced`` that permutes the
+    other axes by ``perm``.
     """
     order = permutation(x)
     if perm is not None:
-        if order is None or the_input(x.producer()) is not reduced:  # type: ignore[arg-type]
+        if order is None or the_input(maker(x)) is not reduced:
             return None
         same = perm == tuple(a - (a > axis) for a in order if a != axis)
         return order.index(axis) if same else None
@@ -123,7 +112,7 @@ def _replace(editor: Editor, root: ir.Node, op_type: str, x: ir.Value, axis: int
     out = root.outputs[0]
     if dims(out) != dims(x):
         return False
-    last = axis == len(dims(x)) - 1
-    operator = getattr(editor.before(root), op_type)
-    editor.replace(out, operator(x, axis=-1 if last else axis, like=out))
+    last = axis == rank(x) - 1
+    op = editor.before(root)
+    editor.replace(out, op(op_type, x, axis=-1 if last else axis, like=out))
     return True

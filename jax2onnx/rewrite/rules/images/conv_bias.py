@@ -8,15 +8,9 @@ along another axis than that of the channels.
 
 import onnx_ir as ir
 
+from jax2onnx.rewrite.analyses.nodes import attribute, only_user, the_input
 from jax2onnx.rewrite.analyses.shapes import view
-from jax2onnx.rewrite.analyses.values import (
-    attribute,
-    dims,
-    only_user,
-    permutation,
-    rank,
-    the_input,
-)
+from jax2onnx.rewrite.analyses.values import aligned, dims, permutation, rank
 from jax2onnx.rewrite.engine.editor import Editor
 
 
@@ -52,5 +46,5 @@ def apply(editor: Editor, node: ir.Node) -> bool:
 def _varies_by_channel(summand: ir.Value, value: ir.Value, channels: int) -> bool:
     """Return whether ``summand`` varies along the channels of ``value`` and no other axis."""
     size = dims(value)[channels]
-    aligned = (1,) * (rank(value) - rank(summand)) + dims(summand)
-    return all(d == (size if axis == channels else 1) for axis, d in enumerate(aligned))
+    sizes = enumerate(aligned(summand, rank(value)))
+    return all(d == (size if axis == channels else 1) for axis, d in sizes)

@@ -20,14 +20,8 @@ import onnx_ir as ir
 
 from jax2onnx.graph.sizes import Dim, Dims
 from jax2onnx.rewrite.analyses.images import channels_first, was_first
-from jax2onnx.rewrite.analyses.values import (
-    dims,
-    made_by,
-    only_user,
-    permutation,
-    rank,
-    the_input,
-)
+from jax2onnx.rewrite.analyses.nodes import made_by, only_user, the_input
+from jax2onnx.rewrite.analyses.values import dims, permutation, rank
 from jax2onnx.rewrite.engine.editor import Editor
 
 _FORMS = {
@@ -83,6 +77,6 @@ def _replace(
     op, out = editor.before(place), place.outputs[0]
 
     def build(x: ir.Value, shape: Dims) -> Any:
-        return getattr(op, op_type)(x, shape=shape, **given)
+        return op(op_type, x, shape=shape, **given)
 
     editor.replace(out, channels_first(op, x, out, build) if last else build(x, dims(out)))

@@ -21,16 +21,8 @@ import onnx_ir as ir
 
 from jax2onnx.graph.sizes import Dims
 from jax2onnx.rewrite.analyses.images import channels_first, was_first
-from jax2onnx.rewrite.analyses.values import (
-    attribute,
-    constant,
-    dims,
-    is_single,
-    made_by,
-    only_user,
-    rank,
-    the_input,
-)
+from jax2onnx.rewrite.analyses.nodes import attribute, made_by, only_user, the_input
+from jax2onnx.rewrite.analyses.values import constant, dims, is_single, rank
 from jax2onnx.rewrite.engine.editor import Editor
 
 

@@ -5,7 +5,8 @@ Does not apply to indices that do not ascend by 1, or are negative.
 
 import onnx_ir as ir
 
-from jax2onnx.rewrite.analyses.values import attribute, constant, rank, the_input
+from jax2onnx.rewrite.analyses.nodes import attribute, the_input
+from jax2onnx.rewrite.analyses.values import constant, rank
 from jax2onnx.rewrite.engine.editor import Editor
 
 

@@ -11,7 +11,8 @@ Does not apply
 
 import onnx_ir as ir
 
-from jax2onnx.rewrite.analyses.values import attribute, is_float
+from jax2onnx.rewrite.analyses.nodes import attribute
+from jax2onnx.rewrite.analyses.values import is_float
 from jax2onnx.rewrite.engine.editor import Editor
 
 _STAYS = frozenset(("Constant", "ConstantOfShape", "Expand", "EyeLike", "Range", "Tile"))

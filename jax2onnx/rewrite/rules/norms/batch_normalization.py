@@ -14,15 +14,10 @@ from typing import Any
 
 import onnx_ir as ir
 
+from jax2onnx.rewrite.analyses.nodes import made_by, the_input
 from jax2onnx.rewrite.analyses.normalisation import Product, channel, epsilon, per_channel, products
 from jax2onnx.rewrite.analyses.shapes import view
-from jax2onnx.rewrite.analyses.values import (
-    dims,
-    is_single,
-    made_by,
-    the_input,
-    without_ones,
-)
+from jax2onnx.rewrite.analyses.values import dims, is_single, without_ones
 from jax2onnx.rewrite.engine.editor import Editor, Operators
 
 

@@ -12,14 +12,8 @@ Does not apply
 import numpy as np
 import onnx_ir as ir
 
-from jax2onnx.rewrite.analyses.values import (
-    Array,
-    attribute,
-    is_held,
-    made_by,
-    only_user,
-    the_input,
-)
+from jax2onnx.rewrite.analyses.nodes import attribute, made_by, only_user, the_input
+from jax2onnx.rewrite.analyses.values import Array, is_held
 from jax2onnx.rewrite.engine.editor import Editor
 
 

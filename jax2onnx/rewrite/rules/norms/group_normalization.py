@@ -19,6 +19,7 @@ import numpy as np
 import onnx_ir as ir
 
 from jax2onnx.graph import sizes
+from jax2onnx.rewrite.analyses.nodes import made_by, the_input
 from jax2onnx.rewrite.analyses.normalisation import (
     Product,
     epsilon,
@@ -29,14 +30,7 @@ from jax2onnx.rewrite.analyses.normalisation import (
     variance,
 )
 from jax2onnx.rewrite.analyses.shapes import can_view, view
-from jax2onnx.rewrite.analyses.values import (
-    dims,
-    is_single,
-    made_by,
-    rank,
-    the_input,
-    without_ones,
-)
+from jax2onnx.rewrite.analyses.values import dims, is_single, rank, without_ones
 from jax2onnx.rewrite.engine.editor import Editor, Operators
 
 

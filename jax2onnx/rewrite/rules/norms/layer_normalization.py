@@ -12,28 +12,20 @@ Does not apply
 
 from collections.abc import Sequence
 
-import numpy as np
 import onnx_ir as ir
 
-from jax2onnx.graph.sizes import Dims
+from jax2onnx.rewrite.analyses.nodes import only_user, the_input
 from jax2onnx.rewrite.analyses.normalisation import (
     Product,
     affine,
     epsilon,
     is_last,
     products,
+    scale,
     uncentred,
     variance,
 )
-from jax2onnx.rewrite.analyses.values import (
-    constant,
-    dims,
-    is_single,
-    kept,
-    only_user,
-    rank,
-    the_input,
-)
+from jax2onnx.rewrite.analyses.values import constant, dims, is_single, rank
 from jax2onnx.rewrite.engine.editor import Editor
 
 
@@ -55,31 +47,16 @@ def _replace(
     editor: Editor, product: Product, x: ir.Value, along: Sequence[int], added: float
 ) -> bool:
     centred = [v for v in product.factors if uncentred(v, along) is x]
-    if len(centred) != 1 or not kept(product.inverse, x, along):
+    gain = scale(editor, product, centred[0], x, along) if len(centred) == 1 else None
+    if gain is None:
         return False
-    root = product.root
-    scales = [v for v in product.factors if v is not centred[0]]
-    scale = affine(editor, root, scales[0], x, along) if scales else None
-    if (scales and scale is None) or dims(root.outputs[0]) != dims(x):
-        return False
-    shape = dims(x)[along[0] :]
-    if scale is None:
-        scale = _ones(editor, x, shape)
-        if scale is None:
-            return False
-    root, bias = _bias(editor, root, x, along)
+    root, bias = _bias(editor, product.root, x, along)
     out = root.outputs[0]
     normalised = editor.before(root).LayerNormalization(
-        x, scale, bias, axis=along[0] - rank(x), epsilon=added, like=out
+        x, gain, bias, axis=along[0] - rank(x), epsilon=added, like=out
     )
     editor.replace(out, normalised)
     return True
-
-
-def _ones(editor: Editor, x: ir.Value, shape: Dims) -> ir.Value | None:
-    if not all(isinstance(d, int) for d in shape) or x.dtype is None:
-        return None
-    return editor.constant(np.ones(shape, x.dtype.numpy()))
 
 
 def _bias(

@@ -15,16 +15,8 @@ import math
 import onnx_ir as ir
 
 from jax2onnx.rewrite.analyses.images import pool
-from jax2onnx.rewrite.analyses.values import (
-    Primitive,
-    dims,
-    filled,
-    is_single,
-    only_user,
-    scalar,
-    stands_for,
-    the_input,
-)
+from jax2onnx.rewrite.analyses.nodes import only_user, the_input
+from jax2onnx.rewrite.analyses.values import Primitive, dims, filled, is_single, scalar, stands_for
 from jax2onnx.rewrite.engine.editor import Editor
 
 _MOVING = frozenset(("Reshape", "Squeeze", "Transpose", "Unsqueeze"))

@@ -8,7 +8,8 @@ to float64, which ONNX Runtime's GlobalAveragePool does not take.
 
 import onnx_ir as ir
 
-from jax2onnx.rewrite.analyses.values import attribute, axes, dims, is_single, rank, the_input
+from jax2onnx.rewrite.analyses.nodes import attribute, the_input
+from jax2onnx.rewrite.analyses.values import axes, dims, is_single, rank
 from jax2onnx.rewrite.engine.editor import Editor
 
 

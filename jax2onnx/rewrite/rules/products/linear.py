@@ -17,36 +17,12 @@ Does not apply
 - to a matrix of symbolic inner size.
 """
 
-from dataclasses import dataclass
-
 import onnx_ir as ir
 
-from jax2onnx.graph.sizes import Dims
+from jax2onnx.rewrite.analyses.nodes import maker, only_user, the_input
 from jax2onnx.rewrite.analyses.shapes import view
-from jax2onnx.rewrite.analyses.values import (
-    dims,
-    flat,
-    is_float,
-    only_user,
-    permutation,
-    rank,
-    the_input,
-    without_ones,
-)
+from jax2onnx.rewrite.analyses.values import dims, flat, is_float, permutation, rank, without_ones
 from jax2onnx.rewrite.engine.editor import Editor
-
-
-@dataclass(frozen=True)
-class _Bias:
-    """The addition of a vector to a product.
-
-    Attributes:
-        node: The Add.
-        value: The vector.
-    """
-
-    node: ir.Node
-    value: ir.Value
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
@@ -61,18 +37,22 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     if not isinstance(dims(x)[-1], int):
         return False
     if transposed:
-        matrix = the_input(matrix.producer())  # type: ignore[arg-type]
-    root = node if bias is None else bias.node
-    result = root.outputs[0]
-    product = _gemm(editor, node, root, x, matrix, bias, transposed, dims(out))
+        matrix = the_input(maker(matrix))
+    root, vector = (node, None) if bias is None else bias
+    result, left = root.outputs[0], x
+    if rank(x) != 2:  # one view serves all products that read x
+        left = editor.shared(("matrix", x, node.graph), lambda: view(editor, node, x, flat(x)))
+    product = editor.before(root).Gemm(
+        left, matrix, vector, transB=int(transposed) or None, shape=flat(out)
+    )
     if dims(product) != dims(result):
         product = view(editor, root, product, dims(result), sizes=x)
     editor.replace(result, product)
     return True
 
 
-def _bias(product: ir.Value) -> _Bias | None:
-    """Return the addition of a vector to ``product``, if nothing else reads it."""
+def _bias(product: ir.Value) -> tuple[ir.Node, ir.Value] | None:
+    """Return the addition of a vector to ``product``, and the vector, if nothing else reads it."""
     value, user = product, only_user(product)
     while user is not None and user.op_type in ("Squeeze", "Unsqueeze", "Reshape"):
         value = user.outputs[0]
@@ -88,29 +68,4 @@ def _bias(product: ir.Value) -> _Bias | None:
         return None
     if dims(value)[-1] != columns or dims(other)[-1] != columns:
         return None
-    return _Bias(user, vector)
-
-
-def _gemm(
-    editor: Editor,
-    node: ir.Node,
-    place: ir.Node,
-    x: ir.Value,
-    matrix: ir.Value,
-    bias: _Bias | None,
-    transposed: bool,
-    shape: Dims,
-) -> ir.Value:
-    rows, inner = flat(x)
-    if rank(x) != 2:  # one view serves all products that read x
-        tensor = x
-        x = editor.shared(
-            ("matrix", x, node.graph), lambda: view(editor, node, tensor, (rows, inner))
-        )
-    return editor.before(place).Gemm(  # type: ignore[no-any-return]
-        x,
-        matrix,
-        None if bias is None else bias.value,
-        transB=int(transposed) or None,
-        shape=(rows, shape[-1]),
-    )
+    return user, vector

@@ -12,7 +12,8 @@ from typing import TypeVar
 
 import onnx_ir as ir
 
-from jax2onnx.rewrite.analyses.values import dims, only_user, permutation, the_input
+from jax2onnx.rewrite.analyses.nodes import maker, only_user, the_input
+from jax2onnx.rewrite.analyses.values import dims, permutation
 from jax2onnx.rewrite.engine.editor import Editor
 
 T = TypeVar("T")
@@ -29,8 +30,8 @@ def apply(editor: Editor, node: ir.Node) -> bool:
         return False
     if len(perm_left) != len(perm_right) or perm_left == tuple(range(len(perm_left))):
         return False
-    first = the_input(right.producer())  # type: ignore[arg-type]
-    source = the_input(left.producer())  # type: ignore[arg-type]
+    first = the_input(maker(right))
+    source = the_input(maker(left))
     perm = _swapped(perm_left)
     op = editor.before(node)
     second = (

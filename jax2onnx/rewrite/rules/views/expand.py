@@ -7,7 +7,8 @@ Does not apply where the operator's result would have another shape without the 
 
 import onnx_ir as ir
 
-from jax2onnx.rewrite.analyses.values import BROADCASTING, broadcast, dims, the_input, users
+from jax2onnx.rewrite.analyses.nodes import BROADCASTING, the_input, users
+from jax2onnx.rewrite.analyses.values import broadcast, dims
 from jax2onnx.rewrite.engine.editor import Editor
 
 

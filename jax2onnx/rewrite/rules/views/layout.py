@@ -24,7 +24,6 @@ from jax2onnx.graph.sizes import Dims
 from jax2onnx.rewrite.analyses.axes import (
     Layout,
     Layouts,
-    aligned,
     is_fixed,
     moves,
     operands,
@@ -32,16 +31,9 @@ from jax2onnx.rewrite.analyses.axes import (
     rearrange,
     spread,
 )
+from jax2onnx.rewrite.analyses.nodes import VIEWS, maker, the_input, users
 from jax2onnx.rewrite.analyses.shapes import view
-from jax2onnx.rewrite.analyses.values import (
-    VIEWS,
-    constant,
-    dims,
-    permutation,
-    rank,
-    the_input,
-    users,
-)
+from jax2onnx.rewrite.analyses.values import aligned, constant, dims, permutation, rank
 from jax2onnx.rewrite.engine.editor import Editor
 
 
@@ -127,7 +119,7 @@ class _Region:
         perm, layout = permutation(value), self.layouts[value]
         if perm is None:
             return value, layout
-        return the_input(value.producer()), tuple(perm[a] for a in layout)  # type: ignore[arg-type]
+        return the_input(maker(value)), tuple(perm[a] for a in layout)
 
     def _outside(self, value: ir.Value) -> tuple[list[ir.Node], bool]:
         """Return the Transposes that read ``value``, and whether other nodes outside read it."""
@@ -161,8 +153,8 @@ class _Region:
                 self._leave(editor, value, layout)
                 value.shape = ir.Shape(permuted(dims(value), layout))
         for value in entered:
-            if (maker := value.producer()) is not None:
-                editor.erase(maker)
+            if (made := value.producer()) is not None:
+                editor.erase(made)
 
     def _enter(self, editor: Editor, value: ir.Value) -> ir.Value:
         """Return what members read instead of a value that comes from outside."""
@@ -170,7 +162,7 @@ class _Region:
         if order == _in_order(order):
             return source
         op = editor.behind(value.producer(), self._graph)
-        return op.Transpose(source, perm=order, shape=permuted(dims(source), order))  # type: ignore[no-any-return]
+        return op.Transpose(source, perm=order, shape=permuted(dims(source), order))
 
     def _leave(self, editor: Editor, value: ir.Value, layout: Layout) -> None:
         """Let the nodes outside read the value in the order that they had."""
@@ -179,14 +171,14 @@ class _Region:
             perm = permutation(node.outputs[0])
             assert perm is not None
             node.attributes["perm"] = ir.AttrInt64s("perm", [layout.index(a) for a in perm])
-        maker = value.producer()
+        made = value.producer()
         undone = tuple(layout.index(a) for a in range(len(layout)))
-        if maker is None or layout == _in_order(layout):
+        if made is None or layout == _in_order(layout):
             return
-        name, value.name = value.name, maker.name
+        name, value.name = value.name, made.name
         if not others:
             return
-        back = editor.behind(maker, self._graph).Transpose(value, perm=undone, like=value)
+        back = editor.behind(made, self._graph).Transpose(value, perm=undone, like=value)
         back.name = name
         for node, index in tuple(value.uses()):
             if node not in self.members and node not in transposes and node is not back.producer():
@@ -221,9 +213,7 @@ def _beside(editor: Editor, node: ir.Node, value: ir.Value, layout: Layout) -> i
         return editor.constant(array.reshape(_short(array.shape, rank(value))))
     if moves(shape, layout):
         value = view(editor, node, value, shape)
-        return editor.before(node).Transpose(  # type: ignore[no-any-return]
-            value, perm=layout, shape=permuted(shape, layout)
-        )
+        return editor.before(node).Transpose(value, perm=layout, shape=permuted(shape, layout))
     return view(editor, node, value, _short(permuted(shape, layout), rank(value)))
 
 

@@ -8,7 +8,8 @@ graphs.
 
 import onnx_ir as ir
 
-from jax2onnx.rewrite.analyses.values import dims, integers, rank, the_input, users
+from jax2onnx.rewrite.analyses.nodes import the_input, users
+from jax2onnx.rewrite.analyses.values import dims, integers, rank
 from jax2onnx.rewrite.engine.editor import Editor
 
 _Part = tuple[int, int, int]
@@ -31,7 +32,8 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     ends = [0, *(end for _, end in bounds)]
     if len(bounds) < 2 or ends[-1] != size or [b[0] for b in bounds] != ends[:-1]:
         return False
-    outputs = editor.before(node).Split(
+    outputs = editor.before(node).several(
+        "Split",
         x,
         [end - first for first, end in bounds],
         axis=axis,

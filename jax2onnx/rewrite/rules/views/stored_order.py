@@ -13,7 +13,8 @@ Does not apply
 import numpy as np
 import onnx_ir as ir
 
-from jax2onnx.rewrite.analyses.values import integers, is_held, only_user, permutation, the_input
+from jax2onnx.rewrite.analyses.nodes import only_user, the_input
+from jax2onnx.rewrite.analyses.values import integers, is_held, permutation
 from jax2onnx.rewrite.engine.editor import Editor
 
 _FIRST = np.iinfo(np.int64).min

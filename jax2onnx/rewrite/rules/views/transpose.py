@@ -8,15 +8,9 @@ Does not apply where other nodes read the inner Transpose: both would stay.
 
 import onnx_ir as ir
 
+from jax2onnx.rewrite.analyses.nodes import maker, only_user, the_input
 from jax2onnx.rewrite.analyses.shapes import view
-from jax2onnx.rewrite.analyses.values import (
-    dims,
-    only_user,
-    permutation,
-    rank,
-    the_input,
-    without_ones,
-)
+from jax2onnx.rewrite.analyses.values import dims, permutation, rank, without_ones
 from jax2onnx.rewrite.engine.editor import Editor
 
 
@@ -31,7 +25,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
         return True
     inner = permutation(x)
     if inner is not None:
-        source = the_input(x.producer())  # type: ignore[arg-type]
+        source = the_input(maker(x))
         both = [inner[p] for p in perm]
         if both == sorted(both):
             editor.replace(out, source)

@@ -9,18 +9,9 @@ has not been: x has other axes to copy sizes from.
 import onnx_ir as ir
 
 from jax2onnx.graph.sizes import Dim
+from jax2onnx.rewrite.analyses.nodes import made_by, maker, only_user, the_input
 from jax2onnx.rewrite.analyses.shapes import can_view, computed_view, view
-from jax2onnx.rewrite.analyses.values import (
-    axes,
-    constant,
-    dims,
-    made_by,
-    only_user,
-    permutation,
-    rank,
-    the_input,
-    without_ones,
-)
+from jax2onnx.rewrite.analyses.values import axes, constant, dims, permutation, rank, without_ones
 from jax2onnx.rewrite.engine.editor import Editor
 
 
@@ -55,7 +46,7 @@ def _before_permutation(editor: Editor, node: ir.Node, x: ir.Value) -> bool:
     taken, order, out = axes(node), permutation(x), node.outputs[0]
     if order is None or taken is None or only_user(x) is not node:
         return False
-    reshaped = the_input(x.producer())  # type: ignore[arg-type]
+    reshaped = the_input(maker(x))
     if made_by(reshaped, "Reshape") is None or without_ones(reshaped) is not reshaped:
         return False
     gone = {order[a] for a in taken}

@@ -17,17 +17,16 @@ import onnx_ir as ir
 
 from jax2onnx.graph.shapes import ones_between
 from jax2onnx.graph.sizes import Dims
-from jax2onnx.rewrite.analyses.shapes import view
-from jax2onnx.rewrite.analyses.values import (
+from jax2onnx.rewrite.analyses.nodes import (
     BROADCASTING,
     UNARY,
     VIEWS,
     attribute,
-    dims,
     only_user,
-    rank,
     the_input,
 )
+from jax2onnx.rewrite.analyses.shapes import view
+from jax2onnx.rewrite.analyses.values import dims, rank
 from jax2onnx.rewrite.engine.editor import Editor
 
 _LAST_AXIS = frozenset(("LogSoftmax", "Softmax"))
@@ -91,10 +90,8 @@ def _repeated(
     if step.op_type in _LAST_AXIS:
         attributes["axis"] = -1
     operands = [x if v is before else _viewed_beside(editor, step, v, x, seen) for v in step.inputs]
-    operator = getattr(editor.before(step), step.op_type)
-    return operator(  # type: ignore[no-any-return]
-        *operands, dtype=step.outputs[0].dtype, shape=dims(x), **attributes
-    )
+    op = editor.before(step)
+    return op(step.op_type, *operands, dtype=step.outputs[0].dtype, shape=dims(x), **attributes)
 
 
 def _viewed_beside(
