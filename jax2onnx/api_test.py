@@ -1,4 +1,4 @@
-"""The public function: what it takes, what it gives, and how it refuses."""
+"""``to_onnx`` accepts models and inputs, returns models, and refuses bad input with advice."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ class Mlp(eqx.Module):
 MLP_PATHS = {"first.weight", "first.bias", "rest.0.weight", "rest.0.bias"}
 
 
-def test_equinox_parameters_bear_their_paths() -> None:
+def test_equinox_parameters_are_named_by_their_paths() -> None:
     assert initializers(assert_agrees(Mlp(jax.random.key(0)), X, specs=[("B", 8)])) == MLP_PATHS
 
 
-def test_a_bound_method_names_parameters_as_its_module_does() -> None:
+def test_a_bound_method_names_parameters_like_its_module() -> None:
     class Net(eqx.Module):
         linear: eqx.nn.Linear
 
@@ -74,7 +74,7 @@ def test_a_bound_method_names_parameters_as_its_module_does() -> None:
     assert initializers(assert_agrees(net.encode, X)) == {"linear.weight", "linear.bias"}
 
 
-def test_nnx_parameters_bear_their_paths() -> None:
+def test_nnx_parameters_are_named_by_their_paths() -> None:
     class Net(nnx.Module):
         def __init__(self, rngs: nnx.Rngs) -> None:
             self.layers = nnx.List([nnx.Linear(8, 4, rngs=rngs)])
@@ -89,7 +89,7 @@ def test_nnx_parameters_bear_their_paths() -> None:
 
 
 @pytest.mark.parametrize("how", ["pair", "bound", "partial"])
-def test_linen_parameters_bear_their_paths(how: str) -> None:
+def test_linen_parameters_are_named_by_their_paths(how: str) -> None:
     class Net(nn.Module):
         @nn.compact
         def __call__(self, x: jax.Array) -> jax.Array:
@@ -128,13 +128,13 @@ def test_an_abstract_parameter_without_a_tensor_is_named() -> None:
         to_onnx(shapes, [("B", 8)])
 
 
-def test_a_misshapen_tensor_is_named() -> None:
+def test_a_tensor_of_another_shape_is_named() -> None:
     shapes = eqx.filter_eval_shape(Mlp, jax.random.key(0))
     with pytest.raises(InputError, match=r"first\.bias is FLOAT\[16\] in the model, FLOAT\[3\]"):
         to_onnx(shapes, [("B", 8)], parameters={"first.bias": ir.tensor(np.zeros(3, np.float32))})
 
 
-def test_pytrees_go_in_and_out_with_stable_names() -> None:
+def test_pytrees_of_inputs_and_outputs_have_stable_names() -> None:
     pair = namedtuple("pair", "low high")
 
     def fn(batch: dict[str, Any], bias: jax.Array) -> Any:
@@ -146,7 +146,7 @@ def test_pytrees_go_in_and_out_with_stable_names() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_allclose_takes_and_compares_narrow_floats(dtype: str) -> None:
+def test_allclose_compares_narrow_floats(dtype: str) -> None:
     x = jnp.asarray(X, dtype)
     model = to_onnx(lambda x: x.reshape(-1), [x])
     assert allclose(lambda x: x.reshape(-1), model, [x])
@@ -164,7 +164,7 @@ def test_the_call_of_keras_export_works(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [tuple, InputSpec, lambda s: jax.ShapeDtypeStruct(s, "float32")])
-def test_sizes_that_numpy_computed(kind: Any) -> None:
+def test_sizes_may_be_numpy_integers(kind: Any) -> None:
     model = to_onnx(lambda x: x * 2, [kind((np.int64(3), np.prod([2, 4])))])
     assert [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim] == [3, 8]
 
@@ -184,7 +184,7 @@ def test_none_is_an_argument_without_arrays() -> None:
         assert len(model.graph.input) == len(inputs) - 1
 
 
-def test_a_named_tuple_is_no_shape() -> None:
+def test_a_named_tuple_is_not_a_shape() -> None:
     model = to_onnx(lambda x, s: (x + s.mean, s), [("B", 8), Moments((8,))])
     assert [i.name for i in model.graph.input] == ["x", "s.mean"]
     assert allclose(lambda x, s: (x + s.mean, s), model, [("B", 8), Moments((8,))])
@@ -192,7 +192,7 @@ def test_a_named_tuple_is_no_shape() -> None:
         to_onnx(lambda x, s: x, [("B", 8), Moments(3, 4)])
 
 
-def test_the_functional_form_of_nnx_names_its_arrays_as_the_module_does() -> None:
+def test_the_functional_form_of_nnx_names_arrays_like_the_module() -> None:
     class Net(nnx.Module):
         def __init__(self) -> None:
             self.linear = nnx.Linear(8, 4, rngs=nnx.Rngs(0))
@@ -210,7 +210,7 @@ def test_the_functional_form_of_nnx_names_its_arrays_as_the_module_does() -> Non
     assert [o.name for o in model.graph.output] == outputs
 
 
-def test_unused_inputs_stay_and_passed_through_inputs_are_copied() -> None:
+def test_unused_inputs_stay_and_returned_inputs_are_copied() -> None:
     model = assert_agrees(lambda x, y: (x, x, 3.0), X, X)
     assert [i.name for i in model.graph.input] == ["x", "y"]
     assert operators(model) == ["Identity"] * 3
@@ -234,7 +234,7 @@ def test_a_keyword_argument_becomes_an_input() -> None:
     assert allclose(fn, model, [X], {"scale": np.float32(3)})
 
 
-def test_sixty_four_bit_integers_stay_at_the_border() -> None:
+def test_inputs_of_64_bit_integers_keep_their_type() -> None:
     model = to_onnx(lambda ids: ids + 1, [InputSpec(("B",), np.int64)])
     assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.INT64
 
@@ -296,7 +296,7 @@ def test_names_that_clash_are_refused() -> None:
         to_onnx(Mlp(jax.random.key(0)), [X], input_names=["first.bias"])
 
 
-def test_names_that_nobody_chose_do_not_clash() -> None:
+def test_default_names_do_not_clash() -> None:
     model = assert_agrees(lambda output: output + 1, X)
     assert (model.graph.input[0].name, model.graph.output[0].name) == ("output", "output_1")
 
@@ -325,18 +325,18 @@ def test_an_unknown_parameter_is_refused() -> None:
         (lambda x: x, [np.array(["a"])], "no tensors of"),
     ],
 )
-def test_what_cannot_be_called_so_is_refused(fn: Any, inputs: Any, message: str) -> None:
+def test_bad_models_and_inputs_are_refused(fn: Any, inputs: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         to_onnx(fn, inputs)
 
 
 @pytest.mark.parametrize("fn", [lambda x: None, np.sin, lambda x: {"a": x, "b": "text"}])
-def test_what_gives_no_array_is_refused(fn: Any) -> None:
+def test_a_function_that_returns_no_array_is_refused(fn: Any) -> None:
     with pytest.raises(ModelError, match=r"no array|concrete value|returns 'text', a str"):
         to_onnx(fn, [X])
 
 
-def test_a_dimension_that_must_be_known_names_the_line_and_the_way_out() -> None:
+def test_an_error_on_a_symbolic_dimension_has_the_line_and_advice() -> None:
     def fn(x: jax.Array) -> jax.Array:
         return x if x.shape[0] > 4 else -x
 
@@ -345,7 +345,7 @@ def test_a_dimension_that_must_be_known_names_the_line_and_the_way_out() -> None
     to_onnx(fn, [("B", 8)], constraints=("B >= 5",))
 
 
-def test_a_value_that_must_be_known_names_the_line() -> None:
+def test_an_error_on_a_traced_value_has_the_line() -> None:
     def fn(x: jax.Array) -> jax.Array:
         return x if x.sum() > 0 else -x
 
@@ -353,7 +353,7 @@ def test_a_value_that_must_be_known_names_the_line() -> None:
         to_onnx(fn, [("B", 8)])
 
 
-def test_random_state_of_a_module_is_no_obstacle() -> None:
+def test_modules_with_random_state_convert() -> None:
     class Net(nnx.Module):
         def __init__(self, rngs: nnx.Rngs) -> None:
             self.linear = nnx.Linear(8, 4, rngs=rngs)
@@ -368,7 +368,7 @@ def test_random_state_of_a_module_is_no_obstacle() -> None:
     assert initializers(assert_agrees(net, X, specs=[("B", 8)])) == {"linear.kernel", "linear.bias"}
 
 
-def test_a_random_key_gives_the_numbers_of_jax() -> None:
+def test_a_random_key_gives_jaxs_numbers() -> None:
     key = jax.random.key(3)
     model = to_onnx(lambda k: jax.random.bits(k, (4,)), [key])
     session = onnxruntime.InferenceSession(model.SerializeToString())
@@ -376,13 +376,13 @@ def test_a_random_key_gives_the_numbers_of_jax() -> None:
     np.testing.assert_array_equal(found, jax.random.bits(key, (4,)))
 
 
-def test_what_the_model_raises_says_what_it_was_given() -> None:
+def test_an_error_of_the_model_has_a_note_with_the_inputs() -> None:
     with pytest.raises(TypeError) as caught:
         to_onnx(nnx.Linear(8, 4, rngs=nnx.Rngs(0)), [("B", 7)])
     assert "jax2onnx called fn with inputs: float32[B, 7]." in caught.value.__notes__
 
 
-def test_a_module_that_changes_in_a_function_around_it_is_explained() -> None:
+def test_a_stateful_module_in_a_closure_is_explained() -> None:
     norm = nnx.BatchNorm(8, rngs=nnx.Rngs(0))
     with pytest.raises(flax.errors.TraceContextError) as caught:
         to_onnx(lambda x: norm(x) + 1, [("B", 8)])
@@ -442,7 +442,7 @@ def test_one_of_several_inputs_can_be_channels_first() -> None:
         ({"outputs_as_nchw": ["label"]}, "there is no 'label'"),
     ],
 )
-def test_a_layout_of_what_does_not_exist_is_refused(options: Any, message: str) -> None:
+def test_a_layout_of_a_missing_tensor_is_refused(options: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         to_onnx(conv, [("B", 6, 5, 3)], **options)
 
@@ -464,7 +464,7 @@ class Dropped(nnx.Module):
 
 
 @pytest.mark.parametrize("deterministic", [True, False])
-def test_a_flag_that_python_asks_for_becomes_a_branch(deterministic: bool) -> None:
+def test_a_flag_that_python_branches_on_becomes_an_if(deterministic: bool) -> None:
     model = to_onnx(Dropped(), [("B", 8)], {"deterministic": True, "scale": 2.0})
     types = {i.name: i.type.tensor_type.elem_type for i in model.graph.input}
     assert types == {"x": 1, "deterministic": onnx.TensorProto.BOOL, "scale": 1}
@@ -484,7 +484,7 @@ def test_several_flags() -> None:
             assert allclose(fn, model, [X], {"negate": negate, "double": double})
 
 
-def test_a_flag_that_is_only_computed_with_makes_no_branch() -> None:
+def test_a_flag_that_python_does_not_branch_on_makes_no_if() -> None:
     model = to_onnx(lambda x, flip: jnp.where(flip, -x, x), [("B", 8)], {"flip": True})
     assert operators(model) == ["Neg", "Where"]
 
@@ -518,12 +518,12 @@ def test_a_malformed_input_param_is_named(given: Any, message: str) -> None:
         to_onnx(lambda x, scale=1: x * scale, [("B", 8)], given)
 
 
-def test_a_keyword_that_is_a_size_is_no_input() -> None:
+def test_a_keyword_that_is_a_size_cannot_be_an_input() -> None:
     with pytest.raises(ModelError, match=r"functools\.partial\(fn, k=\.\.\.\)"):
         to_onnx(lambda x, k: x.reshape(k, -1), [(4, 8)], {"k": 2})
 
 
-def test_the_comparison_can_be_taken_apart() -> None:
+def test_the_result_of_allclose_unpacks_into_verdict_and_message() -> None:
     model = to_onnx(lambda x: x + 1, [("B", 8)])
     is_match, message = allclose(lambda x: x + 1, model, [("B", 8)])
     assert is_match, message
@@ -545,7 +545,7 @@ def test_integers_are_compared_exactly() -> None:
     assert not allclose(lambda x: x + 2, model, [np.array([2**62])], **given)
 
 
-def test_the_state_of_equinox_layers_bears_their_names() -> None:
+def test_the_state_of_equinox_layers_is_named_by_their_paths() -> None:
     class Net(eqx.Module):
         norms: list[eqx.nn.BatchNorm]
 
@@ -568,7 +568,7 @@ def test_the_state_of_equinox_layers_bears_their_names() -> None:
     assert inputs[:2] == ["x", "state.norms.0.ema_first_time_index"]
 
 
-def test_the_carry_of_a_cell_goes_in_and_out() -> None:
+def test_the_carry_of_a_cell_is_input_and_output() -> None:
     cell = nnx.LSTMCell(8, 4, rngs=nnx.Rngs(0))
     carry = np.zeros((3, 4), np.float32), np.ones((3, 4), np.float32)
     model = assert_agrees(cell.__call__, carry, X, specs=[(("B", 4), ("B", 4)), ("B", 8)])

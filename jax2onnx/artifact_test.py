@@ -1,4 +1,4 @@
-"""Every artifact is valid, right and typed throughout, at every operator set."""
+"""Every artifact is valid, correct and fully typed in every opset."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ TYPES_IN_FUNCTIONS = 10
 
 @pytest.mark.parametrize("opset", OPSETS)
 @pytest.mark.parametrize("fn", FAMILIES, ids=lambda fn: fn.__name__)
-def test_every_operator_set_takes_every_family(fn: Callable[[Array], Any], opset: int) -> None:
+def test_every_family_converts_in_every_opset(fn: Callable[[Array], Any], opset: int) -> None:
     x = FAMILIES[fn]
     model = to_onnx(fn, [("N", 4) if fn is sizes else x], opset=opset)
     onnx.checker.check_model(model, full_check=True)
@@ -186,7 +186,7 @@ def test_every_operator_set_takes_every_family(fn: Callable[[Array], Any], opset
         _infer(function, model)
     session = onnxruntime.InferenceSession(model.SerializeToString())
     found = run(session, {session.get_inputs()[0].name: x})
-    # ONNX Runtime keeps the digits that float16 would round off between two operators.
+    # ONNX Runtime keeps the precision of float32 between two float16 operators.
     tolerance = 2e-2 if fn is narrow else 1e-4
     same = compare(list(found), _wanted(fn), list(found.values()), rtol=tolerance, atol=1e-5)
     assert same, str(same)
@@ -199,7 +199,7 @@ def _wanted(fn: Callable[[Array], Any]) -> list[Any]:
 
 
 def _untyped(model: onnx.ModelProto) -> Iterator[str]:
-    """Values of which the artifact does not say type and shape."""
+    """Yield the values without a type and shape in the artifact."""
     yield from _in_graph(model.graph)
     for function in model.functions:
         stated = _stated(function.value_info)
@@ -221,7 +221,7 @@ def _in_nodes(nodes: Iterable[onnx.NodeProto], stated: set[str]) -> Iterator[str
 
 
 def _infer(function: onnx.FunctionProto, model: onnx.ModelProto) -> None:
-    """A function, as a graph of its own: what it states of its values is what inference finds."""
+    """Check that a function's value types are those that shape inference finds for its body."""
     stated = {info.name: info for info in function.value_info}
     graph = onnx.helper.make_graph(
         function.node,
@@ -240,7 +240,7 @@ def _infer(function: onnx.FunctionProto, model: onnx.ModelProto) -> None:
 
 
 def _scopes(model: onnx.ModelProto) -> Iterator[list[str]]:
-    """All names of values, and of nodes, in the graph and in each function, bodies included."""
+    """Yield all names of values and of nodes in the graph and in each function, with bodies."""
     yield [
         *(info.name for info in model.graph.input),
         *(tensor.name for tensor in model.graph.initializer),

@@ -1,4 +1,4 @@
-"""One ONNX function for equal blocks, whatever their weights, in every library."""
+"""Equal blocks with different weights share one ONNX function, in every library."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_nnx_modules_share_one_function() -> None:
     assert [(f.domain, f.name) for f in model.functions] == [("my.blocks", "Mixer")]
 
 
-def test_not_unique_gives_each_call_its_own_function() -> None:
+def test_unique_false_gives_each_call_its_own_function() -> None:
     @onnx_function(unique=False)
     def double(x: jax.Array) -> jax.Array:
         return x * 2
@@ -91,7 +91,7 @@ def test_not_unique_gives_each_call_its_own_function() -> None:
     assert [f.name for f in model.functions] == ["double", "double_1"]
 
 
-def test_other_shapes_get_another_function() -> None:
+def test_different_shapes_get_different_functions() -> None:
     @onnx_function
     def total(x: jax.Array) -> jax.Array:
         return x.sum()
@@ -113,7 +113,7 @@ def test_functions_nest() -> None:
     assert sorted(f.name for f in model.functions) == ["inner", "outer"]
 
 
-def test_a_dimension_that_no_input_shows_is_passed_in() -> None:
+def test_a_dimension_that_no_input_has_is_passed_as_an_input() -> None:
     @onnx_function
     def scaled(row: jax.Array, like: jax.Array) -> jax.Array:
         return row * like.shape[0]
@@ -142,7 +142,7 @@ def test_vmapped_calls_share_one_function() -> None:
 
 
 @pytest.mark.parametrize("option", [{"namespace": "a b"}, {"name": "x/y"}])
-def test_a_name_that_onnx_does_not_allow_is_refused(option: dict[str, str]) -> None:
+def test_an_invalid_onnx_name_is_refused(option: dict[str, str]) -> None:
     with pytest.raises(InputError, match="must be letters"):
         onnx_function(**option)(lambda x: x)  # type: ignore[call-overload]
 
@@ -212,7 +212,7 @@ def test_linen_modules_share_one_function(block: Any) -> None:
     assert model.functions[0].input[-1] == "x"
 
 
-def test_the_inputs_of_a_linen_function_bear_the_names_of_its_variables() -> None:
+def test_the_inputs_of_a_linen_function_have_the_names_of_its_variables() -> None:
     stack = LinenStack(Compact)
     model = assert_agrees((stack, stack.init(KEY, X)), X)
     names = ["Dense_0.bias", "Dense_0.kernel", "LayerNorm_0.bias", "LayerNorm_0.scale"]
@@ -220,7 +220,7 @@ def test_the_inputs_of_a_linen_function_bear_the_names_of_its_variables() -> Non
     assert model.graph.node[1].input[1] == "params.Compact_1.Dense_0.kernel"
 
 
-def test_linen_modules_are_told_apart_by_their_attributes() -> None:
+def test_linen_modules_with_different_attributes_have_different_functions() -> None:
     class Rates(nn.Module):
         @nn.compact
         def __call__(self, x: jax.Array) -> jax.Array:
@@ -251,7 +251,7 @@ def test_linen_scan_and_remat() -> None:
     assert [f.name for f in model.functions] == ["Compact"]
 
 
-# -- what one function is ------------------------------------------------------------------------
+# -- when calls share a function -----------------------------------------------------------------
 
 
 @onnx_function
@@ -279,12 +279,12 @@ def twice(first: Any, second: Any) -> Any:
     [
         {},
         {"unused": 7},
-        {"activation": lambda x: jnp.tanh(x)},  # noqa: PLW0108  another function each time
+        {"activation": lambda x: jnp.tanh(x)},  # noqa: PLW0108  # a new function each time
         {"activation": functools.partial(jnp.tanh)},
     ],
     ids=["equal", "unused number", "lambda", "partial"],
 )
-def test_what_computes_the_same_shares_one_function(fields: dict[str, Any]) -> None:
+def test_calls_with_equal_graphs_share_one_function(fields: dict[str, Any]) -> None:
     assert operators(twice(scaled(0), scaled(1, **fields))) == ["Scaled", "Scaled"]
 
 
@@ -296,7 +296,9 @@ def test_what_computes_the_same_shares_one_function(fields: dict[str, Any]) -> N
         ({"activation": lambda x: x + 1}, "Scaled_activation_lambda"),
     ],
 )
-def test_what_computes_otherwise_is_told_apart(fields: dict[str, Any], name: str) -> None:
+def test_calls_with_different_graphs_have_different_functions(
+    fields: dict[str, Any], name: str
+) -> None:
     first, second = operators(twice(scaled(0), scaled(1, **fields)))
     assert (first, second[: len(name)]) == ("Scaled", name)
 
@@ -310,7 +312,7 @@ def test_weak_types_share_one_function() -> None:
     assert len(model.functions) == 1
 
 
-def test_arguments_lend_their_names() -> None:
+def test_inputs_of_a_function_are_named_after_the_arguments() -> None:
     block = scaled(0)
     model = assert_agrees(lambda x: block(x, mask=x), X)
     assert list(model.functions[0].input) == ["linear.weight", "linear.bias", "x", "mask"]
@@ -323,7 +325,7 @@ def test_arguments_lend_their_names() -> None:
     assert list(model.functions[0].input) == ["state.a", "state.b", "rest", "x_2"]
 
 
-def test_what_is_handed_through_is_no_input() -> None:
+def test_an_argument_that_is_only_returned_is_not_an_input() -> None:
     @onnx_function
     def step(x: jax.Array, state: jax.Array, count: jax.Array) -> Any:
         return {"x": x + state, "state": state, "count": count}
@@ -403,7 +405,7 @@ class NnxNormalised(nnx.Module):
 
 
 class Shared(nnx.Module):
-    """One block, called twice."""
+    """A model that calls one block twice."""
 
     def __init__(self) -> None:
         self.block = NnxNormalised(nnx.Rngs(0))
@@ -422,7 +424,7 @@ def test_nnx_modules_in_evaluation() -> None:
     assert list(model.functions[0].input) == [*names, "x"]
 
 
-def test_the_state_that_a_call_changes_is_seen_by_the_next() -> None:
+def test_a_call_sees_the_state_that_the_previous_call_changed() -> None:
     net = Shared()
     evaluate(net, False)
     with pytest.warns(StateChangeWarning, match=r"block\.norm\.mean"):  # other masks in the second
@@ -495,7 +497,7 @@ def test_stateful_equinox_blocks_share_one_function() -> None:
     }
 
 
-# -- what others make of it ----------------------------------------------------------------------
+# -- functions in other tools --------------------------------------------------------------------
 
 
 def run(model: onnx.ModelProto) -> Any:
@@ -523,7 +525,7 @@ def test_every_value_in_a_function_is_typed() -> None:
     assert {o for n in function.node for o in n.output} <= values | set(function.output)
 
 
-# -- refused -------------------------------------------------------------------------------------
+# -- errors --------------------------------------------------------------------------------------
 
 
 def test_a_class_that_cannot_be_called_is_refused() -> None:

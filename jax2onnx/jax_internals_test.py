@@ -1,4 +1,4 @@
-"""A release of JAX that lacks every private name, made by hiding them."""
+"""Conversions work without private names of JAX, which the tests hide, or fail with advice."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ _SINCE_0_12 = {"_polynomial_lower", "pbroadcast_dynamic_p", "polynomial_p"}
 _GONE_IN_0_11 = {"_mulhi_impl", "shard_alike_p"}
 
 
-def test_the_installed_release_lacks_only_names_that_are_known_to_differ() -> None:
+def test_the_installed_release_lacks_only_known_names() -> None:
     if jax.__version_info__ < (0, 11):
         assert set(jax_internals.missing) == _SINCE_0_11 | _SINCE_0_12
     elif jax.__version_info__ < (0, 12):
@@ -77,7 +77,7 @@ def test_the_installed_release_lacks_only_names_that_are_known_to_differ() -> No
         assert set(jax_internals.missing) <= _GONE_IN_0_11
 
 
-def test_what_needs_no_private_name_converts(without_private_names: dict[str, str]) -> None:
+def test_functions_that_need_no_private_name_convert(without_private_names: dict[str, str]) -> None:
     assert int(without_private_names["missing"]) > 60
     assert without_private_names["layer"] == "converted"
     assert without_private_names["symbolic"] == "converted"
@@ -91,7 +91,7 @@ def test_what_needs_no_private_name_converts(without_private_names: dict[str, st
         ("remainder", "JaxVersionError: JAX {} has no jax._src.export.shape_poly._DimFactor"),
     ],
 )
-def test_a_missing_name_is_told_when_it_is_needed(
+def test_a_missing_name_is_reported_when_it_is_needed(
     without_private_names: dict[str, str], needed: str, said: str
 ) -> None:
     message = without_private_names[needed]
@@ -107,7 +107,7 @@ def test_the_tested_releases(version: tuple[int, ...], tested: bool) -> None:
     assert jax_internals.is_tested(version) is tested
 
 
-def test_an_untested_release_converts_and_is_told_of_once() -> None:
+def test_an_untested_release_converts_with_one_warning() -> None:
     program = """
 import jax
 jax.__version__, jax.__version_info__ = "0.99.0", (0, 99, 0)

@@ -1,4 +1,4 @@
-"""Leaves of a model may have any name, those that the converter itself gives included."""
+"""Leaves of a model may have any name, even names that the converter itself uses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jax import Array
 from jax2onnx import onnx_function, to_onnx
 
 SIZE = 20
-"""Larger than the constants that a function's body holds, so that larger ones are passed to it."""
+"""A size above the limit of constants in a function's body, so that leaves are passed to it."""
 
 NAMES = (
     "constant_0",
@@ -30,21 +30,21 @@ NAMES = (
     "output_0",
     "input",
 )
-"""Names that lowering, rewriting, legalising and writing give to values and nodes."""
+"""Names that lowering, rewriting, legalising and writing use for values and nodes."""
 
 
 def table() -> np.ndarray[Any, Any]:
-    """Return an array of its own on each call, so that it is no leaf but a constant."""
+    """Return a new array on each call, so that it is a constant and not a leaf."""
     return np.linspace(-1, 1, SIZE, dtype=np.float32)
 
 
 def leaf(index: int) -> Array:
-    # The first two hold equal bytes: they are parameters all the same, and must stay apart.
+    # The first two have equal bytes, and must stay separate parameters.
     return jnp.full((SIZE,), 1.0 + index // 2, jnp.float32)
 
 
 def compute(get: Any, x: Array) -> Array:
-    """Read every leaf, with constants small and large and a symbolic size in between."""
+    """Compute with every leaf, small and large constants, and a symbolic size."""
     for index, name in enumerate(NAMES):
         x = x * get(name) + (index + 0.5) + table()
     return x / x.shape[0]
@@ -135,19 +135,19 @@ def marked_closure() -> Any:
         "closure in function",
     ],
 )
-def test_leaves_named_like_what_the_converter_makes(make: Any) -> None:
+def test_leaves_with_names_that_the_converter_uses(make: Any) -> None:
     proto = to_onnx(make(), [("B", SIZE)])
     x = np.random.default_rng(0).normal(size=(3, SIZE)).astype(np.float32)
     np.testing.assert_allclose(run(proto, x), expected(x), rtol=1e-5)
     names = [tensor.name for tensor in proto.graph.initializer]
     assert len(set(names)) == len(names)
     if make in (Flat, MarkedFlat):
-        # A parameter keeps its path as its name, and the constant of that name gives way.
+        # A parameter keeps its path as its name, so a constant of that name is renamed.
         assert set(NAMES) <= set(names)
 
 
 @pytest.mark.parametrize("kind", [FlatEquinox, MarkedEquinox])
-def test_parameters_that_hold_the_same_stay_apart(kind: Any) -> None:
+def test_parameters_with_equal_values_stay_separate(kind: Any) -> None:
     same = jnp.ones(SIZE)
     proto = to_onnx(kind(same, same + 0, jnp.arange(SIZE, dtype=jnp.float32)), [(2, SIZE)])
     x = np.zeros((2, SIZE), np.float32)
@@ -156,14 +156,14 @@ def test_parameters_that_hold_the_same_stay_apart(kind: Any) -> None:
     assert {"constant_0", "constant_1", "table"} <= {t.name for t in proto.graph.initializer}
 
 
-def test_values_of_parameters_are_not_read_whatever_their_name() -> None:
+def test_values_of_parameters_are_never_read() -> None:
     class Doubled(eqx.Module):
         constant_0: Array
 
         def __call__(self, x: Array) -> Array:
             return x * self.constant_0
 
-    # A constant 1 is a neutral factor; a parameter that happens to be 1 stays in the graph.
+    # A constant factor 1 is removed, but a parameter that happens to be 1 stays in the graph.
     proto = to_onnx(Doubled(jnp.ones(())), [(2, 3)])
     assert [node.op_type for node in proto.graph.node] == ["Mul"]
 
@@ -182,7 +182,7 @@ def test_leaf_named_like_the_output() -> None:
 
 
 @pytest.mark.parametrize("name", ["constant_0", "Add", "dim_B"])
-def test_inputs_and_outputs_may_have_such_names_too(name: str) -> None:
+def test_inputs_and_outputs_with_names_that_the_converter_uses(name: str) -> None:
     def function(x: Array) -> Array:
         return x * 2.5 + table()
 

@@ -54,7 +54,7 @@ def test_with_other_parameters() -> None:
 
 
 @pytest.mark.parametrize("wrap", [lambda f: f, jax.checkpoint, jax.jit])
-def test_each_module_has_its_last_value(wrap: Any) -> None:
+def test_the_last_value_of_each_module_is_named_after_it(wrap: Any) -> None:
     class Wrapped(eqx.Module):
         block: Block
 

@@ -39,7 +39,7 @@ def test_the_docstring_describes_every_option_once() -> None:
     assert "**options" not in text
 
 
-def test_an_option_that_is_given_replaces_its_default() -> None:
+def test_a_given_option_replaces_its_default() -> None:
     assert with_defaults({"prefer": "readable"})["prefer"] == "readable"
     assert with_defaults({"prefer": "readable"})["target"] == "cpu"
     assert with_defaults({"external_data": False})["external_data"] is False
@@ -50,7 +50,7 @@ def test_none_is_the_default() -> None:
     assert with_defaults({"inputs_as_nchw": none, "target": none}) == with_defaults({})
 
 
-def test_an_unknown_option_is_named_with_the_one_that_was_meant() -> None:
+def test_the_error_on_an_unknown_option_suggests_a_known_one() -> None:
     with pytest.raises(
         TypeError, match=r"argument 'fold_batchnorm'\. Did you mean 'fold_batch_norm'"
     ):
@@ -59,7 +59,7 @@ def test_an_unknown_option_is_named_with_the_one_that_was_meant() -> None:
         check_options({"x": 1}, "to_onnx")
 
 
-def test_a_value_that_is_no_choice_is_refused_with_the_choices() -> None:
+def test_the_error_on_an_invalid_choice_lists_the_choices() -> None:
     with pytest.raises(InputError, match="prefer='size': choose 'speed' or 'readable'"):
         to_onnx(jnp.sin, [(3,)], prefer="size")  # type: ignore[call-overload]
 
@@ -73,11 +73,11 @@ def test_constraints_that_contradict_each_other_are_refused(constraints: list[st
         to_onnx(jnp.sin, [("T", "A", "B")], constraints=constraints)
 
 
-def test_constraints_that_one_size_satisfies_are_taken() -> None:
+def test_constraints_that_only_one_size_satisfies_are_accepted() -> None:
     to_onnx(jnp.sin, [("T",)], constraints=["T <= 8", "T >= 8"])
 
 
-def test_type_checkers_tell_the_type_of_the_result(tmp_path: Path) -> None:
+def test_type_checkers_infer_the_type_of_the_result(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     assert_type(to_onnx(jnp.sin, [(3,)], call_sites=True), onnx.ModelProto)
     assert_type(to_onnx(jnp.sin, [(3,)], return_mode="ir", prefer="speed"), ir.Model)

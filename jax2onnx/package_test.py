@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-import pickle  # noqa: TID251  public names must survive it
+import pickle  # noqa: TID251  # Public names must be picklable.
 import subprocess
 import sys
 
@@ -11,7 +11,7 @@ import pytest
 import jax2onnx
 
 
-def test_type_checkers_see_what_is_loaded_at_run_time() -> None:
+def test_type_checkers_see_the_names_that_are_loaded_at_run_time() -> None:
     tree = ast.parse(inspect.getsource(jax2onnx))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     stated = {
@@ -33,13 +33,13 @@ def test_public_name(name: str) -> None:
     assert value.__name__ == name
     assert value.__module__.startswith("jax2onnx.")
     assert value is getattr(jax2onnx, name)
-    assert pickle.loads(pickle.dumps(value)) is value  # noqa: S301  these are our own bytes
+    assert pickle.loads(pickle.dumps(value)) is value  # noqa: S301  # our own bytes
     assert name in dir(jax2onnx)
 
 
 def test_an_unknown_name_is_an_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'to_onyx'"):
-        getattr(jax2onnx, "to_onyx")  # noqa: B009  type checkers know that it is none
+        getattr(jax2onnx, "to_onyx")  # noqa: B009  # Type checkers know that it is missing.
 
 
 def run(code: str) -> str:
@@ -47,7 +47,7 @@ def run(code: str) -> str:
     return done.stdout.strip()
 
 
-def test_names_are_right_whatever_was_imported_before() -> None:
+def test_names_do_not_depend_on_earlier_imports() -> None:
     for first in ("checks.allclose", "checks.report", "decorator", "api", "lower", "trace"):
         code = (
             f"import jax2onnx.{first}; from jax2onnx import *; import jax2onnx as j;"
@@ -57,7 +57,7 @@ def test_names_are_right_whatever_was_imported_before() -> None:
 
 
 @pytest.mark.parametrize("module", ["jax2onnx", "jax2onnx.errors", "jax2onnx.files"])
-def test_import_costs_neither_jax_nor_onnx(module: str) -> None:
+def test_import_loads_neither_jax_nor_onnx(module: str) -> None:
     third_party = "sorted({m.split('.')[0] for m in sys.modules} - sys.stdlib_module_names)"
     before = run(f"import sys; print({third_party})")
     after = run(f"import sys, {module}; print({third_party})")

@@ -1,4 +1,4 @@
-"""Errors about symbolic dimensions, and a proof that their advice helps."""
+"""Errors about symbolic dimensions give advice, and the advice helps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Shape = tuple[int | str, ...]
 
 
 def message(fn: Callable[..., Any], *shapes: Shape) -> str:
-    """The error of a conversion; it names the line of ``fn``."""
+    """Return the error of a conversion, which must name the line of ``fn``."""
     with pytest.raises(SymbolicDimensionError, match=r"undecided_test\.py:\d+ \(") as caught:
         to_onnx(fn, shapes)
     return str(caught.value)
@@ -39,14 +39,14 @@ COMPARISONS = [
 
 
 @pytest.mark.parametrize(("fn", "always", "never"), COMPARISONS)
-def test_a_comparison_says_which_constraint_decides(
+def test_the_error_on_a_comparison_has_constraints_that_decide_it(
     fn: Callable[..., Any], always: str, never: str
 ) -> None:
     text = message(fn, ("B", "T"))
     suggested = re.findall(r'constraints=\["(.+?)"\]', text)
     assert suggested == [always, never]
     assert "jax.lax.cond" in text
-    # Both decide it; one of them is what the function can do with.
+    # Both constraints decide it, and at least one lets the function convert.
     problems = [_problem(fn, constraint) for constraint in suggested]
     assert None in problems
     assert not any(problem and "inconclusive" in problem for problem in problems)
@@ -68,7 +68,9 @@ def _problem(fn: Callable[..., Any], constraint: str) -> str | None:
         (lambda x: x.reshape(-1, 8), "mod(4*B, - 8) == 0"),
     ],
 )
-def test_a_shape_says_which_constraint_helps(fn: Callable[..., Any], constraint: str) -> None:
+def test_the_error_on_a_shape_has_a_constraint_that_helps(
+    fn: Callable[..., Any], constraint: str
+) -> None:
     assert f'to_onnx(..., constraints=["{constraint}"])' in message(fn, ("B", 4))
     to_onnx(fn, [("B", 4)], constraints=[constraint])
 
@@ -89,7 +91,7 @@ def test_a_shape_says_which_constraint_helps(fn: Callable[..., Any], constraint:
         lambda x: lax.scan(lambda c, _: (c * 2, None), x, None, length=x.shape[0])[0],
     ],
 )
-def test_a_number_is_needed(fn: Callable[..., Any]) -> None:
+def test_the_error_on_a_size_that_must_be_a_number(fn: Callable[..., Any]) -> None:
     text = message(fn, ("B", 4))
     for way_out in ("A number is needed here", "jnp.arange", "jax.lax.scan", "fixed size"):
         assert way_out in text
@@ -105,7 +107,7 @@ def test_a_number_is_needed(fn: Callable[..., Any]) -> None:
         lambda x, y: lax.scan(lambda c, a: (c, a[0] + a[1]), 0.0, (x, y)),
     ],
 )
-def test_two_names_are_two_sizes(fn: Callable[..., Any]) -> None:
+def test_the_error_on_two_names_that_must_be_equal(fn: Callable[..., Any]) -> None:
     assert 'give them one name, or to_onnx(..., constraints=["B == T"])' in message(
         fn, ("B", 4), ("T", 4)
     )
@@ -120,15 +122,15 @@ def test_two_names_are_two_sizes(fn: Callable[..., Any]) -> None:
         lambda x: jax.random.permutation(jax.random.key(0), x),
     ],
 )
-def test_what_jax_does_for_known_sizes_only(fn: Callable[..., Any]) -> None:
+def test_the_error_on_functions_that_need_constant_sizes(fn: Callable[..., Any]) -> None:
     assert "JAX itself does this only for sizes" in message(fn, ("B", 4))
 
 
-def test_errors_about_something_else_are_left_alone() -> None:
+def test_other_errors_are_not_changed() -> None:
     def fails(x: Any) -> Any:
-        raise ValueError("a model of its own mind")
+        raise ValueError("an error of the model")
 
-    with pytest.raises(ValueError, match="own mind"):
+    with pytest.raises(ValueError, match="an error of the model"):
         to_onnx(fails, [("B", 4)])
     with pytest.raises(TypeError, match=r"got \(4,\) and \(3,\)"):
         to_onnx(lambda x: x @ jnp.ones((3, 3)), [("B", 4)])
@@ -142,7 +144,7 @@ def test_errors_about_something_else_are_left_alone() -> None:
         lambda x, y: x + y.sum() if x.shape[0] in y.shape else x,
     ],
 )
-def test_an_equality_that_jax_denies_for_want_of_proof_is_told(fn: Callable[..., Any]) -> None:
+def test_an_equality_that_jax_cannot_prove_is_warned_about(fn: Callable[..., Any]) -> None:
     with pytest.warns(SymbolicDimensionWarning, match=r'constraints=\["[BT] == [BT]"\]') as told:
         to_onnx(fn, [("B",), ("T",)])
     assert [w.filename for w in told] == [__file__]

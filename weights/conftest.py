@@ -37,7 +37,7 @@ class Hub:
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
     def paths(self) -> list[str]:
-        """The paths that were requested, in order."""
+        """Return the paths that were requested, in order."""
         return [path for path, _ in self.asked]
 
 

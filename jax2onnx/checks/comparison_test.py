@@ -67,7 +67,7 @@ def test_neighbouring_large_integers_differ() -> None:
     assert not agree(np.array([2**63 - 1]), np.array([2**63 - 2]), 9, 9)
 
 
-def test_infinities_and_nan_agree_with_themselves_alone() -> None:
+def test_infinities_and_nan_agree_only_with_themselves() -> None:
     special = floats(INF, -INF, NAN, 1)
     assert agree(special, special.copy())
     for other in (floats(-INF, -INF, NAN, 1), floats(INF, -INF, 1, 1), floats(INF, 1, NAN, 1)):
@@ -75,7 +75,7 @@ def test_infinities_and_nan_agree_with_themselves_alone() -> None:
         assert not agree(other, special, 9, 9)
 
 
-def test_values_must_be_finite_where_it_is_asked_for() -> None:
+def test_values_must_be_finite_if_requested() -> None:
     assert not agree(floats(1, INF), floats(1, INF), 9, 9, finite=True)
     assert difference(floats(1, 2), floats(1, NAN), EXACT, finite=True) == (
         "1 of 2 values of the model are not finite, the first at [1]: nan"
@@ -92,12 +92,12 @@ def test_narrow_floats(dtype: Any) -> None:
     assert not agree(np.array([1, 2], dtype), np.array([1, 2.25], dtype), atol=0.24)
 
 
-def test_complex_numbers_are_as_far_apart_as_in_the_plane() -> None:
+def test_the_error_of_complex_numbers_is_their_distance() -> None:
     assert agree(np.array([3 + 4j]), np.array([0j]), atol=5)
     assert not agree(np.array([3 + 4j]), np.array([0j]), atol=4.9)
 
 
-def test_the_description_says_how_many_how_far_and_where() -> None:
+def test_the_description_has_count_errors_and_positions() -> None:
     text = difference(floats(1, 0.001, 5), floats(1, 0.002, 5.5), Tolerance(1e-4, 1e-3))
     assert text == (
         "2 of 3 values differ by more than 0.0001 + 0.001 * |expected|\n"
@@ -106,7 +106,7 @@ def test_the_description_says_how_many_how_far_and_where() -> None:
     )
 
 
-def test_a_missed_zero_is_infinitely_far_off() -> None:
+def test_the_relative_error_at_zero_is_infinite() -> None:
     text = difference(floats(0, 1), floats(1e-3, 1), EXACT)
     assert "largest relative error inf at [0]" in str(text)
 

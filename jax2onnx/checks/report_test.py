@@ -1,4 +1,4 @@
-"""A report says what is in the file, and refuses what ONNX Runtime refuses."""
+"""A report describes a model, and lists the nodes that ONNX Runtime cannot run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def model(x: Array) -> Any:
     return lax.fori_loop(0, 3, lambda i, y: block(y, WEIGHTS) + i, block(x, WEIGHTS))
 
 
-def test_it_says_what_is_in_the_model(tmp_path: Path) -> None:
+def test_it_describes_the_model(tmp_path: Path) -> None:
     path = to_onnx(
         model, [("B", 30)], return_mode="file", output_path=tmp_path / "m.onnx", opset=21
     )
@@ -55,7 +55,7 @@ def test_it_says_what_is_in_the_model(tmp_path: Path) -> None:
     assert str(found) == str(jax2onnx.report(proto))
 
 
-def test_it_knows_the_size_of_files_that_it_does_not_open(tmp_path: Path) -> None:
+def test_it_gives_the_size_of_external_files(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     to_onnx(model, [(2, 30)], return_mode="file", output_path=path, external_data=True)
     weights = tmp_path / "m.onnx.safetensors"
@@ -70,7 +70,7 @@ def test_it_knows_the_size_of_files_that_it_does_not_open(tmp_path: Path) -> Non
 
 
 def foreign(op_type: str, dtype: int, opset: int = 23, function: bool = False) -> Any:
-    """A model as other programs write it: nothing is said of values between the nodes."""
+    """Return a model without types of intermediate values, as other programs write them."""
     chain = [
         helper.make_node("Identity", ["a"], ["b"]),
         helper.make_node(op_type, ["b"], ["c"], name="culprit"),
@@ -94,7 +94,7 @@ def foreign(op_type: str, dtype: int, opset: int = 23, function: bool = False) -
 @pytest.mark.parametrize("opset", [17, 23, 28])
 @pytest.mark.parametrize("dtype", [TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.BFLOAT16])
 @pytest.mark.parametrize("op_type", ["Erf", "Sin", "Neg", "Softplus"])
-def test_it_lacks_what_the_runtime_refuses(
+def test_it_lists_nodes_that_the_runtime_refuses(
     op_type: str, dtype: int, opset: int, function: bool
 ) -> None:
     proto = foreign(op_type, dtype, opset, function)
@@ -109,7 +109,7 @@ def test_it_lacks_what_the_runtime_refuses(
 MODELS = sorted((Path(onnx.__file__).parent / "backend" / "test" / "data").glob("*/*/model.onnx"))
 
 
-def test_it_agrees_with_the_runtime_on_models_of_other_programs() -> None:
+def test_it_agrees_with_the_runtime_on_the_test_models_of_onnx() -> None:
     """Report on the models that test ONNX's backends: sequences, strings, empty shapes."""
     assert len(MODELS) > 100
     for path in MODELS:
@@ -118,15 +118,15 @@ def test_it_agrees_with_the_runtime_on_models_of_other_programs() -> None:
         try:
             onnxruntime.InferenceSession(path)
         except state.NotImplemented:
-            # A kernel that an older operator set had need not be there any more.
+            # The runtime may have dropped the kernel of an old opset.
             assert not found.runs or found.opsets[""] < 7, path
-        except (state.Fail, state.RuntimeException):  # for want of a locale, or of a custom library
+        except (state.Fail, state.RuntimeException):  # A locale or a custom library is missing.
             pass
         else:
             assert found.runs, f"{path}\n{found}"
 
 
-def test_each_lack_says_where_and_what_to_do() -> None:
+def test_each_missing_kernel_has_a_place_and_advice() -> None:
     [lack] = jax2onnx.report(foreign("Erf", TensorProto.DOUBLE)).missing_kernels
     assert (lack.call, lack.node, lack.count) == ("Erf(f64) -> f64", "culprit", 1)
     assert str(lack).startswith("Erf(f64) -> f64 at node 'culprit': it runs in f16, f32; cast")
@@ -134,7 +134,7 @@ def test_each_lack_says_where_and_what_to_do() -> None:
     assert "operator set" in swish.remedy
 
 
-def test_it_says_what_it_does_not_know() -> None:
+def test_it_lists_unknown_operators_and_opsets() -> None:
     proto = foreign("Frobnicate", TensorProto.FLOAT)
     assert jax2onnx.report(proto).unknown == ("Frobnicate",)
     old = jax2onnx.report(foreign("Neg", TensorProto.FLOAT, opset=9))
@@ -146,7 +146,9 @@ def test_it_says_what_it_does_not_know() -> None:
 
 
 @pytest.mark.parametrize(("content", "problem"), [(b"text", "no ONNX model"), (b"", "no ONNX")])
-def test_files_that_are_no_models_are_refused(tmp_path: Path, content: bytes, problem: str) -> None:
+def test_files_that_are_not_models_are_refused(
+    tmp_path: Path, content: bytes, problem: str
+) -> None:
     (tmp_path / "m.onnx").write_bytes(content)
     with pytest.raises(InputError, match=problem):
         jax2onnx.report(tmp_path / "m.onnx")
@@ -169,7 +171,7 @@ def test_the_command_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize("double", [False, True])
-def test_what_was_converted_lacks_nothing(double: bool) -> None:
+def test_converted_models_lack_no_kernel(double: bool) -> None:
     converted = to_onnx(
         lambda x: (jnp.linalg.cholesky(x @ x.T), jax.nn.gelu(x), x.astype(jnp.bfloat16) * 3),
         [np.eye(3)],
@@ -186,6 +188,6 @@ def test_the_guide_to_deployment(
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     for code in re.findall(r"```python\n(.*?)```", guide, re.DOTALL):
-        exec(code, names)  # noqa: S102  the code that readers are told to write
+        exec(code, names)  # noqa: S102  # This is the guide's code.
     [shown] = re.findall(r"```text\n(.*?)```", guide, re.DOTALL)
     assert capsys.readouterr().out == shown

@@ -1,4 +1,4 @@
-"""Arrays go through an operator that only moves them, and must come out as they were."""
+"""Arrays of every type are passed to ONNX Runtime and back without a change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jax2onnx.checks import runtime
 
 
 def cast(given: ir.DataType, wanted: ir.DataType) -> ort.InferenceSession:
-    """A model that casts its input `x` to its output `y`."""
+    """Return a session of a model that casts its input ``x`` to its output ``y``."""
     shape = ir.Shape(["M", "N"])
     x = ir.Value(name="x", type=ir.TensorType(given), shape=shape)
     node = ir.node("Cast", [x], {"to": wanted.value})
@@ -36,7 +36,7 @@ def cast(given: ir.DataType, wanted: ir.DataType) -> ort.InferenceSession:
     ],
 )
 @pytest.mark.parametrize("shape", [(2, 3), (1, 3), (0, 3)])
-def test_every_type_goes_in_and_comes_out(dtype: Any, shape: tuple[int, int]) -> None:
+def test_inputs_and_outputs_of_every_type(dtype: Any, shape: tuple[int, int]) -> None:
     values = np.arange(1, 7, dtype=np.float32).reshape(2, 3)[: shape[0]]
     typed = values.astype(dtype)
     kind = ir.DataType.from_numpy(typed.dtype)
@@ -49,7 +49,7 @@ def test_every_type_goes_in_and_comes_out(dtype: Any, shape: tuple[int, int]) ->
 
 
 @pytest.mark.parametrize("dtype", ["float32", ml_dtypes.bfloat16, ml_dtypes.int4])
-def test_arrays_may_lie_in_any_order(dtype: Any) -> None:
+def test_arrays_may_have_any_memory_order(dtype: Any) -> None:
     turned = np.arange(6, dtype=np.float32).reshape(2, 3).T.astype(dtype)
     session = cast(ir.DataType.from_numpy(turned.dtype), ir.DataType.FLOAT)
     found = runtime.run(session, {"x": turned})["y"]

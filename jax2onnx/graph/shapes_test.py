@@ -1,4 +1,4 @@
-"""What `reshaping` returns gives the shape that was asked for, in ONNX Runtime's own words."""
+"""The operator that ``reshaping`` returns gives the requested shape when it runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def sizes(*expressions: Any) -> Dims:
 
 
 def numbers(shape: Dims) -> tuple[int, ...]:
-    """The shape for the values above; the sizes here are products of numbers and names."""
+    """Return a shape for ``VALUES``, where its sizes are products of numbers and names."""
     return tuple(d if isinstance(d, int) else _value(str(d.value)) for d in shape)
 
 
@@ -39,7 +39,7 @@ def _value(text: str) -> int:
 
 
 def applied(old: Dims, new: Dims) -> tuple[int, ...] | None:
-    """The shape that the operator makes of a tensor of shape ``old`` when it runs."""
+    """Return the shape to which the operator reshapes a tensor of shape ``old`` when it runs."""
     op_type, operand = reshaping(old, new)
     if operand is None:
         return None
@@ -57,17 +57,17 @@ def applied(old: Dims, new: Dims) -> tuple[int, ...] | None:
 
 @st.composite
 def two_views(draw: st.DrawFn) -> list[Dims]:
-    """Two shapes of the same elements: neighbours are multiplied here and there, 1 is put in."""
+    """Draw two shapes of the same elements, with some neighbours multiplied and some 1 inserted."""
     atoms = draw(st.lists(st.sampled_from([1, 2, 3, B, T]), max_size=5))
     views = []
     for _ in range(2):
         dims: list[Any] = []
         for atom in atoms:
-            change = draw(st.sampled_from(["multiply", "put in 1", "neither"]))
+            change = draw(st.sampled_from(["multiply", "insert 1", "neither"]))
             if dims and change == "multiply":
                 dims[-1] = dims[-1] * atom
             else:
-                dims += [1, atom] if change == "put in 1" else [atom]
+                dims += [1, atom] if change == "insert 1" else [atom]
         views.append(sizes(*dims))
     return views
 
@@ -110,7 +110,7 @@ def test_ones_between() -> None:
     assert ones_between((2,), (1, 1)) is None
 
 
-def test_a_copied_size_must_stand_at_its_own_position() -> None:
+def test_a_copied_size_must_keep_its_position() -> None:
     assert constant_target(sizes(2, B, T), sizes(B, T, 2)) is None
     assert constant_target(sizes(2, B, T), sizes(B, 2 * T)) is None
     assert constant_target(sizes(B, T, 2), sizes(B, T, 2)) == [0, 0, 2]

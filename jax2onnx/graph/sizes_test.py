@@ -1,4 +1,4 @@
-"""Sizes compute what their text says, for all values of the variables."""
+"""Sizes are equal to their text for all values of the variables."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def size(expression: Any) -> Dim:
 
 
 def value(dim: Dim | None, **variables: int) -> int:
-    """Evaluate the text of a size, as a reader of the artifact would."""
+    """Evaluate the text of a size, as a reader of the artifact does."""
     functions = {
         "floordiv": lambda a, b: a // b,
         "mod": lambda a, b: a % b,
@@ -41,7 +41,7 @@ VARIABLES = st.fixed_dictionaries(
 
 @settings(deadline=None)
 @given(st.lists(SIZES, max_size=4), VARIABLES)
-def test_product_is_the_product(expressions: list[Any], variables: dict[str, int]) -> None:
+def test_product(expressions: list[Any], variables: dict[str, int]) -> None:
     sizes = [size(e) for e in expressions]
     expected = 1
     for each in sizes:
@@ -102,7 +102,7 @@ def test_sizes_are_equal_however_they_were_computed() -> None:
     assert a != 1
 
 
-def test_the_artifact_states_a_size_as_jax_spells_it() -> None:
+def test_the_artifact_has_jaxs_spelling_of_a_size() -> None:
     shape = shape_of([2, B, 4 * H, T // 2, B * T])
     assert [d if isinstance(d, int) else d.value for d in shape] == [
         2,

@@ -1,4 +1,4 @@
-"""Nodes that have no kernel in the model's types compute what they would have computed in them."""
+"""Nodes without a kernel in their types give the results that they would have in these types."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_reductions_of_integers(
 ) -> None:
     values = extremes(dtype)[1:].reshape(1, -1)
     if op_type == "ReduceProd" or (op_type == "ReduceSum" and dtype.itemsize == 8):
-        # The runtime is exact below 2^53 only.
+        # The runtime is exact only below 2^53.
         values = np.array([[min(2**49, np.iinfo(dtype).max), 3, 5]], dtype)
     axes = np.array([1], np.int64)
     if dtype == np.uint64 and op_type in ("ReduceMax", "ReduceMin"):
@@ -203,13 +203,13 @@ def test_moving_elements(
 def test_bfloat16_is_rounded_once(op_type: str, expected: Callable[[Array], Array]) -> None:
     values = np.random.default_rng(0).uniform(0.1, 5, 500).astype(BFLOAT16)
     result = computed(op_type, values)
-    # ORT's and numpy's float32 may differ in the last place and so fall on two sides of a tie.
+    # ORT's and numpy's float32 may differ in the last place, and so round differently at a tie.
     wanted = expected(values.astype(np.float64))
     assert np.all(result == result.astype(BFLOAT16))
     assert np.abs(result / wanted - 1).max() < 2**-8
 
 
-def test_no_cast_where_there_is_a_kernel() -> None:
+def test_no_cast_where_a_kernel_exists() -> None:
     weight = constant("embedding", np.ones((4, 2), BFLOAT16))
     indices = constant("indices", np.array([1, 2]))
     gather = op("Gather", weight, indices)
@@ -219,7 +219,7 @@ def test_no_cast_where_there_is_a_kernel() -> None:
     assert [node.op_type for node in proto.graph.node] == ["Gather", "Cast", "Mul"]
 
 
-def test_a_value_is_cast_once_however_many_read_it() -> None:
+def test_a_value_with_several_readers_is_cast_once() -> None:
     x, weight = ir.val("x", BF16, (2, 2)), constant("weight", np.ones((2, 2), BFLOAT16))
     products = [op("MatMul", x, weight) for _ in range(3)]
     outputs = [product.outputs[0] for product in products]
@@ -231,14 +231,14 @@ def test_a_value_is_cast_once_however_many_read_it() -> None:
     assert [tensor.data_type for tensor in proto.graph.initializer] == [int(BF16)]
 
 
-def test_a_rounding_stays_and_a_lossless_pair_of_casts_goes() -> None:
+def test_rounding_casts_stay_and_lossless_pairs_of_casts_are_removed() -> None:
     x = ir.val("x", BF16, (2,))
     first = op("Add", x, x)
     second = op("Neg", first.outputs[0])
     third = op("Exp", second.outputs[0])
     proto = legalised(model([first, second, third], third.outputs, inputs=[x]))
     types = [node.op_type for node in proto.graph.node]
-    # After Add the sum is rounded to bfloat16; Neg rounds nothing, and Exp reads what it gives.
+    # The sum is rounded to bfloat16. Neg does not round, so Exp reads its result directly.
     assert types == ["Cast", "Add", "Cast", "Cast", "Neg", "Exp", "Cast"]
 
 
@@ -252,7 +252,7 @@ def test_small_constants_are_widened_in_the_file() -> None:
     assert onnx.numpy_helper.to_array(tensor) == np.float32(0.5)
 
 
-def test_functions_are_legalised_and_their_calls_left_alone() -> None:
+def test_functions_are_legalised_and_calls_are_not_changed() -> None:
     a = ir.val("a", BF16, (2,))
     body = op("Exp", a)
     graph = ir.Graph([a], body.outputs, nodes=[body], opset_imports={"": 23})
@@ -270,7 +270,7 @@ def test_functions_are_legalised_and_their_calls_left_alone() -> None:
 
 
 def loop(body_op: str, captured: ir.Value, start: ir.Value) -> ir.Node:
-    """Three times: carry = body_op(carry, captured)."""
+    """Return a Loop that computes ``carry = body_op(carry, captured)`` three times."""
     step, go, carry = ir.val("i", SHORT_NAMES["i64"], ()), ir.val("go", BOOL, ()), None
     carry = ir.val("carry", BF16, (2,))
     keep, body = op("Identity", go), op(body_op, carry, captured)
@@ -281,7 +281,7 @@ def loop(body_op: str, captured: ir.Value, start: ir.Value) -> ir.Node:
     return op("Loop", times, None, start, dtype=BF16, body=graph)
 
 
-def test_loops_are_legalised_and_what_they_capture_is_cast_outside() -> None:
+def test_loops_are_legalised_and_captured_values_are_cast_outside() -> None:
     x, weight = ir.val("x", FLOAT, (2,)), constant("weight", np.array([2, 3], BFLOAT16))
     narrow = op("Cast", x, dtype=BF16, to=int(BF16))
     node = loop("Mul", weight, narrow.outputs[0])
@@ -295,7 +295,7 @@ def test_loops_are_legalised_and_what_they_capture_is_cast_outside() -> None:
     np.testing.assert_array_equal(run(proto, {"x": np.ones(2, np.float32)})[0], [8, 27])
 
 
-def test_half_precision_is_left_to_the_runtime_in_loops_and_functions_too() -> None:
+def test_half_precision_is_not_cast_in_functions_and_branches_either() -> None:
     a = ir.val("a", SHORT_NAMES["f16"], (2,))
     body = op("Erf", a)
     graph = ir.Graph([a], body.outputs, nodes=[body], opset_imports={"": 23})
@@ -314,7 +314,7 @@ def test_half_precision_is_left_to_the_runtime_in_loops_and_functions_too() -> N
     np.testing.assert_array_equal(result, np.zeros(2, np.float16))
 
 
-def test_names_of_outputs_stay_with_the_type_that_was_asked_for() -> None:
+def test_outputs_keep_their_names_and_types() -> None:
     x = ir.val("x", BF16, (2,))
     node = op("Exp", x)
     node.outputs[0].name = "y"
@@ -323,7 +323,7 @@ def test_names_of_outputs_stay_with_the_type_that_was_asked_for() -> None:
     assert (output.name, output.type.tensor_type.elem_type) == ("y", int(BF16))
 
 
-def test_double_is_never_narrowed_and_all_that_is_missing_is_named_at_once() -> None:
+def test_double_is_never_narrowed_and_one_error_lists_all_nodes() -> None:
     x = ir.val("x", SHORT_NAMES["f64"], (2,))
     erf, tan = op("Erf", x), op("Tan", x)
     erf.name, tan.name = "block.0/erf", "block.1/tan"
@@ -336,27 +336,27 @@ def test_double_is_never_narrowed_and_all_that_is_missing_is_named_at_once() -> 
     assert "enable_double_precision" in message
 
 
-def test_an_operator_that_the_runtime_lost_names_the_operator_set_that_has_it() -> None:
+def test_the_error_names_an_opset_that_has_the_kernel() -> None:
     x = ir.val("x", FLOAT, (1, 1, 2, 2))
     node = op("GlobalLpPool", x)
     with pytest.raises(UnsupportedTypeError, match=r"it runs in operator set 21; pass opset=21"):
         legalise(model([node], node.outputs, inputs=[x]))
 
 
-def test_an_operator_that_nobody_has_is_named() -> None:
+def test_an_unknown_operator_is_named() -> None:
     x = ir.val("x", FLOAT, (2,))
     node = op("Frobnicate", x)
     with pytest.raises(UnsupportedTypeError, match=r"Frobnicate\(f32\) -> f32 .* no such operator"):
         legalise(model([node], node.outputs, inputs=[x]))
 
 
-def test_an_unknown_target_names_those_there_are() -> None:
+def test_the_error_on_an_unknown_target_lists_the_targets() -> None:
     with pytest.raises(InputError, match="target='tpu': choose one of cpu"):
         legalise(model([], []), target="tpu")
 
 
 @pytest.mark.parametrize("dtype", INTEGERS, ids=str)
-def test_bits_are_shifted_as_in_unsigned_integers(dtype: np.dtype[Any]) -> None:
+def test_bits_are_shifted_like_unsigned_integers(dtype: np.dtype[Any]) -> None:
     values = extremes(dtype)
     amounts = np.resize(np.array([0, 1, 3, dtype.itemsize * 8 - 1], dtype), values.shape)
     bits = values.view(f"u{dtype.itemsize}")

@@ -1,4 +1,4 @@
-"""Whole conversions in types that ONNX Runtime's CPU provider lacks kernels for, against JAX."""
+"""Conversions agree with JAX in types for which ONNX Runtime's CPU provider lacks kernels."""
 
 from __future__ import annotations
 
@@ -75,7 +75,10 @@ REAL: dict[str, Callable[[jax.Array], Any]] = {
 
 
 def check(fn: Callable[[jax.Array], Any], x: jax.Array, tolerance: float) -> onnx.ModelProto:
-    """Converts, runs through float32 inputs and outputs (numpy's ORT has no bfloat16), compares."""
+    """Convert a function, run it with float32 inputs and outputs, and compare the results.
+
+    ONNX Runtime cannot take bfloat16 arrays from numpy.
+    """
 
     def as_float32(y: jax.Array) -> Any:
         return jax.tree.map(

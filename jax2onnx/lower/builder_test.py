@@ -14,7 +14,7 @@ def value(builder: Builder, name: str, *dims: int) -> ir.Value:
     return builder.new_value(name, FLOAT, dims)
 
 
-def test_equal_nodes_are_one_node() -> None:
+def test_equal_nodes_are_merged() -> None:
     builder = Builder(23)
     x = value(builder, "x", 3)
     first = builder.emit("Exp", (x,), {})
@@ -24,7 +24,7 @@ def test_equal_nodes_are_one_node() -> None:
 
 
 @pytest.mark.parametrize("attribute", [1, 2.0, "a", [1, 2], np.zeros(2)])
-def test_nodes_with_other_attributes_are_other_nodes(attribute: Attribute) -> None:
+def test_nodes_with_different_attributes_are_not_merged(attribute: Attribute) -> None:
     builder = Builder(23)
     x = value(builder, "x", 3)
     plain = builder.emit("Op", (x,), {"a": None})
@@ -34,7 +34,7 @@ def test_nodes_with_other_attributes_are_other_nodes(attribute: Attribute) -> No
     assert len(builder.nodes) == 2
 
 
-def test_nodes_with_graphs_are_never_one_node() -> None:
+def test_nodes_with_graphs_are_never_merged() -> None:
     builder = Builder(23)
     graph = ir.Graph((), (), nodes=())
     condition = builder.new_value("c", BOOL, ())
@@ -43,7 +43,7 @@ def test_nodes_with_graphs_are_never_one_node() -> None:
     assert len(builder.nodes) == 2
 
 
-def test_a_branch_uses_the_nodes_and_constants_around_it_and_not_the_other_way() -> None:
+def test_a_branch_uses_outer_nodes_and_constants_but_not_vice_versa() -> None:
     root = Builder(23)
     branch = Builder(23, parent=root)
     x = value(root, "x", 3)
@@ -57,7 +57,7 @@ def test_a_branch_uses_the_nodes_and_constants_around_it_and_not_the_other_way()
     assert branch.root is root
 
 
-def test_equal_constants_are_one_value_and_others_are_not() -> None:
+def test_only_equal_constants_are_merged() -> None:
     builder = Builder(23)
     one = builder.constant(np.float32(1))
     assert builder.constant(np.float32(1)) is one
@@ -104,13 +104,13 @@ def test_types_of_elementwise_operators_are_inferred() -> None:
         ([(0,), (1,)], (0,)),
     ],
 )
-def test_shapes_broadcast_as_those_of_numpy(
+def test_shapes_broadcast_as_in_numpy(
     shapes: list[tuple[int, ...]], expected: tuple[int, ...]
 ) -> None:
     assert Builder.broadcast(shapes) == expected == np.broadcast_shapes(*shapes)
 
 
-def test_operators_on_constants_are_folded_in_the_default_domain_only() -> None:
+def test_only_operators_of_the_default_domain_are_folded() -> None:
     builder = Builder(23)
     two = builder.constant(np.int64(2))
     (four,) = builder.emit("Add", (two, two), {})
@@ -132,7 +132,7 @@ def test_casts() -> None:
     assert "saturate" not in wide.attributes
 
 
-def test_nodes_bear_the_location_and_the_call_site() -> None:
+def test_nodes_have_the_location_and_the_call_site() -> None:
     builder = Builder(23)
     x = value(builder, "x", 3)
     builder.emit("Exp", (x,), {})
@@ -155,7 +155,7 @@ def test_attribute_keys_compare_values() -> None:
     assert attribute_key(ir.AttrInt64s("a", [1])) != attribute_key(ir.AttrInt64s("b", [1]))
 
 
-def test_what_is_no_attribute_is_refused() -> None:
+def test_an_invalid_attribute_is_refused() -> None:
     builder = Builder(23)
     with pytest.raises(AssertionError, match="is no attribute"):
         builder.emit("Op", (value(builder, "x"),), {"a": object()})  # type: ignore[dict-item]

@@ -1,4 +1,4 @@
-"""Which line of the model a node comes from."""
+"""Each node has the line of the model that it comes from."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ X = np.ones((2, 4), np.float32)
 
 
 def sites(model: onnx.ModelProto) -> list[tuple[str, str]]:
-    """Operator and call site of each node, those of functions and branches too."""
+    """Return the operator and call site of each node, also in functions and branches."""
     return [
         (n.op_type, {p.key: p.value for p in n.metadata_props}.get("pkg.jax2onnx.call_site", ""))
         for nodes in (model.graph.node, *(f.node for f in model.functions))
@@ -41,7 +41,7 @@ def _nested(nodes: Any) -> Iterator[onnx.NodeProto]:
 
 
 def line(function: Callable[..., Any], text: str) -> int:
-    """The line of this file on which a text stands in a function."""
+    """Return the number of the line of this file with the text in the function."""
     source, start = inspect.getsourcelines(function)
     return next(start + i for i, found in enumerate(source) if text in found)
 
@@ -60,7 +60,7 @@ def steps(x: Array) -> Array:
     return doubled(y)  # a call
 
 
-def test_each_node_tells_its_line() -> None:
+def test_each_node_has_its_line() -> None:
     found = dict(sites(convert(steps, [X], call_sites=True)))
     name = f"{steps.__name__}.<locals>.step"
     assert found["Sin"].startswith(f"call_sites_test.py:{line(steps, 'a primitive')}:")
@@ -72,7 +72,7 @@ def test_each_node_tells_its_line() -> None:
     assert found["Add"].endswith(" (doubled)")
 
 
-def test_decompositions_casts_and_what_rules_make_tell_the_line_of_what_they_stand_for() -> None:
+def test_nodes_of_decompositions_casts_and_rules_have_the_original_line() -> None:
     def layer(x: Array) -> Array:
         x = jax.nn.gelu(x.astype(jnp.bfloat16), approximate=False)  # a rule, and casts
         return lax.lgamma(x).astype(jnp.float32)  # a decomposition
@@ -83,14 +83,14 @@ def test_decompositions_casts_and_what_rules_make_tell_the_line_of_what_they_sta
     assert {site.split(":")[1] for _, site in found} == set(map(str, lines))
 
 
-def test_a_library_layer_is_told_by_its_own_line() -> None:
+def test_a_library_layer_has_a_line_of_the_library() -> None:
     model = eqx.nn.Linear(4, 3, key=jax.random.key(0))
     found = dict(sites(convert(jax.vmap(model), [X], call_sites=True)))
     assert "_linear.py:" in found["Gemm"]
     assert "/" not in found["Gemm"]
 
 
-def test_functions_of_jax_are_told_by_this_caller_not_the_first() -> None:
+def test_functions_of_jax_have_the_line_of_their_present_caller() -> None:
     def first(x: Array) -> Array:
         return jax.nn.silu(x)
 
@@ -104,5 +104,5 @@ def test_functions_of_jax_are_told_by_this_caller_not_the_first() -> None:
         assert names == {f"{function.__name__})"}
 
 
-def test_nothing_is_told_unless_it_is_asked_for() -> None:
+def test_call_sites_are_not_written_by_default() -> None:
     assert {site for _, site in sites(convert(steps, [X]))} == {""}

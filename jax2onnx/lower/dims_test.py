@@ -19,12 +19,12 @@ SIZES = {"B": 6, "T": 5, "h": 4}
 
 
 def evaluate(dim: Any) -> int:
-    """Return a dimension for `SIZES`, as JAX computes it."""
+    """Return a dimension for ``SIZES``, as JAX computes it."""
     return int(dim._evaluate(SIZES))
 
 
 def evaluated(shape: Sequence[int | str], wanted: str) -> int:
-    """Return what the graph computes for a dimension, from an input of the shape."""
+    """Return the dimension that the graph computes from an input of the shape."""
     parse = dimension_parser([])
     dims = parse(shape)
     (dim,) = parse((wanted,))
@@ -33,7 +33,7 @@ def evaluated(shape: Sequence[int | str], wanted: str) -> int:
     result = builder.copy(Dimensions(builder, [x]).value(dim))
     result.name = "out"
     made = [*builder.initializers, *(v for node in builder.nodes[:-1] for v in node.outputs)]
-    for i, value in enumerate(made):  # which the step of writing names otherwise
+    for i, value in enumerate(made):  # The step of writing names them otherwise.
         value.name = f"v{i}"
     for i, node in enumerate(builder.nodes):
         node.name = f"n{i}"
@@ -88,7 +88,7 @@ def test_a_dimension_is_computed_once() -> None:
     assert builder.array(dimensions.value(7)) == [7]
 
 
-def test_the_plainest_source_is_read() -> None:
+def test_the_simplest_source_is_read() -> None:
     builder = Builder(23)
     dimensions, _ = of(builder, "2*B", "B")
     node = dimensions.variable("B").producer()
@@ -98,7 +98,7 @@ def test_the_plainest_source_is_read() -> None:
     assert node.attributes["end"].as_int() == 2
 
 
-def test_a_variable_that_no_shape_tells_is_an_error_or_an_input() -> None:
+def test_a_variable_that_is_no_axis_size_is_an_error_or_an_input() -> None:
     builder = Builder(23)
     dimensions, _ = of(builder, "B*T")
     with pytest.raises(SymbolicDimensionError, match="'T' is not the size of any input's axis"):

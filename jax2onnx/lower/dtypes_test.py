@@ -29,7 +29,7 @@ def test_dtypes(dtype: DTypeLike, expected: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", [jax.dtypes.float0, np.dtype("M8[s]")])
-def test_a_dtype_that_onnx_has_not_is_refused(dtype: DTypeLike) -> None:
+def test_a_dtype_that_onnx_lacks_is_refused(dtype: DTypeLike) -> None:
     with pytest.raises(UnsupportedUseError, match="ONNX has no element type for"):
         onnx_dtype(dtype)
 

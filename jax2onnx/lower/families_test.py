@@ -21,13 +21,11 @@ def unchanged() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("module", sorted(set(FAMILIES.values())))
-def test_a_family_registers_the_primitives_that_the_table_says(
-    module: str, unchanged: None
-) -> None:
+def test_a_family_registers_the_primitives_in_the_table(module: str, unchanged: None) -> None:
     loaded = importlib.import_module(module)
     before = dict(LOWERINGS)
     importlib.reload(loaded)
-    # A primitive that this release of JAX lacks bears the name of its variable, with `_p`.
+    # A primitive that this release of JAX lacks has the name of its variable, with `_p`.
     registered = {
         primitive.name.removesuffix("_p")
         for primitive, rule in LOWERINGS.items()

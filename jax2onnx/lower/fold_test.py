@@ -55,7 +55,7 @@ CASES: list[tuple[str, list[Array], dict[str, Any]]] = [
 
 
 def by_onnx(op_type: str, inputs: list[Array], attributes: Mapping[str, Any]) -> Array:
-    """Return what ONNX's own reference implementation computes."""
+    """Return the result of ONNX's own reference implementation."""
     names = [f"x{i}" for i in range(len(inputs))]
     node = onnx.helper.make_node(op_type, names, ["y"], **attributes)
     tensors = [
@@ -75,7 +75,7 @@ def by_onnx(op_type: str, inputs: list[Array], attributes: Mapping[str, Any]) ->
 @pytest.mark.parametrize(
     ("op_type", "inputs", "attributes"), CASES, ids=[f"{c[0]}-{i}" for i, c in enumerate(CASES)]
 )
-def test_folding_computes_what_onnx_defines(
+def test_folding_agrees_with_the_definition_of_onnx(
     op_type: str, inputs: list[Array], attributes: dict[str, Any]
 ) -> None:
     found = fold(op_type, inputs, attributes)
@@ -94,7 +94,7 @@ def test_every_folded_operator_has_a_case() -> None:
     [
         ("Exp", [F4]),
         ("Add", [F4.astype(np.float16)] * 2),
-        ("Max", [F4, F4]),  # of -0.0 and 0.0 runtimes take either
+        ("Max", [F4, F4]),  # Runtimes return either of -0.0 and 0.0.
         ("Clip", [F4, F4[0, 0], F4[1, 1]]),
         ("Div", [I64, np.zeros_like(I64)]),
         ("Gather", [I64, int64(2)]),
@@ -107,7 +107,7 @@ def test_a_result_that_differs_between_machines_is_not_folded(
     assert fold(op_type, inputs, {}) is None
 
 
-def test_a_nan_that_arises_is_not_folded_and_one_that_moves_is() -> None:
+def test_an_operation_that_creates_nan_is_not_folded_but_one_that_moves_nan_is() -> None:
     nan, inf = np.array([np.nan], np.float32), np.array([np.inf], np.float32)
     assert fold("Sub", [inf, inf], {}) is None
     assert fold("Sqrt", [-np.abs(F4) - 1], {}) is None

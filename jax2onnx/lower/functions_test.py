@@ -1,4 +1,4 @@
-"""Tests of ``functions``; ``decorator_test`` has those of what users see."""
+"""Tests of ``functions``; ``decorator_test`` tests the public behaviour."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_calls_that_lower_to_the_same_nodes_share_a_function() -> None:
     assert names(model) == ["scaled"]
 
 
-def test_calls_that_differ_in_one_attribute_have_functions_of_their_own() -> None:
+def test_calls_that_differ_in_one_attribute_have_different_functions() -> None:
     @onnx_function
     def summed(x: Array, axis: int) -> Array:
         return jnp.sum(x, axis, keepdims=True) + x
@@ -73,7 +73,7 @@ def test_large_captured_arrays_are_inputs_and_small_ones_constants() -> None:
     assert shapes == [(2, 3), (3, 17)]
 
 
-def test_a_result_that_is_an_argument_is_handed_on() -> None:
+def test_a_result_that_is_an_argument_is_forwarded() -> None:
     @onnx_function
     def both(x: Array) -> tuple[Array, Array]:
         return x, jnp.sin(x)

@@ -1,4 +1,4 @@
-"""Tests of ``interpret``, ``context`` and ``registry``: what a rule gets and returns."""
+"""Tests of ``interpret``, ``context`` and ``registry``: the arguments and results of rules."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_rule_gets_the_equation(primitive: Primitive) -> None:
         (lambda ctx, x: ctx.reshape(x, (6,)), r"gave FLOAT\[6\] for float32\[2,3\]"),
     ],
 )
-def test_a_rule_that_returns_something_else_is_at_fault(
+def test_a_rule_with_wrong_results_is_named_in_the_error(
     primitive: Primitive, rule: Callable[..., Any], complaint: str
 ) -> None:
     register_lowering(primitive)(rule)
@@ -95,7 +95,7 @@ def test_all_primitives_without_a_rule_are_listed(primitive: Primitive) -> None:
     assert all("interpret_test.py" in where for _, where in caught.value.missing)
 
 
-def test_the_line_within_a_decomposition_is_that_of_the_user(primitive: Primitive) -> None:
+def test_an_error_within_a_decomposition_has_the_users_line(primitive: Primitive) -> None:
     inner = Primitive("inner")
     inner.def_abstract_eval(lambda x: x)
     lines: list[tuple[str, bool]] = []
@@ -116,7 +116,7 @@ def test_the_line_within_a_decomposition_is_that_of_the_user(primitive: Primitiv
     assert [inside for _, inside in lines] == [True]
 
 
-def test_a_decomposition_gives_way_to_an_operator(primitive: Primitive) -> None:
+def test_an_operator_replaces_a_decomposition(primitive: Primitive) -> None:
     def by_operator(ctx: Context, x: ir.Value) -> ir.Value:
         return ctx.op.Triple(x)
 
@@ -124,7 +124,7 @@ def test_a_decomposition_gives_way_to_an_operator(primitive: Primitive) -> None:
     assert operators(convert(primitive.bind, (2,), opset=23)) == ["Mul"]
     rule = rule_of(primitive)
     assert rule is not None
-    with pytest.raises(Exception, match="Triple"):  # the target has no kernel for it
+    with pytest.raises(Exception, match="Triple"):  # The target has no kernel for it.
         convert(primitive.bind, (2,), opset=24)
 
 
@@ -134,7 +134,7 @@ def test_results_without_elements_are_not_computed(primitive: Primitive) -> None
     assert operators(model) == ["Identity"]
 
 
-def test_an_output_that_is_an_input_gets_a_node_of_its_own() -> None:
+def test_an_output_that_is_an_input_gets_its_own_node() -> None:
     model = convert(lambda x, y: (x, x, y + 1), (2,), (2,))
     assert sorted(operators(model)) == ["Add", "Identity", "Identity"]
     assert len({id(v) for v in model.graph.outputs}) == 3
@@ -153,5 +153,5 @@ def test_the_last_value_of_a_module_is_named_after_it() -> None:
     assert "layer/output" in names
 
 
-def test_a_primitive_that_nobody_knows_has_no_rule() -> None:
+def test_an_unknown_primitive_has_no_rule() -> None:
     assert rule_of(Primitive("nobody's")) is None

@@ -1,4 +1,4 @@
-"""Primitives of the user's own: registered, decomposed in JAX, or missing."""
+"""The user's own primitives are registered, decomposed in JAX, or reported as missing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ X = np.random.default_rng(0).standard_normal((4, 3), np.float32)
 
 @pytest.fixture(autouse=True)
 def registry() -> Iterator[None]:
-    """The dictionary of lowerings as it was, afterwards."""
+    """Restore the dictionary of lowerings after a test."""
     before = dict(LOWERINGS)
     yield
     for primitive in set(LOWERINGS) - set(before):
@@ -35,7 +35,7 @@ def registry() -> Iterator[None]:
 
 
 def primitive(name: str, compute: Callable[..., Any] = lambda x, **_: x) -> Any:
-    """An elementwise primitive that JAX runs, differentiates once, and maps."""
+    """Return an elementwise primitive that JAX can run, differentiate once, and map."""
     made = Primitive(name)
     made.def_impl(compute)
     made.def_abstract_eval(lambda x, **_: jax.core.ShapedArray(x.shape, x.dtype))
@@ -50,7 +50,7 @@ def primitive(name: str, compute: Callable[..., Any] = lambda x, **_: x) -> Any:
 
 @pytest.fixture
 def scaled() -> Callable[..., Any]:
-    """x * factor, by a primitive with a rule of its own."""
+    """Return a function that computes ``x * factor`` by a primitive with its own rule."""
     scaled_p = primitive("scaled", lambda x, *, factor: x * factor)
 
     @register_lowering(scaled_p)
@@ -62,7 +62,7 @@ def scaled() -> Callable[..., Any]:
 
 @pytest.fixture
 def cubed() -> Callable[..., Any]:
-    """x ** 3, by a primitive that is decomposed in JAX."""
+    """Return a function that computes ``x ** 3`` by a primitive that is decomposed in JAX."""
     cubed_p = primitive("cubed", lambda x: x * x * x)
     register_lowering(cubed_p)(in_jax(lambda x: x * x * x))
     bind: Callable[..., Any] = cubed_p.bind
@@ -83,12 +83,12 @@ PLACES: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
 
 @pytest.mark.parametrize("name", ["scaled", "cubed"])
 @pytest.mark.parametrize("place", PLACES)
-def test_a_primitive_of_the_users(place: str, name: str, request: pytest.FixtureRequest) -> None:
+def test_a_primitive_of_the_user(place: str, name: str, request: pytest.FixtureRequest) -> None:
     function = request.getfixturevalue(name)
     assert_agrees(PLACES[place](function), X, specs=[("B", 3)])
 
 
-def test_the_rule_decides_what_is_in_the_graph(scaled: Any, cubed: Any) -> None:
+def test_the_rule_determines_the_graph(scaled: Any, cubed: Any) -> None:
     assert operators(assert_agrees(scaled, X)) == ["Mul"]
     assert operators(assert_agrees(cubed, X)) == ["Mul", "Mul"]
 
@@ -127,21 +127,21 @@ def test_a_rule_may_read_symbolic_dimensions() -> None:
         (lambda ctx, x: None, r"gave 0 value\(s\) for 1 result"),
     ],
 )
-def test_a_rule_that_gives_something_else_is_at_fault(rule: Any, fault: str) -> None:
+def test_a_rule_with_wrong_results_is_named_in_the_error(rule: Any, fault: str) -> None:
     wrong_p = primitive("wrong")
     register_lowering(wrong_p)(rule)
     with pytest.raises(LoweringError, match=rf"of wrong at .*own_primitives_test\.py:.*{fault}"):
-        lowered(lambda x: wrong_p.bind(x), [(4, 3)])  # noqa: PLW0108  a line of the user's
+        lowered(lambda x: wrong_p.bind(x), [(4, 3)])  # noqa: PLW0108  # a line of the user
 
 
-def test_a_dimension_that_a_decomposition_must_know_names_the_users_line() -> None:
+def test_an_error_on_a_dimension_in_a_decomposition_has_the_users_line() -> None:
     counted_p = primitive("counted")
     register_lowering(counted_p)(in_jax(lambda x: x * float(x.shape[0])))
     with pytest.raises(SymbolicDimensionError, match=r"own_primitives_test\.py:\d+"):
-        lowered(lambda x: counted_p.bind(x), [("B", 3)])  # noqa: PLW0108  a line of the user's
+        lowered(lambda x: counted_p.bind(x), [("B", 3)])  # noqa: PLW0108  # a line of the user
 
 
-def test_all_that_is_missing_is_listed_at_once() -> None:
+def test_one_error_lists_all_missing_primitives() -> None:
     a, b, c, d, outer, inner, near = map(
         primitive, ("in_main", "in_vmap", "in_scan", "in_block", "known", "in_rule", "erf_imv")
     )
@@ -172,7 +172,7 @@ def test_all_that_is_missing_is_listed_at_once() -> None:
     assert "docs/guides/primitives.md" in message
 
 
-def test_what_no_model_can_do_says_why() -> None:
+def test_the_error_on_a_callback_says_why_it_is_impossible() -> None:
     def fn(x: Any) -> Any:
         return jax.pure_callback(np.sin, x, x)
 

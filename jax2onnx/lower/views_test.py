@@ -36,14 +36,14 @@ def test_numbers_take_the_type_of_the_first_value_and_lists_are_int64() -> None:
     assert alone.dtype == ir.DataType.DOUBLE
 
 
-def test_attributes_that_are_none_are_left_out() -> None:
+def test_attributes_of_none_are_left_out() -> None:
     of, x = views(3)
     node = of.op.Op(x, axis=1, other=None).producer()
     assert node is not None
     assert list(node.attributes) == ["axis"]
 
 
-def test_a_permutation_that_undoes_another_gives_the_first_value() -> None:
+def test_inverse_permutations_give_the_first_value() -> None:
     of, x = views(2, 3, 4)
     turned = of.transpose(x, [1, 2, 0])
     assert of.dims(turned) == (3, 4, 2)
@@ -76,7 +76,7 @@ def test_a_reshape_starts_from_the_first_of_a_chain() -> None:
         (("B", 4), ("B", 2, 2), "Reshape"),
     ],
 )
-def test_a_reshape_is_the_plainest_operator(
+def test_a_reshape_is_the_simplest_operator(
     old: tuple[int | str, ...], new: tuple[int | str, ...], op_type: str
 ) -> None:
     of, x = views(*old)
@@ -85,16 +85,16 @@ def test_a_reshape_is_the_plainest_operator(
     assert made(of) == [op_type]
 
 
-def test_broadcasts_are_undone_where_the_operator_broadcasts() -> None:
+def test_broadcasts_are_removed_where_the_operator_broadcasts() -> None:
     of, x = views(3)
     wide = of.broadcast(x, (2, 3))
     assert of.broadcast(x, (3,)) is x
     other = of.builder.new_value("y", ir.DataType.FLOAT, (2, 3))
     assert of.unbroadcast([wide, other], (2, 3)) == [x, other]
-    assert of.unbroadcast([wide, wide], (2, 3)) == [x, wide]  # else the result would shrink
+    assert of.unbroadcast([wide, wide], (2, 3)) == [x, wide]  # One of them has to stay.
 
 
-def test_constants_that_repeat_are_undone_to_the_bit() -> None:
+def test_repeating_constants_are_reduced_only_if_bits_are_equal() -> None:
     of, x = views(2, 3)
     ones = of.builder.constant(np.ones((2, 3), np.float32))
     (undone, _) = of.unbroadcast([ones, x], (2, 3))

@@ -1,4 +1,4 @@
-"""Statistics that lie along another axis than the one they were taken over: legal on a square."""
+"""Rules do not apply to statistics that are aligned with another axis of equal size."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _powers(x: Any) -> Any:
         lambda x: _powers(x) / _powers(x).sum(1, keepdims=True).T,
     ],
 )
-def test_what_lies_along_another_axis_is_not_taken_for_it(fn: Callable[[Any], Any]) -> None:
+def test_statistics_along_another_axis_are_not_fused(fn: Callable[[Any], Any]) -> None:
     assert_agrees(fn, X)
 
 
@@ -57,5 +57,5 @@ def test_what_lies_along_another_axis_is_not_taken_for_it(fn: Callable[[Any], An
         (jax.nn.log_softmax, "LogSoftmax"),
     ],
 )
-def test_the_same_along_its_own_axis_is(fn: Any, operator: str) -> None:
+def test_statistics_along_the_right_axis_are_fused(fn: Any, operator: str) -> None:
     assert operators(assert_agrees(fn, X)) == [operator]

@@ -1,4 +1,4 @@
-"""Properties of every rule, and of rewriting as a whole."""
+"""Every rule, and rewriting as a whole, keeps these properties."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FOLDER = Path(__file__).parent / "rules"
 SHARED = "\n".join(
     ast.get_docstring(ast.parse(f.read_text())) or "" for f in FOLDER.glob("*/*_test.py")
 )
-"""The docstrings of tests that belong to several rules."""
+"""The docstrings of all tests of rules, some of which name several rules."""
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.rule)
@@ -81,7 +81,7 @@ def test_outputs_keep_their_names() -> None:
     assert [o.name for o in model.graph.output] == ["a", "b", "c"]
 
 
-def test_nothing_to_rewrite_changes_nothing() -> None:
+def test_a_graph_without_patterns_does_not_change() -> None:
     model = lower(trace(lambda x: jnp.sin(x) * x, [("B", 3)]), 23, "model")
     before = [(n.name, n.op_type) for n in model.graph]
     rewrite(model)
@@ -132,5 +132,5 @@ def turned_along_heads(x: Array) -> Array:
         turned_along_heads,
     ],
 )
-def test_axes_of_one_size_are_not_taken_for_one_another(function: Any) -> None:
+def test_axes_of_equal_size_are_not_confused(function: Any) -> None:
     assert_agrees(function, EQUAL, rtol=1e-4, atol=1e-4)

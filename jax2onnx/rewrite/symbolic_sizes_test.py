@@ -1,4 +1,4 @@
-"""Rules work with symbolic sizes of any form, and leave them as JAX spells them."""
+"""Rules work with symbolic sizes of any form, and keep JAX's spelling of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def dimensions(value: onnx.ValueInfoProto) -> list[int | str]:
 
 
 def normalised(x: Array) -> Array:
-    """A layer norm, an MLP on all rows, and attention of the rows with themselves."""
+    """Compute a layer norm, an MLP on all rows, and self-attention of the rows."""
     centred = x - x.mean(-1, keepdims=True)
     x = centred * jax.lax.rsqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
     x = x.reshape(-1, 8) @ np.ones((8, 8), np.float32) + np.ones(8, np.float32)
@@ -64,8 +64,8 @@ def test_half_of_a_size_survives() -> None:
     assert operator_counts(model)["Reshape"] == 0
 
 
-def test_axis_that_is_split_into_a_size_and_a_number() -> None:
-    """``3*T`` is split into 3 and T, permuted, and joined: factors of sizes, not of their text."""
+def test_an_axis_that_is_split_into_a_size_and_a_number() -> None:
+    """``3*T`` is split into 3 and T, permuted, and merged again."""
 
     def heads(x: Array) -> Array:
         rows = x.reshape(3, -1, 8).swapaxes(0, 1)
@@ -77,24 +77,24 @@ def test_axis_that_is_split_into_a_size_and_a_number() -> None:
 
 
 @pytest.mark.parametrize("name", ["T*2", "2*T"])
-def test_a_dimension_given_as_an_expression_is_one(name: str) -> None:
+def test_a_dimension_may_be_an_expression(name: str) -> None:
     model = assert_agrees(normalised, array(6, 8), specs=[(name, 8)], rtol=1e-4, atol=1e-4)
     assert dimensions(model.graph.input[0]) == ["2*T", 8]
 
 
-def test_a_dimension_called_like_a_number_is_that_number() -> None:
+def test_a_dimension_whose_name_is_a_number_is_that_number() -> None:
     model = assert_agrees(normalised, array(10, 8), specs=[("10", 8)], rtol=1e-4, atol=1e-4)
     assert dimensions(model.graph.input[0]) == [10, 8]
 
 
 @pytest.mark.parametrize("name", ["T 2", "T*", "1.5", "T/2", ""])
-def test_a_dimension_that_is_no_expression_is_refused(name: str) -> None:
+def test_an_invalid_name_of_a_dimension_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="A dimension is an int, or a name"):
         to_onnx(normalised, [(name, 8)])
 
 
 def test_recurrence_of_unknown_width_stays_a_loop() -> None:
-    """ONNX's RNN has its hidden size as an attribute, which must be a number."""
+    """ONNX's RNN has its hidden size as an attribute, which has to be a number."""
 
     def rnn(xs: Array, w: Array, r: Array) -> Array:
         def step(h: Array, x: Array) -> tuple[Array, Array]:
@@ -110,7 +110,7 @@ def test_recurrence_of_unknown_width_stays_a_loop() -> None:
     assert operator_counts(known)["RNN"] == 1
 
 
-def test_sum_over_a_size_times_something_else_is_no_mean() -> None:
+def test_a_sum_divided_by_a_size_times_another_value_is_not_a_mean() -> None:
     def function(x: Array, k: Array) -> Array:
         return x.sum(0) / (x.shape[0] * k[0])
 

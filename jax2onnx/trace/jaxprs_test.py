@@ -51,12 +51,12 @@ def test_calls(function: Callable[..., Any]) -> None:
     assert [inner.jaxpr for inner in nested_jaxprs(eqn)][:1] == [called.jaxpr]
 
 
-def test_what_is_more_than_a_call_is_none() -> None:
+def test_equations_that_do_more_than_call_have_no_called_jaxpr() -> None:
     for function in (jnp.sin, lambda x: lax.fori_loop(0, 3, lambda _, y: y + 1, x)):
         assert all(called_jaxpr(eqn) is None for eqn in trace(function).jaxpr.eqns)
 
 
-def test_branches_are_nested_and_of_platforms_only_that_of_the_cpu() -> None:
+def test_nested_jaxprs_are_all_branches_but_only_the_platform_cpu() -> None:
     (*_, cond) = trace(lambda x: lax.cond(x > 0, jnp.sin, jnp.cos, x)).jaxpr.eqns
     names = [eqn.primitive.name for inner in nested_jaxprs(cond) for eqn in inner.eqns]
     assert names == ["cos", "sin"]
@@ -84,7 +84,7 @@ def test_closing() -> None:
     assert close(closed.jaxpr).jaxpr is closed.jaxpr
 
 
-def test_dead_equations_go_and_inputs_stay() -> None:
+def test_dead_equations_are_removed_and_inputs_stay() -> None:
     def function(x: Array, y: Array) -> Array:
         jnp.exp(jnp.cos(y))
         return jnp.sin(x)
@@ -95,7 +95,7 @@ def test_dead_equations_go_and_inputs_stay() -> None:
     assert live.invars == jaxpr.invars
 
 
-def test_dead_results_of_a_call_go_except_of_a_marked_one() -> None:
+def test_dead_results_of_a_call_are_removed_unless_it_is_marked() -> None:
     def two(x: Array) -> tuple[Array, Array]:
         return jnp.sin(x), jnp.cos(x)
 

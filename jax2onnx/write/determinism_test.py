@@ -1,4 +1,4 @@
-"""One model, one file: whatever the process that converted it was like."""
+"""The bytes of a model do not depend on the process that converts it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-# Parameters by path, a function called twice, control flow, symbolic dimensions, types that the
-# runtime lacks, weights inside the file and beside it.
+# The model has named parameters, a function that is called twice, control flow, symbolic
+# dimensions, types that the runtime lacks, and weights inside the file and beside it.
 CODE = """
 import sys
 from pathlib import Path
@@ -39,7 +39,7 @@ class Block(eqx.Module):
 
 
 def weights(tree):
-    # No random numbers: those that JAX draws depend on the instruction set.
+    # Random numbers would not do, since JAX's depend on the instruction set.
     leaves, structure = jax.tree.flatten(tree)
     made = [np.arange(leaf.size, dtype=np.float32) / leaf.size for leaf in leaves]
     shaped = [array.reshape(leaf.shape) for array, leaf in zip(made, leaves)]
@@ -137,7 +137,7 @@ def test_the_same_bytes(plain: Path, tmp_path: Path, name: str) -> None:
     assert digests(folder) == expected
 
 
-def test_no_path_of_this_machine_gets_in(plain: Path) -> None:
+def test_the_files_contain_no_path_of_this_machine(plain: Path) -> None:
     data = (plain / "beside.onnx").read_bytes()
     for place in (str(ROOT), str(plain), str(Path.home()), sys.prefix, "site-packages"):
         assert place.encode() not in data, place

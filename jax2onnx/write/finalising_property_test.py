@@ -1,4 +1,4 @@
-"""Whatever graph comes in, in whatever order and under whatever names: it means the same after."""
+"""Finalising keeps the meaning of any graph, with nodes in any order and with any names."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NAMES = st.sampled_from(
 
 @dataclass
 class Drawn:
-    """Operators with the positions of what they read: inputs, constants, then earlier nodes."""
+    """Operators with the indices of their operands among inputs, constants and earlier nodes."""
 
     operators: list[tuple[str, int, int, str | None]]
     constants: list[float]
@@ -68,7 +68,7 @@ def floats(*values: float) -> Array:
 
 
 def wrapped(op_type: str, left: ir.Value, right: ir.Value, yes: ir.Value) -> ir.Node:
-    """The operator in both branches of an If, which read from around it."""
+    """Return an If with the operator in both branches, which read outer values."""
     branches = []
     for name in ("then_branch", "else_branch"):
         inner = typed(ir.node(op_type, [left, right]))
@@ -119,7 +119,7 @@ def evaluate(drawing: Drawn, x: Array, y: Array) -> list[Array]:
 
 @settings(max_examples=60, deadline=None)
 @given(drawn())
-def test_finalised_models_are_valid_and_mean_the_same(drawing: Drawn) -> None:
+def test_finalised_models_are_valid_and_equivalent(drawing: Drawn) -> None:
     model = build(drawing)
     finalise(model)
     proto = to_proto(model)

@@ -1,4 +1,4 @@
-"""What `finalise` settles, on models small enough to see."""
+"""``finalise`` settles order, names, functions and constants, tested on small models."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def operators(nodes: Sequence[onnx.NodeProto]) -> list[str]:
     return [node.op_type for node in nodes]
 
 
-def test_nodes_come_after_what_they_read() -> None:
+def test_nodes_come_after_their_operands() -> None:
     x = value("x")
     first = op("Exp", x)
     second = op("Neg", first.outputs[0])
@@ -84,7 +84,7 @@ def test_independent_nodes_keep_their_order() -> None:
     assert operators(proto.graph.node) == ["Exp", "Neg", "Abs", "Ceil"]
 
 
-def test_a_circle_is_an_error() -> None:
+def test_a_cycle_is_an_error() -> None:
     x = value("x")
     first = op("Add", x, x)
     second = op("Neg", first.outputs[0])
@@ -99,7 +99,7 @@ def branch(name: str, captured: ir.Value, op_type: str) -> ir.Graph:
     return ir.Graph([], inner.outputs, nodes=[inner, dead], name=name)
 
 
-def test_dead_nodes_initializers_and_functions_go_but_the_signature_stays() -> None:
+def test_dead_nodes_initializers_and_functions_are_removed_but_the_signature_stays() -> None:
     x, unused = value("x"), value("unused")
     weight, dead_weight = constant("weight", [1, 2]), constant("dead", [3, 4])
     body_input = value("a")
@@ -119,7 +119,7 @@ def test_dead_nodes_initializers_and_functions_go_but_the_signature_stays() -> N
 
 
 @pytest.mark.parametrize("live", [True, False])
-def test_subgraphs_are_pruned_and_release_what_they_read(live: bool) -> None:
+def test_subgraphs_are_pruned_with_the_outer_values_they_read(live: bool) -> None:
     condition = ir.val("condition", ir.DataType.BOOL, [])
     x = value("x")
     captured = op("Abs", x, name="captured")
@@ -136,7 +136,7 @@ def test_subgraphs_are_pruned_and_release_what_they_read(live: bool) -> None:
         np.testing.assert_array_equal(run(proto, **feeds)[0], [0, -4])
 
 
-def test_outputs_that_no_node_makes_get_one() -> None:
+def test_each_output_has_its_own_producer() -> None:
     x, weight = value("x"), constant("weight", [1, 2])
     twice = op("Neg", x)
     proto = finished(model([x], [x, weight, twice.outputs[0], twice.outputs[0]], [twice], [weight]))
@@ -147,7 +147,7 @@ def test_outputs_that_no_node_makes_get_one() -> None:
     np.testing.assert_array_equal(results, [[5, 6], [1, 2], [-5, -6], [-5, -6]])
 
 
-def test_names_that_lowering_gave_stay_and_others_tell_the_operator() -> None:
+def test_names_from_lowering_stay_and_others_are_made_from_the_operator() -> None:
     x, weight = value("x"), constant("layers.0.weight", [1, 2])
     first = op("Add", x, weight, name="layers.0/add")
     second = op("Neg", first.outputs[0])
@@ -158,7 +158,7 @@ def test_names_that_lowering_gave_stay_and_others_tell_the_operator() -> None:
     assert [node.output[0] for node in proto.graph.node] == ["layers.0/add", "Neg", "y"]
 
 
-def test_a_name_twice_or_with_a_control_character_is_made_unique_and_printable() -> None:
+def test_names_are_made_unique_and_printable() -> None:
     x, weight = value("x"), constant("bad\nname", [1, 2])
     first, second = op("Add", x, weight, name="n"), op("Mul", x, weight, name="n")
     first.outputs[0].name = "x"
@@ -188,7 +188,7 @@ def test_names_are_unique_across_subgraphs() -> None:
     np.testing.assert_array_equal(run(proto, **feeds)[0], [-1, 2])
 
 
-def test_an_optional_output_that_is_left_out_stays_nameless() -> None:
+def test_an_omitted_optional_output_stays_nameless() -> None:
     x = value("x")
     weight = constant("scale", [1, 1])
     norm = ir.Node("", "LayerNormalization", [x, weight], num_outputs=3)
@@ -209,7 +209,7 @@ def function(name: str, callee: str | None = None, domain: str = "local") -> ir.
     return ir.Function(domain, name, graph=graph, attributes=())
 
 
-def test_functions_come_callee_first_with_dimensions_and_imports() -> None:
+def test_functions_are_ordered_callee_first_with_dimensions_and_imports() -> None:
     x = value("x")
     call = op("outer", x, domain="local")
     functions = [function("outer", "inner"), function("inner")]
@@ -226,7 +226,7 @@ def test_functions_come_callee_first_with_dimensions_and_imports() -> None:
     assert run(proto, x=np.zeros(2, np.float32))[0].shape == (2,)
 
 
-def test_every_value_keeps_type_and_shape_in_the_file() -> None:
+def test_every_value_has_type_and_shape_in_the_file() -> None:
     x, weight = value("x"), constant("weight", [1, 2])
     first = op("Add", x, weight)
     second = op("Neg", first.outputs[0])
@@ -234,7 +234,7 @@ def test_every_value_keeps_type_and_shape_in_the_file() -> None:
     assert {info.name for info in proto.graph.value_info} == {"weight", "Add"}
 
 
-def test_stray_metadata_goes_and_ours_stays() -> None:
+def test_foreign_metadata_is_removed_and_ours_stays() -> None:
     x = value("x")
     node = op("Neg", x)
     node.doc_string = "/srv/someone/model.py:3"
@@ -263,7 +263,7 @@ def test_finalising_twice_changes_nothing() -> None:
     assert finished(of).SerializeToString(deterministic=True) == once
 
 
-def test_equal_constants_become_one_and_equal_parameters_stay() -> None:
+def test_equal_constants_are_merged_and_equal_parameters_are_not() -> None:
     x = value("x")
     initializers = [constant(name, [1, 2]) for name in ("a.bias", "constant_1", "c", "d")]
     for made in initializers[2:]:
@@ -278,7 +278,7 @@ def test_equal_constants_become_one_and_equal_parameters_stay() -> None:
     np.testing.assert_array_equal(run(proto, x=np.zeros(2, np.float32))[0], [4, 8])
 
 
-def test_equal_constants_in_a_function_become_one() -> None:
+def test_equal_constants_in_a_function_are_merged() -> None:
     x, a = value("x"), value("a")
     constants = [
         ir.node("Constant", [], {"value": ir.tensor(np.array([1, 2], np.float32))})

@@ -1,4 +1,4 @@
-"""Tensors of every type and size come out of the file as they went in."""
+"""Tensors of every type and size are written without a change, up to the limits of protobuf."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHAPES = [(), (0,), (3, 0, 2), (1,), (7, 3), (301, 333)]
 
 
 def numbers(dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
-    """Any bits that the type has."""
+    """Return an array of random bits in a type."""
     raw = np.random.default_rng(0).integers(0, 256, (*shape, dtype.itemsize), np.uint8)
     if dtype.kind == "b":
         return np.asarray(raw[..., 0] % 2 == 1)
@@ -88,13 +88,13 @@ def test_parameters_of_any_type_run(tmp_path: Path, dtype: str) -> None:
 
 
 def sparse(path: Path, size: int) -> None:
-    """A file of holes."""
+    """Make a sparse file."""
     with path.open("wb") as file:
         file.truncate(size)
 
 
 def too_large(folder: Path) -> ir.Model:
-    """A model that refers to 3 GiB."""
+    """Return a model that refers to 3 GiB of external data."""
     sparse(folder / "w.bin", 3 << 30)
     shape = ir.Shape((3 << 20, 256))
     tensor = ir.ExternalTensor(
@@ -111,7 +111,7 @@ def too_large(folder: Path) -> ir.Model:
     return model
 
 
-def test_a_reference_to_more_than_two_gibibytes_stays_one_and_runs(tmp_path: Path) -> None:
+def test_a_reference_to_more_than_two_gibibytes_stays_a_reference_and_runs(tmp_path: Path) -> None:
     save(too_large(tmp_path), tmp_path / "m.onnx")
     assert (tmp_path / "m.onnx").stat().st_size < 1000
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
@@ -128,7 +128,7 @@ def test_a_single_file_beyond_the_limit_is_refused_before_anything_is_written(
     assert [path.name for path in tmp_path.iterdir()] == ["w.bin"]
 
 
-def test_a_single_file_holds_its_weights_whatever_their_origin(tmp_path: Path) -> None:
+def test_a_single_file_holds_weights_of_any_origin(tmp_path: Path) -> None:
     weight = np.arange(40_000, dtype=np.float32)
     path = to_onnx(
         lambda x: x + weight,
@@ -143,6 +143,6 @@ def test_a_single_file_holds_its_weights_whatever_their_origin(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("mode", ["proto", "ir"])
-def test_what_is_no_file_has_no_external_data(mode: Any) -> None:
+def test_external_data_needs_a_file(mode: Any) -> None:
     with pytest.raises(InputError, match="external_data= is about files"):
         to_onnx(jnp.sin, [(2,)], return_mode=mode, external_data=False)

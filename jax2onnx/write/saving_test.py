@@ -1,4 +1,4 @@
-"""The files on the disk after `save`, and after a `save` that failed."""
+"""``save`` writes the right files, and a failed ``save`` leaves the old ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def weight(name: str = "w", shape: tuple[int, ...] = LARGE, dtype: Any = np.floa
 
 
 def model(*weights: ir.Value) -> ir.Model:
-    """Each weight, cast to f32 and doubled."""
+    """Return a model that casts each weight to f32 and doubles it."""
     graph = ir.Graph([], [], nodes=[], initializers=weights, opset_imports={"": 23})
     for value in weights:
         cast = ir.node("Cast", [value], {"to": ir.DataType.FLOAT})
@@ -47,7 +47,7 @@ def model(*weights: ir.Value) -> ir.Model:
 
 
 def by_reference(path: Path, array: np.ndarray, **changes: Any) -> ir.Value:
-    """A weight in a safetensors file, with whatever is wrong about the reference."""
+    """Return a weight in a safetensors file, with ``changes`` that break the reference."""
     save_file({"t": array}, path)
     header = 8 + int.from_bytes(path.read_bytes()[:8], "little")
     fields: dict[str, Any] = {
@@ -83,7 +83,7 @@ def files(folder: Path) -> list[str]:
         [("a", (70000,), np.bool_), ("b", (0, 3), np.float32), ("c", (), np.float64)],
     ],
 )
-def test_the_file_is_what_protobuf_would_write(
+def test_the_file_equals_the_serialisation_of_protobuf(
     tmp_path: Path, weights: list[tuple[str, tuple[int, ...], Any]]
 ) -> None:
     of = model(*[weight(*fields) for fields in weights])
@@ -97,7 +97,7 @@ def test_the_file_is_what_protobuf_would_write(
     assert files(tmp_path) == ["m.onnx"]
 
 
-def test_tensors_that_are_packed_or_not_contiguous_are_written_as_they_are_meant(
+def test_packed_and_non_contiguous_tensors_are_written_correctly(
     tmp_path: Path,
 ) -> None:
     array = np.arange(90000, dtype=np.float32).reshape(300, 300).T
@@ -135,7 +135,7 @@ def test_external_data_is_a_safetensors_file_beside_the_model(
         t.name: int(t.external_data[1].value) for t in proto.graph.initializer if t.name != "tiny"
     }
     assert all(offset % 8 == 0 for offset in offsets.values())
-    # The model in memory still holds its own weights.
+    # The model in memory still holds its weights.
     assert all(isinstance(value.const_value, ir.Tensor) for value in weights)
 
 
@@ -168,7 +168,7 @@ def test_asking_for_a_file_beyond_two_gibibytes_is_an_error(
     assert files(tmp_path) == []
 
 
-def test_references_stay_references_and_know_no_folder(tmp_path: Path) -> None:
+def test_references_stay_references_without_a_folder(tmp_path: Path) -> None:
     array = np.ones(LARGE, np.float32)
     checkpoint = tmp_path / "checkpoint"
     checkpoint.mkdir()
@@ -182,7 +182,7 @@ def test_references_stay_references_and_know_no_folder(tmp_path: Path) -> None:
     np.testing.assert_array_equal(run(tmp_path / "m.onnx")[0], array * 2)
 
 
-def test_references_can_be_embedded_hard_linked_ones_too(tmp_path: Path) -> None:
+def test_references_can_be_embedded_also_hard_links(tmp_path: Path) -> None:
     array = np.arange(9, dtype=np.float32)
     of = model(by_reference(tmp_path / "model.safetensors", array), weight("v"))
     os.link(tmp_path / "model.safetensors", tmp_path / "again.safetensors")
@@ -225,7 +225,7 @@ def test_external_data_must_be_a_plain_name(tmp_path: Path, name: str) -> None:
     assert files(tmp_path) == []
 
 
-def test_external_data_never_overwrites_what_the_model_refers_to(tmp_path: Path) -> None:
+def test_external_data_never_overwrites_a_referenced_file(tmp_path: Path) -> None:
     of = model(by_reference(tmp_path / "model.safetensors", np.ones(9, np.float32)))
     before = (tmp_path / "model.safetensors").read_bytes()
     with pytest.raises(WriteError, match="already refers to"):
@@ -245,7 +245,7 @@ def interrupted(descriptor: int) -> None:
 @pytest.mark.parametrize(
     ("fail", "error"), [(full_disk, WriteError), (interrupted, KeyboardInterrupt)]
 )
-def test_a_failed_write_leaves_what_was_there(
+def test_a_failed_write_leaves_the_old_file(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     external: bool | None,
@@ -262,7 +262,7 @@ def test_a_failed_write_leaves_what_was_there(
         assert "No space left on device. Free some space" in str(caught.value)
 
 
-def test_a_write_that_the_system_cuts_short(tmp_path: Path) -> None:
+def test_a_write_beyond_the_file_size_limit(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))
     try:
@@ -281,7 +281,7 @@ def test_a_write_that_the_system_cuts_short(tmp_path: Path) -> None:
         ("folder", "Is a directory. That is a folder"),
     ],
 )
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, place: str, remedy: str) -> None:
+def test_a_path_that_cannot_be_written_is_named(tmp_path: Path, place: str, remedy: str) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
     with pytest.raises(WriteError, match=remedy) as caught:
@@ -297,7 +297,7 @@ def test_the_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
     assert (tmp_path / "m.onnx").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
-def test_writing_holds_no_second_copy_of_the_weights(tmp_path: Path) -> None:
+def test_writing_makes_no_second_copy_of_the_weights(tmp_path: Path) -> None:
     import tracemalloc
 
     of = model(weight("w", (2000, 2000)))

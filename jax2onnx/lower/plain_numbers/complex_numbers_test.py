@@ -1,4 +1,4 @@
-"""Complex arithmetic on pairs, against JAX; packed in a last axis at the border of the graph."""
+"""Complex arithmetic on pairs agrees with JAX; inputs and outputs have pairs in the last axis."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_control_flow() -> None:
 
 
 @pytest.mark.parametrize("fn", [jnp.fft.fft, jnp.fft.ifft, jnp.fft.fft2, jnp.fft.irfft])
-def test_fourier(fn: Any) -> None:
+def test_fourier_of_complex_numbers(fn: Any) -> None:
     assert_agrees(fn, Z, rtol=1e-4, atol=1e-4)
 
 

@@ -56,12 +56,12 @@ def test_a_jaxpr_on_pairs_computes_the_same(function: Callable[..., Any]) -> Non
     np.testing.assert_allclose(found, packed(np.asarray(function(Z))), rtol=1e-5, atol=1e-6)
 
 
-def test_a_jaxpr_of_plain_numbers_stays_as_it_is() -> None:
+def test_a_jaxpr_of_plain_numbers_does_not_change() -> None:
     jaxpr = closed(jnp.sin, 1.0)
     assert plain_jaxpr(jaxpr) is jaxpr
 
 
-def test_keys_become_the_integers_that_they_consist_of() -> None:
+def test_keys_become_the_integers_in_them() -> None:
     key = jax.random.key(3)
     plain = plain_jaxpr(closed(lambda k: jax.random.split(k, 2), key))
     assert is_plain(plain.jaxpr)
@@ -102,7 +102,7 @@ def test_inputs_and_parameters_are_packed() -> None:
         on_plain_numbers(trace(abstract, [spec]))
 
 
-def test_arrays_that_change_in_place_become_values() -> None:
+def test_mutable_arrays_become_values() -> None:
     def function(x: Array) -> Array:
         total = jax.new_ref(x)
         total[...] += 1.0

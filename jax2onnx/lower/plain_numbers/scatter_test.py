@@ -1,4 +1,4 @@
-"""Complex scatters, with places that occur twice, lie outside, or belong to a batch."""
+"""Complex scatters agree with JAX for duplicate, out-of-bounds and batched indices."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _numbers(*shape: int) -> Any:
 
 
 @pytest.mark.parametrize("method", ["multiply", "min", "max"])
-def test_places_that_occur_twice(method: str) -> None:
+def test_duplicate_indices(method: str) -> None:
     i = np.array([0, 3, 3, -1, 9, 3], np.int32)
     assert_agrees(lambda z, u: getattr(z.at[i], method)(u), _numbers(5, 2), _numbers(6, 2))
 
@@ -40,5 +40,5 @@ def test_batches() -> None:
     assert_agrees(scattered, _numbers(3, 4), _numbers(3, 2), i)
 
 
-def test_nothing() -> None:
+def test_without_updates() -> None:
     assert_agrees(lambda z: z.at[jnp.zeros(0, int)].multiply(jnp.ones(0)), _numbers(3))

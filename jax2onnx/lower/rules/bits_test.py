@@ -1,4 +1,4 @@
-"""Bits of integers and floats, exactly."""
+"""Operations on the bits of integers and floats are exact."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_other_widths(new: str) -> None:
     assert_agrees(lambda x: lax.bitcast_convert_type(x, new), INTEGERS)
 
 
-def test_narrow_parts_make_a_wide_number() -> None:
+def test_narrow_elements_combine_to_a_wide_one() -> None:
     parts = np.arange(8, dtype=np.uint8).reshape(2, 4)
     assert_agrees(lambda x: lax.bitcast_convert_type(x, np.uint32), parts)
 

@@ -1,4 +1,4 @@
-"""Contractions over any axes, in any order, with parameters on either side."""
+"""Contractions agree with JAX for any axes, in any order, with parameters on either side."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ def test_axes(left: Shape, right: Shape, numbers: Any) -> None:
 
 
 @pytest.mark.parametrize("named", [False, True])
-def test_a_parameter_stands_on_the_right(named: bool) -> None:
-    """JAX's product has it on the left: w x^T is (x w^T)^T."""
+def test_a_parameter_is_the_right_operand(named: bool) -> None:
+    """JAX has the parameter on the left: ``w x^T`` is ``(x w^T)^T``."""
     spec = ("B", 4) if named else X.shape
     for fn in (lambda x: W @ x.T, lambda x: x @ W.T):
         model = assert_agrees(fn, X, specs=[spec])
         (product,) = (n for n in model.graph.node if n.op_type in ("MatMul", "Gemm"))
         assert product.input[0] == model.graph.input[0].name
         turned = {n.output[0]: n.input[0] for n in model.graph.node if n.op_type == "Transpose"}
-        right = turned.get(product.input[1], product.input[1])  # rewriting stores it transposed
+        right = turned.get(product.input[1], product.input[1])  # Rewriting stores it transposed.
         assert right in {i.name for i in model.graph.initializer}
 
 
-def test_of_two_parameters_and_of_two_inputs_the_order_stays() -> None:
+def test_two_parameters_or_two_inputs_keep_their_order() -> None:
     model = assert_agrees(lambda x, y: x @ y.T, X, W)
     (product,) = (n for n in model.graph.node if n.op_type in ("MatMul", "Gemm"))
     assert product.input[0] == model.graph.input[0].name
@@ -66,12 +66,12 @@ def test_of_two_parameters_and_of_two_inputs_the_order_stays() -> None:
 
 @pytest.mark.parametrize(("left", "right"), [((3, 0), (0, 5)), ((0, 4), (4, 5)), ((3, 4), (4, 0))])
 @pytest.mark.parametrize("dtype", [np.float32, np.int32])
-def test_of_nothing(left: Shape, right: Shape, dtype: Any) -> None:
+def test_without_elements(left: Shape, right: Shape, dtype: Any) -> None:
     assert_agrees(lambda x, y: x @ y, np.ones(left, dtype), np.ones(right, dtype))
 
 
 @pytest.mark.parametrize(("given", "wanted"), [(np.int8, np.int32), (np.float16, np.float32)])
-def test_sums_of_another_type(given: Any, wanted: Any) -> None:
+def test_accumulation_in_another_type(given: Any, wanted: Any) -> None:
     def fn(x: jax.Array, y: jax.Array) -> jax.Array:
         return lax.dot_general(
             x, y, (((1,), (1,)), ((), ())), preferred_element_type=jax.numpy.dtype(wanted)

@@ -1,4 +1,4 @@
-"""Conditionals and loops, nested, batched, over symbolic dimensions."""
+"""Conditionals and loops agree with JAX when nested, batched or over symbolic dimensions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_switch_clamps_its_index(index: int) -> None:
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_cond_reads_what_it_closes_over(sign: int) -> None:
+def test_cond_reads_captured_values(sign: int) -> None:
     def fn(x: jax.Array, w: jax.Array) -> Any:
         return lax.cond(x[0, 0] > 0, lambda v: (v + w, w), lambda v: (v, w * 2), x)
 
@@ -32,14 +32,14 @@ def test_cond_reads_what_it_closes_over(sign: int) -> None:
     assert "If" in operators(model)
 
 
-def test_while_with_a_closed_over_limit() -> None:
+def test_while_with_a_captured_limit() -> None:
     def fn(x: jax.Array, limit: jax.Array) -> Any:
         return lax.while_loop(lambda c: c[0].sum() < limit, lambda c: (c[0] + 1, c[1] + 1), (x, 0))
 
     assert_agrees(fn, X, np.float32(100), specs=[("B", 8), np.float32(0)])
 
 
-def test_a_batched_predicate_stops_each_element_by_itself() -> None:
+def test_a_batched_predicate_stops_each_element_separately() -> None:
     def grow(v: jax.Array) -> jax.Array:
         grown: jax.Array = lax.while_loop(lambda c: c < 10.0, lambda c: c * 2 + 1, v)
         return grown
@@ -60,7 +60,7 @@ def test_scan_with_carry_and_outputs(reverse: bool) -> None:
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_scan_by_length_alone(reverse: bool) -> None:
+def test_scan_without_inputs(reverse: bool) -> None:
     def fn(x: jax.Array) -> Any:
         return lax.scan(lambda c, _: (c * 0.5, c.sum()), x, None, length=4, reverse=reverse)
 
@@ -87,7 +87,7 @@ def test_associative_scan_and_map() -> None:
 
 
 @pytest.mark.parametrize("here", ["cpu", "default"])
-def test_the_branch_of_the_cpu_in_a_choice_between_platforms(here: str) -> None:
+def test_platform_dependent_takes_the_branch_of_the_cpu(here: str) -> None:
     branches = {"tpu": jnp.sin, "default": jnp.cos, here: lambda v: v + 1}
     model = assert_agrees(lambda x: lax.platform_dependent(x, **branches), X)
     assert operators(model) == ["Add"]
@@ -114,7 +114,7 @@ def test_gradient_through_a_loop() -> None:
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_a_scan_over_nothing(reverse: bool) -> None:
+def test_a_scan_of_length_zero(reverse: bool) -> None:
     def fn(x: jax.Array) -> Any:
         return lax.scan(lambda c, r: (c + r, (c * r, r[0] > 0)), x[0], x[:0], reverse=reverse)
 
@@ -152,7 +152,7 @@ def _halve(_: Any, v: Any) -> Any:
     return v / 2
 
 
-def test_arrays_that_the_function_writes_to() -> None:
+def test_mutable_arrays() -> None:
     def fn(x: jax.Array) -> Any:
         table = jax.new_ref(x)
         table[0] = table[1] * 2
@@ -166,7 +166,7 @@ def test_arrays_that_the_function_writes_to() -> None:
     assert_agrees(fn, X)
 
 
-def test_what_watches_the_program_is_left_out() -> None:
+def test_debugging_primitives_are_removed() -> None:
     def fn(x: jax.Array) -> Any:
         jax.debug.print("{}", x.sum())
         jax.debug.callback(lambda v: None, x)

@@ -1,4 +1,4 @@
-"""Convolutions of every layout, stride, padding and dilation."""
+"""Convolutions of every layout, stride, padding and dilation agree with JAX."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_groups() -> None:
 
 
 @pytest.mark.parametrize("groups", [2, 4])
-def test_groups_of_the_batch(groups: int) -> None:
+def test_batch_groups(groups: int) -> None:
     x, w = X.reshape(8, 3, 6, 4), W.transpose(0, 1, 3, 2).reshape(3, 1, 4, 12)
 
     def fn(x: jax.Array, w: jax.Array) -> jax.Array:
@@ -70,7 +70,7 @@ def test_types(dtype: str, groups: Any) -> None:
     assert_agrees(fn, x, w, double=dtype[-2:] == "64", rtol=1e-5, atol=1e-2)
 
 
-def test_sums_of_another_type() -> None:
+def test_accumulation_in_another_type() -> None:
     def fn(x: jax.Array, w: jax.Array) -> jax.Array:
         return lax.conv_general_dilated(
             x, w, (1, 1), "SAME", dimension_numbers=NHWC, preferred_element_type=np.int32
@@ -96,7 +96,7 @@ def test_ranks(rank: int) -> None:
     ],
     ids=["batch", "window", "features", "results"],
 )
-def test_of_nothing(x: Any, w: Any) -> None:
+def test_without_elements(x: Any, w: Any) -> None:
     arrays = np.ones(x, np.float32), np.ones(w, np.float32)
     assert_agrees(lambda x, w: lax.conv(x, w, (1,), "VALID"), *arrays)
 
@@ -154,13 +154,13 @@ def test_transposed_in_groups(groups: int, dtype: Any) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"padding": [(4, 1), (0, 0)]},  # more zeros in front than the window is wide
-        {"padding": [(0, 4), (0, 0)]},  # as many zeros behind as between
+        {"padding": [(4, 1), (0, 0)]},  # There are more zeros in front than the window is wide.
+        {"padding": [(0, 4), (0, 0)]},  # There are as many zeros behind as between the elements.
         {"padding": [(1, 1), (1, 1)], "window_strides": (2, 1)},
         {"padding": [(1, 1), (1, 1)], "batch_group_count": 2},
     ],
 )
-def test_not_quite_transposed(options: Any) -> None:
+def test_convolutions_that_are_almost_transposed(options: Any) -> None:
     def fn(x: jax.Array, w: jax.Array) -> jax.Array:
         return lax.conv_general_dilated(
             x,
@@ -175,7 +175,7 @@ def test_not_quite_transposed(options: Any) -> None:
 
 
 @pytest.mark.parametrize("padding", [(-1, 0), (-3, -3), (4, -9), (4, -11)])
-def test_input_cut_off(padding: Any) -> None:
+def test_negative_padding(padding: Any) -> None:
     def fn(x: jax.Array, w: jax.Array) -> jax.Array:
         amounts = [padding, (0, 0)]
         return lax.conv_general_dilated(x, w, (1, 1), amounts, (2, 1), dimension_numbers=NHWC)
@@ -210,7 +210,7 @@ def test_gradient_of_a_strided_convolution() -> None:
     assert "ConvTranspose" in operators(assert_agrees(fn, X, atol=1e-3, rtol=1e-4))
 
 
-def test_transposed_with_sums_of_another_type() -> None:
+def test_transposed_with_accumulation_in_another_type() -> None:
     def fn(x: jax.Array, w: jax.Array) -> jax.Array:
         x, w = x.astype(jnp.bfloat16), w.astype(jnp.bfloat16)
         return lax.conv_transpose(

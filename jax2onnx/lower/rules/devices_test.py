@@ -1,4 +1,4 @@
-"""Shardings and collectives over one device; a mesh of several is refused."""
+"""Shardings and collectives over one device convert; a mesh of several is refused."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_gradient_of_a_sharded_function() -> None:
     assert_agrees(jax.grad(fn), X)
 
 
-def test_constraints_leave_nothing_behind() -> None:
+def test_sharding_constraints_are_removed() -> None:
     sharding = NamedSharding(MESH, ROWS)
     model = assert_agrees(lambda x: lax.with_sharding_constraint(x + 1, sharding) * 2, X)
     assert operators(model) == ["Add", "Mul"]

@@ -1,4 +1,4 @@
-"""Windows that move: slices and updates, with starts inside, outside and from the end."""
+"""Dynamic slices and updates agree with JAX for all starts, also negative and too large ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AT_LEAST = ["A >= 5", "B >= 4", "C >= 3"]
 
 
 def agree_at_every_start(fn: Any, specs: Sequence[Any], *arrays: Any, **options: Any) -> Any:
-    """Holds one model of ``fn(start, ...)`` against JAX at all the starts."""
+    """Check that one model of ``fn(start, ...)`` agrees with JAX at all ``STARTS``."""
     start = InputSpec((3,), np.int32)
     model = lowered(fn, [start, *specs], **options)
     for each in STARTS:
@@ -66,7 +66,7 @@ def test_update_of_symbolic_sizes() -> None:
 
 
 @pytest.mark.parametrize("start", [-9, -2, 0, 3, 9])
-def test_a_start_that_is_known(start: int) -> None:
+def test_a_constant_start(start: int) -> None:
     assert_agrees(lambda x: lax.dynamic_slice_in_dim(x, start, 2), X)
     assert_agrees(lambda x: lax.dynamic_index_in_dim(x, start, 1), X)
 
@@ -80,7 +80,7 @@ def test_one_row_counted_from_the_end(i: int, rows: Any) -> None:
         np.int32(i),
         specs=[(rows, 4, 3), InputSpec((), np.int32)],
     )
-    assert "Where" not in operators(model)  # Gather itself counts from the end
+    assert "Where" not in operators(model)  # Gather accepts negative indices.
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_one_row_counted_from_the_end(i: int, rows: Any) -> None:
         lambda i: jnp.where(i < 0, 5 + 2 * i, i),
     ],
 )
-def test_indices_that_only_look_as_if_counted_from_the_end(choose: Any) -> None:
+def test_indices_that_only_look_like_normalised_negative_indices(choose: Any) -> None:
     def fn(x: jax.Array, i: jax.Array) -> jax.Array:
         return lax.dynamic_slice(x, (choose(i), jnp.int32(0), jnp.int32(0)), (1, 4, 3))
 

@@ -1,4 +1,4 @@
-"""Elementwise primitives where they are delicate: NaN, infinities, signed zeros, type limits."""
+"""Elementwise primitives agree with JAX for NaN, infinities, signed zeros and type limits."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _PAIRS = np.stack(np.meshgrid(_EDGES, _EDGES)).reshape(2, -1)
 @pytest.mark.parametrize(
     "function", [lax.atan2, lax.add, lax.sub, lax.mul, lax.div, lax.max, lax.min, lax.lt, lax.eq]
 )
-def test_two_operands_at_the_edges(function: Any) -> None:
+def test_special_values_of_two_operands(function: Any) -> None:
     assert_agrees(function, *_PAIRS)
 
 
 @pytest.mark.parametrize("name", ["sqrt", "exp", "log", "floor", "sign", "is_finite", "erf", "abs"])
-def test_one_operand_at_the_edges(name: str) -> None:
+def test_special_values_of_one_operand(name: str) -> None:
     assert_agrees(getattr(lax, name), _EDGES)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "uint32", "int64", "uint64"])
 @pytest.mark.parametrize("function", [lax.div, lax.rem, jnp.floor_divide, jnp.mod])
-def test_division_of_integers_by_anything(function: Any, dtype: str) -> None:
+def test_division_of_integers_by_any_integer(function: Any, dtype: str) -> None:
     limits = np.iinfo(dtype)
     numbers = [limits.min, limits.min + 1, limits.max, limits.max // 2, 0, 1, 2, 7]
     x = np.array(numbers + ([-1, -2, -7] if limits.min else []), dtype)
     assert_agrees(function, *np.stack(np.meshgrid(x, x)).reshape(2, -1), double=x.itemsize == 8)
 
 
-def test_a_known_divisor_needs_no_guard() -> None:
+def test_a_constant_divisor_needs_no_guard() -> None:
     model = assert_agrees(lambda x: lax.div(x, jnp.int32(3)), np.arange(-5, 5, dtype=np.int32))
     assert operators(model) == ["Div"]
 
@@ -51,7 +51,7 @@ def test_nan_stays_nan(name: str, dtype: str) -> None:
 
 @pytest.mark.parametrize("new", ["int8", "uint8", "int16", "uint16", "int32", "uint32"])
 @pytest.mark.parametrize("old", ["float32", "float16"])
-def test_floats_saturate_when_they_become_integers(old: str, new: str) -> None:
+def test_conversion_of_floats_to_integers_saturates(old: str, new: str) -> None:
     values = [np.nan, np.inf, -np.inf, -1.5, 1.5, 127.7, 255.9, 300, -40000, 6e4, 3e9, -3e9]
     x = np.array(values, np.float32)
     x = x[np.abs(np.nan_to_num(x, posinf=0, neginf=0)) < 6.1e4] if old == "float16" else x

@@ -10,7 +10,7 @@ import pytest
 
 from jax2onnx.testing.agreement import assert_agrees
 
-eqxi: Any = equinox.internal  # not all of it is typed
+eqxi: Any = equinox.internal  # It is only partly typed.
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 
 
@@ -42,5 +42,5 @@ def test_checkpointed_scan_writes_buffers(mapped: bool) -> None:
         lambda x: eqxi.nondifferentiable_backward(eqxi.nonbatchable(x)) + 1,
     ],
 )
-def test_what_surrounds_a_computation(function: Any) -> None:
+def test_unvmap_and_nonbatchable(function: Any) -> None:
     assert_agrees(function, X)

@@ -1,4 +1,4 @@
-"""Fourier transforms of any length, as accurate as numpy's in double precision."""
+"""Fourier transforms of any length are as accurate as numpy's in double precision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gather and scatter in all their modes, and dynamic slices, against JAX."""
+"""Gather and scatter in all modes and dynamic slices agree with JAX."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_take_along_an_axis(axis: int, mode: Any) -> None:
 
 
 def _all_along(axis: int, shape: tuple[int, ...]) -> Any:
-    """Indices from two below the lowest to two above the highest."""
+    """Return indices from two below the lowest valid one to two above the highest."""
     return _RNG.integers(-X.shape[axis] - 2, X.shape[axis] + 2, shape).astype(np.int32)
 
 
@@ -91,7 +91,7 @@ def test_one_index_for_each_item_of_a_batch(axes: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int8", "uint8", "uint32", "bool", "float16"])
-def test_what_lies_outside_has_the_fill_value_of_its_type(dtype: str) -> None:
+def test_elements_out_of_bounds_have_the_fill_value_of_their_type(dtype: str) -> None:
     assert_agrees(lambda x, i: x.at[i].get(mode="fill"), (X > 0).astype(dtype), OUTSIDE)
 
 
@@ -133,7 +133,7 @@ PLACES = np.array([[5, 1], [-3, 9], [2**31 - 1, -(2**31)], [0, 0], [3, 2]], np.i
 
 @pytest.mark.parametrize("mode", [m for m in lax.GatherScatterMode if m.name != "ONE_HOT"])
 @pytest.mark.parametrize("sizes", [(1, 2, 3), (2, 2, 3), (1, 1, 3)])
-def test_windows_that_lie_outside(sizes: Any, mode: Any) -> None:
+def test_windows_out_of_bounds(sizes: Any, mode: Any) -> None:
     collapsed = (0, 1) if sizes[1] == 1 else (0,) if sizes[0] == 1 else ()
     offsets = tuple(range(1, 4 - len(collapsed)))
     numbers = lax.GatherDimensionNumbers(offsets, collapsed, (0, 1))
@@ -143,7 +143,7 @@ def test_windows_that_lie_outside(sizes: Any, mode: Any) -> None:
 @pytest.mark.parametrize("mode", list(lax.GatherScatterMode))
 @pytest.mark.parametrize("kind", list(_DIMENSIONS))
 @pytest.mark.parametrize("name", ["scatter_add", "scatter_mul", "scatter_min", "scatter_max"])
-def test_updates_that_lie_outside(name: str, kind: str, mode: Any) -> None:
+def test_updates_out_of_bounds(name: str, kind: str, mode: Any) -> None:
     shape = (5, 3) if kind == "scattered" else (5, 2, 2, 3)
     updates = _RNG.standard_normal(shape, dtype=np.float32)
 
@@ -204,7 +204,7 @@ def test_symbolic_sizes() -> None:
     )
 
 
-def test_updates_at_several_places_of_one_graph() -> None:
+def test_several_updates_in_one_graph() -> None:
     def updated(x: Any, i: Any, j: Any) -> Any:
         first = lax.dynamic_update_slice(x, -x[:2], (i, 0))
         return first, lax.dynamic_update_slice(jnp.sin(x), x[:2], (j, 0))

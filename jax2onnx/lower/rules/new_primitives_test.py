@@ -1,4 +1,4 @@
-"""Primitives that came with JAX 0.11 or 0.12; older releases compute the same with others."""
+"""Primitives of JAX 0.11 and 0.12 convert. Older releases use other primitives instead."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_polynomial_of_complex_numbers() -> None:
     assert_agrees(jnp.polyval, np.array([1j, 2, 3 - 1j], np.complex64), X.astype(np.complex64))
 
 
-def test_derivative_of_tanh_keeps_the_digits_near_one() -> None:
+def test_derivative_of_tanh_is_accurate_near_one() -> None:
     assert_agrees(jax.vmap(jax.grad(jnp.tanh)), np.array([0, 1, 4, -6], np.float32), atol=1e-7)
 
 

@@ -1,4 +1,4 @@
-"""A key gives the numbers of JAX, bit for bit where they are bits."""
+"""A key gives JAX's random numbers; random bits are equal."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_keys_are_split_folded_and_carried(impl: str) -> None:
     assert_agrees(fn, SEED, rtol=0, atol=0)
 
 
-def test_a_key_that_the_function_closes_over() -> None:
+def test_a_captured_key() -> None:
     key = jax.random.key(3)
     x = np.ones((3, 3), np.float32)
     assert_agrees(lambda v: v @ jax.random.normal(jax.random.split(key, 3)[0], (3, 3)), x)
@@ -76,7 +76,7 @@ def test_generator_of_xla(algorithm: Any, dtype: str, key: Any) -> None:
         results = []
         for shape in ((), (9,), (3, 5), (3, 4, 5), (0, 2)):
             state, bits = jax.lax.rng_bit_generator(state, shape, dtype, algorithm)
-            if dtype == "uint64":  # in halves, since numbers are compared as doubles
+            if dtype == "uint64":  # Halves are exact in doubles, in which numbers are compared.
                 results.append((bits >> np.uint64(32)).astype(np.uint32))
             results.append(bits.astype(np.uint32))
         return state, results

@@ -1,4 +1,4 @@
-"""Reductions: of every type, over any axes, of nothing at all."""
+"""Reductions agree with JAX for every type, any axes and no elements."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ INTEGERS = ["int8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
 
 
 def _halves(x: Any) -> Any:
-    """An integer in parts that doubles, as which results are compared, tell apart."""
+    """Return the halves of an integer, since results are compared as doubles."""
     return (x >> 32, x & 0xFFFFFFFF) if x.dtype.itemsize == 8 else x
 
 
@@ -52,7 +52,7 @@ def test_integers_wrap(name: str, dtype: str) -> None:
     assert_agrees(fn, x, rtol=0, atol=0, double=x.itemsize == 8)
 
 
-def test_sums_of_narrow_integers_stay_sums() -> None:
+def test_sums_of_narrow_integers_are_reduce_sum() -> None:
     x = X.astype(np.int16)
     model = assert_agrees(lambda v: jnp.sum(v, axis=(0, 2), dtype=np.int64), x, double=True)
     assert operators(model) == ["Cast", "ReduceSum"]
@@ -60,14 +60,14 @@ def test_sums_of_narrow_integers_stay_sums() -> None:
 
 @pytest.mark.parametrize("dtype", [*INTEGERS, "bool", "float16", "float32"])
 @pytest.mark.parametrize("name", ["sum", "prod", "max", "min"])
-def test_of_nothing(name: str, dtype: str) -> None:
+def test_without_elements(name: str, dtype: str) -> None:
     x = np.zeros((3, 0, 2), dtype)
     if dtype != "bool" or name in ("max", "min"):
         assert_agrees(lambda v: getattr(lax, f"reduce_{name}")(v, (1,)), x, double=x.itemsize == 8)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_nan_is_the_extreme(dtype: str) -> None:
+def test_nan_is_the_maximum_and_the_minimum(dtype: str) -> None:
     x = np.array([[1, np.nan, 3], [4, -np.inf, 6], [np.nan, 0, np.nan]], dtype)
 
     def fn(v: Any) -> Any:
@@ -79,7 +79,7 @@ def test_nan_is_the_extreme(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["uint32", "uint64"])
-def test_unsigned_integers_in_order(dtype: str) -> None:
+def test_unsigned_integers_are_ordered(dtype: str) -> None:
     top = np.iinfo(dtype).max
     x = np.array([[5, top - 3, top, 0], [top // 2, top // 2 + 1, 7, top - 1]], dtype)
 
@@ -109,7 +109,7 @@ def test_the_first_nan_wins(name: str) -> None:
     assert_agrees(lambda v: getattr(jnp, name)(v, axis=1), x)
 
 
-def test_any_monoid() -> None:
+def test_reduction_by_any_monoid() -> None:
     def fn(v: Any) -> Any:
         return lax.reduce(v, np.float32(1), lambda a, b: a * b + a + b, (1,))
 

@@ -1,4 +1,4 @@
-"""Movement of elements: lazily, so that what undoes itself is never in the graph."""
+"""Operations that move elements are lazy, so operations that cancel are not in the graph."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_against_jax(fn: Any) -> None:
         lambda x: x + jnp.ones((1, 1, 4)),
     ],
 )
-def test_what_undoes_itself_or_broadcasts_is_left_out(fn: Any) -> None:
+def test_cancelling_and_broadcasting_operations_are_left_out(fn: Any) -> None:
     assert operators(assert_agrees(fn, X)) == ["Add"]
 
 
@@ -77,7 +77,7 @@ def test_every_padding(mode: Any) -> None:
     assert_agrees(lambda x: jnp.pad(x, ((0, 0), (1, 2), (2, 0)), mode=mode), X)
 
 
-def test_exact_arithmetic_on_constants_is_done_at_once() -> None:
+def test_exact_arithmetic_on_constants_is_folded() -> None:
     def fn(x: jax.Array) -> Any:
         root = jnp.sqrt(lax.optimization_barrier(jnp.float32(6)))
         return x / root + lax.tile(jnp.arange(2.0, dtype=np.float32), (2,))

@@ -1,4 +1,4 @@
-"""Sorting and selection, NaN and ties included."""
+"""Sorting and selection agree with JAX, also for NaN and ties."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_top_k(k: int) -> None:
     assert_agrees(lambda x: lax.top_k(x, k), np.nan_to_num(EDGES))
 
 
-def test_what_is_built_on_sorting() -> None:
+def test_functions_based_on_sorting() -> None:
     x = np.nan_to_num(EDGES, posinf=9, neginf=-9)
     assert_agrees(lambda v: (jnp.median(v, axis=1), jnp.quantile(v, 0.3)), x)
     assert_agrees(lambda v: jnp.sort(v, axis=1), x, specs=[("B", 5)])

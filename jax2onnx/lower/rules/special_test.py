@@ -1,4 +1,4 @@
-"""Special functions to JAX's accuracy, edges of their domains included."""
+"""Special functions are as accurate as JAX's, also at the edges of their domains."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ POSITIVE = np.array([0.05, 0.3, 1, 1.5, 2, 7.25, 20, 90])
 @pytest.mark.parametrize(
     "name", ["erf", "erfc", "lgamma", "digamma", "bessel_i0e", "bessel_i1e", "log1p", "expm1"]
 )
-def test_of_one_number(name: str, dtype: str) -> None:
+def test_functions_of_one_argument(name: str, dtype: str) -> None:
     double = dtype == "float64"
     x = (POSITIVE if name in ("log1p", "digamma") else X).astype(dtype)
     x = x[x < 20] if name == "expm1" else x
@@ -50,14 +50,14 @@ def test_poles_and_large_arguments(fn: Any, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["lgamma", "digamma", "bessel_i0e", "bessel_i1e", "erfc"])
-def test_ends_of_the_range(name: str) -> None:
+def test_the_limits_of_the_range(name: str) -> None:
     most = np.finfo(np.float32).max
     x = np.array([0, -0.0, -1, -2, 1e38, -1e38, most, np.inf, -np.inf, np.nan], np.float32)
     assert_agrees(getattr(lax, name), x, rtol=1e-5, atol=1e-30)
 
 
 @pytest.mark.parametrize("fn", [special.gammainc, special.gammaincc, special.zeta])
-def test_of_two_numbers(fn: Any) -> None:
+def test_functions_of_two_arguments(fn: Any) -> None:
     a = POSITIVE.astype(np.float32) + (1 if fn is special.zeta else 0)
     assert_agrees(fn, a, POSITIVE[::-1].astype(np.float32), rtol=1e-4)
 
@@ -68,13 +68,13 @@ def test_betainc_and_polygamma() -> None:
     assert_agrees(lambda v: special.polygamma(2, v), x + 1, rtol=1e-4)
 
 
-def test_gelu_survives_the_decomposition_of_erfc() -> None:
+def test_gelu_is_recognised_despite_the_decomposition_of_erfc() -> None:
     x = X.astype(np.float32)
     model = agreement_with(clip, gelu)(lambda v: jax.nn.gelu(v, approximate=False), x)
     assert [n.op_type for n in model.graph.node] == ["Gelu"]
 
 
-def test_half_precision_is_computed_in_single() -> None:
+def test_half_precision_is_computed_in_single_precision() -> None:
     assert_agrees(lax.lgamma, POSITIVE.astype(np.float16), rtol=2e-3, atol=2e-3)
     assert_agrees(
         lambda v: lax.erfc(v.astype(jnp.bfloat16)).astype(jnp.float32),

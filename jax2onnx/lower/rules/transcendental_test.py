@@ -1,4 +1,4 @@
-"""Elementary functions to the last digits of their type, at their edges too."""
+"""Elementary functions are accurate to the last digits of their type, also at their edges."""
 
 from __future__ import annotations
 

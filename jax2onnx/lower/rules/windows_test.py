@@ -1,4 +1,4 @@
-"""Windows of any monoid, size, stride, padding and dilation; and what a window selects."""
+"""Windows of any monoid, size, stride, padding and dilation, and gradients of pools, agree."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_any_monoid_starts_from_the_initial_value() -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "int32", "uint8"])
 @pytest.mark.parametrize("dilation", [1, 2])
-def test_padding_does_not_count(dilation: int, dtype: str) -> None:
+def test_padding_does_not_affect_the_extremum(dilation: int, dtype: str) -> None:
     def fn(x: jax.Array) -> Any:
         padding = [(0, 0), (1, 2), (9, 0), (0, 0)]
         init = np.asarray(5, dtype)
@@ -64,7 +64,7 @@ def test_padding_does_not_count(dilation: int, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("combine", [lax.max, lax.min])
-def test_gradients_go_to_what_a_window_selects(combine: Any) -> None:
+def test_gradients_go_to_the_elements_that_a_window_selects(combine: Any) -> None:
     init = -np.inf if combine is lax.max else np.inf
 
     def loss(x: jax.Array) -> Any:

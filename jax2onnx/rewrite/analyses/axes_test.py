@@ -1,4 +1,4 @@
-"""Layouts carried through operators put the elements where numpy puts them."""
+"""Layouts that are carried through operators agree with numpy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ B, T = export.symbolic_shape("B, T")
         ((4, 6), (6, 4)),
     ],
 )
-def test_regrouped_finds_the_elements_that_numpy_finds(old: Any, new: Any) -> None:
+def test_regrouped_agrees_with_numpy(old: Any, new: Any) -> None:
     """Reshaping the permuted operand gives the permuted result."""
     x = np.arange(math.prod(old)).reshape(old)
     for layout in permutations(range(len(old))):
@@ -71,7 +71,7 @@ def test_spread_through_elementwise_operators() -> None:
     total = sketch.op.Add(x, y)
     node = maker(total)
     assert spread(node, x, (1, 0, 2)) == dict.fromkeys((x, y, total), (1, 0, 2))
-    # The matrix would have to be permuted as well, and is no constant.
+    # The matrix would have to be permuted too, but is not a constant.
     product = sketch.op.Mul(total, matrix)
     assert spread(maker(product), total, (0, 2, 1)) is None
     assert spread(maker(product), total, (1, 2, 0)) == {

@@ -1,4 +1,4 @@
-"""Factors follow axes through reshapes and transposes, as numpy's elements do."""
+"""Factors follow axes through reshapes and transposes, in agreement with numpy."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_reshape_splits_and_merges_factors() -> None:
     assert sizes(split) == [[2], [3], [4]]
     merged = through(split, view(sketch, split.value, (6, 4)))
     assert sizes(merged) == [[2, 3], [4]]
-    # The axis that was one factor is known to be two by now, in the first value as well.
+    # The axis that was one factor is now known to be two, also in the first value.
     assert sizes(start) == [[2], [3, 4]]
     assert start.axes[0][0] is merged.axes[0][0]
 
@@ -60,7 +60,7 @@ def test_symbolic_sizes_are_divided() -> None:
     assert not merged.named
 
 
-def test_shapes_that_do_not_divide_are_given_up() -> None:
+def test_shapes_that_do_not_divide_give_none() -> None:
     sketch = Sketch((4, 6), (T,), (0, 2))
     for x, shape in zip(sketch.inputs, [(3, 8), dims_of((2, T // 2)), (2, 0)], strict=True):
         start = labelled(x)
@@ -88,7 +88,7 @@ def test_axes_of_size_one_have_no_factors() -> None:
     assert seen.axes == ((), start.axes[0], ())
 
 
-def test_source_of_an_expand_is_asked_for() -> None:
+def test_the_source_of_an_expand() -> None:
     sketch = Sketch((1, 3))
     wide = sketch.op.Expand(sketch.inputs[0], [2, 3], shape=(2, 3))
     start = labelled(wide)
@@ -101,7 +101,7 @@ def test_source_of_an_expand_is_asked_for() -> None:
     assert labelled(sketch.inputs[0]).through(node, wide) is None
 
 
-def test_other_operators_end_the_way() -> None:
+def test_other_operators_end_the_path() -> None:
     sketch = Sketch((2, 3))
     start = labelled(sketch.op.Neg(sketch.inputs[0]))
     node = maker(start.value)
@@ -132,7 +132,7 @@ def test_broadcast_to() -> None:
     assert broadcast_to(larger, like) is None
 
 
-def test_arranged_takes_a_view_or_one_transpose() -> None:
+def test_arranged_adds_a_view_or_one_transpose() -> None:
     sketch = Sketch((2, 12))
     start = labelled(sketch.inputs[0])
     split = through(start, view(sketch, start.value, (2, 3, 4)))

@@ -1,4 +1,4 @@
-"""Means, variances and products with 1 / sqrt(v) are read in all the ways that libraries write."""
+"""Means, variances and products with ``1 / sqrt(v)`` are recognised in the forms of libraries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jax2onnx.testing.sketch import Sketch, value
 
 
 class Parts:
-    """A tensor x of shape (2, 3, 4) and its mean and mean square along the last axis."""
+    """A tensor ``x`` of shape (2, 3, 4) with its mean and mean square along the last axis."""
 
     def __init__(self, keepdims: bool = True) -> None:
         self.sketch = Sketch((2, 3, 4), (2, 3, 4))
@@ -109,7 +109,7 @@ def test_products_with_a_divisor() -> None:
     assert (found.root, found.factors) == (maker(quotient), [parts.x])
 
 
-def test_a_root_that_several_nodes_read_has_no_product() -> None:
+def test_a_root_with_several_readers_has_no_product() -> None:
     parts = Parts()
     root = parts.op.Sqrt(parts.mean(parts.x))
     parts.op.Div(parts.x, root)

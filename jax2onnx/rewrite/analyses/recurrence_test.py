@@ -1,6 +1,6 @@
-"""Linear functions of a recurrent cell, as an operator takes them.
+"""Linear functions of a recurrent cell are read in the form of an operator's weights.
 
-The rules' own test reads whole cells that libraries trace.
+The test of the rules reads complete cells of libraries.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def test_weights_of_a_cell_fit_an_operator_of_its_size() -> None:
     assert not Linear((), (matrix,)).fits(4)
 
 
-def test_the_width_of_a_piece_is_that_of_the_output() -> None:
+def test_a_piece_has_the_width_of_the_output() -> None:
     whole = value("w", (3, 8))
     split = ir.node("Split", [whole], {"axis": -1}, num_outputs=2)
     for output in split.outputs:

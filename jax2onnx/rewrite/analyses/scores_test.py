@@ -1,4 +1,4 @@
-"""Steps between the product and the softmax are read as they are, and only sound ones pass."""
+"""Steps between the product and the softmax are recognised, and only equivalent masks pass."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TRIANGLE = np.tril(np.ones((4, 4), bool))
 
 
 class Reading:
-    """Scores of 4 queries and 4 keys of 8, with the steps that a test adds."""
+    """The scores of 4 queries and 4 keys of width 8, with the steps that a test adds."""
 
     def __init__(self, dtype: ir.DataType = FLOAT) -> None:
         self.sketch = Sketch((2, 4, 8), (2, 8, 4), (2, 4, 4))
@@ -33,7 +33,7 @@ class Reading:
         self.scores = self.sketch.op.Where(given, self.scores, other, like=self.scores)
 
     def read(self) -> list[Scores]:
-        """The ways to read the scores; one node reads them."""
+        """Return the readings of the scores, which one node reads."""
         self.sketch.end.replace_input_with(0, self.scores)
         axes = tuple(map(fresh, dims(self.scores)))
         return list(scores(self.sketch.editor, Labelled(self.scores, axes)))
@@ -43,7 +43,7 @@ class Reading:
     ("number", "exact"),
     [
         (-1e2, False),
-        (-1e4, False),  # BERT's: a score of -20000 is lower
+        (-1e4, False),  # BERT uses this number, but a score of -20000 is lower.
         (-1e9, False),
         (-1.1e9, True),
         (-1e10, True),
@@ -54,7 +54,7 @@ class Reading:
     ],
 )
 def test_mask_that_leaves_each_query_a_key(number: float, exact: bool) -> None:
-    """The number must be so low that hidden scores have a share of 0 whatever they are."""
+    """The number must be so low that hidden scores have a weight of 0 in any case."""
     reading = Reading()
     reading.hide(TRIANGLE, number)
     (found,) = reading.read()
@@ -65,7 +65,7 @@ def test_mask_that_leaves_each_query_a_key(number: float, exact: bool) -> None:
     ("number", "exact"), [(-1e10, False), (-0.9e30, False), (-1e30, True), (-np.inf, False)]
 )
 def test_mask_that_may_hide_all_keys(number: float, exact: bool) -> None:
-    """Scores must be lost in the rounding of the number, so that all have the same share."""
+    """Rounding at the number must absorb the scores, so that all have the same weight."""
     reading = Reading()
     reading.hide(value("mask", (4, 4), ir.DataType.BOOL), number)
     (found,) = reading.read()
@@ -135,7 +135,7 @@ def test_two_conditions_are_two_steps() -> None:
     assert found.exact(found.product.axes[-1])
 
 
-def test_scores_that_others_read_are_left_alone() -> None:
+def test_scores_with_other_readers_are_not_fused() -> None:
     reading = Reading()
     reading.sketch.op.Neg(reading.scores)
     assert reading.read() == []

@@ -1,4 +1,4 @@
-"""A value is seen in another shape by the cheapest node that can state it."""
+"""A view of a value is the cheapest node that gives its shape."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_view_of_a_constant_is_a_constant() -> None:
     np.testing.assert_array_equal(seen, array.reshape(2, 3))
 
 
-def test_view_starts_from_what_was_reshaped() -> None:
+def test_view_of_a_reshape_starts_from_its_operand() -> None:
     sketch = Sketch((2, 3))
     (x,) = sketch.inputs
     flat = sketch.op.Reshape(x, [6], shape=(6,))
@@ -56,7 +56,7 @@ def test_view_starts_from_what_was_reshaped() -> None:
     assert node.inputs[0] is x
 
 
-def test_view_computes_a_shape_that_no_constant_states() -> None:
+def test_view_computes_a_shape_that_is_not_constant() -> None:
     sketch = Sketch((B * T, 6), (B, T))
     x, sizes = sketch.inputs
     shape = dims_of((B, T, 6))
@@ -64,7 +64,7 @@ def test_view_computes_a_shape_that_no_constant_states() -> None:
     seen = view(sketch.editor, sketch.end, x, shape, sizes=sizes)
     assert dims(seen) == shape
     assert sketch.op_types == ["Shape", "Shape", "Concat", "Reshape"]
-    # The shape is read off the inputs, at the start, once for all.
+    # The shape is computed from the inputs once, at the start of the graph.
     view(sketch.editor, sketch.end, sketch.op.Neg(x), shape, sizes=sizes)
     assert sketch.op_types.count("Shape") == 2
     assert sketch.op_types.count("Concat") == 1
@@ -84,7 +84,7 @@ def test_size_and_vector_of_known_sizes_are_constants() -> None:
     assert sketch.op_types == ["Shape", "Concat"]
 
 
-def test_a_size_that_no_input_has_is_read_off_the_value() -> None:
+def test_a_size_that_no_input_has_is_read_from_the_value() -> None:
     sketch = Sketch((B,))
     inner = sketch.op.Compress(sketch.inputs[0], shape=dims_of((T,)))
     read = size(sketch.editor, sketch.end, inner, 0)

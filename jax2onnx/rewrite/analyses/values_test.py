@@ -1,4 +1,4 @@
-"""Each question about a value is answered for the cases that its docstring lists."""
+"""Each query about a value has the right answer in the cases of its docstring."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jax2onnx.testing.sketch import Sketch, dims_of, value
 B, T = export.symbolic_shape("B, T")
 
 
-def test_made_by_asks_for_standard_operators() -> None:
+def test_made_by_finds_only_standard_operators() -> None:
     sketch = Sketch((2,))
     negated = sketch.op.Neg(sketch.inputs[0])
     assert nodes.made_by(negated, "Abs", "Neg") is maker(negated)
@@ -42,7 +42,7 @@ def test_scalar_and_filled() -> None:
     assert values.scalar(sketch.parameter(np.float32(1), "p")) is None
 
 
-def test_integers_are_integers() -> None:
+def test_integers() -> None:
     constant = Sketch((2,)).editor.constant
     assert values.integers(constant([3, -1])) == (3, -1)
     assert values.integers(constant(np.array([[1], [2]], np.uint8))) == (1, 2)
@@ -79,7 +79,7 @@ def test_only_user() -> None:
     assert nodes.only_user(sketch.end.outputs[0]) is None
 
 
-def test_without_ones_goes_back_past_axes_of_size_one_only() -> None:
+def test_without_ones_skips_only_axes_of_size_one() -> None:
     sketch = Sketch((2, 3), (6,))
     x, flat = sketch.inputs
     wide = sketch.op.Unsqueeze(x, [0, 2], shape=(1, 2, 1, 3))
@@ -130,7 +130,7 @@ def test_is_float_and_is_single() -> None:
         assert (values.is_float(x), values.is_single(x)) == expected
 
 
-def test_operands_of_a_primitive_are_what_replaced_them() -> None:
+def test_replaced_operands_of_a_primitive_are_found() -> None:
     sketch = Sketch((2,))
     (x,) = sketch.inputs
     operand = sketch.op.Neg(x)

@@ -11,7 +11,7 @@ from jax2onnx.rewrite.analyses.values import constant, dims
 from jax2onnx.testing.sketch import FLOAT, Sketch
 
 
-def test_a_node_has_the_type_of_its_first_operand_or_the_one_that_is_stated() -> None:
+def test_a_node_has_the_given_type_or_that_of_its_first_operand() -> None:
     sketch = Sketch((2, 3), (3,))
     x, y = sketch.inputs
     assert sketch.op.Add(x, y).shape == (2, 3)
@@ -31,7 +31,7 @@ def test_optional_inputs_at_the_end_and_attributes_of_none_are_left_out() -> Non
     assert not clip.attributes
 
 
-def test_new_nodes_are_named_like_the_module_of_the_node_behind_them() -> None:
+def test_new_nodes_are_named_after_the_module_of_the_next_node() -> None:
     sketch = Sketch((2, 3))
     sketch.end.name = "block.0/Add"
     sketch.end.metadata_props["site"] = "model.py:3"
@@ -63,7 +63,7 @@ def test_constants_of_a_function_are_nodes_at_its_start() -> None:
     assert not sketch.editor.body.initializers
 
 
-def test_a_parameter_is_never_taken_for_a_constant() -> None:
+def test_a_parameter_is_never_treated_as_a_constant() -> None:
     sketch = Sketch((2,))
     parameter = sketch.parameter(np.ones(2, np.float32))
     assert constant(parameter) is None
@@ -80,13 +80,13 @@ def test_hold_keeps_the_name_of_a_parameter_and_replaces_a_constant() -> None:
     made = sketch.editor.constant([1, 2])
     other = sketch.editor.hold(made, np.array([2, 1]))
     assert other is not made
-    # Whoever asks for the old contents later must not be given the new ones.
+    # A later request for the old contents must not return the new ones.
     again = constant(sketch.editor.constant([1, 2]))
     assert again is not None
     assert again.tolist() == [1, 2]
 
 
-def test_replace_removes_what_nobody_reads_any_more() -> None:
+def test_replace_removes_nodes_without_readers() -> None:
     sketch = Sketch((2,))
     (x,) = sketch.inputs
     kept = sketch.op.Abs(x)
@@ -102,7 +102,7 @@ def test_replace_removes_what_nobody_reads_any_more() -> None:
     assert sketch.op_types == ["Abs", "Sqrt", "Sin", "Cos"]
 
 
-def test_an_output_keeps_its_name_and_is_made_by_a_node() -> None:
+def test_an_output_keeps_its_name_and_has_a_producer() -> None:
     sketch = Sketch((2,))
     (x,), old = sketch.inputs, sketch.end.outputs[0]
     old.name = "y"
@@ -113,7 +113,7 @@ def test_an_output_keeps_its_name_and_is_made_by_a_node() -> None:
     assert node is not sketch.end
 
 
-def test_the_name_of_a_modules_output_passes_on() -> None:
+def test_the_name_of_a_modules_output_is_transferred() -> None:
     sketch = Sketch((2,))
     old = sketch.op.Neg(sketch.inputs[0])
     old.name = "block.0/output"
@@ -130,7 +130,7 @@ def test_the_name_of_a_modules_output_passes_on() -> None:
     assert other.name == "block.1/output"
 
 
-def test_shared_values_are_made_once_and_again_when_they_are_gone() -> None:
+def test_shared_values_are_made_once_and_remade_after_removal() -> None:
     sketch = Sketch((2,))
     editor, made = sketch.editor, []
 
@@ -159,7 +159,7 @@ def test_nodes_at_the_start_are_in_the_order_in_which_they_were_added() -> None:
     assert sketch.editor.is_early(second)
 
 
-def test_behind_a_node_of_another_graph_means_the_start() -> None:
+def test_insertion_behind_a_node_of_another_graph_is_at_the_start() -> None:
     sketch, other = Sketch((2,)), Sketch((2,))
     negated = sketch.op.Neg(sketch.inputs[0])
     sketch.editor.behind(maker(negated), sketch.editor.body).Abs(negated)

@@ -58,7 +58,7 @@ def test_does_not_match(pattern: Pattern, function: Any) -> None:
     assert match(pattern, output(function)) is None
 
 
-def test_factor_may_be_a_product_itself() -> None:
+def test_a_factor_may_be_a_product() -> None:
     def function(a: Array, b: Array) -> Array:
         inner = a * b
         return inner * jnp.sin(inner)

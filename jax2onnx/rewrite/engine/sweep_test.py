@@ -14,11 +14,11 @@ from jax2onnx.testing.sketch import Sketch
 
 @dataclass(frozen=True)
 class Recorded(Entry):
-    """An entry whose rule notes the nodes at which it is tried.
+    """An entry whose rule records the nodes at which it is tried.
 
     Attributes:
         tried: The op types of these nodes.
-        applies: What the rule returns.
+        applies: The result of the rule.
     """
 
     tried: list[str] = field(default_factory=list)
@@ -67,21 +67,19 @@ def test_the_first_rule_that_applies_ends_the_visit_of_a_node() -> None:
         ({"option": "readable"}, False),
     ],
 )
-def test_rules_of_other_opsets_and_options_are_left_out(
-    limits: dict[str, int], tried: bool
-) -> None:
+def test_rules_of_other_opsets_and_options_are_skipped(limits: dict[str, int], tried: bool) -> None:
     entry = Recorded("a", ("Neg",), **limits)  # type: ignore[arg-type]
     sweep(chain(), entry)
     assert bool(entry.tried) is tried
 
 
-def test_options_that_are_chosen() -> None:
+def test_chosen_options() -> None:
     entry = Recorded("a", ("Neg",), option="readable")
     sweep(chain(), entry, options=("readable",))
     assert entry.tried == ["Neg"]
 
 
-def test_a_primitive_is_a_trigger_in_place_of_its_operator() -> None:
+def test_a_primitive_can_be_a_trigger_instead_of_an_operator() -> None:
     sketch = chain()
     (node,) = (n for n in sketch.editor.body if n.op_type == "Neg")
     node.outputs[0].meta["stands_for"] = ("erfc", (sketch.inputs[0],), {})

@@ -1,4 +1,4 @@
-"""State that a call changes: named where the graph loses it, and nowhere else."""
+"""A warning names the state that a call changes and the graph loses, and no other state."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def _remat(function: Any) -> Any:
 
 @pytest.mark.parametrize("transform", [None, nnx.jit, _remat, _branch])
 @pytest.mark.parametrize("name", MODULES)
-def test_no_alarm_in_evaluation(name: str, transform: Any) -> None:
+def test_no_warning_in_evaluation_mode(name: str, transform: Any) -> None:
     module = MODULES[name]()
     net = Within(module, transform) if transform else module
     net.eval()
-    to_onnx(net, [(2, 5, 8)])  # warnings are errors
+    to_onnx(net, [(2, 5, 8)])  # Warnings are errors.
     to_onnx(functools.partial(_call, net), [(2, 5, 8)])
 
 
@@ -74,14 +74,14 @@ def test_a_change_that_the_graph_loses_is_named(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CHANGED)
-def test_a_change_that_is_returned_is_none(name: str) -> None:
+def test_no_warning_for_state_that_is_returned(name: str) -> None:
     def both(module: Any, x: jax.Array) -> Any:
         return module(x), nnx.state(module)
 
     to_onnx(functools.partial(both, MODULES[name]()), [(2, 5, 8)])
 
 
-def test_a_cache_that_does_not_move_is_named() -> None:
+def test_a_cache_that_is_not_updated_is_named() -> None:
     net = nnx.MultiHeadAttention(2, 8, decode=True, rngs=RNGS)
     net.init_cache((2, 1, 8))
     with pytest.warns(StateChangeWarning, match="cache_index, cached_key, cached_value"):
@@ -94,7 +94,7 @@ def test_many_changes_are_counted() -> None:
         to_onnx(net, [(2, 8)])
 
 
-def test_a_flag_that_chooses_evaluation_is_no_alarm() -> None:
+def test_no_warning_for_a_flag_that_selects_evaluation_mode() -> None:
     class Net(nnx.Module):
         def __init__(self) -> None:
             self.dropout = nnx.Dropout(0.5, rngs=nnx.Rngs(0))
@@ -105,7 +105,7 @@ def test_a_flag_that_chooses_evaluation_is_no_alarm() -> None:
     to_onnx(Net(), [("B", 8)], {"deterministic": True})
 
 
-def test_a_state_of_equinox_that_the_call_uses_up() -> None:
+def test_a_stateful_equinox_layer_can_be_converted_again() -> None:
     key = jax.random.PRNGKey(0)
     layer = eqx.nn.Linear(4, 3, key=key)
     made = eqx.nn.make_with_state(eqx.nn.SpectralNorm)(layer, "weight", key=key)

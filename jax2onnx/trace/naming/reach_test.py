@@ -1,4 +1,4 @@
-"""Arrays that a callable reaches by itself: each way of holding one, and the name that it gets."""
+"""Arrays that a callable reaches get names, whichever way it holds them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def project(x: jax.Array) -> jax.Array:
 
 
 class Policy:
-    """An object of no framework."""
+    """A class that belongs to no framework."""
 
     def __init__(self) -> None:
         self.layers: list[Any] = [EQX, {"scale": TABLE}]
@@ -184,7 +184,7 @@ def test_an_index_stays_a_constant() -> None:
     assert "order" not in {i.name for i in model.graph.initializer}
 
 
-def test_a_function_is_handed_what_it_captures() -> None:
+def test_captured_arrays_are_inputs_of_a_function() -> None:
     @onnx_function
     def mix(x: jax.Array) -> jax.Array:
         return jnp.tanh(x @ TABLE)
@@ -195,7 +195,7 @@ def test_a_function_is_handed_what_it_captures() -> None:
     assert [i.name for i in model.graph.initializer] == ["TABLE"]
 
 
-def test_a_function_in_a_function_is_handed_what_it_captures() -> None:
+def test_captured_arrays_are_inputs_of_a_nested_function() -> None:
     @onnx_function
     def inner(x: jax.Array) -> jax.Array:
         return jnp.tanh(jax.jit(project)(x))

@@ -14,7 +14,7 @@ DTYPES = ["float16", "float32", "float64", "int8", "int32", "int64", "uint8", "u
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_place_outside_has_the_value_that_jax_fills_in(dtype: str) -> None:
+def test_an_element_out_of_bounds_has_jaxs_fill_value(dtype: str) -> None:
     with jax.enable_x64(True):
         expected = np.asarray(jnp.zeros(1, dtype).at[jnp.array([5])].get(mode="fill"))
     assert expected.dtype == dtype
@@ -22,14 +22,14 @@ def test_a_place_outside_has_the_value_that_jax_fills_in(dtype: str) -> None:
     np.testing.assert_array_equal(found, expected[0])
 
 
-def test_a_fill_value_that_is_given_is_taken() -> None:
+def test_a_given_fill_value_is_used() -> None:
     assert _fill_value(np.dtype("uint8"), 7) == 7
     assert _fill_value(np.dtype("uint8"), 0) == 0
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("sign", [1, -1])
-def test_bounds_are_the_ends_of_a_dtype(dtype: Any, sign: int) -> None:
+def test_bounds_are_the_limits_of_a_dtype(dtype: Any, sign: int) -> None:
     kind = np.dtype(dtype).kind
     found = bound(np.dtype(dtype), sign)
     if kind == "f":

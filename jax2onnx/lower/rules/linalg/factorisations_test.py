@@ -1,4 +1,4 @@
-"""Cholesky, LU, QR and the solution of systems: the factors are unique, and must be JAX's."""
+"""Cholesky, LU, QR and solutions of systems are unique, and equal JAX's."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_cholesky_reads_one_triangle() -> None:
     assert_close(lambda a: lax.linalg.cholesky(a, symmetrize_input=False), a)
 
 
-def test_cholesky_of_what_is_not_positive_is_nan() -> None:
+def test_cholesky_of_a_matrix_that_is_not_positive_definite_is_nan() -> None:
     a = np.stack([np.diag([1.0, -1, 1]), np.diag([1.0, 0, 1]), np.eye(3)]).astype("float32")
     assert_close(lax.linalg.cholesky, a)
 
@@ -84,11 +84,11 @@ def test_lu(dtype: str, shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0), (1, 1), (2, 0, 4, 4)])
-def test_lu_of_little(shape: tuple[int, ...]) -> None:
+def test_lu_of_small_and_empty_matrices(shape: tuple[int, ...]) -> None:
     assert_close(lax.linalg.lu, random("float32", *shape))
 
 
-def test_lu_goes_on_where_a_pivot_is_zero() -> None:
+def test_lu_continues_after_a_zero_pivot() -> None:
     a = np.array([[0, 1, 2], [0, 3, 4], [0, 5, 6]], "float32")
     assert_close(lax.linalg.lu, a)
 
@@ -106,12 +106,12 @@ def test_qr(dtype: str, shape: tuple[int, ...], full_matrices: bool) -> None:
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0), (1, 1)])
-def test_qr_of_little(shape: tuple[int, ...]) -> None:
+def test_qr_of_small_and_empty_matrices(shape: tuple[int, ...]) -> None:
     assert_close(lax.linalg.qr, random("complex64", *shape))
 
 
 @pytest.mark.parametrize("scale", [0, 1e-30, 1e30])
-def test_qr_neither_overflows_nor_vanishes(scale: float) -> None:
+def test_qr_neither_overflows_nor_underflows(scale: float) -> None:
     def triangle(a: Any) -> Any:
         return lax.linalg.qr(a)[1] / max(scale, 1e-30)
 
@@ -137,7 +137,8 @@ def test_ormqr(left: bool, transpose: bool) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_tridiagonal_solve(dtype: str) -> None:
-    low, middle, high = (random(dtype, 2, 6) * x for x in (1, 0.1, 2))  # so that rows change
+    # With these factors, rows are swapped.
+    low, middle, high = (random(dtype, 2, 6) * x for x in (1, 0.1, 2))
     assert_close(lax.linalg.tridiagonal_solve, low, middle, high, random(dtype, 2, 6, 3))
 
 

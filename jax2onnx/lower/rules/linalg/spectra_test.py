@@ -1,6 +1,6 @@
-"""Eigenvalues and singular values: JAX's; the vectors, which are not unique, by residuals.
+"""Eigenvalues and singular values equal JAX's. Vectors, which are not unique, have small residuals.
 
-The residuals are part of what is converted. JAX's, by LAPACK, are as good as zero.
+The residuals are part of the converted functions. JAX's, which LAPACK computes, are almost zero.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def test_eigh(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 2])
-def test_eigh_of_little(size: int) -> None:
+def test_eigh_of_small_and_empty_matrices(size: int) -> None:
     assert_close(_eigh, _hermitian("complex64", size, size))
 
 
@@ -92,7 +92,7 @@ def test_svd(dtype: str, shape: tuple[int, ...], full_matrices: bool) -> None:
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0), (1, 1), (1, 4)])
-def test_svd_of_little(shape: tuple[int, ...]) -> None:
+def test_svd_of_small_and_empty_matrices(shape: tuple[int, ...]) -> None:
     assert_close(lambda a: jnp.linalg.svd(a, compute_uv=False), random("float32", *shape))
 
 
@@ -107,7 +107,7 @@ def test_eig(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 2])
-def test_eig_of_little(size: int) -> None:
+def test_eig_of_small_and_empty_matrices(size: int) -> None:
     assert_close(lambda a: lax.linalg.eig(a)[0], random("float32", size, size))
 
 
@@ -156,7 +156,7 @@ def test_symbolic_batch(function: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["pinv", "matrix_rank", "cond"])
-def test_what_stands_on_them(name: str) -> None:
+def test_functions_based_on_spectra(name: str) -> None:
     assert_close(getattr(jnp.linalg, name), random("float32", 4, 3))
 
 

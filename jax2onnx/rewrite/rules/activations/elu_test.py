@@ -77,7 +77,7 @@ def test_holds_back(function: Any) -> None:
     assert operator_counts(assert_agrees(function, X))["Elu"] == 0
 
 
-def test_holds_back_where_alpha_is_no_constant() -> None:
+def test_holds_back_where_alpha_is_not_constant() -> None:
     model = assert_agrees(jax.nn.elu, X, np.float32(0.5))
     assert operator_counts(model)["Elu"] == 0
 

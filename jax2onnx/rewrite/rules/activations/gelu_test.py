@@ -67,7 +67,7 @@ def test_fires(function: Any, kind: bytes, specs: Any) -> None:
     assert model.graph.node[0].attribute[0].s == kind
 
 
-def test_product_that_is_itself_an_argument() -> None:
+def test_fires_where_the_argument_is_a_product() -> None:
     model = assert_agrees(lambda x, y: exact(x * y) * y, X, X)
     assert operators(model) == ["Mul", "Gelu", "Mul"]
 

@@ -32,7 +32,7 @@ def test_fires_inside(place: Any) -> None:
     assert operator_counts(assert_agrees(place(jax.nn.relu), X))["Relu"] == 1
 
 
-def test_not_a_number_stays_one() -> None:
+def test_nan_stays_nan() -> None:
     x = np.array([np.nan, -np.inf, np.inf, -0.0], np.float32)
     assert_agrees(jax.nn.relu, x)
 

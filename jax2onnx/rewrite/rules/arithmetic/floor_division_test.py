@@ -33,12 +33,12 @@ def test_every_type(dtype: str) -> None:
         assert sorted(operators(model)) == (["Div"] if dtype[0] == "u" else sorted(FLOOR))
 
 
-def test_both_at_once() -> None:
+def test_quotient_and_remainder() -> None:
     model = assert_agrees(lambda x: (x // 5, x % 5), edges("int32"))
     assert sorted(operators(model)) == sorted([*FLOOR, "Mod"])
 
 
-def test_by_one() -> None:
+def test_division_by_one() -> None:
     model = assert_agrees(lambda x: (x // 1, x % 1), edges("int32"))
     assert "Where" not in operators(model)
 

@@ -56,7 +56,7 @@ def test_holds_back_where_the_other_side_gives_the_shape() -> None:
     assert_agrees(broadcast, X, X)
 
 
-def test_true_or_false_is_the_condition() -> None:
+def test_a_choice_between_true_and_false_is_the_condition() -> None:
     def lower_half(x: Array) -> Array:
         return x * jnp.tril(jnp.ones((x.shape[0],) * 2, bool))
 

@@ -42,7 +42,7 @@ def test_fires_inside(place: Any) -> None:
     model = assert_agrees(place(lambda x: jnp.sin(x) + 0), X)
     counts = operator_counts(model)
     assert counts["Sin"] == 1
-    assert counts["Add"] == (place.__name__ == "in_loop")  # which counts
+    assert counts["Add"] == (place.__name__ == "in_loop")  # The loop has a counter.
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_holds_back_for_parameters() -> None:
     assert operators(model) == ["Add"]
 
 
-def test_mask_that_hides_nothing() -> None:
+def test_a_mask_that_hides_nothing_is_removed() -> None:
     def masked(x: Array, mask: Array) -> Array:
         return jnp.where(jnp.ones((4, 2, 3), bool) & mask, x, 0)
 

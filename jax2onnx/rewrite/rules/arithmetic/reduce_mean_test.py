@@ -67,7 +67,7 @@ def test_holds_back(function: Any) -> None:
     assert operator_counts(assert_agrees(function, X))["ReduceMean"] == 0
 
 
-def test_mean_of_nothing_is_no_number() -> None:
+def test_mean_without_elements_is_nan() -> None:
     assert_agrees(lambda x: x.mean(0), X[:0])
 
 
@@ -96,6 +96,6 @@ def test_holds_back_where_another_size_divides(function: Any) -> None:
     assert operator_counts(model)["ReduceMean"] == 0
 
 
-def test_holds_back_where_another_axis_is_put_in() -> None:
+def test_holds_back_where_another_axis_is_inserted() -> None:
     model = assert_agrees(lambda x: x.sum(2)[:, None], X)
     assert operators(model) == ["ReduceSum", "Unsqueeze"]

@@ -58,7 +58,7 @@ def unscaled(q: Array, k: Array, v: Array) -> Array:
 
 
 def of_tokens(x: Array) -> Array:
-    """Self-attention of (batch, tokens, heads * d)."""
+    """Compute self-attention of x (batch, tokens, heads * d)."""
     heads = x.reshape(*x.shape[:2], H, D).swapaxes(1, 2)
     mixed = by_head(heads, heads + 1, heads * 2)
     return mixed.swapaxes(1, 2).reshape(x.shape)
@@ -112,7 +112,7 @@ def test_holds_back_below_opset_23() -> None:
 
 CAUSAL = np.arange(S) <= np.arange(T)[:, None]
 MASK = CAUSAL.copy()
-MASK[0] = False  # a query without a key
+MASK[0] = False  # This query has no key.
 LOW = float(np.finfo(np.float32).min)
 
 
@@ -134,19 +134,19 @@ def test_causal(number: float) -> None:
 
 @pytest.mark.parametrize("number", [-1e2, -1e4])
 @pytest.mark.parametrize("mask", [CAUSAL, MASK])
-def test_holds_back_where_a_score_may_lie_below_the_hidden_ones(mask: Any, number: float) -> None:
-    q, k = np.full_like(Q, 2 * number), np.ones_like(K)  # every score is four times the number
+def test_holds_back_where_a_score_may_be_lower_than_hidden_ones(mask: Any, number: float) -> None:
+    q, k = np.full_like(Q, 2 * number), np.ones_like(K)  # Every score is four times the number.
     model = assert_agrees(hidden(mask, number), q, k, V)
     assert operator_counts(model)["Attention"] == 0
 
 
 @pytest.mark.parametrize("mask", [MASK, MASK[None, None], np.stack([MASK, ~MASK])[:, None]])
-def test_query_without_a_key_has_the_mean(mask: Any) -> None:
+def test_a_query_without_keys_gives_the_mean(mask: Any) -> None:
     model = assert_agrees(hidden(mask, LOW), Q, K, V)
     assert operators(model) == ["Where", "Attention"]
 
 
-def test_no_key_for_any_query() -> None:
+def test_queries_without_any_key() -> None:
     assert_agrees(hidden(np.bool_(False), LOW), Q, K, V)
 
 
@@ -158,7 +158,7 @@ def test_holds_back_where_a_query_without_a_key_would_change(number: float) -> N
 
 @pytest.mark.parametrize("number", [-1e10, -np.inf])
 def test_holds_back_where_whole_queries_are_hidden(number: float) -> None:
-    queries = np.arange(T)[:, None] != 1  # the same for all keys
+    queries = np.arange(T)[:, None] != 1  # The mask is the same for all keys.
     model = assert_agrees(hidden(queries, number), Q, K, V)
     assert operator_counts(model)["Attention"] == 0
 
@@ -215,7 +215,7 @@ def in_groups(q: Array, k: Array, v: Array) -> Array:
 
 
 def grouped(model: Any) -> dict[str, int]:
-    """Return the numbers of heads of the only Attention in a model, which has no other product."""
+    """Return the head counts of the only Attention in a model, which must have no other product."""
     counts = operator_counts(model)
     assert [counts[o] for o in ("Attention", "MatMul", "Softmax", "Transpose", "Expand")] == [
         1,
@@ -259,7 +259,7 @@ def test_one_head_of_keys(attend: Any, tokens: int) -> None:
         assert operator_counts(model)["Attention"] == 1
 
 
-def test_bias_of_one_number_beside_one_token_and_one_head_of_keys() -> None:
+def test_scalar_bias_with_one_token_and_one_head_of_keys() -> None:
     def attend(q: Array, k: Array, v: Array, bias: Array) -> Array:
         scores = jnp.einsum("bkgth,bskh->bgkts", q, k) + bias
         return jnp.einsum("bgkts,bskd->dtkgb", jax.nn.softmax(scores, axis=-1), v)
@@ -268,7 +268,7 @@ def test_bias_of_one_number_beside_one_token_and_one_head_of_keys() -> None:
     assert_agrees(attend, q.reshape(1, 1, 2, 1, D), k, v, np.full((1,) * 5, 0.5, np.float32))
 
 
-def test_heads_repeated_in_turns_are_no_groups() -> None:
+def test_tiled_heads_are_not_groups() -> None:
     def attend(q: Array, k: Array, v: Array) -> Array:
         return jax.nn.dot_product_attention(q, *(jnp.tile(x, (1, 1, G, 1)) for x in (k, v)))
 
@@ -296,7 +296,7 @@ def test_queries_in_groups_with_masks(kind: str, heads: int, named: bool) -> Non
 
 
 @pytest.mark.parametrize("specs", [None, NAMED])
-def test_queries_in_groups_that_are_causal(specs: Any) -> None:
+def test_causal_queries_in_groups(specs: Any) -> None:
     attend = functools.partial(jax.nn.dot_product_attention, is_causal=True)
     found = grouped(assert_agrees(attend, *GROUPED, specs=specs))
     assert found == {"q_num_heads": N, "kv_num_heads": N // G, "is_causal": 1}
@@ -341,8 +341,8 @@ def test_softcap() -> None:
     assert operators(assert_agrees(attend, Q, K, V)) == ["Attention"]
 
 
-def test_keys_that_are_padding() -> None:
-    """As BERT hides them: a number for each key of each text."""
+def test_padding_of_keys() -> None:
+    """BERT hides padding by adding a number to each key of each text."""
 
     def attend(q: Array, k: Array, v: Array, mask: Array) -> Array:
         bias = (1 - mask[:, None, None, :]) * LOW
@@ -387,7 +387,7 @@ def test_holds_back(function: Any) -> None:
     assert operator_counts(model)["Attention"] == 0
 
 
-def test_holds_back_where_the_shares_are_a_result() -> None:
+def test_holds_back_where_the_weights_are_an_output() -> None:
     def both(q: Array, k: Array, v: Array) -> tuple[Array, Array]:
         shares = jax.nn.softmax(q @ k.swapaxes(-1, -2), axis=-1)
         return shares @ v, shares

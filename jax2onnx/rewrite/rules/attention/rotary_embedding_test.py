@@ -41,7 +41,7 @@ def by_token(x: Array) -> Array:
 
 
 def of_a_view(x: Array) -> Array:
-    """(batch, tokens, heads * d) -> (batch, heads, tokens, d), turned."""
+    """Reshape (batch, tokens, heads * d) to (batch, heads, tokens, d), and rotate it."""
     return rotate(x.reshape(*x.shape[:2], H, D).swapaxes(1, 2))
 
 
@@ -100,13 +100,13 @@ def test_tokens_first_is_a_view() -> None:
     assert operators(model) == ["Reshape", "RotaryEmbedding", "Reshape"]
 
 
-def test_transposed_view_is_turned_before_the_transpose() -> None:
+def test_a_transposed_view_is_rotated_before_the_transpose() -> None:
     model = assert_agrees(of_a_view, BY_TOKEN.reshape(B, T, H * D))
     assert operators(model) == ["RotaryEmbedding", "Reshape", "Transpose"]
 
 
 @pytest.mark.parametrize("specs", [[("B", H, T, D)], [("B", H, "T", D)]])
-def test_positions_are_counted_once(specs: Any) -> None:
+def test_positions_are_computed_once(specs: Any) -> None:
     model = assert_agrees(lambda x: computed(computed(x)), X, specs=specs)
     counts = operator_counts(model)
     assert counts["RotaryEmbedding"] == 2

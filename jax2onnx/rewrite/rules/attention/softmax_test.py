@@ -32,7 +32,7 @@ def log_by_hand(x: Array) -> Array:
 
 
 def transposed_apart(order: tuple[int, ...]) -> Any:
-    """As in a vmap of another axis: the maximum is taken before x is transposed."""
+    """Return a softmax with its maximum taken before a transpose, as in a vmap of another axis."""
 
     def function(x: Array) -> Array:
         powers = jnp.exp(x.transpose(1, 2, 0, 3) - x.max(-1).transpose(order)[..., None])
@@ -42,7 +42,7 @@ def transposed_apart(order: tuple[int, ...]) -> Any:
 
 
 @pytest.mark.parametrize(("order", "fires"), [((1, 2, 0), 1), ((2, 0, 1), 0), ((0, 1, 2), 0)])
-def test_maximum_that_is_transposed_apart(order: tuple[int, ...], fires: int) -> None:
+def test_a_maximum_before_the_transpose(order: tuple[int, ...], fires: int) -> None:
     x = np.linspace(-2, 2, 54, dtype=np.float32).reshape(3, 3, 3, 2) ** 3
     model = assert_agrees(transposed_apart(order), x)
     assert operator_counts(model)["Softmax"] == fires
@@ -78,7 +78,7 @@ def test_double_precision() -> None:
     assert operators(model) == ["Softmax"]
 
 
-def test_rows_that_are_all_minus_infinity_are_nan_in_both() -> None:
+def test_rows_of_minus_infinity_are_nan_in_jax_and_onnx() -> None:
     x = np.full((2, 4), -np.inf, np.float32)
     x[1, 2] = 1
     model = assert_agrees(jax.nn.softmax, x)

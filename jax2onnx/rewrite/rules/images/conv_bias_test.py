@@ -57,7 +57,7 @@ def test_module_of_flax_keeps_channels_last() -> None:
 def test_fires_inside(place: Any) -> None:
     model = assert_agrees(place(by_channel), X, atol=1e-4)
     assert operator_counts(model)["Conv"] == 1
-    assert operator_counts(model)["Add"] == (place.__name__ == "in_loop")  # which counts
+    assert operator_counts(model)["Add"] == (place.__name__ == "in_loop")  # The loop has a counter.
 
 
 def along_rows(x: Array) -> Array:

@@ -60,7 +60,9 @@ def test_fires_behind_a_permutation() -> None:
     ("function", "operator"),
     [(dm_pix.depth_to_space, "DepthToSpace"), (dm_pix.space_to_depth, "SpaceToDepth")],
 )
-def test_fires_with_channels_last_if_asked(function: Any, operator: str, specs: Any) -> None:
+def test_fires_with_channels_last_if_readable_is_preferred(
+    function: Any, operator: str, specs: Any
+) -> None:
     def batched(x: Any) -> Any:
         return jax.vmap(lambda image: function(image, 2))(x)
 

@@ -37,7 +37,7 @@ def test_fires_with_channels_first(specs: Any) -> None:
 
 
 @pytest.mark.parametrize("factor", [2, 3, 7, 10])
-def test_every_pixel_is_the_right_one(factor: int) -> None:
+def test_every_pixel_is_correct(factor: int) -> None:
     x = np.arange(99 * 2, dtype=np.float32).reshape(1, 1, 99, 2)
     model = assert_agrees(
         lambda x: jax.image.resize(x, (1, 1, 99 * factor, 2 * factor), "nearest"),
@@ -48,7 +48,7 @@ def test_every_pixel_is_the_right_one(factor: int) -> None:
     assert operators(model) == ["Resize"]
 
 
-def test_fires_with_channels_last_if_asked() -> None:
+def test_fires_with_channels_last_if_readable_is_preferred() -> None:
     x = X.transpose(0, 2, 3, 1)
     model = assert_agrees(last, x, prefer="readable")
     assert operators(model) == ["Transpose", "Resize", "Transpose"]

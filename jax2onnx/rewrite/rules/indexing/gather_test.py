@@ -49,7 +49,7 @@ def test_fires_inside(place: Any) -> None:
     assert operator_counts(model)["Where"] == 0
 
 
-def test_run_of_indices_is_a_slice() -> None:
+def test_consecutive_indices_become_a_slice() -> None:
     model = assert_agrees(lambda x: x[:, 1:3], X, specs=[("B", 4)])
     assert operators(model) == ["Slice"]
 

@@ -29,7 +29,7 @@ def test_fires_for_positions(specs: Any, axis: int, dtype: Any) -> None:
     assert operator_counts(assert_agrees(function, X, specs=specs))["OneHot"] == 0
 
 
-def test_fires_for_unsigned_integers_and_leaves_out_what_is_no_class() -> None:
+def test_fires_for_unsigned_integers_with_values_that_are_no_class() -> None:
     model = assert_agrees(lambda i: jax.nn.one_hot(i, 8), CLASSES, prefer="readable")
     assert operator_counts(model)["OneHot"] == 1
 

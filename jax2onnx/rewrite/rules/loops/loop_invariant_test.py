@@ -1,4 +1,4 @@
-"""Nodes that read nothing of a loop move in front of it; those that could do harm there stay."""
+"""Loop-invariant nodes move in front of the loop unless they could do harm there."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class Loop:
         return node.outputs[0]
 
     def apply(self) -> list[str]:
-        """Apply the rule; return the op types that stand in front of the loop."""
+        """Apply the rule, and return the op types in front of the loop."""
         before = len(self.sketch.op_types)
         changed = apply(self.sketch.editor, self.loop)
         assert changed is (len(self.sketch.op_types) > before)
         return self.sketch.op_types[:-1]
 
 
-def test_a_chain_of_nodes_moves_in_its_order() -> None:
+def test_a_chain_of_nodes_keeps_its_order() -> None:
     loop = Loop()
     x, y = loop.sketch.inputs
     total = loop.add("Add", x, y)
@@ -57,7 +57,7 @@ def test_a_chain_of_nodes_moves_in_its_order() -> None:
     assert [node.op_type for node in loop.body] == ["Mul"]
 
 
-def test_what_reads_the_loop_stays() -> None:
+def test_nodes_that_read_loop_values_stay() -> None:
     loop = Loop()
     loop.add("Neg", loop.add("Add", loop.state, loop.sketch.inputs[0]))
     assert loop.apply() == []
@@ -65,7 +65,7 @@ def test_what_reads_the_loop_stays() -> None:
 
 @pytest.mark.parametrize("op_type", ["Div", "Mod"])
 def test_division_of_integers_stays(op_type: str) -> None:
-    """The divisor may be 0 where the loop would not have run at all."""
+    """The divisor may be 0 when the loop does not run at all."""
     loop = Loop(INT)
     loop.add(op_type, *loop.sketch.inputs)
     assert loop.apply() == []
@@ -75,7 +75,7 @@ def test_division_of_integers_stays(op_type: str) -> None:
 
 
 @pytest.mark.parametrize("op_type", ["Expand", "Tile", "ConstantOfShape", "Range", "EyeLike"])
-def test_what_is_larger_than_its_operands_stays(op_type: str) -> None:
+def test_nodes_with_results_larger_than_their_operands_stay(op_type: str) -> None:
     loop = Loop()
     loop.add(op_type, *loop.sketch.inputs)
     assert loop.apply() == []

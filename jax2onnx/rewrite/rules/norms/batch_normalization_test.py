@@ -39,7 +39,7 @@ S, B, M, V = GENERATOR.uniform(0.5, 2, (4, 4)).astype(np.float32)
 
 
 def perturbed(tree: Any) -> Any:
-    """The arrays of a module or of its state, no longer zeros and ones."""
+    """Return a module or its state with arrays that are not zeros and ones."""
     return jax.tree.map(lambda a: a * 1.5 + jnp.linspace(0.1, 0.2, a.size).reshape(a.shape), tree)
 
 

@@ -22,7 +22,7 @@ X = np.random.default_rng(0).standard_normal((2, 5, 6, 4)).astype(np.float32)
 
 
 class Layers(nnx.Module):
-    """A convolution and its batch norm, with parameters that are no zeros and ones."""
+    """A convolution and its batch norm, with parameters that are not zeros and ones."""
 
     def __init__(self, bias: bool = True, groups: int = 1, twice: bool = False) -> None:
         rngs = nnx.Rngs(0)
@@ -48,7 +48,7 @@ def test_fires(bias: bool, groups: int, specs: Any) -> None:
     assert names == {"conv.kernel", "conv.bias" if bias else "norm.bias"}
 
 
-def test_agrees_with_what_onnx_runtime_folds() -> None:
+def test_agrees_with_the_folding_of_onnx_runtime() -> None:
     layers = Layers()
     for fold in (False, True):
         assert_agrees(layers, X, fold_batch_norm=fold, rtol=1e-5, atol=1e-5)
@@ -70,7 +70,7 @@ def test_holds_back(function: Any, options: Any) -> None:
 
 @onnx_function
 class Block(Layers):
-    """The same as one ONNX function."""
+    """The same layers as one ONNX function."""
 
 
 def test_holds_back_in_functions() -> None:
@@ -78,7 +78,7 @@ def test_holds_back_in_functions() -> None:
     assert operator_counts(model)["BatchNormalization"] == 1
 
 
-def test_holds_back_for_weights_that_are_read_twice() -> None:
+def test_holds_back_for_weights_with_two_readers() -> None:
     layers = Layers()
 
     def function(x: Any) -> Any:

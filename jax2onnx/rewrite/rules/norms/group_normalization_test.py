@@ -101,7 +101,7 @@ def test_fires_inside(place: Any) -> None:
 
 
 def tiled(x: Any) -> Any:
-    """Group means, dealt out to the channels in turn."""
+    """Normalise with group statistics that are tiled over the channels instead of repeated."""
     groups = x.reshape(2, 5, 6, 2, 4)
     mean = groups.mean((1, 2, 4))
     variance = ((groups - mean[:, None, None, :, None]) ** 2).mean((1, 2, 4))

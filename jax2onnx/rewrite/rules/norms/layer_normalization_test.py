@@ -96,7 +96,7 @@ def test_fires(function: Any, specs: Any) -> None:
     assert operators(model) == ["LayerNormalization"]
 
 
-def test_scale_is_still_the_parameter() -> None:
+def test_the_scale_stays_a_parameter() -> None:
     model = assert_agrees(flax(), X)
     assert list(model.graph.node[0].input) == ["x", "scale", "bias"]
 
@@ -129,7 +129,7 @@ def test_further_factors_stay() -> None:
     assert operators(model) == ["LayerNormalization", "Mul"]
 
 
-def test_statistics_that_are_results_too() -> None:
+def test_statistics_that_are_also_outputs() -> None:
     def both(x: Array) -> tuple[Array, Array]:
         mean = x.mean(-1, keepdims=True)
         centred = x - mean

@@ -29,7 +29,7 @@ ROWS = X[0]
 
 
 class Linear(eqx.Module):
-    """A layer that holds its weight (out, in)."""
+    """A layer with a weight of shape (out, in)."""
 
     weight: Any
     bias: Any
@@ -66,12 +66,12 @@ def test_matrix(bias: bool, specs: Any) -> None:
 
 
 @pytest.mark.parametrize("specs", [[(2, 3, 8)], [("B", 3, 8)], [(2, "T", 8)]])
-def test_more_axes_are_seen_as_one(specs: Any) -> None:
+def test_leading_axes_are_merged(specs: Any) -> None:
     model = assert_agrees(Linear(), X, specs=specs)
     assert operators(model) == ["Reshape", "Gemm", "Reshape"]
 
 
-def test_two_symbolic_axes_take_a_shape_that_is_computed_once() -> None:
+def test_the_shape_of_two_symbolic_axes_is_computed_once() -> None:
     model = assert_agrees(Several([Linear(), Linear()]), X, specs=[("B", "T", 8)])
     counts = operator_counts(model)
     assert (counts["Gemm"], counts["Shape"], counts["Concat"]) == (2, 2, 1)
@@ -96,12 +96,12 @@ def test_module_of_flax_on_a_matrix() -> None:
     assert operators(model) == ["Gemm"]
 
 
-def test_narrow_weights_are_cast_in_front() -> None:
+def test_narrow_weights_are_cast_before_the_product() -> None:
     model = assert_agrees(Linear(jnp.bfloat16), ROWS, rtol=1e-4, atol=1e-4)
     assert sorted(operators(model)) == ["Cast", "Cast", "Gemm"]
 
 
-def test_names_of_module_outputs_stay() -> None:
+def test_module_outputs_keep_their_names() -> None:
     class Model(eqx.Module):
         first: Linear
 
@@ -161,7 +161,7 @@ def test_holds_back(function: Any) -> None:
     assert operator_counts(model)["Gemm"] == 0
 
 
-def test_product_that_others_read_has_no_bias() -> None:
+def test_a_product_with_other_readers_is_not_fused_with_its_bias() -> None:
     class Twice(eqx.Module):
         layer: Linear
 

@@ -1,4 +1,4 @@
-"""The rules `gru`, `lstm` and `rnn`."""
+"""Tests of the rules ``gru``, ``lstm`` and ``rnn``."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def test_lengths_of_sequences_are_applied_outside_the_loop() -> None:
     assert operator_counts(model)["LSTM"] == 1
 
 
-def test_what_reads_nothing_of_the_loop_is_computed_once() -> None:
+def test_loop_invariant_values_are_computed_once() -> None:
     def loop(x: Array, w: Array) -> Any:
         return lax.fori_loop(0, 3, lambda i, x: x * jnp.exp(w).sum() + i, x)
 
@@ -187,7 +187,7 @@ def test_what_reads_nothing_of_the_loop_is_computed_once() -> None:
     assert [n.op_type for n in model.graph.node if n.op_type in ("Exp", "Loop")] == ["Exp", "Loop"]
 
 
-def test_integer_division_stays_where_it_may_not_be_reached() -> None:
+def test_integer_division_stays_in_a_loop_that_may_not_run() -> None:
     def loop(x: Array, by: Array, n: Array) -> Any:
         return lax.fori_loop(0, n, lambda i, x: x + jnp.int32(7) // by, x)
 

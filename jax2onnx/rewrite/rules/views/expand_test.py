@@ -18,7 +18,7 @@ ROW = X[:1]
 
 
 def causal(x: Array, row: Array) -> Array:
-    """Expanded for a comparison, of which only the result is broadcast again."""
+    """Expand a row for a comparison whose result is broadcast again."""
     return jnp.where(jnp.broadcast_to(row > 1, x.shape), x, -1.0)
 
 

@@ -46,7 +46,7 @@ SPEC = [("B", 8, 8, 3)]
 
 
 def transposes(model: onnx.ModelProto) -> int:
-    """How many permutations of anything but parameters there are."""
+    """Return the number of Transposes of other values than parameters."""
     graphs = [model.graph, *model.functions]
     parameters = {i.name for i in model.graph.initializer}
     return sum(
@@ -92,14 +92,14 @@ def joined(x: Array) -> Array:
 
 
 def gated(x: Array) -> Array:
-    """Squeeze and excitation."""
+    """Compute a squeeze-and-excitation block."""
     y = FIRST(x)
     gate = jax.nn.sigmoid(y.mean((1, 2)) @ np.eye(6, dtype=np.float32))
     return SECOND(y * gate[:, None, None, :] / (1 + jnp.abs(y).max(axis=-1, keepdims=True)))
 
 
 def grouped(x: Array) -> Array:
-    """Normalised in groups of channels."""
+    """Normalise in groups of channels."""
     y = FIRST(x).reshape(-1, 8, 8, 3, 2)
     centred = y - y.mean((1, 2, 4), keepdims=True)
     return SECOND((centred * SCALE.reshape(3, 2)).reshape(-1, 8, 8, 6))
@@ -109,7 +109,7 @@ ONE_AT_EACH_END = [elementwise, constant_of_many_axes, joined, gated, grouped]
 
 
 @pytest.mark.parametrize("function", ONE_AT_EACH_END)
-def test_one_at_each_end(function: Any) -> None:
+def test_one_transpose_at_each_end(function: Any) -> None:
     model = assert_agrees(function, IMAGE, specs=SPEC, rtol=1e-4, atol=1e-5)
     assert transposes(model) == 2
 
@@ -123,12 +123,12 @@ def test_fires_for_doubles() -> None:
     assert transposes(model) == 0
 
 
-def test_none_behind_a_mean() -> None:
+def test_no_transpose_behind_a_mean() -> None:
     assert transposes(assert_agrees(residual, IMAGE, specs=SPEC, rtol=1e-4, atol=1e-5)) == 1
 
 
 @pytest.mark.parametrize("function", ONE_AT_EACH_END)
-def test_none_at_a_border_with_channels_first(function: Any) -> None:
+def test_no_transpose_at_inputs_and_outputs_with_channels_first(function: Any) -> None:
     def first(x: Array) -> Array:
         return jnp.moveaxis(function(jnp.moveaxis(x, 1, -1)), -1, 1)
 
@@ -173,7 +173,7 @@ def test_module_of_nnx_with_symbolic_size() -> None:
     assert transposes(model) == 1
 
 
-def test_leaves_channels_first_as_they_are() -> None:
+def test_does_not_change_channels_first() -> None:
     keys = jax.random.split(jax.random.key(0))
     layers = [eqx.nn.Conv2d(3, 4, 3, key=keys[0]), eqx.nn.Conv2d(4, 4, 3, key=keys[1])]
     image = np.moveaxis(IMAGE, -1, 1)
@@ -201,7 +201,7 @@ def read_in_between(x: Array) -> tuple[Array, Array]:
 @pytest.mark.parametrize(
     ("function", "count"), [(attention, 3), (last_axis_between, 4), (read_in_between, 3)]
 )
-def test_holds_back_where_as_many_are_left(function: Any, count: int) -> None:
+def test_holds_back_where_no_transpose_would_be_saved(function: Any, count: int) -> None:
     assert transposes(assert_agrees(function, IMAGE, rtol=1e-4, atol=1e-5)) == count
 
 
@@ -213,7 +213,7 @@ def test_a_value_and_its_transpose_in_one_region() -> None:
     assert_agrees(symmetrised, (x[0] + 1j * x[1]).astype("complex64"))
 
 
-def test_an_operand_that_lacks_axes_and_is_in_the_region_itself() -> None:
+def test_an_operand_with_fewer_axes_inside_the_region() -> None:
     def scaled(a: Any) -> Any:
         size = jnp.max(jnp.abs(a.T), axis=0, keepdims=True)
         return (a.T / jnp.where(size > 0, size, 1)).T

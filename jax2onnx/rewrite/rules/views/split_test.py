@@ -19,7 +19,7 @@ X = np.arange(48, dtype=np.float32).reshape(4, 12)
 
 
 def three(x: Array) -> Array:
-    """Queries, keys and values of a fused projection, taken in another order than they lie."""
+    """Return parts of a fused projection in another order than they are stored."""
     q, v, k = x[:, :4], x[:, 8:], x[:, 4:8]
     return q * k + v
 
@@ -36,7 +36,7 @@ def test_fires(function: Any, specs: Any) -> None:
     assert (counts["Split"], counts["Slice"]) == (1, 0)
 
 
-def test_part_that_is_taken_twice() -> None:
+def test_a_part_that_is_read_twice() -> None:
     def function(x: Array) -> Array:
         return x[:, :6] * x[:, 6:] + jnp.sin(x[:, :6])
 

@@ -36,14 +36,14 @@ class Model(nnx.Module):
         return self.conv(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
 
 
-def test_kernel_is_stored_as_conv_reads_it() -> None:
+def test_the_kernel_is_stored_in_the_order_of_conv() -> None:
     model = assert_agrees(Model(), IMAGE, rtol=1e-4, atol=1e-5)
     assert set(operator_counts(model)) == {"Conv"}
     shapes = {i.name: tuple(i.dims) for i in model.graph.initializer}
     assert shapes == {"conv.kernel": (4, 3, 3, 5), "conv.bias": (4,)}
 
 
-def test_holds_back_where_the_kernel_is_read_in_its_own_order_too() -> None:
+def test_holds_back_where_the_kernel_is_also_read_in_its_own_order() -> None:
     module = Model()
 
     def both(x: Array) -> tuple[Array, Array]:
@@ -71,7 +71,7 @@ def test_holds_back_for_tensors_in_files() -> None:
     assert [n.op_type for n in model.graph.node] == ["Transpose", "Conv"]
 
 
-def test_kernel_is_stored_as_conv_transpose_reads_it() -> None:
+def test_the_kernel_is_stored_in_the_order_of_conv_transpose() -> None:
     module = nnx.ConvTranspose(8, 4, (3, 5), (2, 2), rngs=nnx.Rngs(0))
     model = assert_agrees(module, IMAGE.reshape(2, 3, 8, 8), rtol=1e-4, atol=1e-5)
     stored = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
@@ -80,7 +80,7 @@ def test_kernel_is_stored_as_conv_transpose_reads_it() -> None:
     assert "Slice" not in operator_counts(model)
 
 
-def test_holds_back_where_a_slice_leaves_something_out() -> None:
+def test_holds_back_where_a_slice_omits_elements() -> None:
     class Rows(nnx.Module):
         def __init__(self) -> None:
             self.weight = nnx.Param(np.arange(64, dtype=np.float32).reshape(8, 8))

@@ -18,7 +18,7 @@ X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 
 
 def around_an_axis_of_one(x: Array) -> Array:
-    """(a, b, c) -> (b, a, c), by way of four axes."""
+    """Permute (a, b, c) to (b, a, c) with an intermediate shape of four axes."""
     return jnp.expand_dims(x, 2).transpose(1, 0, 2, 3).squeeze(2)
 
 
@@ -42,11 +42,11 @@ def test_fires_inside(place: Any) -> None:
     model = assert_agrees(place(around_an_axis_of_one), X)
     counts = operator_counts(model)
     assert (counts["Transpose"], counts["Unsqueeze"], counts["Squeeze"]) == (1, 0, 0) or (
-        place.__name__ == "in_scan"  # which stacks its operand
+        place.__name__ == "in_scan"  # A scan stacks its operand.
     )
 
 
-def test_permutation_that_others_read_stays() -> None:
+def test_a_permutation_with_other_readers_stays() -> None:
     def both(x: Array) -> tuple[Array, Array]:
         turned = x.transpose(1, 2, 0)
         return jnp.sin(turned), turned[:, :, :, None].transpose(1, 0, 2, 3)[..., 0]

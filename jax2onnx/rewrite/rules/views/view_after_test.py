@@ -129,11 +129,11 @@ def test_holds_back(function: Any, expected: list[str]) -> None:
     assert sorted(operators(model)) == sorted(expected)
 
 
-def test_a_value_of_one_element_is_taken_for_no_operand_beside_it() -> None:
+def test_a_value_of_one_element_is_not_confused_with_another_operand() -> None:
     assert_agrees(lambda x: x[-1], np.arange(6, dtype=np.float32).reshape(3, 2), specs=[("T", 2)])
 
 
-def test_a_scalar_may_stand_beside_a_value_that_was_one() -> None:
+def test_a_scalar_operand_beside_a_reshaped_scalar() -> None:
     def step(total: Array, x: Array) -> tuple[Array, None]:
         one, other = total.reshape(1), x.reshape(1)
         return (one * other + 2 * one).reshape(()), None

@@ -27,7 +27,7 @@ WEIGHT = np.random.default_rng(0).standard_normal((6, 4), np.float32)
 
 
 class Heads(eqx.Module):
-    """A projection that is split into heads at once: two reshapes of one product."""
+    """A projection that is split into heads: two reshapes of one product."""
 
     weight: Any
 
@@ -57,7 +57,7 @@ def test_fires_inside(place: Any) -> None:
 
 
 @pytest.mark.parametrize("specs", [[("B", "T", 4)], [(2, 3, 4)]])
-def test_axis_that_comes_and_goes_around_a_permutation(specs: Any) -> None:
+def test_an_axis_that_is_added_and_removed_around_a_permutation(specs: Any) -> None:
     def function(x: Array) -> Array:
         return x.reshape(*x.shape[:2], 2, 1, 2).transpose(0, 2, 1, 3, 4).squeeze(3)
 
@@ -87,6 +87,6 @@ def twice(x: Array) -> tuple[Array, Array]:
     return jnp.sin(y), y.reshape(x.shape[0], x.shape[1], 2, 2)
 
 
-def test_holds_back_where_only_the_second_shape_would_have_to_be_computed() -> None:
+def test_holds_back_where_only_the_second_shape_must_be_computed() -> None:
     model = assert_agrees(twice, X, specs=[("B", "T", 4)])
     assert operator_counts(model)["Reshape"] == 2
