@@ -29,6 +29,7 @@ from jax2onnx.lower.plain_numbers.retrace import on_plain_numbers
 from jax2onnx.lower.registry import in_jax, known_primitives, register_lowering
 from jax2onnx.options import Options, with_defaults
 from jax2onnx.trace import Parameter, Traced
+from jax2onnx.trace.checks import warn_of_checks
 from jax2onnx.trace.naming.reach import identity
 
 __all__ = ["Context", "in_jax", "lower", "register_lowering"]
@@ -77,6 +78,7 @@ def lower(traced: Traced, opset: int, name: str, **options: Unpack[Options]) -> 
     if interpreter.missing:
         known = known_primitives()
         raise UnsupportedPrimitiveError(list(interpreter.missing), known, jax_internals.moved())
+    warn_of_checks({**dict.fromkeys(traced.checks), **interpreter.checks})
     outputs = ctx.as_outputs(results, traced.output_names)
     _name_module_outputs(ctx, outputs)
     used = _bind(parameters, everything, options["parameters"] or {})

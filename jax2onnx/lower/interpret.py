@@ -17,6 +17,7 @@ from jax2onnx.lower.functions import Functions
 from jax2onnx.lower.plain_numbers.retrace import plain_jaxpr, unsupported_p
 from jax2onnx.lower.registry import Rule, rule_of
 from jax2onnx.marks import Mark
+from jax2onnx.trace.checks import without_checks
 from jax2onnx.trace.dimensions import is_empty
 from jax2onnx.trace.jaxprs import aval_of, call_site, source_line
 from jax2onnx.trace.naming.modules import ModuleTracker
@@ -38,6 +39,7 @@ class Interpreter:
         call_sites: whether nodes are to name the user's line that they come from.
         functions: the ONNX functions of the model.
         missing: ``(name, user's line)`` of the primitives without a rule that were found, in order.
+        checks: messages of the checks that decompositions left out.
     """
 
     def __init__(self, array_paths: Mapping[object, str], call_sites: bool) -> None:
@@ -45,6 +47,7 @@ class Interpreter:
         self.call_sites = call_sites
         self.functions = Functions()
         self.missing: dict[tuple[str, str], None] = {}
+        self.checks: dict[str, None] = {}
 
     def call_function(
         self, ctx: Context, mark: Mark, closed: core.ClosedJaxpr, operands: Sequence[ir.Value]
@@ -63,7 +66,7 @@ class Interpreter:
         self, function: Callable[..., Any], avals: Sequence[jax.ShapeDtypeStruct]
     ) -> core.ClosedJaxpr:
         """Return the jaxpr of ``function`` on ``avals``, without complex numbers and keys."""
-        return plain_jaxpr(jax.make_jaxpr(function)(*avals))
+        return plain_jaxpr(without_checks(jax.make_jaxpr(function)(*avals), self.checks))
 
     def lower_jaxpr(
         self, ctx: Context, closed: core.ClosedJaxpr, operands: Sequence[ir.Value]

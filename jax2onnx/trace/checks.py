@@ -5,55 +5,61 @@ from __future__ import annotations
 import inspect
 import re
 import warnings
-from typing import Any
+from collections.abc import Collection
+from typing import Any, TypeVar
 
 import numpy as np
 from jax import lax
 from jax.extend import core
 
 from jax2onnx.errors import CheckWarning
-from jax2onnx.trace.jaxprs import aval_of, close
+from jax2onnx.trace.jaxprs import aval_of
 
 _SHOWN = 5
 
+Either = TypeVar("Either", core.Jaxpr, core.ClosedJaxpr)
 
-def without_checks(jaxpr: core.Jaxpr) -> core.Jaxpr:
-    """Return ``jaxpr`` without the conditionals that raise an error of Equinox's.
+
+def without_checks(closed: Either, messages: dict[str, None]) -> Either:
+    """Return a jaxpr without the conditionals that raise an error of Equinox's.
 
     Jaxprs that are nested in it lose their checks too; one without checks stays the same object.
-    One warning lists the checks.
+
+    Args:
+        closed: an open or a closed jaxpr.
+        messages: gets the messages of the checks, as keys.
     """
-    remover = _Remover()
-    result: core.Jaxpr = remover.jaxpr(jaxpr)
-    if remover.messages:
-        shown = list(remover.messages)
-        rest = f"\n  ... ({len(shown)})" * (len(shown) > _SHOWN)
+    without: Either = _Remover(messages).jaxpr(closed)
+    return without
+
+
+def warn_of_checks(messages: Collection[str]) -> None:
+    """Warn that the model's checks are left out, if there are any."""
+    if messages:
+        lines = list(messages)[:_SHOWN] + [f"... ({len(messages)})"] * (len(messages) > _SHOWN)
         warnings.warn(
             "the model checks values while it runs (equinox.error_if), and an ONNX graph cannot "
-            "raise errors. The graph computes as if every check passed:\n  "
-            + "\n  ".join(shown[:_SHOWN])
-            + rest,
+            "raise errors. The graph computes as if every check passed:\n  " + "\n  ".join(lines),
             CheckWarning,
             stacklevel=4,
         )
-    return result
 
 
 class _Remover:
     """Removes checks from jaxprs.
 
-    Attributes:
-        messages: the messages of the checks that it removed.
+    Args:
+        messages: gets the messages of the checks.
     """
 
-    def __init__(self) -> None:
-        self.messages: dict[str, None] = {}  # a set that keeps the order
+    def __init__(self, messages: dict[str, None]) -> None:
+        self.messages = messages
         self._done: dict[int, tuple[Any, Any]] = {}
 
     def jaxpr(self, either: Any) -> Any:
         """Return an open or closed jaxpr without checks."""
         if id(either) not in self._done:
-            inner = close(either).jaxpr
+            inner = either.jaxpr if isinstance(either, core.ClosedJaxpr) else either
             eqns = list(map(self._equation, inner.eqns))
             new = either
             if any(a is not b for a, b in zip(eqns, inner.eqns, strict=True)):
@@ -79,8 +85,8 @@ class _Remover:
     def _param(self, param: Any) -> Any:
         if isinstance(param, core.Jaxpr | core.ClosedJaxpr):
             return self.jaxpr(param)
-        if isinstance(param, tuple) and param and isinstance(param[0], core.ClosedJaxpr):
-            new = tuple(map(self.jaxpr, param))
+        if type(param) is tuple:  # branches
+            new = tuple(map(self._param, param))
             return param if all(a is b for a, b in zip(new, param, strict=True)) else new
         return param
 

@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.extend import core
 
-from jax2onnx import CheckWarning, onnx_function, to_onnx
+from jax2onnx import CheckWarning, in_jax, onnx_function, register_lowering, to_onnx
 from jax2onnx.testing.agreement import operators
 from jax2onnx.testing.conversion import assert_agrees
 
@@ -52,6 +53,16 @@ def test_a_check_is_left_out_with_a_warning(where: str) -> None:
     with pytest.warns(CheckWarning, match=r"passed:\n  x is negative\.$"):
         model = assert_agrees(fn, X)
     assert operators(model) == expected
+
+
+def test_a_decomposition_loses_its_checks() -> None:
+    checked_p = core.Primitive("checked")
+    checked_p.def_abstract_eval(lambda x: x)
+    checked_p.def_impl(checked)
+    register_lowering(checked_p)(in_jax(checked))
+    with pytest.warns(CheckWarning, match="x is negative"):
+        model = to_onnx(lambda x: checked_p.bind(x) * 2, [("B", 8)])
+    assert operators(model) == ["Mul"]
 
 
 def test_one_warning_lists_all_checks() -> None:

@@ -74,6 +74,7 @@ class Traced:
         output_names: the names of the graph's outputs, one for each outvar.
         captured: arrays that the callable reached by itself (through a closure, say). They are
             parameters of the graph, and constants of this jaxpr or of one that is nested in it.
+        checks: messages of the checks that were left out.
     """
 
     jaxpr: core.Jaxpr
@@ -82,6 +83,7 @@ class Traced:
     inputs: tuple[Input, ...]
     output_names: tuple[str, ...]
     captured: tuple[Parameter, ...] = ()
+    checks: tuple[str, ...] = ()
 
 
 def trace(
@@ -123,7 +125,9 @@ def trace(
     with _Noted([*flat, *extra]):
         closed, (out, state) = _make_jaxpr(call, flat, extra)
     _refuse_tracers(closed.consts)
-    jaxpr = without_dead_equations(without_checks(without_last(closed.jaxpr, len(state))))
+    checks: dict[str, None] = {}
+    jaxpr = without_checks(without_last(closed.jaxpr, len(state)), checks)
+    jaxpr = without_dead_equations(jaxpr)
     warn_of_changes(model.paths, closed.jaxpr, jaxpr)
     reached = named(fn, constants(core.ClosedJaxpr(jaxpr, closed.consts)), module_arrays)
     paths = _distinct([path for path, _ in reached], taken)
@@ -134,6 +138,7 @@ def trace(
         (*flat, *extra),
         call.names_of(out),
         tuple(Parameter(path, array) for path, (_, array) in zip(paths, reached, strict=True)),
+        tuple(checks),
     )
 
 
