@@ -20,7 +20,7 @@ ACTIONS = 6
 
 
 class Action(NamedTuple):
-    """An action, in (-1, 1), and the value that the critic gives to the state."""
+    """An action in (-1, 1), and the critic's value of the state."""
 
     action: jax.Array
     value: jax.Array

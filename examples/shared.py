@@ -1,4 +1,4 @@
-"""Write a model, run it, and compare it with JAX: the part that all examples share."""
+"""Write a model, run it, and compare it with JAX. All examples use this module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small decoder whose blocks share one ONNX function; batch and length stay open."""
+"""A small decoder whose blocks share one ONNX function; batch and length are symbolic."""
 
 from __future__ import annotations
 
