@@ -46,7 +46,7 @@ class EquinoxCNN(eqx.Module):
 
 
 class NnxCNN(nnx.Module):
-    """A classifier with batch norm, which ``eval`` switches to its running statistics."""
+    """A classifier with batch norm, which is converted with its running statistics."""
 
     def __init__(self, rngs: nnx.Rngs) -> None:
         self.conv1 = nnx.Conv(3, 8, (3, 3), rngs=rngs)
@@ -78,10 +78,8 @@ def main(folder: Path) -> None:
         folder, "cnn_equinox", jax.vmap(EquinoxCNN(KEY)), [("B", 3, 28, 28)], [NCHW]
     )
 
-    model = NnxCNN(nnx.Rngs(0))
-    model.eval()  # type: ignore[no-untyped-call]
     inputs = [("B", 28, 28, 3)]
-    in_nnx = export(folder, "cnn_nnx", model, inputs, [NHWC], inputs_as_nchw=[0])
+    in_nnx = export(folder, "cnn_nnx", NnxCNN(nnx.Rngs(0)), inputs, [NHWC], inputs_as_nchw=[0])
 
     net = LinenCNN()
     pair = net, net.init(KEY, NHWC)

@@ -35,7 +35,7 @@ class EquinoxMLP(eqx.Module):
 
 
 class NnxMLP(nnx.Module):
-    """A model that holds its state, as usual in Flax NNX; ``eval`` turns dropout off."""
+    """A model that holds its state, as usual in Flax NNX; it is converted without its dropout."""
 
     def __init__(self, rngs: nnx.Rngs) -> None:
         self.hidden = nnx.Linear(30, 20, rngs=rngs)
@@ -63,9 +63,7 @@ def main(folder: Path) -> None:
     inputs = [("B", 30)]
     export(folder, "mlp_equinox", jax.vmap(EquinoxMLP(KEY)), inputs, [X])
 
-    model = NnxMLP(nnx.Rngs(0))
-    model.eval()  # type: ignore[no-untyped-call]
-    export(folder, "mlp_nnx", model, inputs, [X])
+    export(folder, "mlp_nnx", NnxMLP(nnx.Rngs(0)), inputs, [X])
 
     net = LinenMLP()
     export(folder, "mlp_linen", (net, net.init(KEY, X)), inputs, [X])

@@ -77,7 +77,9 @@ def to_onnx(
     Args:
         fn: a function, an Equinox or Flax NNX module, ``(module, variables)`` of Flax Linen, a
             bound method of one of these, or a ``functools.partial`` of any. Its arrays become
-            initializers that are named by their path in it (``blocks.3.attn.qkv.weight``).
+            initializers that are named by their path in it (``blocks.3.attn.qkv.weight``). Modules
+            compute as in inference, wherever they lie in it; ``training=True`` takes them as they
+            are. Neither changes them.
         inputs: one specification for each positional argument, or a pytree of them: a shape such as
             ``("B", 30)`` (float32, or float64 with ``enable_double_precision``), an
             ``InputSpec``, a ``jax.ShapeDtypeStruct`` or an example array. A name is a symbolic

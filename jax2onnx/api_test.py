@@ -364,7 +364,6 @@ def test_modules_with_random_state_convert() -> None:
             return y
 
     net = Net(nnx.Rngs(0))
-    net.set_attributes(deterministic=True)
     assert initializers(assert_agrees(net, X, specs=[("B", 8)])) == {"linear.kernel", "linear.bias"}
 
 
@@ -385,10 +384,44 @@ def test_an_error_of_the_model_has_a_note_with_the_inputs() -> None:
 def test_a_stateful_module_in_a_closure_is_explained() -> None:
     norm = nnx.BatchNorm(8, rngs=nnx.Rngs(0))
     with pytest.raises(flax.errors.TraceContextError) as caught:
-        to_onnx(lambda x: norm(x) + 1, [("B", 8)])
+        to_onnx(lambda x: norm(x) + 1, [("B", 8)], training=True)
     assert any("must be given itself" in note for note in caught.value.__notes__)
     with pytest.warns(StateChangeWarning, match="mean, var"):
-        assert_agrees(norm, X)
+        assert_agrees(norm, X, training=True)
+
+
+def test_dimensions_that_are_returned_are_computed_in_the_graph() -> None:
+    def fn(x: jax.Array) -> Any:
+        return x.shape[0], x.size, x.shape[1], x.sum(), {"twice": 2 * x.shape[0] + 1}
+
+    model = assert_agrees(fn, X, specs=[("B", 8)])
+    types = [o.type.tensor_type for o in model.graph.output]
+    assert [t.elem_type for t in types] == [7, 7, 7, 1, 7]
+    assert all(not t.shape.dim for t in types)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    found = session.run(None, {"x": np.zeros((5, 8), np.float32)})
+    assert [int(f) for f in found] == [5, 40, 8, 0, 11]
+
+
+def test_a_dimension_that_is_returned_beside_a_branch() -> None:
+    def fn(x: jax.Array, flag: bool) -> Any:
+        return (x if flag else -x), x.shape[0]
+
+    model = to_onnx(fn, [("B", 8)], {"flag": True})
+    for flag in (True, False):
+        assert allclose(fn, model, [X], {"flag": flag})
+
+
+def test_a_struct_may_have_names_in_its_shape() -> None:
+    spec = jax.ShapeDtypeStruct(("B", 64), jnp.int32)
+    model = to_onnx(lambda ids: ids + 1, [spec])
+    (given,) = model.graph.input
+    assert [d.dim_param or d.dim_value for d in given.type.tensor_type.shape.dim] == ["B", 64]
+    assert given.type.tensor_type.elem_type == onnx.TensorProto.INT32
+    assert allclose(lambda ids: ids + 1, model, [np.ones((3, 64), np.int32)])
+    bad = jax.ShapeDtypeStruct(("B!", 64), jnp.int32)
+    with pytest.raises(InputError, match="B!"):
+        to_onnx(lambda ids: ids + 1, [bad])
 
 
 def test_a_tracer_that_leaked_into_the_model_is_refused() -> None:

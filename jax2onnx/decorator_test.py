@@ -368,10 +368,6 @@ def test_flags_as_inputs() -> None:
         assert allclose(fn, model, [X], {"deterministic": deterministic})
 
 
-def evaluate(module: Any, evaluation: bool = True) -> None:
-    module.eval() if evaluation else module.train()
-
-
 # -- stacks and state ----------------------------------------------------------------------------
 
 
@@ -415,9 +411,8 @@ class Shared(nnx.Module):
         return y
 
 
-def test_nnx_modules_in_evaluation() -> None:
+def test_nnx_modules_in_inference() -> None:
     net = Shared()
-    evaluate(net)
     model = assert_agrees(net, X, specs=[("B", 8)])
     assert operators(model) == ["NnxNormalised"] * 2
     names = ["linear.bias", "linear.kernel", "norm.bias", "norm.mean", "norm.scale", "norm.var"]
@@ -426,9 +421,8 @@ def test_nnx_modules_in_evaluation() -> None:
 
 def test_a_call_sees_the_state_that_the_previous_call_changed() -> None:
     net = Shared()
-    evaluate(net, False)
     with pytest.warns(StateChangeWarning, match=r"block\.norm\.mean"):  # other masks in the second
-        assert_agrees(net, X, specs=[("B", 8)], rtol=1e-3, atol=1e-4)
+        assert_agrees(net, X, specs=[("B", 8)], rtol=1e-3, atol=1e-4, training=True)
     net(jnp.asarray(X))
     assert net.block.dropout.rngs is not None
     assert net.block.dropout.rngs.count[...] == 2
@@ -452,7 +446,6 @@ def test_an_nnx_scan_over_stacked_blocks() -> None:
             return forward(x, self.blocks)
 
     net = Stack()
-    evaluate(net)
     model = assert_agrees(net, X, specs=[("B", 8)])
     assert [f.name for f in model.functions] == ["NnxNormalised"]
 
@@ -482,9 +475,8 @@ def test_stateful_equinox_blocks_share_one_function() -> None:
             return x
 
     stack, state = eqx.nn.make_with_state(Stack)(KEY)
-    inference = eqx.nn.inference_mode(stack)
     model = assert_agrees(
-        jax.vmap(functools.partial(inference, state=state), axis_name="batch"), X, specs=[("B", 8)]
+        jax.vmap(functools.partial(stack, state=state), axis_name="batch"), X, specs=[("B", 8)]
     )
     assert operators(model) == ["Block"] * 3
     assert [i for i in model.functions[0].input if i.startswith("state")] == [

@@ -33,8 +33,10 @@ import onnx_ir as ir
 
 from jax2onnx.errors import InputError
 
-Preference: TypeAlias = Literal["speed", "readable"]
+Preference: TypeAlias = Literal["speed", "readable", "decomposed"]
 """Which of two graphs that compute the same is the better one."""
+
+_PREFERRED = {"prefer_native": "readable", "force_decomposed": "decomposed"}
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -51,6 +53,11 @@ class Options(TypedDict, total=False):
     enable_double_precision: Annotated[bool, Default(False)]
     """Trace with 64-bit types. Without it, JAX computes with 32 bits: an example array of float64
     makes a float32 input, and an ``InputSpec`` of float64 is an error."""
+
+    training: Annotated[bool, Default(False)]
+    """Convert modules as they are: in training, dropout draws random numbers and batch norms take
+    the statistics of the batch. Without it, modules of Equinox, Flax NNX and Flax Linen compute as
+    in inference, but for flags that a call is given (``deterministic=False``)."""
 
     input_names: Annotated[Sequence[str] | None, Default(None)]
     """Names of the graph's inputs, in pytree order; by default those of the arguments."""
@@ -84,11 +91,18 @@ class Options(TypedDict, total=False):
 
     prefer: Annotated[Preference, Default("speed")]
     """``"readable"`` also fuses into operators that ONNX Runtime computes more slowly than their
-    decompositions, such as Swish and GroupNormalization."""
+    decompositions, such as Swish and GroupNormalization. ``"decomposed"`` leaves layer, group and
+    RMS norms as JAX computes them, which can be more accurate."""
+
+    normalization_mode: Annotated[
+        Literal["auto", "prefer_native", "force_decomposed"], Default("auto")
+    ]
+    """Another way to say ``prefer``: ``"prefer_native"`` is ``prefer="readable"``, and
+    ``"force_decomposed"`` is ``prefer="decomposed"``."""
 
     fold_batch_norm: Annotated[bool, Default(False)]
-    """Multiply batch norms into the weights of the convolutions in front of them, which then differ
-    from the model's. ONNX Runtime does so itself when it loads a model."""
+    """Multiply batch norms into the weights of the convolutions and matrix products in front of
+    them, which then differ from the model's. ONNX Runtime does so itself when it loads a model."""
 
     external_data: Annotated[bool | str | None, Default(None)]
     """For ``output_path``: False writes a single file that needs no other, as browsers want it;
@@ -131,6 +145,7 @@ def with_defaults(options: Options) -> Options:
     """Return ``options`` with the default of every option that is missing or None."""
     complete: Any = {name: field.default for name, field in _fields().items()}
     complete.update((name, value) for name, value in options.items() if value is not None)
+    complete["prefer"] = _PREFERRED.get(complete["normalization_mode"], complete["prefer"])
     filled: Options = complete
     return filled
 

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any, assert_type
 
 import jax.numpy as jnp
+import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
+from flax import nnx
 
-from jax2onnx import InputError, to_onnx
+from jax2onnx import InputError, allclose, to_onnx
 from jax2onnx.options import Options, check_options, with_defaults
 
 
@@ -60,8 +62,31 @@ def test_the_error_on_an_unknown_option_suggests_a_known_one() -> None:
 
 
 def test_the_error_on_an_invalid_choice_lists_the_choices() -> None:
-    with pytest.raises(InputError, match="prefer='size': choose 'speed' or 'readable'"):
+    with pytest.raises(
+        InputError, match="prefer='size': choose 'speed' or 'readable' or 'decomposed'"
+    ):
         to_onnx(jnp.sin, [(3,)], prefer="size")  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    ("mode", "groups", "layer"),
+    [
+        ("auto", "InstanceNormalization", "LayerNormalization"),
+        ("prefer_native", "GroupNormalization", "LayerNormalization"),
+        ("force_decomposed", "Sqrt", "Sqrt"),
+    ],
+)
+def test_norms_are_chosen_by_their_own_option(mode: Any, groups: str, layer: str) -> None:
+    for norm, op_type in (
+        (nnx.GroupNorm(8, num_groups=2, rngs=nnx.Rngs(0)), groups),
+        (nnx.LayerNorm(8, rngs=nnx.Rngs(0)), layer),
+    ):
+        x = np.linspace(-1, 2, 2 * 3 * 8, dtype=np.float32).reshape(2, 3, 8)
+        model = to_onnx(norm, [x], normalization_mode=mode)
+        assert op_type in [node.op_type for node in model.graph.node]
+        assert allclose(norm, model, [x])
+        preferred = with_defaults({"normalization_mode": mode})["prefer"]
+        assert model == to_onnx(norm, [x], prefer=preferred)
 
 
 @pytest.mark.parametrize(

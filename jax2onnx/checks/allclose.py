@@ -15,6 +15,7 @@ from jax2onnx.checks import runtime
 from jax2onnx.checks.comparison import Tolerance, difference
 from jax2onnx.errors import InputError
 from jax2onnx.trace.frameworks.callables import parameterise
+from jax2onnx.trace.frameworks.inference import mode, with_flags
 from jax2onnx.trace.inputs.border import TO_NCHW, images, permuted
 from jax2onnx.trace.inputs.specs import examples
 
@@ -52,13 +53,14 @@ def allclose(
     atol: float = 1e-5,
     *,
     enable_double_precision: bool = False,
+    training: bool = False,
     inputs_as_nchw: Sequence[int | str] | None = (),
     outputs_as_nchw: Sequence[int | str] | None = (),
 ) -> Comparison:
     """Run ``fn`` in JAX and a model on ONNX Runtime's CPU provider, and compare all outputs.
 
     Args:
-        fn: the callable, as ``to_onnx`` took it.
+        fn: the callable, as ``to_onnx`` took it. Its modules compute as in inference.
         onnx_model_path: the path of an ``.onnx`` file, or an ``onnx.ModelProto``.
         inputs: one array, or pytree of arrays, for each positional argument of ``fn``. In place of
             an array, a shape as for ``to_onnx``: random numbers of that shape are drawn.
@@ -66,6 +68,7 @@ def allclose(
         rtol: the tolerance relative to the expected value.
         atol: the absolute tolerance.
         enable_double_precision: run JAX with 64-bit types.
+        training: as ``to_onnx`` took it: modules compute as they are.
         inputs_as_nchw: as ``to_onnx`` took it.
         outputs_as_nchw: as ``to_onnx`` took it.
 
@@ -88,13 +91,15 @@ def allclose(
         swapped = images("inputs_as_nchw", inputs_as_nchw or (), list(types), _shapes(arrays))
         feeds = zip(types.items(), permuted(arrays, swapped, TO_NCHW), strict=True)
         found = runtime.run(session, {n: x.astype(t, copy=False) for (n, t), x in feeds})
+        fn = fn if training else with_flags(fn, inputs, given[1])
         parameterised = parameterise(fn)
         positional, keywords = tree_util.tree_map(
             lambda x: x if isinstance(x, bool) else jax.numpy.asarray(x), given
         )
         callable_ = parameterised.rebuild(parameterised.leaves)
-        results = tree_util.tree_leaves(callable_(*positional, **keywords))
-        expected = [packed(jax.numpy.asarray(x)) for x in results]
+        with mode(training):
+            results = tree_util.tree_leaves(callable_(*positional, **keywords))
+        expected = [packed(x if type(x) is int else jax.numpy.asarray(x)) for x in results]
     turned = images("outputs_as_nchw", outputs_as_nchw or (), list(found), _shapes(expected))
     expected = permuted(expected, turned, TO_NCHW)
     return compare(list(found), expected, list(found.values()), rtol=rtol, atol=atol)

@@ -42,8 +42,8 @@ _PREDICATES = frozenset(
 CALL_SITE = "pkg.jax2onnx.call_site"
 """The key of a node's metadata that holds the line of the model that it comes from."""
 
-_WITH_GRAPHS = frozenset(("If", "Loop", "Scan"))
-"""Operators whose nodes are never equal to another, since each has graphs of its own."""
+_NEVER_EQUAL = frozenset(("Dropout", "If", "Loop", "Scan"))
+"""Operators whose nodes are never equal: each has graphs or random numbers of its own."""
 
 
 class Builder:
@@ -181,7 +181,7 @@ class Builder:
             return (folded,)
         attrs = [_attribute(k, v) for k, v in attributes.items() if v is not None]
         key = (domain, op_type, tuple(inputs), tuple(attribute_key(a) for a in attrs), outputs)
-        known = None if op_type in _WITH_GRAPHS else self._lookup(key)
+        known = None if op_type in _NEVER_EQUAL else self._lookup(key)
         if known is not None:
             return known
         node = ir.Node(domain, op_type, inputs, attrs, num_outputs=outputs)

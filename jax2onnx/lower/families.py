@@ -24,8 +24,8 @@ _PRIMITIVES = {
     "linalg.triangular": "custom_linear_solve triangular_solve",
     "linalg.tridiagonal": "tridiagonal_solve",
     "random": (
-        "iota_2x32_shape philox2x32 philox4x32 random_gamma rng_bit_generator threefry2x32"
-        " threefry4x32"
+        "dropout iota_2x32_shape philox2x32 philox4x32 random_gamma rng_bit_generator"
+        " threefry2x32 threefry4x32"
     ),
 }
 """The names of each family's primitives, in all supported releases of JAX."""

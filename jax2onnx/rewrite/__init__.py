@@ -37,6 +37,8 @@ def rewrite(
     opset = model.graph.opset_imports[""]
     bodies = [(f.graph, True) for f in model.functions.values()]
     chosen = {prefer, *(["fold_batch_norm"] if options["fold_batch_norm"] else [])}
+    if prefer != "decomposed":
+        chosen.add("norms")
     stages = STAGES if only is None else [_restricted(stage, only) for stage in STAGES]
     for body, function in [*bodies, (model.graph, False)]:
         editor = Editor(body, opset=opset, function=function, prefer=prefer)

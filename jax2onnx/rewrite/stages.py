@@ -60,9 +60,9 @@ STAGES: tuple[Stage, ...] = (
         (
             Entry("views.expand", ("Expand",)),
             Entry("norms.batch_normalization", ("Sqrt",)),
-            Entry("norms.layer_normalization", ("Sqrt",), min_opset=17),
-            Entry("norms.group_normalization", ("Sqrt",)),
-            Entry("norms.rms_normalization", ("Sqrt",), min_opset=23),
+            Entry("norms.layer_normalization", ("Sqrt",), min_opset=17, option="norms"),
+            Entry("norms.group_normalization", ("Sqrt",), option="norms"),
+            Entry("norms.rms_normalization", ("Sqrt",), min_opset=23, option="norms"),
             _SOFTMAX,
             Entry("arithmetic.reduce_log_sum_exp", ("Exp",), option="readable"),
             Entry("views.split", ("Slice",)),

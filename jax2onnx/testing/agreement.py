@@ -52,6 +52,7 @@ def assert_agrees(
     rtol: float = 1e-5,
     atol: float = 1e-5,
     double: bool = False,
+    training: bool = False,
     convert: Callable[..., onnx.ModelProto] = lowered,
     **options: Any,
 ) -> onnx.ModelProto:
@@ -64,6 +65,7 @@ def assert_agrees(
         rtol: tolerance relative to JAX's result.
         atol: absolute tolerance.
         double: convert and run with 64-bit types.
+        training: convert and run modules as they are, and not as in inference.
         convert: makes the model, as ``lowered`` does.
         options: passed to ``convert``.
 
@@ -72,9 +74,10 @@ def assert_agrees(
     """
     if specs is None:
         specs = jax.tree_util.tree_map(np.asarray, list(arrays))
-    model = convert(fn, specs, enable_double_precision=double, **options)
+    modes: dict[str, Any] = {"enable_double_precision": double, "training": training}
+    model = convert(fn, specs, **modes, **options)
     onnx.checker.check_model(model, full_check=True)
-    result = allclose(fn, model, arrays, rtol=rtol, atol=atol, enable_double_precision=double)
+    result = allclose(fn, model, arrays, rtol=rtol, atol=atol, **modes)
     assert result, str(result)
     return model
 

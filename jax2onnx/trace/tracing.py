@@ -17,6 +17,7 @@ from jax import tree_util
 from jax.extend import core, source_info_util
 
 from jax2onnx.errors import InputError, ModelError
+from jax2onnx.jax_internals import DimExpr
 from jax2onnx.options import Options, with_defaults
 from jax2onnx.trace.checks import without_checks
 from jax2onnx.trace.dimensions import (
@@ -36,6 +37,7 @@ from jax2onnx.trace.frameworks.callables import (
     signature,
     state_of,
 )
+from jax2onnx.trace.frameworks.inference import mode, with_flags
 from jax2onnx.trace.frameworks.state import warn_of_changes, without_last
 from jax2onnx.trace.inputs.border import FROM_NCHW, TO_NCHW, branching, images, permuted
 from jax2onnx.trace.inputs.specs import Input, InputSpec, check_inputs, chosen_names, flatten_inputs
@@ -107,6 +109,8 @@ def trace(
     """
     options = with_defaults(options)
     keywords = _check_arguments(fn, inputs, input_params, options)
+    if not options["training"]:
+        fn = with_flags(fn, inputs, keywords)
     model = parameterise(fn)
     callable_ = model.rebuild(model.leaves)
     _check_call(callable_, inputs, keywords)
@@ -122,13 +126,13 @@ def trace(
     flat = [replace(i, aval=abstract(s, i.aval.dtype)) for i, s in zip(flat, shapes, strict=True)]
     taken = [*model.paths, *(i.name for i in (*flat, *extra))]
     call = _Call(model, tree, nchw, taken, options["output_names"], options["outputs_as_nchw"])
-    with _Noted([*flat, *extra]):
+    with _Noted([*flat, *extra]), mode(options["training"]):
         closed, (out, state) = _make_jaxpr(call, flat, extra)
     _refuse_tracers(closed.consts)
     checks: dict[str, None] = {}
     jaxpr = without_checks(without_last(closed.jaxpr, len(state)), checks)
     jaxpr = without_dead_equations(jaxpr)
-    warn_of_changes(model.paths, closed.jaxpr, jaxpr)
+    warn_of_changes(model.paths, closed.jaxpr, jaxpr, options["training"])
     reached = named(fn, constants(core.ClosedJaxpr(jaxpr, closed.consts)), module_arrays)
     paths = _distinct([path for path, _ in reached], taken)
     return Traced(
@@ -180,7 +184,8 @@ class _Call:
 
         def rebuilt(*args: Any, **keywords: Any) -> tuple[Any, list[Any]]:
             callable_ = self.model.rebuild(leaves)
-            return callable_(*args, **keywords), state_of(callable_, self.model.paths, leaves)
+            out = tree_util.tree_map(_array_of_size, callable_(*args, **keywords))
+            return out, state_of(callable_, self.model.paths, leaves)
 
         positional = tree_util.tree_unflatten(
             self.tree, permuted(arrays, self.nchw_inputs, FROM_NCHW)
@@ -254,7 +259,7 @@ class _Noted:
         if flax is not None and isinstance(error, flax.TraceContextError):
             error.add_note(
                 "A Flax NNX module that changes its state must be given itself, or by a bound "
-                "method, and not in a function around it; model.eval() stops most changes."
+                "method, and not in a function around it."
             )
 
 
@@ -297,6 +302,14 @@ def _check_call(fn: Callable[..., Any], inputs: Sequence[Any], keywords: Mapping
             f"inputs= gives {len(inputs)} positional argument(s) and input_params= gives "
             f"{sorted(keywords)}, but fn takes {known}: {error}"
         ) from error
+
+
+def _array_of_size(result: Any) -> Any:
+    """Return a dimension or an integer of Python as an int64 scalar, and all else as it is."""
+    if type(result) is not int and not isinstance(result, DimExpr):
+        return result
+    with jax.enable_x64(True):
+        return jax.numpy.asarray(result, np.int64)
 
 
 def _check_results(results: Sequence[object]) -> None:

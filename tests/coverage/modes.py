@@ -93,7 +93,7 @@ def verdict(example: Example, mode: Mode) -> Verdict:
     if mode == "symbolic" and not any("B" in spec.shape for spec in specs):
         return Verdict("none")
     try:
-        model = to_onnx(case.fn, specs, enable_double_precision=case.double)
+        model = to_onnx(case.fn, specs, enable_double_precision=case.double, training=True)
         onnx.checker.check_model(model, full_check=True)
         session = load(model)
         names = [x.name for x in session.get_inputs()]

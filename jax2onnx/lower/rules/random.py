@@ -9,13 +9,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import onnx_ir as ir
 from jax import Array, lax
 from jax.extend import core
 from jax.extend.core import primitives
 
 from jax2onnx import jax_internals
+from jax2onnx.lower.builder import element_type
+from jax2onnx.lower.context import Context
+from jax2onnx.lower.dtypes import BOOL
 from jax2onnx.lower.registry import Decomposition, in_jax, register_lowering
 from jax2onnx.marks import Mark
+from jax2onnx.trace.frameworks.inference import dropout_p
 
 
 def _hash(primitive: core.Primitive, function: Callable[..., Any]) -> Decomposition:
@@ -39,6 +44,14 @@ for _primitive, _function in (
     (jax_internals.philox4x32_p, jax_internals.philox4x32),
 ):
     register_lowering(_primitive)(_hash(_primitive, _function))
+
+
+@register_lowering(dropout_p)
+def _dropout(ctx: Context, x: ir.Value, *, rate: float) -> ir.Value:
+    """Return the mask of a Dropout, as ONNX Runtime may remove one whose mask is not read."""
+    ratio, training = ctx.constant(rate, ir.DataType.FLOAT), ctx.constant(True, BOOL)
+    types = [(element_type(x), ctx.dims(x)), (BOOL, ctx.dims(x))]
+    return ctx.several("Dropout", x, ratio, training, types=types)[1]
 
 
 @register_lowering(jax_internals.iota_2x32_shape_p)

@@ -27,8 +27,8 @@ class Entry:
             primitive of JAX that no ONNX operator stands for (``erfc``) is a trigger as well.
         min_opset: The first operator set that has the operators that the rule makes.
         max_opset: The last operator set for which the rule is worth it.
-        option: The option of ``to_onnx`` that asks for the rule: ``readable`` or
-            ``fold_batch_norm``. Empty for rules that are always tried.
+        option: The option of ``to_onnx`` that asks for the rule: ``readable``, ``fold_batch_norm``
+            or ``norms`` (all but ``prefer="decomposed"``). Empty for rules that are always tried.
     """
 
     rule: str

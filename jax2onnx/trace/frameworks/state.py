@@ -21,7 +21,9 @@ def without_last(jaxpr: core.Jaxpr, count: int) -> core.Jaxpr:
     return fewer
 
 
-def warn_of_changes(paths: Sequence[str], jaxpr: core.Jaxpr, live: core.Jaxpr) -> None:
+def warn_of_changes(
+    paths: Sequence[str], jaxpr: core.Jaxpr, live: core.Jaxpr, training: bool
+) -> None:
     """Warn of the state that a call changes without an output for it.
 
     The count of a random stream is state only where the graph draws numbers from that stream.
@@ -30,6 +32,7 @@ def warn_of_changes(paths: Sequence[str], jaxpr: core.Jaxpr, live: core.Jaxpr) -
         paths: the paths of the model's arrays, which are the first inputs of ``jaxpr``.
         jaxpr: its outputs are those of the call, then the state after it.
         live: the same jaxpr without the outputs for the state, and without dead equations.
+        training: whether the user asked for what the model computes in training.
     """
     after = jaxpr.outvars[len(live.outvars) :]
     if not after:
@@ -44,11 +47,12 @@ def warn_of_changes(paths: Sequence[str], jaxpr: core.Jaxpr, live: core.Jaxpr) -
         if origin(new) is not old and new not in kept and drawn:
             changed.append(path)
     if changed:
+        advice = "Leave out training=True, or call model.eval() first. " if training else ""
         shown = ", ".join(changed[:5]) + f", ... ({len(changed)})" * (len(changed) > 5)
         warnings.warn(
             f"calling the model changes its state {shown}, for which the graph has no output: each "
-            "run computes with the state of now. Call model.eval() first, or return the state from "
-            "a function that merges the module of it (nnx.split, nnx.merge).",
+            f"run computes with the state of now. {advice}If you need the new state, return it "
+            "from a function that merges the module of it (nnx.split, nnx.merge).",
             StateChangeWarning,
             stacklevel=4,
         )

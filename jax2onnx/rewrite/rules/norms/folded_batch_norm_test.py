@@ -10,12 +10,13 @@ from flax import nnx
 from jax2onnx.decorator import onnx_function
 from jax2onnx.rewrite.rules.images import conv_bias
 from jax2onnx.rewrite.rules.norms import batch_normalization, folded_batch_norm
+from jax2onnx.rewrite.rules.products import linear
 from jax2onnx.rewrite.rules.views import layout, stored_order, transpose
 from jax2onnx.testing.agreement import operators
 from jax2onnx.testing.rewriting import agreement_with, operator_counts
 
 assert_agrees = agreement_with(
-    conv_bias, batch_normalization, folded_batch_norm, layout, stored_order, transpose
+    conv_bias, batch_normalization, folded_batch_norm, layout, linear, stored_order, transpose
 )
 
 X = np.random.default_rng(0).standard_normal((2, 5, 6, 4)).astype(np.float32)
@@ -46,6 +47,28 @@ def test_fires(bias: bool, groups: int, specs: Any) -> None:
     assert operators(model) == ["Transpose", "Conv", "Transpose"]
     names = {tensor.name for tensor in model.graph.initializer}
     assert names == {"conv.kernel", "conv.bias" if bias else "norm.bias"}
+
+
+class Dense(Layers):
+    """A product of matrices and its batch norm."""
+
+    def __init__(self, transposed: bool) -> None:
+        super().__init__()
+        self.dense = nnx.Linear(8, 8, rngs=nnx.Rngs(1))
+        self.transposed = transposed
+
+    def __call__(self, x: Any) -> Any:
+        kernel, bias = self.dense.kernel[...], self.dense.bias
+        assert bias is not None
+        return self.norm(x @ (kernel.T if self.transposed else kernel) + bias[...])
+
+
+@pytest.mark.parametrize("transposed", [True, False])
+def test_fires_at_a_product_of_matrices(transposed: bool) -> None:
+    x = np.concatenate([X, X], axis=-1)[0, 0]
+    model = assert_agrees(Dense(transposed), x, specs=[("B", 8)], fold_batch_norm=True)
+    assert operators(model) == ["Gemm"]
+    assert {tensor.name for tensor in model.graph.initializer} == {"dense.kernel", "dense.bias"}
 
 
 def test_agrees_with_the_folding_of_onnx_runtime() -> None:
