@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import onnx_ir as ir
 
+from jax2onnx.errors import LoweringError
+
 
 class Size(ir.SymbolicDim):
     """A size that is known when the model runs.
@@ -21,12 +23,17 @@ class Size(ir.SymbolicDim):
 
     Args:
         expression: A dimension variable or expression of ``jax.export.symbolic_shape``.
+
+    Raises:
+        LoweringError: The expression is a number.
     """
 
     __slots__ = ("expression",)
 
     def __init__(self, expression: Any) -> None:
         super().__init__(str(expression))
+        if str(expression).isdigit():  # the artifact would have an axis of the name "10"
+            raise LoweringError(f"the size {expression!r} is a number: give an int")
         self.expression = expression
 
 

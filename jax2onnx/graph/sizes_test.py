@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import export
 
+from jax2onnx.errors import LoweringError
 from jax2onnx.graph.sizes import Dim, Size, known, product, quotient, shape_of
 
 B, T, H = export.symbolic_shape("B, T, h", constraints=["T >= 2", "h >= 1"])
@@ -118,3 +120,9 @@ def test_known() -> None:
     assert known((2, 3)) == (2, 3)
     assert known(()) == ()
     assert known((2, Size(B))) is None
+
+
+def test_a_number_is_no_name() -> None:
+    assert shape_of([B, np.int64(10)]) == ir.Shape(["B", 10])
+    with pytest.raises(LoweringError, match="give an int"):
+        Size("10")

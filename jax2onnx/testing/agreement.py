@@ -77,6 +77,9 @@ def assert_agrees(
     modes: dict[str, Any] = {"enable_double_precision": double, "training": training}
     model = convert(fn, specs, **modes, **options)
     onnx.checker.check_model(model, full_check=True)
+    values = [*model.graph.input, *model.graph.value_info, *model.graph.output]
+    dims = [dim.dim_param for v in values for dim in v.type.tensor_type.shape.dim]
+    assert not any(map(str.isdigit, dims)), "the name of an axis is a number"
     result = allclose(fn, model, arrays, rtol=rtol, atol=atol, **modes)
     assert result, str(result)
     return model

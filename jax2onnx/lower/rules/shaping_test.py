@@ -64,6 +64,7 @@ def test_cancelling_and_broadcasting_operations_are_left_out(fn: Any) -> None:
         (lambda x: jnp.concatenate([x, x], 0)[x.shape[0] :], ("B", 3, 4)),
         (lambda x: jnp.ones((x.shape[0] + 1, x.shape[1] % 2 + 1)), ("B", "T", 4)),
         (lambda x: jnp.pad(x, ((0, 0), (1, x.shape[0]), (0, 0))), ("B", 3, 4)),
+        (lambda x: jnp.pad(x, ((0, 0), (1, 1), (0, 0))) * 2, ("B", 3, 4)),
         (lambda x: jnp.tile(x, (x.shape[0], 1, 1)), ("B", 3, 4)),
         (lambda x: jnp.zeros(jax.core.max_dim(x.shape[0], x.shape[1])), ("B", "T", 4)),
     ],
