@@ -22,6 +22,7 @@ FIGURES = (
     "first_conversion",
     "converter",
     "harness",
+    "scatter",
     "vit",
     "models",
     "gpt_oss",

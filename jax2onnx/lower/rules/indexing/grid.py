@@ -15,7 +15,8 @@ from jax2onnx.lower.dtypes import BOOL, INT32, INT64
 from jax2onnx.lower.rules.positions import arange, clamped, unwrapped
 from jax2onnx.trace.dimensions import Dim, Dims
 
-_VIEWS = frozenset(("Reshape", "Squeeze", "Unsqueeze"))
+VIEWS = frozenset(("Reshape", "Squeeze", "Unsqueeze"))
+"""The operators that give a tensor another shape."""
 
 
 class Batch(NamedTuple):
@@ -120,7 +121,7 @@ class Grid:
                 plain = ctx.cast(ctx.reshape(plain, self.batch_dims), self.dtype)
                 return Axis(axis, plain, size, True, -self.operand_dims[axis])
             view = index.producer()
-            index = view.inputs[0] if view is not None and view.op_type in _VIEWS else None
+            index = view.inputs[0] if view is not None and view.op_type in VIEWS else None
         return Axis(axis, ctx.cast(start, self.dtype), size, True)
 
     def _component(self, indices: ir.Value, k: int) -> ir.Value:
@@ -141,7 +142,7 @@ class Grid:
         """Return whether each window is known to be the whole axis, which needs no index then."""
         value: ir.Value | None = axis.start
         while value is not None and (node := value.producer()) is not None:
-            if node.op_type not in _VIEWS | {"Cast", "Expand"}:
+            if node.op_type not in VIEWS | {"Cast", "Expand"}:
                 break
             value = node.inputs[0]
         start = self.ctx.builder.array(value)
