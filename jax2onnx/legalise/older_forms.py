@@ -47,7 +47,7 @@ def _replace(graph: ir.Graph, node: ir.Node, form: Callable[[Maker, ir.Node], No
 
 
 def _axes_as_attribute(make: Maker, node: ir.Node) -> None:
-    """A reduction has its axes as an attribute before operator set 18."""
+    """Move the axes of a reduction to an attribute, as before operator set 18."""
     node.attributes.pop("noop_with_empty_axes", None)
     if len(node.inputs) == 2:
         axes = _known(node.inputs[1])
@@ -81,7 +81,7 @@ def _plain_scatter(make: Maker, node: ir.Node) -> None:
 
 
 def _complement(make: Maker, node: ir.Node) -> None:
-    """The complement of an integer is how far it is from the one whose bits are all set."""
+    """Compute the complement of an integer by its difference from the one with all bits set."""
     (x,), (result,) = node.inputs, node.outputs
     assert x is not None
     assert x.dtype is not None

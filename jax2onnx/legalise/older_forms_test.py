@@ -1,4 +1,4 @@
-"""What an operator set lacks is computed with the operators that it has."""
+"""Older operator sets compute missing operators with the operators that they have."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_reductions_along_axes(reduce: Callable[..., jax.Array], opset: int) -> 
 @pytest.mark.parametrize("opset", [13, 17, 18])
 @pytest.mark.parametrize("kind", [np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint32])
 @pytest.mark.parametrize("combine", [lax.bitwise_and, lax.bitwise_or, lax.bitwise_xor])
-def test_integers_combine_bit_by_bit(combine: Callable[..., Any], kind: Any, opset: int) -> None:
+def test_bitwise_operators_of_integers(combine: Callable[..., Any], kind: Any, opset: int) -> None:
     limits = np.iinfo(kind)
     some = np.array([limits.min, limits.max, 0, 1, 2, 37, limits.max - 5, limits.min + 77], kind)
     x, y = some[:, None], some[None]
@@ -51,7 +51,7 @@ def test_complements(kind: Any) -> None:
     assert "BitwiseNot" not in operators(assert_agrees(lambda x: ~x, some, opset=13, double=True))
 
 
-def test_scalars_combine_bit_by_bit() -> None:
+def test_bitwise_operators_of_scalars() -> None:
     assert_agrees(lambda x, y: x & y, np.int32(-3), np.int32(6), opset=13)
 
 
@@ -79,11 +79,11 @@ def test_fourier_transforms(transform: Callable[..., Any], length: int, opset: i
 
 
 @pytest.mark.parametrize("opset", OLD)
-def test_results_of_comparisons_are_reduced(opset: int) -> None:
+def test_reductions_of_comparisons(opset: int) -> None:
     assert_agrees(lambda x: (jnp.any(x > 2, 1), jnp.all(x > -1, (0, 2))), X, opset=opset)
 
 
-def test_an_operator_that_the_set_has_stays_as_it_is() -> None:
+def test_an_operator_of_the_set_is_not_changed() -> None:
     x = ir.val("x", ir.DataType.INT32, (2,))
     node = ir.node("BitwiseAnd", [x, x])
     graph = ir.Graph([x], node.outputs, nodes=[node], opset_imports={"": 18}, name="graph")

@@ -13,7 +13,7 @@ DTYPES = ["float32", "float64", "complex64", "complex128"]
 
 
 def random(dtype: str, *shape: int) -> np.ndarray[Any, Any]:
-    """Normal numbers, the same for the same shape."""
+    """Return normal numbers, which are the same for equal shapes."""
     rng = np.random.default_rng(len(shape))
     x = rng.standard_normal((2, *shape))
     kind = np.dtype(dtype)
@@ -21,12 +21,12 @@ def random(dtype: str, *shape: int) -> np.ndarray[Any, Any]:
 
 
 def adjoint(a: Any) -> Any:
-    """The conjugate transpose of matrices, of numpy or JAX."""
+    """Return the conjugate transpose of matrices, in numpy or JAX."""
     return a.swapaxes(-1, -2).conj()
 
 
 def positive(dtype: str, *shape: int) -> np.ndarray[Any, Any]:
-    """Hermitian matrices, positive definite and well conditioned."""
+    """Return Hermitian matrices that are positive definite and well conditioned."""
     a = random(dtype, *shape)
     return np.asarray(a @ adjoint(a) + np.eye(shape[-1], dtype=dtype))
 

@@ -79,7 +79,7 @@ def test_one_warning_lists_all_checks() -> None:
     assert warning.filename == __file__
 
 
-def test_a_choice_is_no_check() -> None:
+def test_a_choice_is_not_a_check() -> None:
     def fn(x: jax.Array) -> Any:
         return jax.lax.cond(jnp.any(x > 1), lambda: x * 2, lambda: x)
 

@@ -96,14 +96,14 @@ def test_an_array_keeps_the_name_of_its_path(how: str) -> None:
 
 
 class Lazy:
-    """Stands for a module that is not installed, and that a library loads when it is used."""
+    """A module that is not installed, and that a library would load when it is used."""
 
     def __getattr__(self, name: str) -> Any:
         raise ImportError(f"{name} needs another module")
 
 
 class Proxy(Lazy):
-    """Stands for an object that only exists in some context."""
+    """An object that only exists in some context."""
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
@@ -113,7 +113,7 @@ class Proxy(Lazy):
 lazy, proxy = Lazy(), Proxy()
 
 
-def test_objects_that_cannot_be_looked_into_hinder_no_search() -> None:
+def test_objects_that_cannot_be_inspected_do_not_stop_the_search() -> None:
     model = assert_agrees(lambda x: x @ TABLE if x.ndim == 2 else (lazy.tanh(x), proxy), X)
     assert [i.name for i in model.graph.initializer] == ["TABLE"]
 
@@ -131,14 +131,14 @@ def test_a_long_chain_of_objects_is_searched_to_its_end() -> None:
 
 
 class Variable:
-    """A variable as Keras has it: it bears its own path."""
+    """A variable like Keras's, which has its own path."""
 
     def __init__(self, path: str, value: Any) -> None:
         self.path, self.value = path, value
 
 
 class Layer:
-    """A layer as Keras has it: it is no pytree, and a variable has no attribute of its own."""
+    """A layer like Keras's, which is not a pytree and has no attribute for a variable."""
 
     def __init__(self) -> None:
         self.variables = [Variable("net/hidden/kernel", TABLE), Variable("net/step", 3)]
@@ -155,7 +155,7 @@ LAYER = Layer()
     [LAYER, LAYER.__call__, jax.jit(LAYER), lambda x: x @ TABLE + LAYER(x)],
     ids=["itself", "a bound method", "under jit", "beside the array"],
 )
-def test_a_variable_with_a_path_of_its_own_keeps_it(fn: Any, monkeypatch: Any) -> None:
+def test_a_variable_with_its_own_path_keeps_it(fn: Any, monkeypatch: Any) -> None:
     keras: Any = types.ModuleType("keras")
     keras.Variable, keras.layers = Variable, types.SimpleNamespace(Layer=Layer)
     monkeypatch.setitem(sys.modules, "keras", keras)
