@@ -607,3 +607,25 @@ def test_the_carry_of_a_cell_is_input_and_output() -> None:
     model = assert_agrees(cell.__call__, carry, X, specs=[(("B", 4), ("B", 4)), ("B", 8)])
     assert [i.name for i in model.graph.input] == ["carry.0", "carry.1", "inputs"]
     assert [o.name for o in model.graph.output] == ["output_0.0", "output_0.1", "output_1"]
+
+
+class Meshed(nnx.Module):
+    """A module whose parameter lies on a mesh, and which asks how its values lie there."""
+
+    def __init__(self, mesh: Any) -> None:
+        spec = jax.sharding.PartitionSpec(None, "fsdp")
+        sharding = jax.sharding.NamedSharding(mesh, spec)
+        self.w = nnx.Param(jax.device_put(jnp.ones((8, 3)), sharding))
+
+    def __call__(self, x: jax.Array) -> Any:
+        y = x @ self.w[...]
+        one = jax.sharding.reshard(jnp.ones((1, 8)), jax.typeof(x).sharding)
+        return y + jax.sharding.reshard(jnp.ones((1, 3)), jax.typeof(y).sharding), x + one
+
+
+@pytest.mark.parametrize("way", [lambda m: m, lambda m: m.__call__, jax.jit])
+def test_values_lie_on_the_mesh_that_is_set(way: Any) -> None:
+    mesh = jax.make_mesh((1,), ("fsdp",), axis_types=(jax.sharding.AxisType.Explicit,))
+    with jax.set_mesh(mesh):
+        model = assert_agrees(way(Meshed(mesh)), X, specs=[("B", 8)])
+    assert sorted(operators(model)) == ["Add", "Add", "MatMul"]

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, TypeGuard
 import jax
 import numpy as np
 from jax import export
+from jax.sharding import NamedSharding, PartitionSpec, Sharding
 from jax.typing import DTypeLike
 
 from jax2onnx.errors import InputError, ModelError, SymbolicDimensionWarning
@@ -105,10 +106,22 @@ def _differ(left: Dim, right: Dim) -> bool:
     return bool(low > 0 or high < 0 or low == high)
 
 
-def abstract(shape: Iterable[Dim], dtype: DTypeLike) -> jax.ShapeDtypeStruct:
-    """Return the abstract value that JAX traces for an array of this shape and dtype."""
+def abstract(
+    shape: Iterable[Dim], dtype: DTypeLike, sharding: Sharding | None = None
+) -> jax.ShapeDtypeStruct:
+    """Return the abstract value that JAX traces for an array of this shape and dtype.
+
+    Args:
+        shape: its shape.
+        dtype: its dtype.
+        sharding: how it lies on a mesh; by default, whole on each device of the mesh that is set
+            (``jax.set_mesh``). A model may ask for it (``jax.typeof(x).sharding``).
+    """
     sizes: list[Any] = [operator.index(d) if _is_number(d) else d for d in shape]
-    return jax.ShapeDtypeStruct(tuple(sizes), dtype)
+    mesh = jax.sharding.get_abstract_mesh()
+    if not isinstance(sharding, NamedSharding):
+        sharding = None if mesh.empty else NamedSharding(mesh, PartitionSpec())
+    return jax.ShapeDtypeStruct(tuple(sizes), dtype, sharding=sharding)
 
 
 def is_static(dims: Iterable[object]) -> bool:

@@ -336,7 +336,8 @@ def _refuse_tracers(consts: Sequence[object]) -> None:
 
 def _abstract(leaf: Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
     dtype = jax.dtypes.canonicalize_dtype(leaf.dtype, allow_extended_dtype=True)
-    return abstract(leaf.shape, dtype)  # type: ignore[arg-type]  # random keys have dtypes too
+    sharding = getattr(leaf, "sharding", None)
+    return abstract(leaf.shape, dtype, sharding)  # type: ignore[arg-type]  # or that of keys
 
 
 def _names_and_shapes(inputs: Sequence[Input]) -> tuple[list[str], list[tuple[Any, ...]]]:

@@ -196,4 +196,4 @@ def _input(
                 f"input {name!r} is {dtype}: pass enable_double_precision=True to compute with it"
             )
         dtype = traced
-    return Input(name, dtype, abstract(shape, traced))
+    return Input(name, dtype, abstract(shape, traced, getattr(spec, "sharding", None)))
