@@ -15,7 +15,7 @@ from jax2onnx.checks import runtime
 from jax2onnx.checks.comparison import Tolerance, difference
 from jax2onnx.errors import InputError
 from jax2onnx.trace.frameworks.callables import parameterise
-from jax2onnx.trace.frameworks.inference import mode, with_flags
+from jax2onnx.trace.frameworks.inference import mode
 from jax2onnx.trace.inputs.border import TO_NCHW, images, permuted
 from jax2onnx.trace.inputs.specs import examples
 
@@ -91,13 +91,12 @@ def allclose(
         swapped = images("inputs_as_nchw", inputs_as_nchw or (), list(types), _shapes(arrays))
         feeds = zip(types.items(), permuted(arrays, swapped, TO_NCHW), strict=True)
         found = runtime.run(session, {n: x.astype(t, copy=False) for (n, t), x in feeds})
-        fn = fn if training else with_flags(fn, inputs, given[1])
         parameterised = parameterise(fn)
         positional, keywords = tree_util.tree_map(
             lambda x: x if isinstance(x, bool) else jax.numpy.asarray(x), given
         )
-        callable_ = parameterised.rebuild(parameterised.leaves)
         with mode(training):
+            callable_ = parameterised.rebuild(parameterised.leaves)
             results = tree_util.tree_leaves(callable_(*positional, **keywords))
         expected = [packed(x if type(x) is int else jax.numpy.asarray(x)) for x in results]
     turned = images("outputs_as_nchw", outputs_as_nchw or (), list(found), _shapes(expected))

@@ -37,7 +37,7 @@ from jax2onnx.trace.frameworks.callables import (
     signature,
     state_of,
 )
-from jax2onnx.trace.frameworks.inference import mode, with_flags
+from jax2onnx.trace.frameworks.inference import missing_flags, mode
 from jax2onnx.trace.frameworks.state import warn_of_changes, without_last
 from jax2onnx.trace.inputs.border import FROM_NCHW, TO_NCHW, branching, images, permuted
 from jax2onnx.trace.inputs.specs import Input, InputSpec, check_inputs, chosen_names, flatten_inputs
@@ -109,11 +109,9 @@ def trace(
     """
     options = with_defaults(options)
     keywords = _check_arguments(fn, inputs, input_params, options)
-    if not options["training"]:
-        fn = with_flags(fn, inputs, keywords)
     model = parameterise(fn)
     callable_ = model.rebuild(model.leaves)
-    _check_call(callable_, inputs, keywords)
+    _check_call(callable_, inputs, keywords, options["training"])
     parse = dimension_parser(options["constraints"])
     double = options["enable_double_precision"]
     flat, tree = flatten_inputs(callable_, inputs, options["input_names"], parse, double)
@@ -126,7 +124,8 @@ def trace(
     flat = [replace(i, aval=abstract(s, i.aval.dtype)) for i, s in zip(flat, shapes, strict=True)]
     taken = [*model.paths, *(i.name for i in (*flat, *extra))]
     call = _Call(model, tree, nchw, taken, options["output_names"], options["outputs_as_nchw"])
-    with _Noted([*flat, *extra]), mode(options["training"]):
+    flagged = any(i.dtype == bool for i in extra)
+    with _Noted([*flat, *extra]), mode(options["training"], flagged):
         closed, (out, state) = _make_jaxpr(call, flat, extra)
     _refuse_tracers(closed.consts)
     checks: dict[str, None] = {}
@@ -284,7 +283,9 @@ def _check_arguments(
     return dict(input_params) if isinstance(input_params, Mapping) else {}
 
 
-def _check_call(fn: Callable[..., Any], inputs: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+def _check_call(
+    fn: Callable[..., Any], inputs: Sequence[Any], keywords: Mapping[str, Any], training: bool
+) -> None:
     """Check that ``fn`` takes so many positional arguments, and these keyword arguments."""
     name, owner = getattr(fn, "__name__", ""), getattr(fn, "__self__", None)
     if name == "apply" and is_linen_module(owner) and not isinstance([*inputs, {}][0], Mapping):
@@ -295,8 +296,10 @@ def _check_call(fn: Callable[..., Any], inputs: Sequence[Any], keywords: Mapping
     known = signature(fn)
     if known is None:
         return
+    given = {*list(known.parameters)[: len(inputs)], *keywords}
+    flags = {} if training else missing_flags(known.parameters, given)
     try:
-        known.bind(*inputs, **keywords)
+        known.bind(*inputs, **flags, **keywords)
     except TypeError as error:
         raise InputError(
             f"inputs= gives {len(inputs)} positional argument(s) and input_params= gives "

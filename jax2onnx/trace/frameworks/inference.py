@@ -1,12 +1,13 @@
 """Let a model compute as it does in inference: without dropout, with running statistics.
 
 Layers decide by flags, such as ``deterministic`` of Flax and ``inference`` of Equinox. While a
-model is traced, every flag that is an attribute of a module reads as it does in inference, wherever
-the module lies: in a pytree, in a closure, or in a jit. The modules themselves do not change. A
-flag that a call is given stands.
+model is traced, every flag that is an attribute of a module reads as it does in inference, and so
+does a flag in the signature of a module's method that a call leaves out. This holds wherever the
+module lies: in a pytree, in a closure, or in a jit. The modules themselves do not change. A flag
+that a call is given stands.
 
-- The modules of Flax NNX and Equinox get a data descriptor for each flag. The attribute of a module
-  in its ``__dict__`` is neither changed nor lost.
+- The module classes of Flax NNX and Equinox get a data descriptor for each flag. The attribute of a
+  module in its ``__dict__`` is neither changed nor lost. Methods with flags are wrapped.
 - The calls of Flax Linen modules are intercepted by ``flax.linen.intercept_methods``.
 
 The mode is part of the keys of JAX's caches, so that a jit that was traced here is traced again
@@ -27,8 +28,6 @@ import jax.numpy as jnp
 from jax.extend import core
 from jax.interpreters import batching
 
-from jax2onnx.trace.frameworks.callables import is_linen_module, linen_pair, signature
-
 FLAGS: Mapping[str, bool] = MappingProxyType(
     {
         "deterministic": True,
@@ -41,68 +40,50 @@ FLAGS: Mapping[str, bool] = MappingProxyType(
 )
 """Names of flags, each with its value in inference."""
 
-# Made when the module is imported: a new context empties the caches of JAX.
-_SWITCHED = jax.make_user_context(False)
+# "training", "inference", or "keyless": inference in which a dropout may draw without a key. Made
+# when this module is imported, as a new context empties the caches of JAX.
+_MODE = jax.make_user_context("training")
 _MISSING = object()
 _LOCK = threading.Lock()
-_DESCRIBED: list[tuple[type, str, object]] = []
+_REPLACED: list[tuple[type, str, object]] = []
 _ACTIVE = [0]
 
 
 @contextlib.contextmanager
-def mode(training: bool) -> Iterator[None]:
+def mode(training: bool, keyless: bool = False) -> Iterator[None]:
     """Return a context in which the modules that are called compute as in inference.
 
     Args:
         training: leave the modules as they are instead.
+        keyless: let ``equinox.nn.Dropout`` draw without a key where its flag asks for that.
     """
     if training:
         yield
         return
     linen = sys.modules.get("flax.linen")
     calls = linen.intercept_methods(_intercept) if linen else contextlib.nullcontext()
-    with _SWITCHED(True), _descriptors(), calls:
+    with _MODE("keyless" if keyless else "inference"), _replaced_attributes(), calls:
         yield
 
 
-def with_flags(fn: Any, args: Collection[Any], keywords: Collection[str]) -> Any:
-    """Return a module with the flags of its signature that a call leaves out, as in inference.
-
-    Args:
-        fn: a callable or a Flax Linen pair, as ``to_onnx`` takes it.
-        args: the positional arguments of the call.
-        keywords: the names of its keyword arguments.
-    """
-    pair, called = linen_pair(fn), fn
-    if pair is not None:
-        called = functools.partial(pair[0].apply, pair[1])
-    given, owner = set(keywords), called
-    while isinstance(owner, functools.partial):
-        given |= set(owner.keywords)
-        owner = owner.func
-    if not _is_module(getattr(owner, "__self__", owner)):
-        return fn
-    known = signature(called)
-    parameters = list(known.parameters.values())[len(args) :] if known else ()
-    flags = _left_out({p.name: p for p in parameters}, given)
-    return functools.partial(called, **flags) if flags else fn
-
-
-def _left_out(
+def missing_flags(
     parameters: Mapping[str, inspect.Parameter], given: Collection[str]
 ) -> dict[str, bool]:
-    """Return the flags among ``parameters`` that are not given; None stands for an attribute."""
-    opposite = {name: (inspect.Parameter.empty, not value) for name, value in FLAGS.items()}
+    """Return the flags that a call leaves out, with their values in inference.
+
+    Flags whose default is that value are not among them, nor are those that are None by default: an
+    attribute of the module stands in for these.
+
+    Args:
+        parameters: the parameters that the call can give, by name.
+        given: the names of those that it gives.
+    """
     return {
         name: value
         for name, value in FLAGS.items()
         if name in parameters and name not in given
-        if any(parameters[name].default is default for default in opposite[name])
+        if any(parameters[name].default is d for d in (inspect.Parameter.empty, not value))
     }
-
-
-def _is_module(owner: object) -> bool:
-    return is_linen_module(owner) or isinstance(owner, tuple(_roots()))
 
 
 def _roots() -> list[type]:
@@ -134,7 +115,7 @@ class _Flag:
         value = own.get(self._name, self._default)
         if value is _MISSING:
             raise AttributeError(f"{owner.__name__!r} object has no attribute {self._name!r}")
-        switched = module is not None and _SWITCHED.value and _is_flag(value)
+        switched = module is not None and _MODE.value != "training" and _is_flag(value)
         return FLAGS[self._name] if switched else value
 
     def __set__(self, module: Any, value: object) -> None:
@@ -145,43 +126,65 @@ class _Flag:
             raise AttributeError(self._name)
 
 
+def _with_flags(method: Any) -> Callable[..., Any]:
+    """Return a method that fills in the flags of its signature that a call leaves out."""
+
+    @functools.wraps(method)
+    def wrapper(self: Any, *args: Any, **keywords: Any) -> Any:
+        if _MODE.value != "training":
+            parameters = inspect.signature(method).parameters
+            given = {*list(parameters)[: len(args) + 1], *keywords}
+            keywords |= missing_flags(parameters, given)
+        return method.__get__(self, type(self))(*args, **keywords)
+
+    return wrapper
+
+
 @contextlib.contextmanager
-def _descriptors() -> Iterator[None]:
-    """Return a context in which module classes have the descriptors; it can be entered twice."""
+def _replaced_attributes() -> Iterator[None]:
+    """Return a context in which module classes have other attributes; it can be entered twice."""
     with _LOCK:
         _ACTIVE[0] += 1
         if _ACTIVE[0] == 1:
-            _describe()
+            for root in _roots():
+                for cls in _subclasses(root):
+                    _replace_attributes(cls, cls is root)
     try:
         yield
     finally:
         with _LOCK:
             _ACTIVE[0] -= 1
             if not _ACTIVE[0]:
-                _restore()
+                _restore_attributes()
 
 
-def _describe() -> None:
-    if equinox := sys.modules.get("equinox"):
-        layer = equinox.nn.Dropout
-        _DESCRIBED.append((layer, "__call__", layer.__call__))
-        type.__setattr__(layer, "__call__", _without_key(layer.__call__))
-    for root in _roots():
-        for cls in _subclasses(root):
-            for name in FLAGS:
-                default = vars(cls).get(name, _MISSING)
-                if _is_flag(default) or (cls is root and not hasattr(cls, name)):
-                    _DESCRIBED.append((cls, name, default))
-                    type.__setattr__(cls, name, _Flag(name, default))
+def _replace_attributes(cls: type, root: bool) -> None:
+    """Replace the flags of a class, and its methods with flags in their signatures."""
+    own = dict(vars(cls))
+    new: dict[str, object] = {}
+    for name in FLAGS:
+        default = own.get(name, _MISSING)
+        if _is_flag(default) or (root and not hasattr(cls, name)):
+            new[name] = _Flag(name, default)
+    for name, method in own.items():
+        if name == "__call__" or not (name.startswith("__") or isinstance(method, staticmethod)):
+            code = getattr(inspect.unwrap(method), "__code__", None) if callable(method) else None
+            if code is not None and not FLAGS.keys().isdisjoint(code.co_varnames):
+                new[name] = _with_flags(method)
+    if cls is getattr(sys.modules.get("equinox.nn"), "Dropout", None):
+        new["__call__"] = _without_key(own["__call__"])
+    for name, value in new.items():
+        _REPLACED.append((cls, name, own.get(name, _MISSING)))
+        type.__setattr__(cls, name, value)
 
 
-def _restore() -> None:
-    while _DESCRIBED:
-        cls, name, default = _DESCRIBED.pop()
-        if default is _MISSING:
+def _restore_attributes() -> None:
+    while _REPLACED:
+        cls, name, value = _REPLACED.pop()
+        if value is _MISSING:
             type.__delattr__(cls, name)
         else:
-            type.__setattr__(cls, name, default)
+            type.__setattr__(cls, name, value)
 
 
 def _subclasses(root: type) -> set[type]:
@@ -209,7 +212,7 @@ def _without_key(call: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(call)
     def wrapper(self: Any, x: Any, *, key: Any = None, inference: Any = None, **old: Any) -> Any:
         drops = inference is not None and inference is not True and self.p != 0
-        if drops and key is None and _SWITCHED.value and isinstance(x, jax.core.Tracer):
+        if drops and key is None and _MODE.value == "keyless" and isinstance(x, jax.core.Tracer):
             kept = dropout_p.bind(x, rate=float(self.p))
             return jnp.where(inference, x, jnp.where(kept, x / (1 - self.p), 0))
         return call(self, x, key=key, inference=inference, **old)
@@ -224,7 +227,7 @@ def _intercept(
     call: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], context: Any
 ) -> Any:
     """Call a method of a Flax Linen module as in inference, unless the call asks for training."""
-    if not _SWITCHED.value:
+    if _MODE.value == "training":
         return call(*args, **kwargs)
     known = inspect.signature(context.orig_method)
     try:
@@ -233,7 +236,7 @@ def _intercept(
         return call(*args, **kwargs)
     given = {n: v for n, v in {**bound.arguments, **kwargs}.items() if v is not None}
     if any(given.get(name, value) is not value for name, value in FLAGS.items()):
-        with _SWITCHED(False):
+        with _MODE("training"):
             return call(*args, **kwargs)
     module, own = context.module, {}
     for name, value in FLAGS.items():
@@ -241,7 +244,7 @@ def _intercept(
             own[name] = vars(module)[name]
             object.__setattr__(module, name, value)
     try:
-        return call(*args, **kwargs, **_left_out(known.parameters, bound.arguments))
+        return call(*args, **kwargs, **missing_flags(known.parameters, bound.arguments))
     finally:
         for name, value in own.items():
             object.__setattr__(module, name, value)

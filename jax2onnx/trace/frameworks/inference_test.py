@@ -291,6 +291,18 @@ def test_equinox(how: Any) -> None:
     assert NET.dropout.inference is NET.inference is False
 
 
+class Flagged(eqx.Module):
+    @eqx.filter_jit
+    def __call__(self, x: jax.Array, key: Any = None, inference: bool = False) -> jax.Array:
+        return eqx.nn.Dropout(0.5)(x, key=key, inference=inference) * 2
+
+
+def test_equinox_under_vmap() -> None:
+    assert operators(to_onnx(jax.vmap(Flagged()), [("B", 30)])) == ["Mul"]
+    with pytest.raises(RuntimeError, match="Dropout requires a key"):
+        to_onnx(lambda x: Flagged()(x, inference=False), [("B", 30)])
+
+
 def test_batch_norm_of_equinox() -> None:
     norm, state = eqx.nn.make_with_state(eqx.nn.BatchNorm)(30, "batch", mode="batch")
     batched = functools.partial(jax.vmap, in_axes=(0, None), out_axes=(0, None), axis_name="batch")
@@ -347,7 +359,11 @@ def test_a_flag_in_a_signature_is_that_of_inference() -> None:
         def __call__(self, x: jax.Array, train: bool = True) -> jax.Array:
             return self.dropout(x, deterministic=not train) * 2
 
-    assert operators(to_onnx(Flagged(), [("B", 30)])) == ["Mul"]
+        def required(self, x: jax.Array, *, deterministic: bool) -> jax.Array:
+            return self(x, not deterministic)
+
+    for model in (Flagged(), around(Flagged()), Flagged().required):
+        assert operators(to_onnx(model, [("B", 30)])) == ["Mul"]
     asked = to_onnx(Flagged(), [("B", 30)], {"train": False})
     assert operators(asked)[-1] == "If"
     np.testing.assert_array_equal(run(asked, train=np.array(False)), X * 2)
@@ -395,6 +411,18 @@ def test_classes_are_as_before_even_after_an_error() -> None:
     assert Net.inference is NET.dropout.inference is MODEL.dropout.deterministic is False
     assert not hasattr(nnx.Module, "deterministic")
     assert not hasattr(eqx.Module, "inference")
+
+
+def test_modules_that_are_made_in_the_trace_are_as_they_are_made() -> None:
+    made: list[Any] = []
+
+    def fn(x: jax.Array) -> jax.Array:
+        made.append(eqx.nn.Dropout(0.5))
+        y: jax.Array = made[0](x)
+        return y
+
+    assert operators(to_onnx(fn, [X])) == ["Identity"]
+    assert made[0].inference is False
 
 
 def test_an_attribute_of_another_type_stays() -> None:
