@@ -93,3 +93,16 @@ def test_an_operator_of_the_set_is_not_changed() -> None:
 
 def test_the_table_of_kernels_begins_with_the_oldest_set() -> None:
     assert load_table("cpu").opsets[0] == OLD[0]
+
+
+@pytest.mark.parametrize("opset", [13, 16, 17, 18])
+@pytest.mark.parametrize("kind", ["set", "add", "multiply", "max", "min"])
+@pytest.mark.parametrize("rows", [[2, 0, 2, 1], [3, 1, 0, 2]])
+def test_scatters(rows: list[int], kind: str, opset: int) -> None:
+    def model(x: jax.Array, rows: jax.Array, unique: bool) -> jax.Array:
+        update = getattr(x.at[rows], kind)
+        changed: jax.Array = update(2 - x[rows] * x[0, 1], unique_indices=unique)
+        return changed
+
+    unique, x = len(set(rows)) == len(rows), X.reshape(6, 4)
+    assert_agrees(lambda x, i: model(x, i, unique), x, np.int32(rows), opset=opset)

@@ -11,7 +11,7 @@ of one place are lost then, or are written in any order. So where two updates ma
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,7 @@ from jax import Array, lax
 from jax.extend import core
 
 from jax2onnx.lower.context import Context
-from jax2onnx.lower.dtypes import INT64
+from jax2onnx.lower.dtypes import INT32, INT64
 from jax2onnx.lower.registry import Results, Rule, register_lowering
 from jax2onnx.lower.rules.indexing.distinct import are_distinct
 from jax2onnx.lower.rules.indexing.grid import Batch, Grid, Label
@@ -31,6 +31,17 @@ from jax2onnx.trace.dimensions import Dim
 
 Mode = lax.GatherScatterMode
 _ZERO = np.zeros(1, np.int64)
+_SINCE = {"none": 18, "add": 16, "mul": 16, "max": 18, "min": 18}
+"""The operator set that introduced the scatters of a reduction, where indices may repeat. One that
+replaces needs the maximum."""
+
+_COMBINE: dict[str, Callable[[Array, Array], Array]] = {
+    "none": lambda _old, new: new,
+    "add": lax.add,
+    "mul": lax.mul,
+    "max": lax.max,
+    "min": lax.min,
+}
 
 
 def scatter(reduction: str) -> Rule:
@@ -74,18 +85,18 @@ def scatter(reduction: str) -> Rule:
         values = _arranged(ctx, updates, numbers.update_window_dims, grid)
         if distinct:
             index = grid.stacked(components)
-            if update_jaxpr is not None and reduction == "none":
-                closed = core.ClosedJaxpr(update_jaxpr, update_consts)
+            kind = reduction
+            if update_jaxpr is not None and (reduction == "none" or ctx.opset < _SINCE[reduction]):
+                closed, kind = core.ClosedJaxpr(update_jaxpr, update_consts), "none"
                 values = _applied(ctx, leading, index, values, closed)
             result = ctx.op.ScatterND(
-                leading, index, values, reduction=reduction, shape=ctx.dims(leading)
+                leading, index, values, reduction=kind, shape=ctx.dims(leading)
             )
         else:
             count = math.prod(grid.dims)
             index = ctx.reshape(ctx.broadcast(components[0], grid.dims), (count,))
             values = ctx.reshape(values, (count, inside[1]))
-            write = _last_of_each_place if reduction == "none" else _one_by_one
-            result = write(ctx, leading, index, values, reduction)
+            result = _write(ctx, leading, index, values, reduction)
         if valid is not None:
             result = ctx.op.Slice(result, [0], [-1], [0], shape=inside)
         result = ctx.reshape(result, dims)
@@ -165,18 +176,30 @@ def _as_rows(
     return rows, [index]
 
 
-def _last_of_each_place(
+def _write(
     ctx: Context, rows: ir.Value, index: ir.Value, values: ir.Value, reduction: str
 ) -> ir.Value:
-    """Replace rows, each by the last of the values that go there, as JAX does on CPUs.
+    """Combine rows with all of the values that go there, several of which may go to one place.
 
     Args:
         ctx: the graph.
-        rows: what is replaced, (places, size).
+        rows: the old rows, (places, size).
         index: the place of each value, (count,).
         values: the new rows, (count, size).
-        reduction: "none".
+        reduction: a reduction of ScatterND.
     """
+    if ctx.opset < _SINCE[reduction]:
+        write = partial(_one_row_at_a_time, _COMBINE[reduction])
+        return ctx.lower_function(write, (rows, ctx.cast(index, INT32), values))[0]
+    if reduction == "none":
+        return _last_of_each_place(ctx, rows, index, values)
+    return _one_by_one(ctx, rows, index, values, reduction)
+
+
+def _last_of_each_place(
+    ctx: Context, rows: ir.Value, index: ir.Value, values: ir.Value
+) -> ir.Value:
+    """Replace rows, each by the last of the values that go there, as JAX does on CPUs."""
     places = ctx.dims(rows)[:1]
     numbers = _range(ctx, ctx.dims(index)[0])
     none = ctx.op.ConstantOfShape(ctx.shape_tensor(places), value=_ZERO, dtype=INT64, shape=places)
@@ -184,13 +207,13 @@ def _last_of_each_place(
     last = ctx.op.Gather(last, index, axis=0, shape=ctx.dims(index))
     values = ctx.op.Gather(values, last, axis=0, shape=ctx.dims(values))
     where = ctx.reshape(index, (*ctx.dims(index), 1))
-    return ctx.op.ScatterND(rows, where, values, reduction=reduction, shape=ctx.dims(rows))
+    return ctx.op.ScatterND(rows, where, values, reduction="none", shape=ctx.dims(rows))
 
 
 def _one_by_one(
     ctx: Context, rows: ir.Value, index: ir.Value, values: ir.Value, reduction: str
 ) -> ir.Value:
-    """Combine rows with all of the values that go there (arguments as above).
+    """Combine rows with all of the values that go there.
 
     The elements are scattered along one axis, since ONNX Runtime takes three times as long for two.
     """
@@ -204,6 +227,21 @@ def _one_by_one(
         operand, index, values, axis=0, reduction=reduction, shape=ctx.dims(operand)
     )
     return ctx.reshape(result, ctx.dims(rows))
+
+
+def _one_row_at_a_time(
+    combine: Callable[[Array, Array], Array], rows: Array, index: Array, values: Array
+) -> Array:
+    """Combine rows with the values that go there in a loop, for old operator sets."""
+
+    def step(i: Array, rows: Array) -> Array:
+        place, value = (lax.dynamic_index_in_dim(x, i, 0, keepdims=False) for x in (index, values))
+        row = combine(lax.dynamic_index_in_dim(rows, place, 0, keepdims=False), value)
+        changed: Array = lax.dynamic_update_index_in_dim(rows, row, place, 0)
+        return changed
+
+    result: Array = lax.fori_loop(0, index.shape[0], step, rows)
+    return result
 
 
 def _range(ctx: Context, size: Dim) -> ir.Value:
