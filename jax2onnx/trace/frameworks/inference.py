@@ -168,7 +168,8 @@ def _replace_attributes(cls: type, root: bool) -> None:
             new[name] = _Flag(name, default)
     for name, method in own.items():
         if name == "__call__" or not (name.startswith("__") or isinstance(method, staticmethod)):
-            code = getattr(inspect.unwrap(method), "__code__", None) if callable(method) else None
+            bound = callable(method) and hasattr(method, "__get__")
+            code = getattr(inspect.unwrap(method), "__code__", None) if bound else None
             if code is not None and not FLAGS.keys().isdisjoint(code.co_varnames):
                 new[name] = _with_flags(method)
     if cls is getattr(sys.modules.get("equinox.nn"), "Dropout", None):

@@ -400,8 +400,9 @@ def test_other_threads_are_in_training() -> None:
 def test_classes_are_as_before_even_after_an_error() -> None:
     def fail(x: jax.Array) -> jax.Array:
         assert NET.dropout.inference is True
-        MODEL.dropout.deterministic = False
-        assert MODEL.dropout.deterministic is True
+        layer = nnx.Dropout(0.5)
+        layer.deterministic = False
+        assert layer.deterministic is MODEL.dropout.deterministic is True
         raise RuntimeError("on purpose")
 
     call = eqx.nn.Dropout.__call__
