@@ -19,6 +19,9 @@ _ABSORBS = -1e30
 _LEAST = float(np.nextafter(np.finfo(np.float32).min, np.float32(0)))
 """The lowest bias that ONNX Runtime's Attention takes; a row of lower ones gives 0."""
 
+_BELOW_ONE = float(np.nextafter(np.float32(1), np.float32(0)))
+"""A factor that makes the lowest float32 ``_LEAST``, and leaves -inf as it is."""
+
 _HIDES = -1e9
 """Below it, a score has a share of 0 if any other score of its row is an ordinary number."""
 
@@ -100,7 +103,7 @@ class Scores:
                 hidden = editor.constant(max(number, _LEAST), dtype)
                 result = op.Where(value, result, hidden, dtype=dtype, shape=shape)
             else:
-                added = op.Max(value, editor.constant(_LEAST, dtype))
+                added = op.Mul(value, editor.constant(_BELOW_ONE, dtype))
                 result = added if result is zero else op.Add(result, added, shape=shape)
         tokens = tuple(extent(a) or 0 for a in axes[-2:])
         if dims(result)[-2:] == tokens:

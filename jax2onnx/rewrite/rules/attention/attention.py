@@ -17,7 +17,7 @@ Does not apply
 - to float64;
 - where rows without a key would change: masked by -inf, or by a number that scores can be told
   from, unless the mask is a constant, the only one, and leaves each query a key (a bias may still
-  hold a row of -inf: the operator gives the mean there, and JAX NaN);
+  hold a row of -inf: the operator gives 0 there, and JAX NaN);
 - to masks in half precision;
 - to scores that are bounded by tanh and then masked: runtimes differ in the order of the two;
 - to a scale that is not positive, which ONNX Runtime refuses;

@@ -150,6 +150,20 @@ def test_queries_without_any_key() -> None:
     assert_agrees(hidden(np.bool_(False), LOW), Q, K, V)
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_biases_whose_sum_is_minus_infinity(together: bool) -> None:
+    hidden_queries = np.where(np.arange(T)[:, None] < 2, LOW, 0).astype(np.float32)
+    hidden_keys = np.where(np.arange(S) < 3, LOW, 0).astype(np.float32)
+
+    def attend(q: Array, k: Array, v: Array, rows: Array, columns: Array) -> Array:
+        x = q @ k.swapaxes(-1, -2) / 2
+        x = x + (rows + columns) if together else x + rows + columns
+        return jax.nn.softmax(x, axis=-1) @ v
+
+    model = assert_agrees(attend, Q, K, V, hidden_queries, hidden_keys)
+    assert operator_counts(model)["Attention"] == 1
+
+
 @pytest.mark.parametrize("number", [-1e9, -np.inf])
 def test_holds_back_where_a_query_without_a_key_would_change(number: float) -> None:
     model = assert_agrees(hidden(MASK, number), Q, K, V)
