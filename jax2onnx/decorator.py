@@ -75,6 +75,11 @@ def onnx_function(
                 f"onnx_function: {what} {text!r} must be letters, digits, _ and .; "
                 "choose another with namespace= or name="
             )
+    if re.match(r"(ai\.onnx|com\.microsoft)(\.|$)", namespace):
+        raise InputError(
+            f"onnx_function: {namespace!r} has the own operators of ONNX or ONNX Runtime, one of "
+            f"which a runtime may take for {label}; choose another with namespace="
+        )
     if not isinstance(target, builtins.type):
         return _marked(target, namespace, label, unique)
     if not any("__call__" in vars(base) for base in target.__mro__[:-1]):

@@ -147,6 +147,12 @@ def test_an_invalid_onnx_name_is_refused(option: dict[str, str]) -> None:
         onnx_function(**option)(lambda x: x)  # type: ignore[call-overload]
 
 
+@pytest.mark.parametrize("namespace", ["ai.onnx", "ai.onnx.ml", "com.microsoft"])
+def test_a_namespace_of_operators_is_refused(namespace: str) -> None:
+    with pytest.raises(InputError, match="own operators"):
+        onnx_function(namespace=namespace, name="Relu")(jnp.sin)
+
+
 # -- Flax Linen ----------------------------------------------------------------------------------
 
 
