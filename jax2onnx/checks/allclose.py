@@ -121,13 +121,10 @@ def _shapes(arrays: Sequence[Array]) -> list[tuple[int, ...]]:
 
 
 def packed(array: Any) -> Array:
-    """Return an array as the ONNX model takes it.
+    """Return an array, or a Python number, as the ONNX model takes it.
 
     A complex array becomes one of real numbers with a trailing axis of two, for the real and the
     imaginary part. An array of random keys becomes the integers that they consist of.
-
-    Args:
-        array: an array of any shape and dtype, or a Python number.
     """
     if hasattr(array, "dtype") and jax.numpy.issubdtype(array.dtype, jax.dtypes.prng_key):
         array = jax.random.key_data(array)

@@ -21,15 +21,7 @@ class Constant(ir.Tensor[np.ndarray[Any, Any]]):
 
 
 def new_constant(graph: ir.Graph, tensor: Constant) -> ir.Value:
-    """Add an initializer to a graph.
-
-    Args:
-        graph: A main graph or a branch; functions have no initializers.
-        tensor: The data.
-
-    Returns:
-        The initializer's value, of the tensor's type and shape, under a name that is free.
-    """
+    """Add an initializer under a free name to a main graph or a branch, and return its value."""
     name = free_name(graph.initializers, len(graph.initializers))
     value = ir.val(name, const_value=tensor)
     graph.register_initializer(value)

@@ -43,11 +43,7 @@ Dims: TypeAlias = tuple[Dim, ...]
 
 
 def shape_of(dims: Iterable[Any]) -> ir.Shape:
-    """Return the shape of a value.
-
-    Args:
-        dims: Integers, sizes, or JAX dimension expressions.
-    """
+    """Return the shape of a value; ``dims`` are integers, sizes, or JAX dimension expressions."""
     return ir.Shape(map(_dim, dims))
 
 

@@ -43,12 +43,7 @@ class Signature:
     kernels: tuple[Kernel, ...]
 
     def formal(self, formals: Sequence[str], position: int) -> str | None:
-        """Return the type variable of an input or output, or None if its type is fixed.
-
-        Args:
-            formals: ``inputs`` or ``outputs``.
-            position: the index of the input or output.
-        """
+        """Return the type variable of an input or output, or None if its type is fixed."""
         if not formals:
             return None
         name = formals[min(position, len(formals) - 1)]
@@ -59,9 +54,7 @@ class Signature:
     ) -> Bindings:
         """Return the pairs of a type variable and its type in a node, each once, in order.
 
-        Args:
-            inputs: the element type of each input; None where it is absent or unknown.
-            outputs: the same for the outputs.
+        A type is None where the input or output is absent or its type unknown.
         """
         bound: dict[tuple[str, ir.DataType], None] = {}
         for formals, dtypes in ((self.inputs, inputs), (self.outputs, outputs)):

@@ -147,15 +147,9 @@ def _bind(
     parameters: Sequence[Parameter],
     tensors: Mapping[str, ir.TensorProtocol],
 ) -> list[ir.Value]:
-    """Give every parameter that the graph uses its tensor.
+    """Give every parameter that the graph uses its tensor, and return the values of these.
 
-    Args:
-        values: the values of the parameters.
-        parameters: the parameters.
-        tensors: the tensors of abstract parameters, by path.
-
-    Returns:
-        The values of the parameters that the graph uses.
+    The tensors of abstract parameters are those given, by path.
     """
     known = [p.path for p in parameters]
     problems = [_unknown(path, known) for path in tensors if path not in known]

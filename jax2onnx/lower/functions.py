@@ -176,13 +176,9 @@ class Functions:
 
 
 def _input_names(jaxpr: core.Jaxpr, mark: Mark, paths: Sequence[str]) -> list[str]:
-    """Return names for the inputs of a function.
+    """Return names for the inputs of a function: those of its arguments, which the mark knows.
 
-    Args:
-        jaxpr: what the function computes.
-        mark: knows the names of the arguments.
-        paths: the path of the parameter that each input is, or "". It names an input that is no
-            argument, since the function closes over it.
+    An input that the function closes over is no argument: the path of the parameter names it.
     """
     owner = common([parent(p) for p in paths if p]) if any(paths) else ""
     names, arguments = [], jaxpr.debug_info.arg_names or [""] * len(paths)
@@ -195,12 +191,7 @@ def _input_names(jaxpr: core.Jaxpr, mark: Mark, paths: Sequence[str]) -> list[st
 
 
 def _fingerprint(graph: ir.Graph, numbers: dict[ir.Value | None, int]) -> object:
-    """Return a key that is equal for two graphs of the same nodes, whatever the names of values.
-
-    Args:
-        graph: the body of a function, or a graph inside it.
-        numbers: a number for each value that was seen so far.
-    """
+    """Return a key that is equal for two graphs of the same nodes; ``numbers`` stand for values."""
 
     def number(value: ir.Value | None) -> int:
         return numbers.setdefault(value, len(numbers))

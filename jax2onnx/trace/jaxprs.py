@@ -81,8 +81,7 @@ def _jaxprs_in(params: Iterable[object]) -> Iterator[core.ClosedJaxpr]:
 def branch_on_cpu(platforms: Sequence[Sequence[str] | None]) -> int:
     """Return the branch of ``jax.lax.platform_dependent`` that runs on the CPU.
 
-    Args:
-        platforms: the names of the platforms of each branch; None for the default branch.
+    The names of the platforms of a branch are None for the default one.
     """
     cpu = [i for i, names in enumerate(platforms) if names is not None and "cpu" in names]
     return cpu[0] if cpu else list(platforms).index(None)

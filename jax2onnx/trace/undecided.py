@@ -29,12 +29,9 @@ _NUMBER = re.compile(
 
 
 def concerns_dimension(error: Exception, names: Collection[str] = ()) -> bool:
-    """Return whether an error is about a symbolic dimension.
+    """Return whether an error, one of ``UNDECIDED``, is about a symbolic dimension.
 
-    Args:
-        error: one of ``UNDECIDED``.
-        names: dimension variables; a message that shows one in a shape is about a dimension, even
-            if it does not say so.
+    A message that shows one of ``names`` in a shape is, even if it does not say so.
     """
     if isinstance(error, Jax2OnnxError):
         return False
@@ -46,12 +43,7 @@ def concerns_dimension(error: Exception, names: Collection[str] = ()) -> bool:
 
 
 def undecided(error: Exception, where: str) -> SymbolicDimensionError:
-    """Return the error to raise instead of ``error``, with advice.
-
-    Args:
-        error: JAX's exception about a dimension.
-        where: the user's line.
-    """
+    """Return the error to raise instead of JAX's about a dimension, with advice and the line."""
     problem = "\n  ".join(str(error).split("This error arises")[0].split("\nUsing")[0].splitlines())
     return SymbolicDimensionError(
         f"a symbolic dimension cannot be kept symbolic at {where}:\n  {problem}\n{_advice(problem)}"

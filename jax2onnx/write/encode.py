@@ -48,9 +48,7 @@ def replaced(replacements: Mapping[ir.Value, ir.TensorProtocol]) -> Iterator[Non
 def encode(model: ir.Model, embed_references: bool = False) -> list[Part]:
     """Return the message as parts: bytes, and tensors whose bytes belong between them.
 
-    Args:
-        model: a finished model.
-        embed_references: put the bytes of references into the message, and not the references.
+    With ``embed_references``, it holds the bytes of references, and not the references.
     """
     large = {
         value: value.const_value

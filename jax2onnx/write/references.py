@@ -18,12 +18,7 @@ def references(model: ir.Model) -> Iterator[tuple[ir.Value, ir.ExternalTensor]]:
 
 
 def file_of(tensor: ir.ExternalTensor, folder: Path) -> Path:
-    """Return the file that holds the bytes of a tensor.
-
-    Args:
-        tensor: a reference.
-        folder: the folder of the model, for a reference without a base folder.
-    """
+    """Return the file of a reference: in its base folder, or else in that of the model."""
     return Path(tensor.base_dir or folder) / tensor.location
 
 

@@ -58,9 +58,7 @@ class TensorFile:
     def write(self, file: BinaryIO, folder: Path) -> None:
         """Write the header and the tensors, one at a time.
 
-        Args:
-            file: the stream to write to.
-            folder: holds the files of references that have no base folder of their own.
+        ``folder`` holds the files of references that have no base folder of their own.
         """
         file.write(self._header.raw)
         for tensor in self._tensors.values():

@@ -347,9 +347,7 @@ def _reduction(
 ) -> Callable[..., Pair]:
     """Return a rule for a reduction, which halves an axis until its size is 1.
 
-    Args:
-        combine: reduces two pairs to one.
-        neutral: the parts of the neutral element, which pads an axis of an odd size.
+    The parts of ``neutral`` pad an axis of an odd size.
     """
 
     def apply(z: Pair, *, axes: Sequence[int], **_: object) -> Pair:

@@ -80,11 +80,7 @@ def _while(
 
 @rule(lax.scan_p)
 def _scan(
-    *operands: Operand,
-    jaxpr: core.ClosedJaxpr,
-    length: Dim,
-    reverse: bool,
-    **params: Any,
+    *operands: Operand, jaxpr: core.ClosedJaxpr, length: Dim, reverse: bool, **params: Any
 ) -> list[Operand]:
     consts, first, scanned = map(list, scan_parts(operands, params))
     body = _function(jaxpr)

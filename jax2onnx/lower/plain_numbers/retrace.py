@@ -119,15 +119,7 @@ def _is_plain_equation(eqn: core.JaxprEqn) -> bool:
 
 
 def evaluate(closed: core.ClosedJaxpr, operands: Sequence[Operand]) -> list[Operand]:
-    """Evaluate a jaxpr under a trace, its complex values as pairs and its keys as integers.
-
-    Args:
-        closed: the jaxpr.
-        operands: a value for each of its inputs.
-
-    Returns:
-        A value for each of its outputs.
-    """
+    """Evaluate a jaxpr under a trace, its complex values as pairs and its keys as integers."""
     jaxpr = closed.jaxpr
     env: dict[core.Var, Operand] = dict(zip(jaxpr.invars, operands, strict=True))
     env.update(zip(jaxpr.constvars, map(split, closed.consts), strict=True))

@@ -230,9 +230,8 @@ def _bitcast(ctx: Context, x: ir.Value, *, new_dtype: DTypeLike) -> ir.Value:
 def _reinterpret(x: Array, new: np.dtype[Any]) -> Array:
     """Return the same bits as another type.
 
-    Args:
-        x: any number; for a wider type its last axis holds the parts of each result.
-        new: the dtype; a narrower one adds a last axis for the parts.
+    For a wider type, the last axis of ``x`` holds the parts of each result; a narrower one adds an
+    axis for them.
     """
     old_width, new_width = 8 * x.dtype.itemsize, 8 * new.itemsize
     source, target = _unsigned(x.dtype), _unsigned(new)

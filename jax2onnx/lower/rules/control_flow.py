@@ -25,14 +25,7 @@ def _branch_graph(
     build: Callable[[Context], Sequence[ir.Value]],
     name: str,
 ) -> ir.Graph:
-    """Return a graph inside this one.
-
-    Args:
-        ctx: the graph around it.
-        inputs: its inputs.
-        build: lowers its body and returns its results.
-        name: its name, and the prefix of its outputs' names.
-    """
+    """Return a graph inside that of ``ctx``, whose body ``build`` lowers."""
     branch = ctx.branch()
     results = build(branch)
     outputs = branch.as_outputs(results, [f"{name}_{i}" for i in range(len(results))])
@@ -158,10 +151,7 @@ def _where_going(
 
 
 def _loop_inputs(ctx: Context) -> tuple[ir.Value, ir.Value]:
-    return (
-        ctx.builder.new_value("iteration", INT64, ()),
-        ctx.builder.new_value("going", BOOL, ()),
-    )
+    return (ctx.builder.new_value("iteration", INT64, ()), ctx.builder.new_value("going", BOOL, ()))
 
 
 @register_lowering(lax.scan_p)

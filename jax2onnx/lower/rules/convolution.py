@@ -77,17 +77,8 @@ def _padded(
 ) -> tuple[ir.Value, list[int]]:
     """Pad and dilate the input by Pad and Slice, as far as Conv does not do it by itself.
 
-    Conv knows no dilation of its input, and no negative or symbolic padding.
-
-    Args:
-        ctx: the graph.
-        x: (batch, features, spatial axes).
-        padding: in front of and behind each spatial axis.
-        dilation: of the input.
-        has_kernel: whether a Conv follows.
-
-    Returns:
-        The input, and the ``pads`` that are left to Conv.
+    Conv knows no dilation of its input, and no negative or symbolic padding. Return also the
+    ``pads`` that are left to Conv.
     """
     known = has_kernel and is_static([amount for pair in padding for amount in pair])
     left = [(a, b) if known and min(a, b) >= 0 else (0, 0) for a, b in padding]
@@ -133,12 +124,6 @@ def _can_scatter(ctx: Context, x: ir.Value, margins: Padding, strides: Sequence[
     """Return whether ConvTranspose can cut off these margins.
 
     At the end a margin may be negative, as long as no window would begin there.
-
-    Args:
-        ctx: the graph.
-        x: (batch, features, spatial axes).
-        margins: see ``_margins``.
-        strides: between windows, which is the dilation of the convolution's input.
     """
     if max(strides, default=1) == 1 or not is_static([end for pair in margins for end in pair]):
         return False
@@ -148,13 +133,10 @@ def _can_scatter(ctx: Context, x: ir.Value, margins: Padding, strides: Sequence[
 
 
 def _scattered(ctx: Context, kernel: ir.Value, spec: Sequence[int], groups: int) -> ir.Value:
-    """Return the kernel as ConvTranspose reads it: (features, results of a group, window reversed).
+    """Return the kernel as ConvTranspose reads it, with its window reversed.
 
-    Args:
-        ctx: the graph.
-        kernel: in the layout of the model.
-        spec: the axes of results, features and window in that layout.
-        groups: of features and results.
+    That is (features, results of a group, window); ``spec`` has the axes of results, features and
+    window in the layout of the model.
     """
     kernel = ctx.transpose(rev(ctx, kernel, spec[2:]), [spec[1], spec[0], *spec[2:]])
     if groups == 1:
@@ -185,13 +167,8 @@ def _by_product(
 ) -> Array:
     """Return a convolution without padding as one product of matrices, which all types have.
 
-    Args:
-        x: (batch, features, spatial axes).
-        kernel: (results, features of a group, window).
-        shape: the shape of the result, (batch, results, spatial axes).
-        strides: between windows.
-        dilations: between the elements of a window.
-        groups: of features and results.
+    x is (batch, features, spatial axes), the kernel (results, features of a group, window), and the
+    result, of this shape, (batch, results, spatial axes).
     """
     batch, features = x.shape[:2]
     results, window = kernel.shape[0], kernel.shape[2:]

@@ -15,25 +15,12 @@ from jax2onnx.trace.dimensions import Dim, Dims
 
 
 def _clamped_starts(
-    ctx: Context,
-    starts: Sequence[ir.Value],
-    dims: Dims,
-    sizes: Dims,
-    *,
-    from_end: bool = False,
+    ctx: Context, starts: Sequence[ir.Value], dims: Dims, sizes: Dims, *, from_end: bool = False
 ) -> dict[int, ir.Value]:
-    """Return the starts of a window, moved so that the window is inside.
+    """Return the starts of a window, moved so that it is inside: one-element int64 tensors by axis.
 
-    Args:
-        ctx: the graph.
-        starts: a scalar for each axis.
-        dims: the shape of the operand.
-        sizes: the shape of the window.
-        from_end: whether the start on the only axis, if the window has size 1 there, may be
-            negative and count from the end, as Gather takes it.
-
-    Returns:
-        One-element int64 tensors, by axis; axes where the window is whole are left out.
+    Axes where the window is whole are left out. With ``from_end``, a start on the only axis, where
+    the window has size 1, may be negative and count from the end, as Gather takes it.
     """
     result = {}
     moving = [a for a, (dim, size) in enumerate(zip(dims, sizes, strict=True)) if dim != size]
@@ -86,11 +73,7 @@ def _update(
 ) -> ir.Value:
     """Return ``operand`` with a window replaced, as a Concat of three parts along one axis.
 
-    Args:
-        ctx: the graph.
-        operand: the value.
-        update: the new window.
-        starts: the axes where the window is not whole, and its start there.
+    ``starts`` are the axes where the window is not whole, each with its start there.
     """
     if not starts:
         return update

@@ -29,12 +29,7 @@ def _is_float(ctx: Context) -> bool:
 
 
 def elementwise(op_type: str, **attributes: Any) -> Rule:
-    """Return a rule for a primitive that is one elementwise operator.
-
-    Args:
-        op_type: the operator, which broadcasts its operands.
-        attributes: its attributes.
-    """
+    """Return a rule for a primitive that is one elementwise operator with these attributes."""
 
     def rule(ctx: Context, *operands: ir.Value, **_: object) -> ir.Value:
         return ctx.op(op_type, *ctx.unbroadcast(operands, ctx.out_dims), **attributes)
@@ -283,9 +278,7 @@ def is_negative(x: Array) -> Array:
     return result
 
 
-def _in_total_order(
-    compare: Callable[[Array, Array], Array],
-) -> Callable[[Array, Array], Array]:
+def _in_total_order(compare: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:
     """Return a comparison in which -0 comes before 0, and NaN after everything."""
 
     def function(x: Array, y: Array) -> Array:

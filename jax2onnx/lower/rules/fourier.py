@@ -69,13 +69,7 @@ def _dft(
 ) -> ir.Value:
     """Add a DFT along one axis of a packed array.
 
-    Args:
-        ctx: the graph.
-        x: the array.
-        axis: the axis.
-        inverse: whether to compute the inverse transform.
-        length: the length to pad the axis to with zeros, an int64 scalar.
-        size: the same length as a dimension.
+    ``length``, an int64 scalar, and ``size``, the same as a dimension, pad the axis with zeros.
     """
     dims = [size if a == axis and size is not None else d for a, d in enumerate(ctx.dims(x))]
     if ctx.opset < 17 and is_static(dims):
@@ -169,8 +163,7 @@ def _hermitian(z: Pair, length: Any) -> Pair:
     if length % 2 == 0:
         imaginary = imaginary.at[..., -1].set(0)
     return Pair(
-        jnp.concatenate([first.re, mirrored[0]], -1),
-        jnp.concatenate([imaginary, -mirrored[1]], -1),
+        jnp.concatenate([first.re, mirrored[0]], -1), jnp.concatenate([imaginary, -mirrored[1]], -1)
     )
 
 

@@ -25,10 +25,8 @@ Carry = tuple[Array, Array]
 def reduction(op_type: str, of_nothing: int = 0) -> Rule:
     """Return a rule for a reduction over ``axes`` by one operator.
 
-    Args:
-        op_type: the operator.
-        of_nothing: 1 or -1 if the reduction of no elements is the greatest or the least value of
-            the type. A runtime that computes in another type would give that one's.
+    ``of_nothing`` is 1 or -1 if the reduction of no elements is the greatest or the least value of
+    the type. A runtime that computes in another type would give that one's.
     """
 
     def rule(ctx: Context, x: ir.Value, *, axes: Sequence[int], **_: object) -> ir.Value:
@@ -48,12 +46,7 @@ def reduction(op_type: str, of_nothing: int = 0) -> Rule:
 
 
 def folded(combine: Callable[[Array, Array], Array], neutral: int) -> Decomposition:
-    """Return a rule for a reduction by an operator on two arrays.
-
-    Args:
-        combine: the operator.
-        neutral: the result for no elements.
-    """
+    """Return a rule for a reduction by an operator on two arrays, ``neutral`` for no elements."""
 
     def function(x: Array, *, axes: Sequence[int], **_: object) -> Array:
         def generic(a: Array, b: Array) -> Array:

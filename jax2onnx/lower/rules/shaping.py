@@ -211,12 +211,7 @@ def _interleave(ctx: Context, x: ir.Value, value: ir.Value, axis: int, count: in
 
 @register_lowering(lax.iota_p)
 def _iota(
-    ctx: Context,
-    *_: ir.Value,
-    dtype: DTypeLike,
-    shape: Dims,
-    dimension: int,
-    sharding: object,
+    ctx: Context, *_: ir.Value, dtype: DTypeLike, shape: Dims, dimension: int, sharding: object
 ) -> ir.Value:
     size = ctx.out_dims[dimension]
     if isinstance(size, int):

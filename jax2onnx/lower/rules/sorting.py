@@ -24,9 +24,6 @@ def unsigned_in_order(rule: Rule) -> Rule:
     """Return a rule that compares, made to work on uint64, for which there are no kernels.
 
     Uint64 becomes int64 in the same order, by flipping the highest bit.
-
-    Args:
-        rule: a rule that works on int64.
     """
     sign = 1 << 63
 

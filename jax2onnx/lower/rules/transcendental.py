@@ -24,12 +24,7 @@ def polynomial(x: Array, coefficients: Sequence[float]) -> Array:
 
 
 def doubled(op_type: str, function: Callable[[Array], Array]) -> Rule:
-    """Return a rule for an operator that has no kernel for doubles.
-
-    Args:
-        op_type: the operator.
-        function: its decomposition, for doubles.
-    """
+    """Return a rule for an operator without a kernel for doubles; ``function`` decomposes these."""
 
     def rule(ctx: Context, x: ir.Value, **_: object) -> Results:
         if element_type(x) == ir.DataType.DOUBLE:

@@ -68,11 +68,7 @@ class Labelled:
         return tuple(tuple(leaf for f in axis for leaf in f) for axis in self.given)
 
     def source(self, *, spread: bool = False) -> Labelled | None:
-        """Return the value that this one is a transpose or a view of.
-
-        Args:
-            spread: Whether to take the operand of an Expand as well.
-        """
+        """Return what this value is a transpose or a view of; with ``spread``, or an Expand."""
         node = made_by(self.value, "Transpose", *VIEWS, *(["Expand"] if spread else []))
         return None if node is None else self.through(node, the_input(node), up=True)
 

@@ -15,12 +15,9 @@ from jax2onnx.rewrite.engine.editor import Editor, Operators
 
 @dataclass(frozen=True)
 class _Windows:
-    """Windows along some axes of a tensor, as ``reduce_window`` describes them.
+    """Windows along some axes of a tensor, as ``reduce_window`` describes them by its params.
 
-    Attributes:
-        moved: The axes along which there are windows, at most three.
-        others: The axes that become batch and channels, at most two.
-        params: The params of the ``reduce_window``.
+    There are windows along the axes ``moved``; the ``others`` become batch and channels.
     """
 
     moved: list[int]

@@ -31,14 +31,9 @@ BROADCASTING = frozenset(
 
 
 def made_by(value: ir.Value | None, *op_types: str) -> ir.Node | None:
-    """Return the node that computes ``value`` if it is one of these operators.
+    """Return the node that computes ``value``, if it is one of these standard operators.
 
-    Args:
-        value: Any value. Inputs and initializers are computed by no node.
-        op_types: Operators of the standard domain.
-
-    Returns:
-        The node; None if there is none, or if it is another operator.
+    Inputs and initializers are computed by no node.
     """
     node = None if value is None else value.producer()
     if node is not None and node.op_type in op_types and node.domain == "":
@@ -73,11 +68,7 @@ def users(value: ir.Value) -> Iterator[ir.Node]:
 
 
 def only_user(value: ir.Value) -> ir.Node | None:
-    """Return the node that reads ``value``, if nothing else does.
-
-    Returns:
-        None if ``value`` is an output of its graph, or has no or several uses, be they by one node.
-    """
+    """Return the node that reads ``value``, if nothing else does: no other one, and no output."""
     uses = value.uses()
     if len(uses) != 1 or value.is_graph_output():
         return None

@@ -155,11 +155,7 @@ class Cell:
         return Linear(w, r, tuple(p and replace(p, split=node, piece=at) for p in found.b))
 
     def become(
-        self,
-        editor: Editor,
-        operator: str,
-        gates: Sequence[Linear | None],
-        **attributes: int,
+        self, editor: Editor, operator: str, gates: Sequence[Linear | None], **attributes: int
     ) -> bool:
         """Replace the loop by a recurrent operator.
 

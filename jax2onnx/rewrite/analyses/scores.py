@@ -44,12 +44,7 @@ class Scores:
     steps: tuple[tuple[Labelled, float | None], ...] = ()
 
     def causal(self, queries: Axis, keys: Axis) -> bool:
-        """Return whether each query sees the keys up to its own position and no others.
-
-        Args:
-            queries: The axis of the queries.
-            keys: The axis of the keys.
-        """
+        """Return whether each query sees the keys up to its own position and no others."""
         if len(self.steps) != 1 or self.steps[0][1] is None or self.steps[0][1] > _HIDES:
             return False
         mask = self.steps[0][0]
@@ -68,9 +63,6 @@ class Scores:
         """Return whether adding the numbers that replace scores gives the same shares.
 
         It does not where a condition hides all keys of a query: then JAX gives all the same share.
-
-        Args:
-            keys: The axis of the keys.
         """
         if self.steps and self.product.value.dtype != ir.DataType.FLOAT:
             return False
@@ -150,12 +142,7 @@ def _counts(value: ir.Value) -> bool:
 
 
 def scores(editor: Editor, out: Labelled) -> Iterator[Scores]:
-    """Yield the ways to read the operand of a softmax as scores.
-
-    Args:
-        editor: The editor of the graph, for constants.
-        out: The operand.
-    """
+    """Yield the ways to read the operand of a softmax as scores; the editor makes constants."""
     node = made_by(out.value, "MatMul", "Where", "Add", "Mul", "Div")
     if only_user(out.value) is None:
         return

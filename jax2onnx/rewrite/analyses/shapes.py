@@ -57,12 +57,7 @@ def can_view(value: ir.Value, shape: Dims) -> bool:
 
 
 def view(
-    editor: Editor,
-    place: ir.Node,
-    value: ir.Value,
-    shape: Dims,
-    *,
-    sizes: ir.Value | None = None,
+    editor: Editor, place: ir.Node, value: ir.Value, shape: Dims, *, sizes: ir.Value | None = None
 ) -> ir.Value:
     """Return ``value`` in another shape, by the first way that can state it.
 

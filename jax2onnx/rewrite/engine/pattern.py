@@ -195,12 +195,7 @@ op = _Operators()
 
 
 def primitive(name: str, *operands: Pattern | float) -> Pattern:
-    """Return the pattern of a primitive of JAX that ONNX has no operator for.
-
-    Args:
-        name: One of the primitives that lowering marks, such as ``erfc``.
-        operands: The patterns of its operands.
-    """
+    """Return the pattern of a primitive of JAX that lowering marks, such as ``erfc``."""
     return _Primitive(name, tuple(map(_pattern, operands)))
 
 
@@ -225,16 +220,9 @@ def match(pattern: Pattern, value: ir.Value | None) -> Match | None:
 
 
 def ancestors(node: ir.Node, reach: int) -> Iterator[ir.Node]:
-    """Yield ``node``, the nodes that read its outputs, their readers, and so on.
+    """Yield ``node``, the nodes that read its outputs, their readers and so on, up to ``reach``.
 
     Readers of a value that many nodes read are left out: it is no inner part of an expression.
-
-    Args:
-        node: Where to start.
-        reach: How many steps to go.
-
-    Yields:
-        The nodes, the nearer ones first.
     """
     level = {node: None}
     for _ in range(reach + 1):

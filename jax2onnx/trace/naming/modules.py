@@ -62,11 +62,7 @@ class ModuleTracker:
         return [self._path.get(v, "") if isinstance(v, core.Var) else "" for v in variables]
 
     def enter(self, eqn: core.JaxprEqn) -> tuple[str, bool]:
-        """Return the module of ``eqn``, and whether the equation consumes one of its parameters.
-
-        Args:
-            eqn: the next equation of the jaxpr.
-        """
+        """Return the module of the next equation, and whether it consumes one of its parameters."""
         paths = [p for p in self.paths(eqn.invars) if p]
         if not paths:
             return parent(self._last), False

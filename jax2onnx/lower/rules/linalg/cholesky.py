@@ -23,11 +23,7 @@ State = tuple[Array, ...]
 def cholesky(a: Array) -> Array:
     """Return the lower triangular L with a = L L^H, which is computed column by column.
 
-    Args:
-        a: (..., n, n); only the lower triangle is read.
-
-    Returns:
-        L, or NaN where ``a`` is not positive definite.
+    Only the lower triangle of ``a`` is read. L is NaN where ``a`` is not positive definite.
     """
     size = a.shape[-1]
     if size == 0:

@@ -40,14 +40,9 @@ def hessenberg(a: Array) -> tuple[Array, Array]:
 
 
 def tridiagonal(a: Array, *, lower: bool) -> tuple[Array, Array, Array, Array]:
-    """Return the tridiagonal form of Hermitian matrices (``sytrd``).
+    """Return the tridiagonal form of Hermitian matrices, of which one triangle is read (``sytrd``).
 
-    Args:
-        a: (..., n, n).
-        lower: whether the lower triangle holds the matrix, else the upper one.
-
-    Returns:
-        The packed matrix, its diagonal, its off-diagonal, and the reflectors' taus.
+    It consists of the packed matrix, its diagonal, its off-diagonal, and the reflectors' taus.
     """
     if not lower:  # the same, from the other end
         packed, *vectors = tridiagonal(jnp.flip(a, (-2, -1)), lower=True)

@@ -44,8 +44,7 @@ def take(x: Array, order: Array) -> Array:
 def lu(a: Array) -> tuple[Array, Array, Array]:
     """Return the LU decomposition with partial pivoting.
 
-    Returns:
-        L (below its unit diagonal) and U in one matrix; the pivots; the permutation of the rows.
+    It consists of L (below its unit diagonal) and U in one matrix, the pivots, and the rows' order.
     """
     *batch, height, width = a.shape
     position = lax.iota(np.int32, height)

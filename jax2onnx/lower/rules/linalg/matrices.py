@@ -88,15 +88,10 @@ def norm(x: Array) -> Array:
 
 
 def reflector(x: Array, k: Array | int) -> tuple[Array, Array, Array]:
-    """Return the Householder reflector that clears a column below row k (LAPACK's ``larfg``).
+    """Return the Householder reflector that clears a column x below row k (LAPACK's ``larfg``).
 
-    Args:
-        x: the column.
-        k: the row.
-
-    Returns:
-        beta, tau and v, with v[k] = 1 and zeros above: the adjoint of H = I - tau v v^H maps the
-        part of x from k on to beta e_k. beta is real, its sign the opposite of x[k]'s.
+    It consists of beta, tau and v, with v[k] = 1 and zeros above: the adjoint of H = I - tau v v^H
+    maps the part of x from k on to beta e_k. beta is real, its sign the opposite of x[k]'s.
     """
     position = row_indices(x)
     alpha, tail = row(x, k), jnp.where(position > k, x, 0)

@@ -36,12 +36,8 @@ def _eliminate(a: Array, k: Array) -> tuple[Array, Array]:
 def geqrf(a: Array) -> tuple[Array, Array]:
     """Return the QR decomposition as LAPACK's ``geqrf`` packs it.
 
-    Args:
-        a: (..., m, n).
-
-    Returns:
-        R in the upper triangle with the reflectors below it, (..., m, n), and the reflectors'
-        factors tau, (..., min(m, n)).
+    R is in the upper triangle with the reflectors below it, (..., m, n); their factors tau follow,
+    (..., min(m, n)).
     """
     *batch, height, width = a.shape
     taus = jnp.zeros((*batch, 1, min(height, width)), a.dtype)
@@ -58,12 +54,8 @@ def geqrf(a: Array) -> tuple[Array, Array]:
 def geqp3(a: Array, fixed: Array, **_: object) -> tuple[Array, Array, Array]:
     """Return the QR decomposition with column pivoting (LAPACK's ``geqp3``).
 
-    Args:
-        a: (..., m, n).
-        fixed: (..., n); a column that it does not mark with zero stays in front.
-
-    Returns:
-        As ``geqrf``, and between the two the columns' order, counted from one.
+    A column that ``fixed``, (..., n), does not mark with zero stays in front. The results are as those
+    of ``geqrf``, and between them is the columns' order, counted from one.
     """
     *batch, height, width = a.shape
     taus = jnp.zeros((*batch, 1, min(height, width)), a.dtype)

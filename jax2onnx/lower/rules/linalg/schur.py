@@ -169,14 +169,8 @@ def _deflate(h: Array, real: bool) -> tuple[Array, Array, Array]:
 def _first_column(h: Array, low: Array, high: Array, stuck: Array, real: bool) -> Array:
     """Return the column ``low`` of h - mu, or of (h - mu)(h - mu*) for a real matrix.
 
-    The shifts mu are eigenvalues of the last two rows of the active block.
-
-    Args:
-        h: the matrices.
-        low: the first row of the active block.
-        high: its last row.
-        stuck: whether to take exceptional shifts, because many sweeps brought nothing.
-        real: whether the matrices are real.
+    The shifts mu are eigenvalues of the last two rows of the active block, which are ``low`` to
+    ``high``; where many sweeps brought nothing (``stuck``) they are exceptional ones.
     """
     rows = row_indices(h)
     last = jnp.where(rows == high + jnp.array([-1, 0], np.int32), 1, 0).astype(h.dtype)

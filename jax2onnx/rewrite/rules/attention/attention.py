@@ -47,11 +47,8 @@ from jax2onnx.rewrite.rules.attention.rotary_embedding import HEADS_FIRST
 class _Heads:
     """Queries, keys or values, as (batch, tokens, heads, d) or as (batch, heads, tokens, d).
 
-    Attributes:
-        found: The value; the heads of queries may be two axes.
-        axes: Its axes in the order (batch, heads, tokens, d).
-        by_token: Whether it is (batch, tokens, heads, d).
-        scale: The number that it is multiplied with afterwards.
+    The ``axes`` are in the order (batch, heads, tokens, d), whichever it is; the heads of queries
+    may be two axes of the value. It is multiplied with ``scale`` afterwards.
     """
 
     found: Labelled

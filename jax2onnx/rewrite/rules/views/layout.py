@@ -58,12 +58,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
 
 
 class _Region:
-    """Values that are connected by operators that can compute in any order of axes.
-
-    Attributes:
-        layouts: The order that each of the values shall have.
-        members: The operators.
-    """
+    """Values that are connected by operators (members) that can compute in any order of axes."""
 
     def __init__(self, graph: ir.Graph) -> None:
         self._graph = graph
