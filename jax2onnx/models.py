@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jax.extend import core
 
-from jax2onnx.trace import InputSpec, Traced, trace
+from jax2onnx.trace import InputSpec, trace
 from jax2onnx.trace.frameworks.callables import parameterise
 from jax2onnx.trace.jaxprs import called_jaxpr
 from jax2onnx.trace.naming.modules import ModuleTracker
@@ -68,49 +68,43 @@ def module_outputs(model: Callable[..., Any], inputs: Sequence[Array]) -> dict[s
         by the module's path, in the order of the computation.
     """
     traced = trace(model, [InputSpec(array.shape, array.dtype) for array in inputs])
-    evaluator = _Evaluator()
-    evaluator.run(traced, inputs)
-    return evaluator.outputs
+    operands = [jax.numpy.asarray(p.value) for p in traced.parameters]
+    operands += [
+        jax.numpy.asarray(array, spec.aval.dtype)
+        for array, spec in zip(inputs, traced.inputs, strict=True)
+    ]
+    paths = [p.path for p in traced.parameters] + [""] * len(inputs)
+    outputs: dict[str, Array] = {}
+    _evaluate(core.ClosedJaxpr(traced.jaxpr, traced.consts), operands, paths, outputs)
+    return outputs
 
 
-class _Evaluator:
-    """Evaluates a jaxpr equation by equation, and keeps what each module computes."""
+def _evaluate(
+    jaxpr: core.ClosedJaxpr,
+    operands: Sequence[Any],
+    paths: Sequence[str],
+    outputs: dict[str, Array],
+) -> list[Any]:
+    """Evaluate a jaxpr equation by equation, and add what each module computes to ``outputs``."""
+    inner = jaxpr.jaxpr
+    environment: dict[core.Var, Any] = dict(zip(inner.constvars, jaxpr.consts, strict=True))
+    environment |= zip(inner.invars, operands, strict=True)
+    tracker = ModuleTracker((v, p) for v, p in zip(inner.invars, paths, strict=True) if p)
 
-    def __init__(self) -> None:
-        self.outputs: dict[str, Array] = {}
+    def read(variable: core.Var | core.Literal) -> Any:
+        return variable.val if isinstance(variable, core.Literal) else environment[variable]
 
-    def run(self, traced: Traced, inputs: Sequence[Array]) -> None:
-        operands = [jax.numpy.asarray(p.value) for p in traced.parameters]
-        operands += [
-            jax.numpy.asarray(array, spec.aval.dtype)
-            for array, spec in zip(inputs, traced.inputs, strict=True)
-        ]
-        paths = [p.path for p in traced.parameters] + [""] * len(inputs)
-        self._evaluate(core.ClosedJaxpr(traced.jaxpr, traced.consts), operands, paths)
-
-    def _evaluate(
-        self, jaxpr: core.ClosedJaxpr, operands: Sequence[Any], paths: Sequence[str]
-    ) -> list[Any]:
-        inner = jaxpr.jaxpr
-        environment: dict[core.Var, Any] = dict(zip(inner.constvars, jaxpr.consts, strict=True))
-        environment |= zip(inner.invars, operands, strict=True)
-        tracker = ModuleTracker((v, p) for v, p in zip(inner.invars, paths, strict=True) if p)
-
-        def read(variable: core.Var | core.Literal) -> Any:
-            return variable.val if isinstance(variable, core.Literal) else environment[variable]
-
-        for eqn in inner.eqns:
-            module, consumes = tracker.enter(eqn)
-            values = [read(variable) for variable in eqn.invars]
-            results = self._apply(eqn, values, tracker.paths(eqn.invars))
-            environment |= zip(eqn.outvars, results, strict=True)
-            if consumes:
-                self.outputs[module] = np.asarray(results[-1])
-        return [read(variable) for variable in inner.outvars]
-
-    def _apply(self, eqn: core.JaxprEqn, values: list[Any], paths: Sequence[str]) -> list[Any]:
+    for eqn in inner.eqns:
+        module, consumes = tracker.enter(eqn)
+        values = [read(variable) for variable in eqn.invars]
         called = called_jaxpr(eqn)
         if called is not None:
-            return self._evaluate(called, values, paths)
-        result = eqn.primitive.bind(*values, **eqn.primitive.get_bind_params(eqn.params))
-        return list(result) if eqn.primitive.multiple_results else [result]
+            results = _evaluate(called, values, tracker.paths(eqn.invars), outputs)
+        else:
+            params = eqn.primitive.get_bind_params(eqn.params)
+            found = eqn.primitive.bind(*values, **params)
+            results = list(found) if eqn.primitive.multiple_results else [found]
+        environment |= zip(eqn.outvars, results, strict=True)
+        if consumes:
+            outputs[module] = np.asarray(results[-1])
+    return [read(variable) for variable in inner.outvars]

@@ -88,7 +88,9 @@ def allclose(
             raise InputError(
                 f"the model has {len(types)} inputs ({', '.join(types)}), got {len(arrays)}"
             )
-        swapped = images("inputs_as_nchw", inputs_as_nchw or (), list(types), _shapes(arrays))
+        swapped = images(
+            "inputs_as_nchw", inputs_as_nchw or (), list(types), [x.shape for x in arrays]
+        )
         feeds = zip(types.items(), permuted(arrays, swapped, TO_NCHW), strict=True)
         found = runtime.run(session, {n: x.astype(t, copy=False) for (n, t), x in feeds})
         parameterised = parameterise(fn)
@@ -99,7 +101,8 @@ def allclose(
             callable_ = parameterised.rebuild(parameterised.leaves)
             results = tree_util.tree_leaves(callable_(*positional, **keywords))
         expected = [packed(x if type(x) is int else jax.numpy.asarray(x)) for x in results]
-    turned = images("outputs_as_nchw", outputs_as_nchw or (), list(found), _shapes(expected))
+    shapes = [x.shape for x in expected]
+    turned = images("outputs_as_nchw", outputs_as_nchw or (), list(found), shapes)
     expected = permuted(expected, turned, TO_NCHW)
     return compare(list(found), expected, list(found.values()), rtol=rtol, atol=atol)
 
@@ -114,10 +117,6 @@ def _session(model: str | os.PathLike[str] | onnx.ModelProto) -> ort.InferenceSe
     else:
         raise InputError(f"there is no file {os.fspath(model)}. Give the path of an .onnx file.")
     return onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])
-
-
-def _shapes(arrays: Sequence[Array]) -> list[tuple[int, ...]]:
-    return [x.shape for x in arrays]
 
 
 def packed(array: Any) -> Array:

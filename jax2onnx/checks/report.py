@@ -13,7 +13,7 @@ import onnx_ir as ir
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from jax2onnx.errors import InputError
-from jax2onnx.graph.walk import bodies, nested_graphs, nested_nodes
+from jax2onnx.graph.walk import bodies, nested_graphs, nested_nodes, operator_name
 from jax2onnx.legalise import MissingKernel, missing_kernels
 from jax2onnx.write.encode import replaced, without_data
 from jax2onnx.write.references import file_of
@@ -134,8 +134,9 @@ def report(
             if not _is_there(tensor):
                 absent[str(tensor.location)] = None
     nodes = [node for body in bodies(loaded) for node in nested_nodes(body)]
-    calls = Counter(_name(node) for node in nodes if node.op_identifier() in loaded.functions)
-    others = Counter(_name(node) for node in nodes if node.op_identifier() not in loaded.functions)
+    calls, others = Counter[str](), Counter[str]()
+    for node in nodes:
+        (calls if node.op_identifier() in loaded.functions else others)[operator_name(node)] += 1
     support = missing_kernels(_typed(loaded), target)
     return Report(
         producer=f"{loaded.producer_name or 'unknown'} {loaded.producer_version or ''}".strip(),
@@ -190,10 +191,6 @@ def _typed(model: ir.Model) -> ir.Model:
 def _is_there(tensor: ir.ExternalTensor) -> bool:
     path = file_of(tensor, Path())
     return path.is_file() and path.stat().st_size >= (tensor.offset or 0) + tensor.nbytes
-
-
-def _name(node: ir.Node) -> str:
-    return f"{node.domain}.{node.op_type}" if node.domain else node.op_type
 
 
 def _types(values: Iterable[ir.Value]) -> dict[str, str]:

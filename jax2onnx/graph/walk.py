@@ -15,6 +15,11 @@ def bodies(model: ir.Model) -> Iterator[ir.Graph]:
         yield function.graph
 
 
+def operator_name(node: ir.Node) -> str:
+    """Return the operator of a node, with its domain in front unless it is the standard one."""
+    return f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+
+
 def subgraphs(node: ir.Node) -> Sequence[ir.Graph]:
     """Return the graphs among a node's attributes, such as the branches of an If."""
     if node.domain == "" and node.op_type not in _WITH_BODIES:

@@ -71,8 +71,3 @@ def exact_floats(dtype: ir.DataType) -> tuple[ir.DataType, ...]:
     """Return the floats that hold every value of ``dtype`` (integer or bool), narrowest first."""
     bits = 1 if dtype == _T.BOOL else dtype.bitwidth - (dtype in _SIGNED)
     return tuple(wide for wide, exact in _EXACT_BITS.items() if exact >= bits)
-
-
-def is_float(dtype: ir.DataType) -> bool:
-    """Return whether ``dtype`` is a real floating-point type."""
-    return dtype.is_floating_point()

@@ -6,7 +6,6 @@ import onnx_ir as ir
 
 from jax2onnx.legalise.element_types import (
     exact_floats,
-    is_float,
     same_width_integers,
     wider_floats,
     wider_integers,
@@ -60,7 +59,7 @@ def substitute_types(node: ir.Node, dtype: ir.DataType) -> Iterator[ir.DataType]
     """
     if node.op_type in _TYPED:
         return
-    if is_float(dtype):
+    if dtype.is_floating_point():
         yield from wider_floats(dtype)
         return
     if not (dtype.is_integer() or dtype == ir.DataType.BOOL):
@@ -75,7 +74,7 @@ def substitute_types(node: ir.Node, dtype: ir.DataType) -> Iterator[ir.DataType]
 
 def casts_back_exactly(node: ir.Node, dtype: ir.DataType) -> bool:
     """Return whether casting the result back to ``dtype`` loses nothing if the inputs have it."""
-    return _selects(node) or (is_float(dtype) and node.op_type in _UNROUNDED)
+    return _selects(node) or (dtype.is_floating_point() and node.op_type in _UNROUNDED)
 
 
 def _selects(node: ir.Node) -> bool:

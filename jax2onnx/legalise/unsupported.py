@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from jax2onnx.graph.walk import operator_name
 from jax2onnx.legalise.element_types import SHORT_NAMES
 from jax2onnx.legalise.kernels import KernelTable, Signature, variables
 
@@ -68,9 +69,8 @@ def describe(found: Sequence[MissingKernel], runtime: str) -> str:
 
 
 def _call(node: ir.Node) -> str:
-    name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
     inputs = ", ".join("-" if v is None else _type(v.dtype) for v in node.inputs)
-    return f"{name}({inputs}) -> {', '.join(_type(v.dtype) for v in node.outputs)}"
+    return f"{operator_name(node)}({inputs}) -> {', '.join(_type(v.dtype) for v in node.outputs)}"
 
 
 def _type(dtype: ir.DataType | None) -> str:
@@ -91,13 +91,10 @@ def _remedy(unsupported: UnsupportedNode, table: KernelTable, opset: int) -> str
             if other != opset and known is not None and known.kernels:
                 return f"it runs in operator set {other}; pass opset={other}"
         return "it has no such operator; write the computation with others, or as a function"
-    taken = {dtype for kernel in signature.kernels for dtype in kernel[_first(signature)]}
+    first = variables(signature.inputs, signature.outputs)[0]
+    taken = {dtype for kernel in signature.kernels for dtype in kernel[first]}
     listed = ", ".join(short for short, dtype in SHORT_NAMES.items() if dtype in taken)
     advice = f"it runs in {listed}; cast around it in the model"
     if ir.DataType.DOUBLE in {value.dtype for value in node.outputs}:
         advice += " or convert without enable_double_precision (f64 is never narrowed silently)"
     return advice
-
-
-def _first(signature: Signature) -> str:
-    return variables(signature.inputs, signature.outputs)[0]

@@ -57,6 +57,7 @@ class Builder:
     Attributes:
         opset: as above.
         parent: as above.
+        root: the builder of the main graph or function that this graph is in.
         nodes: the nodes so far, in topological order.
         initializers: the constants of a main graph, which are named when the graph is made.
         location: the prefix of the names of the nodes that come next.
@@ -75,18 +76,13 @@ class Builder:
         self.call_site: str = parent.call_site if parent is not None else ""
         self.captured: dict[object, ir.Value] = {}
         self._function = function
-        self._root: Builder = parent._root if parent is not None else self
+        self.root: Builder = parent.root if parent is not None else self
         self._computed: set[ir.Value] = set()
         self._known: dict[object, tuple[ir.Value, ...]] = {}
         self._constants: dict[object, ir.Value] = {}
         self._arrays: dict[ir.Value, Array] = {}
         self._dims: dict[ir.Value, Dims] = {}
         self._shapes: dict[Dims, ir.Shape] = {}
-
-    @property
-    def root(self) -> Builder:
-        """The builder of the main graph or function that this graph is in."""
-        return self._root
 
     # -- values ----------------------------------------------------------------------------------
 
@@ -111,20 +107,20 @@ class Builder:
             dims: its dimensions: ints or JAX dimension expressions.
         """
         value.type = tensor_type(dtype)
-        shape = self._root._shapes.get(dims)
+        shape = self.root._shapes.get(dims)
         if shape is None:
-            shape = self._root._shapes[dims] = shape_of(dims)
+            shape = self.root._shapes[dims] = shape_of(dims)
             shape.freeze()
         value.shape = shape
-        self._root._dims[value] = dims
+        self.root._dims[value] = dims
 
     def dims(self, value: ir.Value) -> Dims:
         """Return the dimensions of ``value``, as they were stated."""
-        return self._root._dims[value]
+        return self.root._dims[value]
 
     def array(self, value: ir.Value | None) -> Array | None:
         """Return the array of a constant; None if ``value`` is no constant."""
-        return None if value is None else self._root._arrays.get(value)
+        return None if value is None else self.root._arrays.get(value)
 
     def constant(self, data: ArrayLike, dtype: DTypeLike | None = None) -> ir.Value:
         """Return a constant tensor; equal ones are the same value.
@@ -135,7 +131,7 @@ class Builder:
         """
         array = np.asarray(data, dtype, order="C")
         key = (array.dtype, array.shape, array.tobytes())
-        root = self._root
+        root = self.root
         value = root._constants.get(key)
         if value is None:
             tensor = Constant(array, dtype=onnx_dtype(array.dtype))
@@ -193,10 +189,8 @@ class Builder:
             value.name = node.name
             self.set_type(
                 value,
-                dtypes[i] if dtypes else self._elementwise_dtype(op_type, inputs),
-                dims[i]
-                if dims
-                else self.broadcast([self.dims(v) for v in inputs if v is not None]),
+                dtypes[i] if dtypes else _elementwise_dtype(op_type, inputs),
+                dims[i] if dims else self.broadcast(self.dims(v) for v in inputs if v is not None),
             )
         made = self._known[key] = tuple(node.outputs)
         self._computed.update(made)
@@ -239,36 +233,26 @@ class Builder:
                     result[-i] = d
         return tuple(result)
 
-    def _elementwise_dtype(self, op_type: str, inputs: Sequence[ir.Value | None]) -> ir.DataType:
-        if op_type in _PREDICATES:
-            return BOOL
-        if op_type == "Shape":
-            return INT64
-        source = inputs[1] if op_type == "Where" else inputs[0]
-        return element_type(source)
-
     def _lookup(self, key: object) -> tuple[ir.Value, ...] | None:
-        builder: Builder | None = self
-        while builder is not None:
-            known = builder._known.get(key)
-            if known is not None:
-                return known
-            builder = builder.parent
-        return None
+        known = self._known.get(key)
+        return known if known is not None or self.parent is None else self.parent._lookup(key)
 
     def _fold(
         self, op_type: str, inputs: Sequence[ir.Value | None], attributes: Mapping[str, Attribute]
     ) -> ir.Value | None:
-        arrays = []
-        for value in inputs:
-            array = self.array(value)
-            if array is None:
-                return None
-            arrays.append(array)
-        if not arrays:
+        arrays = [array for v in inputs if (array := self.array(v)) is not None]
+        if not arrays or len(arrays) < len(inputs):
             return None
         result = fold(op_type, arrays, attributes)
         return None if result is None else self.constant(result)
+
+
+def _elementwise_dtype(op_type: str, inputs: Sequence[ir.Value | None]) -> ir.DataType:
+    if op_type in _PREDICATES:
+        return BOOL
+    if op_type == "Shape":
+        return INT64
+    return element_type(inputs[1] if op_type == "Where" else inputs[0])
 
 
 def element_type(value: ir.Value | None) -> ir.DataType:

@@ -181,21 +181,6 @@ class Context(Views):
         self._outer = saved
         return results
 
-    def call_function(
-        self, mark: Mark, closed: core.ClosedJaxpr, operands: Sequence[ir.Value]
-    ) -> list[ir.Value]:
-        """Add a call of the ONNX function that a marked jit becomes.
-
-        Args:
-            mark: the mark in the name of the jit.
-            closed: what it computes.
-            operands: its arguments.
-
-        Returns:
-            A value for each of its results.
-        """
-        return self.lowerer.call_function(self, mark, closed, operands)
-
     def as_outputs(self, values: Sequence[ir.Value], names: Sequence[str]) -> list[ir.Value]:
         """Return ``values`` as outputs of this graph, each computed by a node of its own.
 

@@ -48,13 +48,7 @@ def register_lowering(*primitives: Primitive) -> Callable[[R], R]:
 
 @dataclass(frozen=True)
 class Decomposition:
-    """A rule that lowers the trace of ``function(*operands, **params)``.
-
-    Attributes:
-        function: the decomposition, written in JAX.
-        operator: a rule to use instead, for operator sets that have an operator for the primitive.
-        since: the first version of the default operator set that has it.
-    """
+    """A rule that lowers the trace of ``function(*operands, **params)``, as `in_jax` returns it."""
 
     function: Callable[..., Any]
     operator: Rule | None = None

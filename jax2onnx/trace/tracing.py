@@ -119,8 +119,9 @@ def trace(
         names = _distinct([i.name for i in flat], model.paths)
         flat = [replace(i, name=name) for i, name in zip(flat, names, strict=True)]
     extra = _keyword_inputs(keywords, parse, double)
-    nchw = images("inputs_as_nchw", options["inputs_as_nchw"], *_names_and_shapes(flat))
-    shapes = permuted([i.aval.shape for i in flat], nchw, TO_NCHW)
+    shapes = [i.aval.shape for i in flat]
+    nchw = images("inputs_as_nchw", options["inputs_as_nchw"], [i.name for i in flat], shapes)
+    shapes = permuted(shapes, nchw, TO_NCHW)
     flat = [replace(i, aval=abstract(s, i.aval.dtype)) for i, s in zip(flat, shapes, strict=True)]
     taken = [*model.paths, *(i.name for i in (*flat, *extra))]
     call = _Call(model, tree, nchw, taken, options["output_names"], options["outputs_as_nchw"])
@@ -341,10 +342,6 @@ def _abstract(leaf: Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
     dtype = jax.dtypes.canonicalize_dtype(leaf.dtype, allow_extended_dtype=True)
     sharding = getattr(leaf, "sharding", None)
     return abstract(leaf.shape, dtype, sharding)  # type: ignore[arg-type]  # or that of keys
-
-
-def _names_and_shapes(inputs: Sequence[Input]) -> tuple[list[str], list[tuple[Any, ...]]]:
-    return [i.name for i in inputs], [i.aval.shape for i in inputs]
 
 
 def _keyword_inputs(keywords: Mapping[str, Any], parse: ShapeParser, double: bool) -> list[Input]:

@@ -20,14 +20,10 @@ def clean_metadata(model: ir.Model) -> None:
         for graph in nested_graphs(body):
             graph.doc_string = None
             for value in (*graph.inputs, *graph.initializers.values()):
-                _clean_value(value)
+                value.doc_string = None
+                if value.const_value is not None and value.const_value.doc_string is not None:
+                    value.const_value.doc_string = None
             for node in graph:
                 node.doc_string = None
                 for value in node.outputs:
                     value.doc_string = None
-
-
-def _clean_value(value: ir.Value) -> None:
-    value.doc_string = None
-    if value.const_value is not None and value.const_value.doc_string is not None:
-        value.const_value.doc_string = None

@@ -26,7 +26,7 @@ def _jit(
 ) -> Sequence[ir.Value]:
     mark = Mark.parse(name)
     if mark is not None:
-        return ctx.call_function(mark, jaxpr, operands)
+        return ctx.lowerer.call_function(ctx, mark, jaxpr, operands)
     return ctx.lower_jaxpr(jaxpr, operands)
 
 

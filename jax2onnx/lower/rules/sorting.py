@@ -12,6 +12,7 @@ from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import INT32, INT64
 from jax2onnx.lower.registry import Results, Rule, register_lowering
+from jax2onnx.trace.dimensions import Dims
 
 UINT64 = ir.DataType.UINT64
 
@@ -35,16 +36,24 @@ def unsigned_in_order(rule: Rule) -> Rule:
             for x in operands
         ]
         results = rule(ctx, *given, **params)
+        several = [results] if isinstance(results, ir.Value) else results
         return [
             ctx.op.BitwiseXor(ctx.cast(x, UINT64), sign)
             if aval.dtype == np.uint64 and x.dtype == INT64
             else x
-            for x, aval in zip(
-                [results] if isinstance(results, ir.Value) else results, ctx.avals_out, strict=True
-            )
+            for x, aval in zip(several, ctx.avals_out, strict=True)
         ]
 
     return wrapped
+
+
+def _top(
+    ctx: Context, x: ir.Value, dims: Dims, axis: int, **attributes: int
+) -> tuple[ir.Value, ...]:
+    """Add a TopK along an axis; return the values and their indices, both of shape ``dims``."""
+    types = [(element_type(x), dims), (INT64, dims)]
+    count = ctx.shape_tensor((dims[axis],))
+    return ctx.several("TopK", x, count, types=types, axis=axis, **attributes)
 
 
 @register_lowering(lax.top_k_p)
@@ -53,11 +62,8 @@ def _top_k(
     ctx: Context, x: ir.Value, *, k: int, axis: int, is_stable: bool = True
 ) -> Sequence[ir.Value]:
     """Add a TopK, which is stable whether or not JAX asks for it."""
-    del is_stable
-    dims = ctx.out_dims
-    values, indices = ctx.several(
-        "TopK", x, ctx.shape_tensor((k,)), types=[(element_type(x), dims), (INT64, dims)], axis=axis
-    )
+    del k, is_stable
+    values, indices = _top(ctx, x, ctx.out_dims, axis)
     return values, ctx.cast(indices, ctx.avals_out[1].dtype)
 
 
@@ -67,15 +73,8 @@ def _approx_top_k(
     ctx: Context, x: ir.Value, *, reduction_dimension: int, is_max_k: bool, **_: object
 ) -> Sequence[ir.Value]:
     """Return the exact result: as many values as JAX asks for, the best first."""
-    dims, axis = ctx.out_dims, reduction_dimension
-    values, indices = ctx.several(
-        "TopK",
-        x,
-        ctx.shape_tensor((dims[axis],)),
-        types=[(element_type(x), dims), (INT64, dims)],
-        axis=axis,
-        largest=int(is_max_k),
-    )
+    largest = int(is_max_k)
+    values, indices = _top(ctx, x, ctx.out_dims, reduction_dimension, largest=largest)
     return values, ctx.cast(indices, ctx.avals_out[1].dtype)
 
 
@@ -88,28 +87,17 @@ def _sort(
     del is_stable
     current = list(operands)
     for key in range(num_keys - 1, -1, -1):
-        keys = [current[key]]
-        if _is_float(current[key]):
-            nan = ctx.op.IsNaN(current[key])
-            current = _by(
-                ctx, current, ctx.op.Where(nan, ctx.constant(0, keys[0]), keys[0]), dimension
-            )
-            keys = [ctx.cast(ctx.op.IsNaN(current[key]), INT32)]
-        current = _by(ctx, current, keys[0], dimension)
+        by = current[key]
+        if _is_float(by):
+            number = ctx.op.Where(ctx.op.IsNaN(by), ctx.constant(0, by), by)
+            current = _by(ctx, current, number, dimension)
+            by = ctx.cast(ctx.op.IsNaN(current[key]), INT32)
+        current = _by(ctx, current, by, dimension)
     return current
 
 
 def _by(ctx: Context, operands: Sequence[ir.Value], key: ir.Value, axis: int) -> list[ir.Value]:
     """Return all operands in ascending order of ``key``."""
     dims = ctx.dims(key)
-    size = ctx.shape_tensor((dims[axis],))
-    _, order = ctx.several(
-        "TopK",
-        key,
-        size,
-        types=[(element_type(key), dims), (INT64, dims)],
-        axis=axis,
-        largest=0,
-        sorted=1,
-    )
+    _, order = _top(ctx, key, dims, axis, largest=0, sorted=1)
     return [ctx.op.GatherElements(v, order, axis=axis, shape=dims) for v in operands]

@@ -78,7 +78,6 @@ class Sweep:
             if in_range and (not entry.option or entry.option in options):
                 for trigger in entry.triggers:
                     self._entries.setdefault(trigger, []).append(entry)
-        self._rules: dict[str, list[Rule]] = {}
         self._has_primitives = any(trigger.islower() for trigger in self._entries)
 
     def visit(self, graph: ir.Graph) -> None:
@@ -91,16 +90,9 @@ class Sweep:
             trigger = node.op_type
             if self._has_primitives and (primitive := stands_for(node.outputs[0])) is not None:
                 trigger = primitive.name
-            if trigger in self._entries and node.domain == "":
-                for rule in self._rules_at(trigger):
-                    if rule(self._editor, node):
-                        break
+            for entry in self._entries.get(trigger, ()) if node.domain == "" else ():
+                if entry.load()(self._editor, node):
+                    break
             if node.graph is not None:  # it may have been removed, with its branches
                 for inner in subgraphs(node):
                     self.visit(inner)
-
-    def _rules_at(self, trigger: str) -> list[Rule]:
-        rules = self._rules.get(trigger)
-        if rules is None:
-            rules = self._rules[trigger] = [e.load() for e in self._entries[trigger]]
-        return rules

@@ -54,8 +54,8 @@ def geqrf(a: Array) -> tuple[Array, Array]:
 def geqp3(a: Array, fixed: Array, **_: object) -> tuple[Array, Array, Array]:
     """Return the QR decomposition with column pivoting (LAPACK's ``geqp3``).
 
-    A column that ``fixed``, (..., n), does not mark with zero stays in front. The results are as those
-    of ``geqrf``, and between them is the columns' order, counted from one.
+    A column that ``fixed``, (..., n), does not mark with zero stays in front. The results are those
+    of ``geqrf``, with the columns' order between them, counted from one.
     """
     *batch, height, width = a.shape
     taus = jnp.zeros((*batch, 1, min(height, width)), a.dtype)
