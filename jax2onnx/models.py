@@ -5,8 +5,6 @@ This module is public. A path is the name that a parameter bears in the ONNX mod
 it consumes; the ONNX model names the same value ``<module>/output``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar, cast
 

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+VIEWS = frozenset(("Reshape", "Squeeze", "Unsqueeze"))
+"""Operators that give the elements another shape and leave their order."""
+
 
 def reshaping(old: Sequence[Any], new: Sequence[Any]) -> tuple[str, list[int] | None]:
     """Return the operator that reshapes a tensor, and its second input.

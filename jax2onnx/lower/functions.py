@@ -6,8 +6,6 @@ cannot refer to a tensor outside. Two functions are equal if their lowered bodie
 closure, an unused number or a weak type makes JAX trace anew, and still the function is shared.
 """
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections.abc import Sequence

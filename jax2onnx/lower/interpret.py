@@ -1,7 +1,5 @@
 """Lower a jaxpr, one equation after the other."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

@@ -15,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 from jax.typing import DTypeLike
 
-from jax2onnx.graph.shapes import reshaping
+from jax2onnx.graph.shapes import VIEWS, reshaping
 from jax2onnx.lower.builder import Attribute, Builder, element_type
 from jax2onnx.lower.dims import Dimensions
 from jax2onnx.lower.dtypes import INT64, onnx_dtype
@@ -24,8 +24,6 @@ from jax2onnx.trace.dimensions import Dim, Dims, is_empty, is_static
 
 Operand: TypeAlias = ir.Value | bool | float | Sequence[int] | Array | np.generic | None
 """A value, or a constant: see ``Operators``. None leaves an optional input out."""
-
-_RESHAPES = frozenset(("Reshape", "Squeeze", "Unsqueeze"))
 
 
 class Operators:
@@ -210,7 +208,7 @@ class Views:
         3. Add a Reshape to a shape that is computed from the symbolic dimensions.
         """
         node = value.producer()
-        if node is not None and node.op_type in _RESHAPES and node.domain == "":
+        if node is not None and node.op_type in VIEWS and node.domain == "":
             source = node.inputs[0]
             assert source is not None
             return self.reshape(source, dims)
@@ -255,7 +253,7 @@ class Views:
             return None
         if node.op_type == "Expand":
             return node.inputs[0]
-        if node.op_type in _RESHAPES:
+        if node.op_type in VIEWS:
             source = node.inputs[0]
             assert source is not None
             old, new = self.dims(source), self.dims(value)

@@ -4,8 +4,6 @@ Formulas are those of Abramowitz and Stegun, "Handbook of Mathematical Functions
 arranged so that they neither overflow nor cancel where the result does not.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

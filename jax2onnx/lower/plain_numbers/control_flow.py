@@ -1,7 +1,5 @@
 """Calls, conditionals and loops whose jaxprs hold complex numbers or keys."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

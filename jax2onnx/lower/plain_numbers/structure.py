@@ -1,7 +1,5 @@
 """Primitives that act on each part of a pair, or on each integer of a key, in the same way."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

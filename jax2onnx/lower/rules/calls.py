@@ -1,7 +1,5 @@
 """Calls: a jaxpr is lowered in place, or becomes an ONNX function if the call is marked."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import onnx_ir as ir

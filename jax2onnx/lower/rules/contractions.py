@@ -5,8 +5,6 @@ form, and the result to JAX's order (batch, lhs free, rhs free). A permutation t
 next is thus never in the graph. A parameter is the right operand, which runtimes prepack.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Conditionals and loops: If, Loop and Scan, whose bodies read outer values directly."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

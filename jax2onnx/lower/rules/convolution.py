@@ -1,7 +1,5 @@
 """``conv_general_dilated``: Conv or ConvTranspose, with lazy transposes from and to NHWC."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Shardings and collectives, which do nothing in a model, since it runs on one device."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import jax

@@ -1,7 +1,5 @@
 """Elementwise primitives: arithmetic, comparison, rounding, casts, selection."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

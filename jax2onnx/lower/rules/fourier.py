@@ -6,8 +6,6 @@ transform of another length is therefore a convolution with a chirp (Bluestein, 
 consists of DFTs whose length is a power of two.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from typing import Any

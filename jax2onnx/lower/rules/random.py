@@ -1,7 +1,5 @@
 """Random bits: JAX's generators in integer operators, so that a key gives the same numbers."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any

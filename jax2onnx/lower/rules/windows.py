@@ -5,8 +5,6 @@ so a window of k takes about log2(k) slices. Operands come in tuples, since a mo
 several at once (a maximum and its position).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias

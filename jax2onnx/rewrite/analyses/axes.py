@@ -9,16 +9,9 @@ from itertools import pairwise
 
 import onnx_ir as ir
 
-from jax2onnx.graph.shapes import constant_target
+from jax2onnx.graph.shapes import VIEWS, constant_target
 from jax2onnx.graph.sizes import Dim, Dims, product
-from jax2onnx.rewrite.analyses.nodes import (
-    BROADCASTING,
-    UNARY,
-    VIEWS,
-    attribute,
-    made_by,
-    the_input,
-)
+from jax2onnx.rewrite.analyses.nodes import BROADCASTING, UNARY, attribute, made_by, the_input
 from jax2onnx.rewrite.analyses.values import aligned, axes, constant, dims, integers, rank
 from jax2onnx.rewrite.engine.editor import Editor
 

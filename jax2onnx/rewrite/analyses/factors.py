@@ -15,8 +15,9 @@ from typing import TypeAlias
 
 import onnx_ir as ir
 
+from jax2onnx.graph.shapes import VIEWS
 from jax2onnx.graph.sizes import Dim, Dims, quotient
-from jax2onnx.rewrite.analyses.nodes import VIEWS, made_by, the_input
+from jax2onnx.rewrite.analyses.nodes import made_by, the_input
 from jax2onnx.rewrite.analyses.shapes import view
 from jax2onnx.rewrite.analyses.values import dims, permutation, rank
 from jax2onnx.rewrite.engine.editor import Editor

@@ -5,10 +5,6 @@ from typing import Any
 
 import onnx_ir as ir
 
-VIEWS = frozenset(("Reshape", "Squeeze", "Unsqueeze"))
-"""Operators that give the elements another shape and leave their order."""
-
-
 UNARY = frozenset(
     (
         *("Abs", "BitwiseNot", "Cast", "Ceil", "Celu", "Cos", "Elu", "Erf", "Exp", "Floor", "Gelu"),

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from jax2onnx.graph.shapes import constant_target, ones_between, reshaping
+from jax2onnx.graph.shapes import VIEWS, constant_target, ones_between, reshaping
 from jax2onnx.graph.sizes import Dims, known
-from jax2onnx.rewrite.analyses.nodes import VIEWS, made_by
+from jax2onnx.rewrite.analyses.nodes import made_by
 from jax2onnx.rewrite.analyses.values import constant, dims
 from jax2onnx.rewrite.engine.editor import Editor
 

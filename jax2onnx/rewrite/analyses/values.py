@@ -7,8 +7,9 @@ import numpy as np
 import onnx_ir as ir
 
 from jax2onnx.graph.constants import Constant, constant_tensor
+from jax2onnx.graph.shapes import VIEWS
 from jax2onnx.graph.sizes import Dim, Dims, product
-from jax2onnx.rewrite.analyses.nodes import VIEWS, attribute, made_by, the_input
+from jax2onnx.rewrite.analyses.nodes import attribute, made_by, the_input
 
 Array: TypeAlias = np.ndarray[Any, Any]
 

@@ -5,8 +5,6 @@ that consumes ``layers.1.attention.q.weight`` belongs to ``layers.1.attention.q`
 without parameters of its own belongs to the module around it, ``layers.1.attention``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from jax.extend import core

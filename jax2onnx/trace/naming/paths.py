@@ -1,7 +1,5 @@
 """Spell the path of a leaf in a pytree as a user would: ``blocks.3.attn.qkv.weight``."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Callable, Sequence

@@ -7,14 +7,8 @@ from jax.lax import linalg
 
 from jax2onnx import jax_internals
 from jax2onnx.lower.registry import in_jax, register_lowering
-from jax2onnx.lower.rules.linalg.matrices import (
-    adjoint,
-    column,
-    diagonal,
-    row,
-    row_indices,
-    with_column,
-)
+from jax2onnx.lower.rules.linalg.matrices import adjoint
+from jax2onnx.lower.rules.linalg.parts import column, diagonal, row, row_indices, with_column
 from jax2onnx.lower.rules.special import widened
 
 State = tuple[Array, ...]

@@ -8,25 +8,10 @@ from jax import Array, lax
 from jax.lax import linalg
 
 from jax2onnx.lower.registry import in_jax, register_lowering
-from jax2onnx.lower.rules.linalg.jacobi import (
-    SWEEPS,
-    halves,
-    padded,
-    rotate,
-    rotation,
-    scaled,
-    sweep,
-)
+from jax2onnx.lower.rules.linalg import jacobi
 from jax2onnx.lower.rules.linalg.lu import take
-from jax2onnx.lower.rules.linalg.matrices import (
-    adjoint,
-    column_indices,
-    diagonal,
-    hermitian,
-    row_indices,
-    squares,
-    transpose,
-)
+from jax2onnx.lower.rules.linalg.matrices import adjoint, hermitian, squares, transpose
+from jax2onnx.lower.rules.linalg.parts import column_indices, diagonal, row_indices
 
 State = tuple[Array, ...]
 
@@ -47,9 +32,9 @@ def eigh(
     size = a.shape[-1]
     if size == 0:
         return a, a.real.reshape(a.shape[:-1])
-    a, scale = scaled(hermitian(a, lower=lower))
+    a, scale = jacobi.scaled(hermitian(a, lower=lower))
     odd = (size + 1) // 2 * 2 - size  # in this form JAX knows that size + odd is even
-    rows, values = _jacobi(padded(a, odd, odd))
+    rows, values = _jacobi(jacobi.padded(a, odd, odd))
     values = (values[..., :size] * scale)[..., 0, :]
     order = jnp.argsort(values, axis=-1)
     first, last = subset_by_index or (0, size)
@@ -71,19 +56,19 @@ def _jacobi(a: Array) -> tuple[Array, Array]:
     def unfinished(state: State) -> Array:
         a, _, sweeps = state
         rest = total(jnp.where(off_diagonal, squares(a), 0))
-        return jnp.any(rest > least) & (sweeps < SWEEPS)
+        return jnp.any(rest > least) & (sweeps < jacobi.SWEEPS)
 
     def one_round(state: State) -> State:
         a, vectors = state
         values = transpose(diagonal(a)).real
         coupling = transpose(diagonal(a[..., :half, half:]))
-        alpha, beta = halves(values)
-        turn = rotation(alpha, beta, coupling)
-        return rotate(adjoint(rotate(a, *turn)), *turn), rotate(vectors, *turn)
+        alpha, beta = jacobi.halves(values)
+        turn = jacobi.rotation(alpha, beta, coupling)
+        return jacobi.rotate(adjoint(jacobi.rotate(a, *turn)), *turn), jacobi.rotate(vectors, *turn)
 
     def one_sweep(state: State) -> State:
         a, vectors, sweeps = state
-        return *sweep(one_round, (a, vectors), size), sweeps + 1
+        return *jacobi.sweep(one_round, (a, vectors), size), sweeps + 1
 
     vectors = jnp.broadcast_to(jnp.eye(size, dtype=a.dtype), a.shape)
     count: Any = 0

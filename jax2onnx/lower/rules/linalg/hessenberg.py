@@ -5,14 +5,11 @@ from jax import Array, lax
 from jax.lax import linalg
 
 from jax2onnx.lower.registry import in_jax, register_lowering
-from jax2onnx.lower.rules.linalg.matrices import (
-    adjoint,
+from jax2onnx.lower.rules.linalg.matrices import adjoint, hermitian, reflect, reflector
+from jax2onnx.lower.rules.linalg.parts import (
     column,
     column_indices,
     diagonal,
-    hermitian,
-    reflect,
-    reflector,
     row_indices,
     with_column,
 )

@@ -7,14 +7,8 @@ from jax import Array, lax
 from jax.lax import linalg
 
 from jax2onnx.lower.registry import in_jax, register_lowering
-from jax2onnx.lower.rules.linalg.matrices import (
-    column,
-    column_indices,
-    magnitude,
-    row,
-    row_indices,
-    with_column,
-)
+from jax2onnx.lower.rules.linalg.matrices import magnitude
+from jax2onnx.lower.rules.linalg.parts import column, column_indices, row, row_indices, with_column
 
 State = tuple[Array, ...]
 

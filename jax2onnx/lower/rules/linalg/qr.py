@@ -8,16 +8,12 @@ from jax.lax import linalg
 from jax2onnx import jax_internals
 from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.lower.rules.linalg.lu import exchanged, take
-from jax2onnx.lower.rules.linalg.matrices import (
-    adjoint,
+from jax2onnx.lower.rules.linalg.matrices import adjoint, norm, reflect, reflector, transpose
+from jax2onnx.lower.rules.linalg.parts import (
     column,
     column_indices,
-    norm,
-    reflect,
-    reflector,
     row_indices,
     rows_of,
-    transpose,
     with_column,
 )
 

@@ -13,16 +13,8 @@ from jax.lax import linalg
 from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.lower.rules.linalg.hessenberg import hessenberg
 from jax2onnx.lower.rules.linalg.jacobi import padded
-from jax2onnx.lower.rules.linalg.matrices import (
-    adjoint,
-    column,
-    column_indices,
-    diagonal,
-    magnitude,
-    reflect,
-    reflector,
-    row_indices,
-)
+from jax2onnx.lower.rules.linalg.matrices import adjoint, magnitude, reflect, reflector
+from jax2onnx.lower.rules.linalg.parts import column, column_indices, diagonal, row_indices
 from jax2onnx.lower.rules.linalg.qr import householder_product
 
 State = tuple[Array, ...]

@@ -14,25 +14,10 @@ from jax.lax import linalg
 
 from jax2onnx import jax_internals
 from jax2onnx.lower.registry import in_jax, register_lowering
-from jax2onnx.lower.rules.linalg.jacobi import (
-    SWEEPS,
-    halves,
-    padded,
-    rotate,
-    rotation,
-    scaled,
-    sweep,
-)
+from jax2onnx.lower.rules.linalg import jacobi
 from jax2onnx.lower.rules.linalg.lu import take
-from jax2onnx.lower.rules.linalg.matrices import (
-    adjoint,
-    column_indices,
-    diagonal,
-    norm,
-    row_indices,
-    squares,
-    transpose,
-)
+from jax2onnx.lower.rules.linalg.matrices import adjoint, norm, squares, transpose
+from jax2onnx.lower.rules.linalg.parts import column_indices, diagonal, row_indices
 from jax2onnx.lower.rules.linalg.qr import geqrf, householder_product, multiply
 
 State = tuple[Array, ...]
@@ -84,7 +69,7 @@ def _tall(a: Array, full_matrices: bool, vectors: bool) -> tuple[Array, Array, A
     orthogonal to working precision, whatever the rank, since a QR decomposition makes it.
     """
     height, width = a.shape[-2:]
-    a, scale = scaled(a)
+    a, scale = jacobi.scaled(a)
     packed, taus = geqrf(a)
     rows, turned = _orthogonalised(jnp.triu(packed[..., :width, :]))
     values = norm(transpose(rows))[..., 0, :]
@@ -97,7 +82,7 @@ def _tall(a: Array, full_matrices: bool, vectors: bool) -> tuple[Array, Array, A
     signs = jnp.where(diagonal(triangle).real < 0, -1, 1).astype(a.dtype)
     v = householder_product(triangle, factors) * signs
     more = height - width
-    u = padded(turned, more, more if full_matrices else 0)
+    u = jacobi.padded(turned, more, more if full_matrices else 0)
     if full_matrices:
         place = column_indices(u)
         u = jnp.where((row_indices(u) == place) & (place >= width), 1, u)
@@ -113,21 +98,22 @@ def _orthogonalised(x: Array) -> tuple[Array, Array]:
 
     def one_round(state: State) -> State:
         x, w, largest = state
-        upper, lower = halves(x)
+        upper, lower = jacobi.halves(x)
         alpha, beta = (jnp.sum(squares(y), axis=-1, keepdims=True) for y in (upper, lower))
         gamma = jnp.sum(upper * jnp.conj(lower), axis=-1, keepdims=True)
-        turn = rotation(alpha, beta, gamma)
+        turn = jacobi.rotation(alpha, beta, gamma)
         cosine = jnp.sqrt(squares(gamma)) - tolerance * jnp.sqrt(alpha) * jnp.sqrt(beta)
-        return rotate(x, *turn), rotate(w, *turn), jnp.maximum(largest, jnp.max(cosine))
+        largest = jnp.maximum(largest, jnp.max(cosine))
+        return jacobi.rotate(x, *turn), jacobi.rotate(w, *turn), largest
 
     def one_sweep(state: State) -> State:
         x, w, _, sweeps = state
         none = jnp.zeros((), x.real.dtype)
-        return *sweep(one_round, (x, w, none), size + odd), sweeps + 1
+        return *jacobi.sweep(one_round, (x, w, none), size + odd), sweeps + 1
 
     count: Any = 0
-    start: State = (padded(x, odd, 0), w, jnp.ones((), x.real.dtype), count)
-    x, w, *_ = lax.while_loop(lambda s: (s[2] > 0) & (s[3] < SWEEPS), one_sweep, start)
+    start: State = (jacobi.padded(x, odd, 0), w, jnp.ones((), x.real.dtype), count)
+    x, w, *_ = lax.while_loop(lambda s: (s[2] > 0) & (s[3] < jacobi.SWEEPS), one_sweep, start)
     return x[..., :size, :], w[..., :size, :size]
 
 

@@ -6,7 +6,8 @@ from jax.lax import linalg
 
 from jax2onnx import jax_internals
 from jax2onnx.lower.registry import in_jax, register_lowering
-from jax2onnx.lower.rules.linalg.matrices import diagonal, row_indices, rows_of, transpose
+from jax2onnx.lower.rules.linalg.matrices import transpose
+from jax2onnx.lower.rules.linalg.parts import diagonal, row_indices, rows_of
 from jax2onnx.lower.rules.special import widened
 
 State = tuple[Array, ...]

@@ -9,7 +9,8 @@ nodes read the sum.
 
 import onnx_ir as ir
 
-from jax2onnx.rewrite.analyses.nodes import VIEWS, made_by, only_user, the_input
+from jax2onnx.graph.shapes import VIEWS
+from jax2onnx.rewrite.analyses.nodes import made_by, only_user, the_input
 from jax2onnx.rewrite.analyses.values import axes, dims, kept, rank, without_ones
 from jax2onnx.rewrite.engine.editor import Editor
 from jax2onnx.rewrite.engine.pattern import Var, match, op

@@ -16,8 +16,9 @@ import math
 import numpy as np
 import onnx_ir as ir
 
+from jax2onnx.graph.shapes import VIEWS
 from jax2onnx.graph.sizes import Dim, product
-from jax2onnx.rewrite.analyses.nodes import VIEWS, attribute, made_by, only_user, the_input
+from jax2onnx.rewrite.analyses.nodes import attribute, made_by, only_user, the_input
 from jax2onnx.rewrite.analyses.values import axes, dims, is_float, scalar
 from jax2onnx.rewrite.engine.editor import Editor
 

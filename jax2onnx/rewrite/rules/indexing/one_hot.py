@@ -9,7 +9,8 @@ Does not apply to other indices: OneHot counts negative ones from the end, JAX g
 import numpy as np
 import onnx_ir as ir
 
-from jax2onnx.rewrite.analyses.nodes import VIEWS, made_by, the_input, users
+from jax2onnx.graph.shapes import VIEWS
+from jax2onnx.rewrite.analyses.nodes import made_by, the_input, users
 from jax2onnx.rewrite.analyses.values import constant, dims, rank
 from jax2onnx.rewrite.engine.editor import Editor
 

@@ -19,6 +19,7 @@ Does not apply
 
 import onnx_ir as ir
 
+from jax2onnx.graph.shapes import VIEWS
 from jax2onnx.rewrite.analyses.nodes import maker, only_user, the_input
 from jax2onnx.rewrite.analyses.shapes import view
 from jax2onnx.rewrite.analyses.values import dims, flat, is_float, permutation, rank, without_ones
@@ -54,7 +55,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
 def _bias(product: ir.Value) -> tuple[ir.Node, ir.Value] | None:
     """Return the addition of a vector to ``product``, and the vector, if nothing else reads it."""
     value, user = product, only_user(product)
-    while user is not None and user.op_type in ("Squeeze", "Unsqueeze", "Reshape"):
+    while user is not None and user.op_type in VIEWS:
         value = user.outputs[0]
         if without_ones(value) is not without_ones(product) or not rank(value):
             return None

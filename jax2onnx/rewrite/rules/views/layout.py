@@ -20,6 +20,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
+from jax2onnx.graph.shapes import VIEWS
 from jax2onnx.graph.sizes import Dims
 from jax2onnx.rewrite.analyses.axes import (
     Layout,
@@ -31,7 +32,7 @@ from jax2onnx.rewrite.analyses.axes import (
     rearrange,
     spread,
 )
-from jax2onnx.rewrite.analyses.nodes import VIEWS, maker, the_input, users
+from jax2onnx.rewrite.analyses.nodes import maker, the_input, users
 from jax2onnx.rewrite.analyses.shapes import view
 from jax2onnx.rewrite.analyses.values import aligned, constant, dims, permutation, rank
 from jax2onnx.rewrite.engine.editor import Editor

@@ -8,6 +8,7 @@ has not been: x has other axes to copy sizes from.
 
 import onnx_ir as ir
 
+from jax2onnx.graph.shapes import VIEWS
 from jax2onnx.graph.sizes import Dim
 from jax2onnx.rewrite.analyses.nodes import made_by, maker, only_user, the_input
 from jax2onnx.rewrite.analyses.shapes import can_view, computed_view, view
@@ -21,7 +22,7 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     if dims(out) == dims(x):
         editor.replace(out, x)
         return True
-    inner = made_by(x, "Reshape", "Squeeze", "Unsqueeze")
+    inner = made_by(x, *VIEWS)
     if inner is None:
         return node.op_type == "Squeeze" and _before_permutation(editor, node, x)
     source, alone = the_input(inner), only_user(x) is node

@@ -15,16 +15,9 @@ Does not apply
 
 import onnx_ir as ir
 
-from jax2onnx.graph.shapes import ones_between
+from jax2onnx.graph.shapes import VIEWS, ones_between
 from jax2onnx.graph.sizes import Dims
-from jax2onnx.rewrite.analyses.nodes import (
-    BROADCASTING,
-    UNARY,
-    VIEWS,
-    attribute,
-    only_user,
-    the_input,
-)
+from jax2onnx.rewrite.analyses.nodes import BROADCASTING, UNARY, attribute, only_user, the_input
 from jax2onnx.rewrite.analyses.shapes import view
 from jax2onnx.rewrite.analyses.values import dims, rank
 from jax2onnx.rewrite.engine.editor import Editor
