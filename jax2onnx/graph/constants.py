@@ -28,6 +28,14 @@ def new_constant(graph: ir.Graph, tensor: Constant) -> ir.Value:
     return value
 
 
+def constant_node(tensor: ir.TensorProtocol) -> ir.Node:
+    """Return a node that holds a constant, for graphs without initializers."""
+    node = ir.Node("", "Constant", (), [ir.AttrTensor("value", tensor)])
+    node.outputs[0].type = ir.TensorType(tensor.dtype)
+    node.outputs[0].shape = ir.Shape(tensor.shape.numpy())
+    return node
+
+
 def free_name(taken: Container[str], number: int) -> str:
     """Return ``constant_<number>``, or the next such name that is not taken."""
     while (name := f"constant_{number}") in taken:

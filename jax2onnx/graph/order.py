@@ -1,5 +1,7 @@
 """Topological order of nodes: every node comes after the nodes whose outputs it reads."""
 
+from collections.abc import Iterable
+
 import onnx_ir as ir
 
 from jax2onnx.graph.walk import bodies, subgraphs
@@ -22,14 +24,14 @@ def order(model: ir.Model) -> None:
 def _is_ordered(graph: ir.Graph, seen: set[ir.Node]) -> bool:
     """Return whether each node in ``graph`` comes after the nodes that it reads."""
     for node in graph:
-        for value in node.inputs:
-            if value is not None:
-                producer = value.producer()
-                if producer is not None and producer not in seen:
-                    return False
-        for inner in subgraphs(node):
-            if not _is_ordered(inner, seen):
-                return False
+        inside = all(_is_ordered(inner, seen) for inner in subgraphs(node))
+        if not (inside and _come_from(seen, node.inputs)):
+            return False
         seen.add(node)
     # The outputs of a subgraph may come from outside it, but not from a later node.
-    return all((made := value.producer()) is None or made in seen for value in graph.outputs)
+    return _come_from(seen, graph.outputs)
+
+
+def _come_from(seen: set[ir.Node], values: Iterable[ir.Value | None]) -> bool:
+    makers = (value.producer() for value in values if value is not None)
+    return all(maker is None or maker in seen for maker in makers)

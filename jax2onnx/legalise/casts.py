@@ -5,7 +5,7 @@ import itertools
 import onnx_ir as ir
 
 from jax2onnx.errors import UnsupportedTypeError
-from jax2onnx.graph.constants import Constant, new_constant, small_constant
+from jax2onnx.graph.constants import Constant, constant_node, new_constant, small_constant
 from jax2onnx.graph.order import order
 from jax2onnx.graph.walk import bodies, subgraphs
 from jax2onnx.legalise.kernels import Bindings, KernelTable, Signature, load_table
@@ -170,8 +170,7 @@ class _Legaliser:
             wide = Constant(tensor.numpy().astype(dtype.numpy()), dtype=dtype)
             if value.is_initializer():
                 return new_constant(graph, wide)
-            node = ir.Node("", "Constant", (), [ir.AttrTensor("value", wide)])
-            node.outputs[0].type, node.outputs[0].shape = ir.TensorType(dtype), value.shape
+            node = constant_node(wide)
         graph.insert_before(self._current[graph], node)
         return node.outputs[0]
 

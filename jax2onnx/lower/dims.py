@@ -5,6 +5,7 @@ integer operators on one-element tensors, which are built once, in the main grap
 and never in a branch.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -82,14 +83,8 @@ class Dimensions:
             factors = [self._factor(f) for f, power in term._factors for _ in range(power)]
             if coefficient != 1 or not factors:
                 factors.append(self.value(int(coefficient)))
-            product = factors[0]
-            for factor in factors[1:]:
-                product = self._emit("Mul", product, factor)
-            terms.append(product)
-        total = terms[0]
-        for term_value in terms[1:]:
-            total = self._emit("Add", total, term_value)
-        return total
+            terms.append(functools.reduce(functools.partial(self._emit, "Mul"), factors))
+        return functools.reduce(functools.partial(self._emit, "Add"), terms)
 
     def _factor(self, factor: DimFactor) -> ir.Value:
         if factor.var is not None:

@@ -36,7 +36,7 @@ rule(lax.imag_p)(lambda z: z.im)
 
 @rule(lax.conj_p)
 def _conj(z: Operand, **_: object) -> Pair:
-    return Pair(z.re, -z.im) if isinstance(z, Pair) else _real(z)
+    return Pair(z.re, -z.im) if isinstance(z, Pair) else as_pair(z)
 
 
 @rule(lax.convert_element_type_p)
@@ -67,7 +67,8 @@ def _iota(*, dtype: DTypeLike, shape: Dims, dimension: int, **_: object) -> Pair
 
 
 @rule(lax.mul_p)
-def _mul(x: Pair, y: Pair, **_: object) -> Pair:
+def times(x: Pair, y: Pair, **_: object) -> Pair:
+    """Return the product of two pairs."""
     return Pair(x.re * y.re - x.im * y.im, x.re * y.im + x.im * y.re)
 
 
@@ -109,10 +110,10 @@ def _integer_pow(z: Pair, *, y: int) -> Pair:
     result, base, exponent = None, z, abs(y)
     while exponent:
         if exponent & 1:
-            result = base if result is None else _mul(result, base)
+            result = base if result is None else times(result, base)
         exponent >>= 1
-        base = _mul(base, base) if exponent else base
-    one = _real(jnp.ones_like(z.re))
+        base = times(base, base) if exponent else base
+    one = as_pair(jnp.ones_like(z.re))
     result = one if result is None else result
     return _div(one, result) if y < 0 else result
 
@@ -154,7 +155,8 @@ def _clamp(low: Pair, z: Pair, high: Pair) -> Pair:
 # -- elementary functions ------------------------------------------------------------------------
 
 
-def _real(x: Operand) -> Pair:
+def as_pair(x: Operand) -> Pair:
+    """Return an array as a pair; the imaginary part of a real one is zero."""
     assert not isinstance(x, Keys), "keys have no parts"
     return x if isinstance(x, Pair) else Pair(x, jnp.zeros_like(x))
 
@@ -223,17 +225,17 @@ def _sqrt(z: Pair, **_: object) -> Pair:
 
 @rule(lax.rsqrt_p)
 def _rsqrt(z: Pair, **_: object) -> Pair:
-    return _div(_real(jnp.ones_like(z.re)), _sqrt(z))
+    return _div(as_pair(jnp.ones_like(z.re)), _sqrt(z))
 
 
 @rule(lax.pow_p)
 def _pow(x: Operand, y: Operand) -> Pair:
     assert not isinstance(y, Keys), "keys have no powers"
-    base = _real(x)
-    exponent = y if isinstance(y, Pair) else _real(y.astype(base.re.dtype))
+    base = as_pair(x)
+    exponent = y if isinstance(y, Pair) else as_pair(y.astype(base.re.dtype))
     zero = (base.re == 0) & (base.im == 0)
     safe = Pair(jnp.where(zero, 1, base.re), base.im)
-    result = _exp(_mul(_log(safe), exponent))
+    result = _exp(times(_log(safe), exponent))
     one = ((exponent.re == 0) & (exponent.im == 0)).astype(base.re.dtype)
     return Pair(jnp.where(zero, one, result.re), jnp.where(zero, 0, result.im))
 
@@ -241,7 +243,7 @@ def _pow(x: Operand, y: Operand) -> Pair:
 @rule(lax.logistic_p)
 def _logistic(z: Pair, **_: object) -> Pair:
     decay = _exp(Pair(-z.re, -z.im))
-    return _div(_real(jnp.ones_like(z.re)), Pair(1 + decay.re, decay.im))
+    return _div(as_pair(jnp.ones_like(z.re)), Pair(1 + decay.re, decay.im))
 
 
 @rule(lax.cosh_p)
@@ -276,7 +278,7 @@ def _asinh(z: Pair, **_: object) -> Pair:
     one = jnp.ones_like(z.re)
     plus, minus = _sqrt(Pair(one - z.im, z.re)), _sqrt(Pair(one + z.im, -z.re))
     size = jnp.arcsinh(jnp.abs(plus.re * minus.im - plus.im * minus.re))
-    return Pair(jnp.sign(z.re) * size, jnp.arctan2(z.im, _mul(plus, minus).re))
+    return Pair(jnp.sign(z.re) * size, jnp.arctan2(z.im, times(plus, minus).re))
 
 
 @rule(lax.acosh_p)
@@ -322,7 +324,7 @@ def _bilinear(primitive: core.Primitive) -> Callable[..., Pair]:
         types = [_complex_type(z) if isinstance(z, Pair) else z for z in (x, y)]
         result = jax.eval_shape(lambda a, b: primitive.bind(a, b, **params), *types)
         params["preferred_element_type"] = dtype = part_dtype(result.dtype)
-        x, y = (_real(z) for z in (x, y))
+        x, y = (as_pair(z) for z in (x, y))
         x, y = (Pair(*(part.astype(dtype) for part in z)) for z in (x, y))
 
         def product(a: Array, b: Array) -> Array:
@@ -365,7 +367,7 @@ def _reduction(
     return apply
 
 
-rule(lax.reduce_prod_p)(_reduction(_mul, (1, 0)))
+rule(lax.reduce_prod_p)(_reduction(times, (1, 0)))
 rule(lax.reduce_max_p)(_reduction(RULES[lax.max_p], (-np.inf, -np.inf)))
 rule(lax.reduce_min_p)(_reduction(RULES[lax.min_p], (np.inf, np.inf)))
 

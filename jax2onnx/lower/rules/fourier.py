@@ -19,7 +19,8 @@ from jax.extend import core
 
 from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
-from jax2onnx.lower.plain_numbers.retrace import RULES, Keys, Operand, Pair, pack, unpack
+from jax2onnx.lower.plain_numbers.complex_numbers import as_pair, times
+from jax2onnx.lower.plain_numbers.retrace import RULES, Operand, Pair, pack, unpack
 from jax2onnx.lower.registry import register_lowering
 from jax2onnx.trace.dimensions import Dim, is_static
 
@@ -103,10 +104,6 @@ def _convolve(ctx: Context, x: ir.Value, kernel: ir.Value, *, axis: int) -> ir.V
     return op.Slice(sums, first, end, [axis], shape=ctx.dims(x))
 
 
-def _times(x: Pair, y: Pair) -> Pair:
-    return Pair(x.re * y.re - x.im * y.im, x.re * y.im + x.im * y.re)
-
-
 def _along(axis: int, z: Pair, inverse: bool) -> Pair:
     """Transform along one axis: by a DFT, or by a chirp, since 2jk = j^2 + k^2 - (k - j)^2."""
     length: Dim = z.re.shape[axis]
@@ -121,8 +118,8 @@ def _along(axis: int, z: Pair, inverse: bool) -> Pair:
     cosine, sine = jnp.cos(angle), jnp.sin(angle) * (-1 if inverse else 1)
     here = Pair(cosine[length - 1 :], -sine[length - 1 :])
     kernel = Pair(*(x[(None,) * axis] for x in (cosine, sine)))
-    sums = unpack(convolve_p.bind(pack(_times(z, here)), pack(kernel), axis=axis))
-    result = _times(sums, here)
+    sums = unpack(convolve_p.bind(pack(times(z, here)), pack(kernel), axis=axis))
+    result = times(sums, here)
     return Pair(result.re / length, result.im / length) if inverse else result
 
 
@@ -137,18 +134,13 @@ def _fft(x: Operand, *, fft_type: lax.FftType | int, fft_lengths: Sequence[Any])
     rank = (x.re if isinstance(x, Pair) else x).ndim
     axes = range(rank - len(fft_lengths), rank)
     if kind is lax.FftType.RFFT:
-        whole = _along(axes[-1], _as_pair(x), False)
+        whole = _along(axes[-1], as_pair(x), False)
         half = Pair(*(part[..., : fft_lengths[-1] // 2 + 1] for part in whole))
         return _transform(half, axes[:-1], inverse=False)
     if kind is not lax.FftType.IRFFT:
-        return _transform(_as_pair(x), axes, inverse=kind is lax.FftType.IFFT)
-    z = _transform(_as_pair(x), axes[:-1], inverse=True)
+        return _transform(as_pair(x), axes, inverse=kind is lax.FftType.IFFT)
+    z = _transform(as_pair(x), axes[:-1], inverse=True)
     return _along(axes[-1], _hermitian(z, fft_lengths[-1]), True).re
-
-
-def _as_pair(x: Operand) -> Pair:
-    assert not isinstance(x, Keys)
-    return x if isinstance(x, Pair) else Pair(x, jnp.zeros_like(x))
 
 
 def _hermitian(z: Pair, length: Any) -> Pair:

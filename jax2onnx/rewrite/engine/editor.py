@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from jax2onnx.graph.constants import Constant, new_constant
+from jax2onnx.graph.constants import Constant, constant_node, new_constant
 from jax2onnx.graph.sizes import Dims
 from jax2onnx.options import Preference
 from jax2onnx.rewrite.analyses.values import Array, constant, exists
@@ -207,12 +207,9 @@ class Editor:
         tensor = Constant(array)
         if not self._function:
             return new_constant(self.body, tensor)
-        node = ir.Node("", "Constant", (), [ir.AttrTensor("value", tensor)])
+        node = constant_node(tensor)
         self._insert_at_start(node)
-        value = node.outputs[0]
-        value.type = ir.TensorType(tensor.dtype)
-        value.shape = ir.Shape(array.shape)
-        return value
+        return node.outputs[0]
 
     def hold(self, value: ir.Value, array: Array) -> ir.Value:
         """Return an initializer that holds ``array`` instead of what ``value`` holds.

@@ -18,13 +18,9 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     chosen, condition = the_input(node), constant(node.inputs[0])
     if condition is not None and (condition.all() or not condition.any()):
         chosen = the_input(node, 1 if condition.all() else 2)
-    elif node.outputs[0].dtype != ir.DataType.BOOL or _sides(node) != (1.0, 0.0):
+    elif node.outputs[0].dtype != ir.DataType.BOOL or [*map(filled, node.inputs[1:])] != [1, 0]:
         return False
     if dims(chosen) != dims(node.outputs[0]):
         return False
     editor.replace(node.outputs[0], chosen)
     return True
-
-
-def _sides(node: ir.Node) -> tuple[float | None, float | None]:
-    return filled(node.inputs[1]), filled(node.inputs[2])
