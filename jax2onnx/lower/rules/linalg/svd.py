@@ -103,8 +103,8 @@ def _orthogonalised(x: Array) -> tuple[Array, Array]:
         gamma = jnp.sum(upper * jnp.conj(lower), axis=-1, keepdims=True)
         turn = jacobi.rotation(alpha, beta, gamma)
         cosine = jnp.sqrt(squares(gamma)) - tolerance * jnp.sqrt(alpha) * jnp.sqrt(beta)
-        largest = jnp.maximum(largest, jnp.max(cosine))
-        return jacobi.rotate(x, *turn), jacobi.rotate(w, *turn), largest
+        x, w = jacobi.rotate(x, *turn), jacobi.rotate(w, *turn)
+        return x, w, jnp.maximum(largest, jnp.max(cosine))
 
     def one_sweep(state: State) -> State:
         x, w, _, sweeps = state
