@@ -81,7 +81,7 @@ def lower(traced: Traced, opset: int, name: str, **options: Unpack[Options]) -> 
     warn_of_checks({**dict.fromkeys(traced.checks), **interpreter.checks})
     outputs = ctx.as_outputs(results, traced.output_names)
     _name_module_outputs(ctx, outputs)
-    used = _bind(parameters, everything, options["parameters"] or {})
+    used = _bind(parameters, everything, options["parameters"] or {}, traced.read)
     _name_constants(builder.initializers, {p.path for p in everything})
     functions = interpreter.functions.all()
     graph = ir.Graph(
@@ -146,12 +146,14 @@ def _bind(
     values: Sequence[ir.Value],
     parameters: Sequence[Parameter],
     tensors: Mapping[str, ir.TensorProtocol],
+    read: Sequence[str],
 ) -> list[ir.Value]:
     """Give every parameter that the graph uses its tensor, and return the values of these.
 
-    The tensors of abstract parameters are those given, by path.
+    The tensors of abstract parameters are those given, by path. ``read`` are the paths of
+    parameters that the model read as values.
     """
-    known = [p.path for p in parameters]
+    known = [*(p.path for p in parameters), *read]
     problems = [_unknown(path, known) for path in tensors if path not in known]
     used = []
     for value, parameter in zip(values, parameters, strict=True):

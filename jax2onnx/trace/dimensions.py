@@ -139,11 +139,12 @@ def is_empty(dims: Iterable[Dim]) -> bool:
 
 
 @contextlib.contextmanager
-def explained(names: Collection[str] = ()) -> Iterator[None]:
+def explained(names: Collection[str] = (), inputs: Sequence[str] = ()) -> Iterator[None]:
     """Turn errors of a trace into ones that say what to do.
 
     Args:
         names: dimension variables; a message that shows one in a shape is about a dimension.
+        inputs: the names of the inputs, which are the argument ``arrays`` of what is traced.
 
     Raises:
         ModelError: the model needs a concrete value.
@@ -153,25 +154,33 @@ def explained(names: Collection[str] = ()) -> Iterator[None]:
         yield
     except (*CONCRETE, *UNDECIDED) as error:
         if isinstance(error, CONCRETE) or str(error).startswith("Shapes must be 1D sequences of c"):
+            problem = re.split(r"The error occurred|See https", str(error))[0].strip()
             raise ModelError(
                 f"the model needs a concrete value while it is traced, at {_user_line(error)}:\n"
-                f"  {str(error).splitlines()[0]}\n{_remedy(str(error))}"
+                f"  {problem}\n{_remedy(str(error), inputs)}"
             ) from error
         if not concerns_dimension(error, names):
             raise
         raise undecided(error, _user_line(error)) from error
 
 
-def _remedy(problem: str) -> str:
-    if found := re.search(r"the argument keywords\['(\w+)'\]", problem):
-        keyword = found[1]
+def _remedy(problem: str, inputs: Sequence[str]) -> str:
+    if "Array boolean indices" in problem:
         return (
-            f"Give functools.partial(fn, {keyword}=...) the value that {keyword!r} shall have, "
-            "and leave it out of input_params=, whose values are inputs of the graph."
+            "The size of x[mask] depends on the values of the mask. Keep the size, with "
+            "jnp.where(mask, x, 0), or make the mask a constant: functools.partial(fn, mask=...)."
         )
-    return (
-        "Compute with jax.numpy instead of numpy, make that value a static attribute of the "
-        "model, or express the choice with jax.lax.cond or jnp.where."
+    names = re.findall(r"\bkeywords\['(\w+)'\]", problem)
+    names += [inputs[int(i)] for i in re.findall(r"\barrays\[(\d+)\]", problem)]
+    constant = (
+        f"If {names[0]!r} always has the same value, make it a constant: give "
+        f"functools.partial(fn, {names[0]}=...), and leave {names[0]!r} out of inputs= and input_params=.\nElse, compute "
+        if names
+        else "Compute "
+    )
+    return constant + (
+        "with jax.numpy instead of numpy, make that value a static attribute of the model, or "
+        "express the choice with jax.lax.cond or jnp.where."
     )
 
 

@@ -43,7 +43,8 @@ from jax2onnx.trace.inputs.border import FROM_NCHW, TO_NCHW, branching, images, 
 from jax2onnx.trace.inputs.specs import Input, InputSpec, check_inputs, chosen_names, flatten_inputs
 from jax2onnx.trace.jaxprs import without_dead_equations
 from jax2onnx.trace.naming.paths import flatten_with_path, path_name
-from jax2onnx.trace.naming.reach import constants, named
+from jax2onnx.trace.naming.reach import constants, identity, named
+from jax2onnx.trace.read_values import with_values_read
 
 # Errors name the user's line, not the one below that calls the user's function.
 source_info_util.register_exclusion(str(Path(__file__).parent))
@@ -76,6 +77,8 @@ class Traced:
         output_names: the names of the graph's outputs, one for each outvar.
         captured: arrays that the callable reached by itself (through a closure, say). They are
             parameters of the graph, and constants of this jaxpr or of one that is nested in it.
+        read: the paths of arrays of the callable that it read as values while it was traced. They
+            are captured, if they are used as arrays too.
         checks: messages of the checks that were left out.
     """
 
@@ -85,6 +88,7 @@ class Traced:
     inputs: tuple[Input, ...]
     output_names: tuple[str, ...]
     captured: tuple[Parameter, ...] = ()
+    read: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
 
 
@@ -127,21 +131,30 @@ def trace(
     call = _Call(model, tree, nchw, taken, options["output_names"], options["outputs_as_nchw"])
     flagged = any(i.dtype == bool for i in extra)
     with _Noted([*flat, *extra]), mode(options["training"], flagged):
-        closed, (out, state) = _make_jaxpr(call, flat, extra)
+        (closed, (out, state)), model, read = with_values_read(
+            lambda model: _make_jaxpr(replace(call, model=model), flat, extra),
+            model,
+            options["parameters"] or {},
+        )
     _refuse_tracers(closed.consts)
     checks: dict[str, None] = {}
     jaxpr = without_checks(without_last(closed.jaxpr, len(state)), checks)
     jaxpr = without_dead_equations(jaxpr)
     warn_of_changes(model.paths, closed.jaxpr, jaxpr, options["training"])
-    reached = named(fn, constants(core.ClosedJaxpr(jaxpr, closed.consts)), module_arrays)
-    paths = _distinct([path for path, _ in reached], taken)
+    found = list(constants(core.ClosedJaxpr(jaxpr, closed.consts)))
+    paths = {identity(value): path for path, value in read.items()}
+    known = {paths[identity(c)]: c for c in found if identity(c) in paths}
+    reached = named(fn, [c for c in found if identity(c) not in paths], module_arrays)
+    fresh = _distinct([path for path, _ in reached], taken)
+    captured = [*known.items(), *zip(fresh, (array for _, array in reached), strict=True)]
     return Traced(
         jaxpr,
         tuple(closed.consts),
         tuple(map(Parameter, model.paths, model.leaves)),
         (*flat, *extra),
         call.names_of(out),
-        tuple(Parameter(path, array) for path, (_, array) in zip(paths, reached, strict=True)),
+        tuple(Parameter(path, array) for path, array in captured),
+        tuple(read),
         tuple(checks),
     )
 
@@ -222,7 +235,8 @@ def _make_jaxpr(
         {i.name: i.aval for i in keywords},
     )
     flags = [i.name for i in keywords if i.dtype == bool]
-    with explained(variables(aval.shape for aval in tree_util.tree_leaves(avals))):
+    sizes = variables(aval.shape for aval in tree_util.tree_leaves(avals))
+    with explained(sizes, [i.name for i in inputs]):
         try:
             return jax.make_jaxpr(partial(call.run, flags=()), return_shape=True)(*avals)
         except CONCRETE:
