@@ -610,7 +610,7 @@ def test_the_carry_of_a_cell_is_input_and_output() -> None:
 
 
 class Meshed(nnx.Module):
-    """A module whose parameter lies on a mesh, and which asks how its values lie there."""
+    """A module with a parameter on a mesh, which reads the sharding of its values."""
 
     def __init__(self, mesh: Any) -> None:
         spec = jax.sharding.PartitionSpec(None, "fsdp")
@@ -624,7 +624,7 @@ class Meshed(nnx.Module):
 
 
 @pytest.mark.parametrize("way", [lambda m: m, lambda m: m.__call__, jax.jit])
-def test_values_lie_on_the_mesh_that_is_set(way: Any) -> None:
+def test_values_are_on_the_current_mesh(way: Any) -> None:
     mesh = jax.make_mesh((1,), ("fsdp",), axis_types=(jax.sharding.AxisType.Explicit,))
     with jax.set_mesh(mesh):
         model = assert_agrees(way(Meshed(mesh)), X, specs=[("B", 8)])

@@ -1,4 +1,4 @@
-"""Models are converted as they compute in inference, held against each framework's own switch."""
+"""Models are converted in inference mode, and agree with each framework's own switch."""
 
 import functools
 import threading
@@ -328,10 +328,10 @@ def test_a_flag_for_dropout_needs_no_key() -> None:
         assert allclose(callable_, converted, [ones], {"inference": True})
 
 
-# -- flags that a call is given ------------------------------------------------------------------
+# -- flags that are arguments of a call ----------------------------------------------------------
 
 
-def test_an_argument_of_a_call_stands() -> None:
+def test_an_argument_of_a_call_takes_precedence() -> None:
     norm = nnx.BatchNorm(30, rngs=nnx.Rngs(0))
     mean = norm.mean
     fn = functools.partial(lambda norm, x: norm(x, use_running_average=False), norm)
@@ -341,7 +341,7 @@ def test_an_argument_of_a_call_stands() -> None:
     assert norm.mean is mean
 
 
-def test_an_argument_of_a_linen_module_stands_for_all_that_it_calls() -> None:
+def test_an_argument_of_a_linen_module_applies_to_all_nested_calls() -> None:
     net = ByArgument()
     variables = net.init(RNGS, X)
     fn = functools.partial(
@@ -351,7 +351,7 @@ def test_an_argument_of_a_linen_module_stands_for_all_that_it_calls() -> None:
     np.testing.assert_allclose(run(model), fn(X)[0], rtol=1e-4, atol=1e-4)
 
 
-def test_a_flag_in_a_signature_is_that_of_inference() -> None:
+def test_an_omitted_flag_of_a_signature_has_the_value_of_inference() -> None:
     class Flagged(nnx.Module):
         def __init__(self) -> None:
             self.dropout = nnx.Dropout(0.5, rngs=nnx.Rngs(0))
@@ -383,7 +383,7 @@ def test_jits_are_traced_in_each_mode() -> None:
     np.testing.assert_array_equal(fresh(X), drawn)
 
 
-def test_other_threads_are_in_training() -> None:
+def test_other_threads_are_in_training_mode() -> None:
     seen: list[object] = []
 
     def fn(x: jax.Array) -> jax.Array:
@@ -397,7 +397,7 @@ def test_other_threads_are_in_training() -> None:
     assert seen == [False, True]
 
 
-def test_classes_are_as_before_even_after_an_error() -> None:
+def test_classes_are_restored_even_after_an_error() -> None:
     def fail(x: jax.Array) -> jax.Array:
         assert NET.dropout.inference is True
         layer = nnx.Dropout(0.5)
@@ -414,7 +414,7 @@ def test_classes_are_as_before_even_after_an_error() -> None:
     assert not hasattr(eqx.Module, "inference")
 
 
-def test_modules_that_are_made_in_the_trace_are_as_they_are_made() -> None:
+def test_modules_that_are_created_in_the_trace_keep_their_flags() -> None:
     made: list[Any] = []
 
     def fn(x: jax.Array) -> jax.Array:
@@ -426,7 +426,7 @@ def test_modules_that_are_made_in_the_trace_are_as_they_are_made() -> None:
     assert made[0].inference is False
 
 
-def test_an_attribute_of_another_type_stays() -> None:
+def test_an_attribute_of_another_type_is_not_changed() -> None:
     class Odd(nnx.Module):
         def __init__(self) -> None:
             self.training = 3.0
