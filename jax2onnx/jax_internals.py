@@ -317,9 +317,6 @@ polynomial_p = _primitive("lax.lax.polynomial_p")
 polynomial = _function("lax.lax._polynomial_lower")
 """A polynomial by Horner's rule, a primitive since JAX 0.12."""
 
-mulhi = _function("lax.lax._mulhi_impl")
-"""The upper half of a product of integers, from the products of their halves."""
-
 igamma = _function("lax.special.igamma_impl")
 igammac = _function("lax.special.igammac_impl")
 igamma_grad_a = _function("lax.special.igamma_grad_a_impl")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import operator
 import re
 import warnings
 from collections import Counter
@@ -24,6 +23,10 @@ EVERY = 97
 
 PASSING = 0.97
 """The minimum share of passing rows, among those that JAX can trace, by library and mode."""
+
+
+SINCE_LATER_RELEASES = {"Key", "psum_scatter_start"}
+"""Symbols that are excluded, and that the older of the supported releases lack."""
 
 
 def _cases() -> list[tuple[Library, Example, Mode]]:
@@ -97,8 +100,9 @@ def test_excluded_symbols_are_public(library: Library) -> None:
     module = importlib.import_module(library.name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # A newer release may deprecate a name, and hide it.
-        for symbol in EXCLUDED.get(library.name, {}):
-            assert operator.attrgetter(symbol)(module) is not None
+        names = EXCLUDED.get(library.name, {})
+        missing = {name for name in names if not hasattr(module, name)}
+    assert missing <= SINCE_LATER_RELEASES
 
 
 @pytest.mark.parametrize(("library_name", "symbol"), REFUSED)

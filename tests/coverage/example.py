@@ -179,6 +179,11 @@ def each(
             )
 
 
+def present(library: Any, symbols: str) -> str:
+    """Return those of the symbols that this release of the library has."""
+    return " ".join(symbol for symbol in symbols.split() if hasattr(library, symbol))
+
+
 def with_keywords(fn: Callable[..., Any], **keywords: Any) -> Callable[..., Any]:
     """Return ``fn`` with keywords that are not inputs."""
     if not keywords:

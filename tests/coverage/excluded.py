@@ -52,14 +52,14 @@ EXCLUDED: dict[str, dict[str, str]] = {
             "conv_general_shape_tuple conv_shape_tuple conv_transpose_shape_tuple dtype "
             "padtype_to_pads reduce_window_shape_tuple"
         ),
-        backend="pbroadcast pcast precv psend ragged_all_to_all",
+        backend="pbroadcast pcast precv psend psum_scatter_start ragged_all_to_all",
     ),
     "jax.lax.linalg": _listed(type="EigImplementation EighImplementation SvdAlgorithm"),
     "jax.nn": _listed(
         static="get_scaled_dot_general_config", backend="scaled_dot_general scaled_matmul"
     ),
     "jax.nn.initializers": _listed(type="Initializer"),
-    "jax.random": _listed(static="key_dtype key_impl"),
+    "jax.random": _listed(type="Key", static="key_dtype key_impl"),
     "jax.image": _listed(type="ResizeMethod"),
     "flax.nnx": _listed(
         type=(

@@ -14,7 +14,6 @@ import onnx_ir as ir
 from jax import Array, lax
 from jax.typing import DTypeLike
 
-from jax2onnx import jax_internals
 from jax2onnx.errors import UnsupportedUseError
 from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
@@ -70,10 +69,25 @@ def _mulhi(ctx: Context, x: ir.Value, y: ir.Value) -> Results:
     dtype = ctx.avals_out[0].dtype
     width = 8 * dtype.itemsize
     if width == 64:
-        return ctx.lower_function(jax_internals.mulhi, (x, y))
+        return ctx.lower_function(_upper_half, (x, y))
     wide = np.dtype(f"{dtype.kind}{dtype.itemsize * 2}")
     product = ctx.cast(ctx.op.Mul(ctx.cast(x, wide), ctx.cast(y, wide)), _unsigned(wide))
     return ctx.cast(ctx.op.BitShift(product, width, direction="RIGHT"), dtype)
+
+
+def _upper_half(x: Array, y: Array) -> Array:
+    """Return the upper 64 bits of a product, from products of halves.
+
+    A signed factor that is negative counts as 2^64 more than it is.
+    """
+    half = np.uint64(32)
+    (a, b), (c, d) = ((v >> half, v & np.uint64(2**32 - 1)) for v in map(jnp.uint64, (x, y)))
+    middle = a * d + (b * d >> half)
+    other = b * c + (middle & np.uint64(2**32 - 1))
+    upper = (a * c + (middle >> half) + (other >> half)).astype(x.dtype)
+    if x.dtype.kind == "u":
+        return upper
+    return upper - jnp.where(x < 0, y, 0) - jnp.where(y < 0, x, 0)
 
 
 # -- counting ------------------------------------------------------------------------------------

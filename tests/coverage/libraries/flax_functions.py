@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from tests.coverage.example import Example, b, each, f, i, of
+from tests.coverage.example import Example, b, each, f, i, of, present
 from tests.coverage.libraries import jax_nn
 
 _IMAGE = f(2, 8, 7, 3)
@@ -15,7 +15,7 @@ _IMAGE = f(2, 8, 7, 3)
 
 def of_library(library: Any) -> list[Example]:
     """Return the examples of ``flax.nnx`` or of ``flax.linen``."""
-    activations = " ".join(x for x in jax_nn.ACTIVATIONS.split() if hasattr(library, x))
+    activations = present(library, jax_nn.ACTIVATIONS)
     pools: list[dict[str, Any]] = [
         {"window_shape": (2, 2)},
         {"window_shape": (2, 2), "strides": (2, 2)},
@@ -35,7 +35,7 @@ def of_library(library: Any) -> list[Example]:
         *each(library, "one_hot", i(3, 2), variants=({"num_classes": 6},)),
         *each(
             library,
-            " ".join(p for p in ("avg_pool", "max_pool", "min_pool") if hasattr(library, p)),
+            present(library, "avg_pool max_pool min_pool"),
             _IMAGE,
             variants=pools,
         ),

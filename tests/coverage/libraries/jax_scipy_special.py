@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax.scipy import special
 
-from tests.coverage.example import Example, c, each, f, i, of
+from tests.coverage.example import Example, c, each, f, i, of, present
 
 _X = f(3, 4)
 _POSITIVE = f(3, 4, low=0.2, high=3.0)
@@ -25,6 +25,7 @@ EXAMPLES: list[Example] = [
     ),
     *of("gamma", special.gamma, _X, variant="negative", tolerance=(1e-4, 1e-10)),
     *each(special, "erfinv", f(3, 4, low=-0.9, high=0.9)),
+    *each(special, present(special, "erfcinv"), f(3, 4, low=0.1, high=1.9)),
     *each(special, "logit ndtri", _UNIT),
     *each(
         special,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from tests.coverage.example import Example, Variants, b, c, each, f, i, of
+from tests.coverage.example import Example, Variants, b, c, each, f, i, of, present
 
 _X = f(3, 4)
 _SPARSE = i(3, 4, low=0, high=3)
@@ -24,6 +24,14 @@ EXAMPLES: list[Example] = [
         "nanstd nanvar count_nonzero all any",
         _X,
         variants=_AXES,
+    ),
+    *each(jnp, present(jnp, "minmax"), _X, variants=_AXES),
+    *of(present(jnp, "top_k"), lambda x: jnp.top_k(x, 2), _X),
+    *of(
+        present(jnp, "top_k"),
+        lambda x: jnp.top_k(x, 2, axis=0, mode="smallest"),
+        _X,
+        variant="smallest",
     ),
     *each(jnp, "median nanmedian argmax argmin nanargmax nanargmin", _X, variants=_AXIS),
     *each(

@@ -254,7 +254,6 @@ EXAMPLES: list[Example] = [
     *each(jnp, "vecmat", f(2, 3), _CUBE),
     *each(jnp, "vdot vecdot", c(4), c(4)),
     *each(jnp, "cross", f(5, 3), f(5, 3)),
-    *of("cross", jnp.cross, f(5, 2), f(5, 2), variant="plane"),
     *[
         e
         for spec in (

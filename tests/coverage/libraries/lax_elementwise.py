@@ -7,7 +7,7 @@ from typing import Any
 import jax
 from jax import lax
 
-from tests.coverage.example import Example, b, c, each, f, i, of, u
+from tests.coverage.example import Example, b, c, each, f, i, of, present, u
 
 _X = f(3, 4)
 _POSITIVE = f(3, 4, low=0.2, high=3.0)
@@ -33,6 +33,13 @@ EXAMPLES: list[Example] = [
         _X,
     ),
     *each(lax, "log log1p rsqrt sqrt reciprocal", _POSITIVE),
+    *each(lax, present(lax, "log2"), _POSITIVE),
+    *each(lax, present(lax, "one_minus_square"), _X),
+    *of(
+        present(lax, "polynomial"),
+        lambda x, y: lax.polynomial(x, (1.0, y, -0.5, 2.0)),
+        *_TWO,
+    ),
     *each(lax, "acos asin atanh erf_inv", _UNIT),
     *each(lax, "acosh", f(3, 4, low=1.1, high=4)),
     *each(lax, "abs neg sign square bitwise_not population_count clz", i(3, 4, low=-9, high=9)),

@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 from flax import nnx
 
-from tests.coverage.example import Example, Variants, b, f, i, layer, made, using
+from tests.coverage.example import Example, Variants, b, f, i, layer, made, of, present, using
 from tests.coverage.libraries.jax_nn import SOFTMAX
 
 _BF16 = {"dtype": jnp.bfloat16, "param_dtype": jnp.bfloat16}
@@ -258,6 +258,28 @@ EXAMPLES: list[Example] = [
         f(2, 7, 8),
         b(2, 1, 5, 7),
         variant="cross,mask",
+        tolerance=SOFTMAX,
+    ),
+    *layer(
+        present(nnx, "RoPE"),
+        lambda: nnx.RoPE(embedding_size=8, max_seq_len=16),
+        f(2, 5, 8),
+    ),
+    *layer(
+        present(nnx, "RoPE"),
+        lambda: nnx.RoPE(),  # noqa: PLW0108  older releases lack it
+        f(2, 5, 8),
+        i(5, fixed=True),
+        variant="positions",
+    ),
+    *of(
+        present(nnx, "dot_product_attention_with_rope"),
+        lambda q, k, v: nnx.dot_product_attention_with_rope(
+            q, k, v, rope=nnx.RoPE(embedding_size=4, max_seq_len=16)
+        ),
+        f(2, 5, 2, 4),
+        f(2, 5, 2, 4),
+        f(2, 5, 2, 4),
         tolerance=SOFTMAX,
     ),
     *layer(
