@@ -144,7 +144,7 @@ def explained(names: Collection[str] = (), inputs: Sequence[str] = ()) -> Iterat
 
     Args:
         names: dimension variables; a message that shows one in a shape is about a dimension.
-        inputs: the names of the inputs, which are the argument ``arrays`` of what is traced.
+        inputs: the names of the inputs, which are the argument ``onnx_inputs`` of what is traced.
 
     Raises:
         ModelError: the model needs a concrete value.
@@ -171,10 +171,11 @@ def _remedy(problem: str, inputs: Sequence[str]) -> str:
             "jnp.where(mask, x, 0), or make the mask a constant: functools.partial(fn, mask=...)."
         )
     names = re.findall(r"\bkeywords\['(\w+)'\]", problem)
-    names += [inputs[int(i)] for i in re.findall(r"\barrays\[(\d+)\]", problem)]
+    names += [inputs[int(i)] for i in re.findall(r"\bonnx_inputs\[(\d+)\]", problem)]
     constant = (
         f"If {names[0]!r} always has the same value, make it a constant: give "
-        f"functools.partial(fn, {names[0]}=...), and leave {names[0]!r} out of inputs= and input_params=.\nElse, compute "
+        f"functools.partial(fn, {names[0]}=...), and leave {names[0]!r} out of inputs= and "
+        "input_params=.\nElse, compute "
         if names
         else "Compute "
     )

@@ -30,7 +30,7 @@ def with_values_read(
     """Trace a model, again and again until it has the values of all parameters that it reads.
 
     Args:
-        trace: traces the model; the leaves are the argument ``leaves`` of what it traces.
+        trace: traces the model; the leaves are the argument ``onnx_parameters`` of what it traces.
         model: the model.
         tensors: the tensors of abstract parameters, by path.
 
@@ -62,7 +62,9 @@ def _values_read(
     blocks is not traced once for each.
     """
     causes = list(_causes(error))
-    named = {int(i) for each in causes for i in re.findall(r"\bleaves\[(\d+)\]", str(each))}
+    named = {
+        int(i) for each in causes for i in re.findall(r"\bonnx_parameters\[(\d+)\]", str(each))
+    }
     for i in named:
         if isinstance(model.leaves[i], jax.ShapeDtypeStruct) and model.paths[i] not in tensors:
             raise ModelError(

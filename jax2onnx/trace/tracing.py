@@ -181,27 +181,28 @@ class _Call:
 
     def run(
         self,
-        leaves: Sequence[jax.Array],
-        arrays: Sequence[jax.Array],
+        onnx_parameters: Sequence[jax.Array],
+        onnx_inputs: Sequence[jax.Array],
         keywords: Mapping[str, jax.Array],
         flags: Sequence[str],
     ) -> tuple[Any, list[Any]]:
         """Return the callable's output, and its own arrays after the call.
 
         Args:
-            leaves: the arrays of the callable.
-            arrays: the positional inputs, flat.
+            onnx_parameters: the arrays of the callable. JAX's errors show this name and the next,
+                which ``read_values`` and ``dimensions`` look for.
+            onnx_inputs: the positional inputs, flat.
             keywords: the keyword inputs.
             flags: the boolean keywords that need a branch for each of their values.
         """
 
         def rebuilt(*args: Any, **keywords: Any) -> tuple[Any, list[Any]]:
-            callable_ = self.model.rebuild(leaves)
+            callable_ = self.model.rebuild(onnx_parameters)
             out = tree_util.tree_map(_array_of_size, callable_(*args, **keywords))
-            return out, state_of(callable_, self.model.paths, leaves)
+            return out, state_of(callable_, self.model.paths, onnx_parameters)
 
         positional = tree_util.tree_unflatten(
-            self.tree, permuted(arrays, self.nchw_inputs, FROM_NCHW)
+            self.tree, permuted(onnx_inputs, self.nchw_inputs, FROM_NCHW)
         )
         out, state = branching(rebuilt, flags)(*positional, **keywords)
         results, out_tree = tree_util.tree_flatten(out)
