@@ -8,6 +8,7 @@ Lowering makes one ONNX function of all calls that compute the same.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import functools
 import inspect
 import re
@@ -23,8 +24,10 @@ from jax.extend import source_info_util
 
 from jax2onnx.errors import InputError
 from jax2onnx.marks import Mark, Variant
+from jax2onnx.trace.dimensions import CONCRETE
 from jax2onnx.trace.frameworks.callables import is_linen_module, is_nnx_module
 from jax2onnx.trace.naming.paths import flatten_with_path, path_name
+from jax2onnx.trace.read_values import Constant, ReadValue
 
 # Errors and call sites name the line that calls a marked function, not the wrapper below.
 source_info_util.register_exclusion(__file__)
@@ -104,9 +107,8 @@ def _marked(function: Callable[..., Any], namespace: str, name: str, unique: boo
     def call(static: Any, *arrays: Any) -> Any:
         treedef, rest = static
         leaves = iter(arrays)
-        args, kwargs = tree_util.tree_unflatten(
-            treedef, [next(leaves) if r is _ARRAY else r for r in rest]
-        )
+        whole = [next(leaves) if r is _ARRAY else _unwrapped(r) for r in rest]
+        args, kwargs = tree_util.tree_unflatten(treedef, whole)
         if args and isinstance(args[0], _Linen):
             entered.append(True)  # apply calls the wrapper again, within the jit
             return args[0].apply(function.__name__, *args[1:], **kwargs), {}
@@ -131,6 +133,7 @@ def _marked(function: Callable[..., Any], namespace: str, name: str, unique: boo
             entered.clear()
             return function(*args, **kwargs)
         flat, treedef = flatten_with_path((tuple(map(_split, args)), kwargs))
+        flat = [(path, Constant(v) if isinstance(v, ReadValue) else v) for path, v in flat]
         arrays = [leaf for _, leaf in flat if _is_array(leaf)]
         static = treedef, tuple(_ARRAY if _is_array(leaf) else leaf for _, leaf in flat)
         try:
@@ -144,12 +147,28 @@ def _marked(function: Callable[..., Any], namespace: str, name: str, unique: boo
             names = tuple(_name(arguments, path) for path, leaf in flat if _is_array(leaf))
             given = dict(_static(dict(zip(arguments, args, strict=True)) | kwargs))
             chosen = jits[static] = jit(Variant(unique, names, given))
-        out, changes = chosen(static, *arrays)
+        with _named_outside(arrays):
+            out, changes = chosen(static, *arrays)
         for i, change in changes.items():
             _update(args[i], change)
         return out
 
     return wrapper
+
+
+def _unwrapped(leaf: Any) -> Any:
+    return leaf.read if isinstance(leaf, Constant) else leaf
+
+
+@contextlib.contextmanager
+def _named_outside(arrays: Sequence[Any]) -> Iterator[None]:
+    """Raise errors about the value of an array with the name that the array has outside the jit."""
+    try:
+        yield
+    except CONCRETE as error:
+        for i in re.findall(r"\barrays\[(\d+)\]", str(error)):
+            np.asarray(arrays[int(i)])  # raises
+        raise
 
 
 _ARRAY = "<array>"

@@ -14,7 +14,7 @@ import onnx_ir as ir
 import pytest
 from flax import nnx
 
-from jax2onnx import InputError, ModelError, to_onnx
+from jax2onnx import InputError, ModelError, allclose, onnx_function, to_onnx
 from jax2onnx.testing.agreement import operators
 from jax2onnx.testing.conversion import assert_agrees
 
@@ -67,6 +67,22 @@ def test_all_others_stay_named() -> None:
     assert names(model) == [f"blocks.{i}.weight" for i in range(3)]
 
 
+class Marked(Block):
+    @onnx_function
+    def __call__(self, x: Any) -> Any:
+        return super().__call__(x)
+
+
+def test_a_function_reads_values() -> None:
+    def twice(blocks: list[Block], x: Any) -> Any:
+        return blocks[1](blocks[0](x))
+
+    model = to_onnx(functools.partial(twice, [Marked(), Marked()]), [X])  # type: ignore[call-arg]
+    assert allclose(functools.partial(twice, [Block(), Block()]), model, [X])
+    assert operators(model) == ["Marked", "Marked"]
+    assert names(model) == ["0.weight", "1.weight"]
+
+
 def test_a_parameter_that_is_also_used_as_an_array_keeps_its_name() -> None:
     assert names(assert_agrees(NnxBlock(), X, specs=[("B", 8)])) == ["weight", "periods"]
 
@@ -95,7 +111,9 @@ def test_a_partial_makes_an_input_a_constant() -> None:
         return x[:, np.asarray(mask)] + jnp.arange(int(stop))
 
     mask, stop = np.arange(8) < 3, jnp.asarray(3)
-    with pytest.raises(ModelError, match=r"(?s)'mask' always has the same .* functools.partial\(fn, ma"):
+    with pytest.raises(
+        ModelError, match=r"(?s)'mask' always has the same .* functools.partial\(fn, ma"
+    ):
         to_onnx(chosen, [X, mask, stop])
     rest = functools.partial(chosen, mask=mask)
     with pytest.raises(ModelError, match=r"'stop' always has the same value"):

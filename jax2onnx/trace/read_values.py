@@ -22,6 +22,28 @@ T = TypeVar("T")
 Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 
 
+class ReadValue(np.ndarray):
+    """A parameter that the model reads; it is no input of a function (``onnx_function``)."""
+
+
+class Constant:
+    """A value that is hashed and compared by its contents.
+
+    Attributes:
+        read: the value.
+    """
+
+    def __init__(self, array: Array) -> None:
+        self.read = array
+        self._key = array.tobytes(), array.dtype, array.shape
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Constant) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+
 def with_values_read(
     trace: Callable[[Parameterised], T],
     model: Parameterised,
@@ -115,7 +137,7 @@ def _value(
     if jax.numpy.issubdtype(leaf.dtype, jax.dtypes.extended):
         return None
     if not isinstance(leaf, jax.ShapeDtypeStruct):
-        return np.asarray(leaf)
+        return np.asarray(leaf).view(ReadValue)
     if path not in tensors:
         return None
     value: Array = tensors[path].numpy()
@@ -124,4 +146,4 @@ def _value(
             f"parameters=: {path} is {leaf.dtype}{list(leaf.shape)} in the model, "
             f"{value.dtype}{list(value.shape)} in the file"
         )
-    return value
+    return value.view(ReadValue)
