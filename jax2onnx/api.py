@@ -105,7 +105,7 @@ def to_onnx(
         UnsupportedTypeError: the target has no kernel for the element type of a node.
         WriteError: the file cannot be written.
     """
-    check_options(options, "to_onnx")
+    check_options(options, to_onnx)
     options = with_defaults(options)
     if opset not in OPSETS or not isinstance(opset, int):
         raise InputError(f"opset={opset}: choose one of {OPSETS[0]} to {OPSETS[-1]}")

@@ -150,12 +150,12 @@ def with_defaults(options: Options) -> Options:
     return filled
 
 
-def check_options(options: Mapping[str, object], function: str) -> None:
+def check_options(options: Mapping[str, object], function: Callable[..., Any]) -> None:
     """Check that every option exists and, where it has a list of choices, is one of these.
 
     Args:
         options: keyword arguments of ``function``.
-        function: its name, for errors.
+        function: it has the options in its signature, see ``with_options``.
 
     Raises:
         TypeError: an option that does not exist.
@@ -163,9 +163,11 @@ def check_options(options: Mapping[str, object], function: str) -> None:
     """
     for name, value in options.items():
         if name not in _fields():
-            near = difflib.get_close_matches(name, _fields(), 1)
+            near = difflib.get_close_matches(name, inspect.signature(function).parameters, 1)
             hint = f". Did you mean {near[0]!r}?" if near else ""
-            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
+            raise TypeError(
+                f"{function.__name__}() got an unexpected keyword argument {name!r}{hint}"
+            )
         kind = _fields()[name].type
         if get_origin(kind) is Literal and value not in get_args(kind):
             choices = " or ".join(map(repr, get_args(kind)))

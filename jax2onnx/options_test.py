@@ -57,8 +57,10 @@ def test_the_error_on_an_unknown_option_suggests_a_known_one() -> None:
         TypeError, match=r"argument 'fold_batchnorm'\. Did you mean 'fold_batch_norm'"
     ):
         to_onnx(jnp.sin, [(3,)], fold_batchnorm=True)  # type: ignore[call-overload]
-    with pytest.raises(TypeError, match=r"unexpected keyword argument 'x'$"):
-        check_options({"x": 1}, "to_onnx")
+    with pytest.raises(TypeError, match=r"argument 'output_pth'\. Did you mean 'output_path'"):
+        to_onnx(jnp.sin, [(3,)], output_pth="m.onnx")  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match=r"to_onnx\(\) got an unexpected keyword argument 'x'$"):
+        check_options({"x": 1}, to_onnx)
 
 
 def test_the_error_on_an_invalid_choice_lists_the_choices() -> None:
