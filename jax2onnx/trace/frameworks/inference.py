@@ -236,7 +236,8 @@ def _intercept(
     except TypeError:  # the call below says what is wrong
         return call(*args, **kwargs)
     given = {n: v for n, v in {**bound.arguments, **kwargs}.items() if v is not None}
-    if any(given.get(name, value) is not value for name, value in FLAGS.items()):
+    asked = [(given.get(name, value), value) for name, value in FLAGS.items()]
+    if any(flag is not value and not getattr(flag, "shape", ()) for flag, value in asked):
         with _MODE("training"):
             return call(*args, **kwargs)
     module, own = context.module, {}

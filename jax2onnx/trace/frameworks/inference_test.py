@@ -369,6 +369,16 @@ def test_an_omitted_flag_of_a_signature_has_the_value_of_inference() -> None:
     np.testing.assert_array_equal(run(asked, train=np.array(False)), X * 2)
 
 
+def test_an_array_is_no_flag() -> None:
+    class Matching(nn.Module):
+        @nn.compact
+        def __call__(self, train: jax.Array, test: jax.Array) -> Any:
+            return nn.Dropout(0.5, deterministic=False)(train) + test
+
+    model = to_onnx((Matching(), {}), [("B", 30), ("B", 30)])
+    assert operators(model) == ["Add"]
+
+
 # -- the mode itself -----------------------------------------------------------------------------
 
 
