@@ -11,10 +11,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import onnxruntime
 import pytest
 from jax import lax
 
 from jax2onnx import SymbolicDimensionError, SymbolicDimensionWarning, to_onnx
+from jax2onnx.testing.conversion import assert_agrees
 
 Shape = tuple[int | str, ...]
 
@@ -118,7 +120,6 @@ def test_the_error_on_two_names_that_must_be_equal(fn: Callable[..., Any]) -> No
     "fn",
     [
         lambda x: jnp.cov(x) + 1,
-        lambda x: lax.associative_scan(jnp.add, x),
         lambda x: jax.random.permutation(jax.random.key(0), x),
     ],
 )
@@ -154,3 +155,76 @@ def test_an_equality_that_jax_cannot_prove_is_warned_about(fn: Callable[..., Any
         to_onnx(fn, [("B",), ("B",)])
         to_onnx(fn, [("B",), ("B + 1",)])
         to_onnx(fn, [("B",), ("2*B",)])
+
+
+KERNEL = jnp.linspace(-1, 1, 3 * 3 * 4 * 4).reshape(3, 3, 4, 4)
+
+
+def strided(x: Any, kernel: Any, padding: Any = "SAME") -> Any:
+    layout = ("NHWC", "HWIO", "NHWC")
+    return lax.conv_general_dilated(x, kernel, (2, 2), padding, dimension_numbers=layout)
+
+
+def residual(x: Any) -> Any:
+    for _ in range(2):
+        x = jnp.tanh(strided(x, KERNEL) + strided(x, KERNEL[:1, :1]))
+    return x
+
+
+def shortcut(x: Any) -> Any:
+    return strided(x, KERNEL, [(1, 1), (1, 1)]) + x[:, ::2, ::2]
+
+
+@pytest.mark.parametrize("fn", [residual, shortcut])
+@pytest.mark.parametrize("height", [1, 8, 13])
+def test_strides_that_always_give_equal_sizes(fn: Callable[..., Any], height: int) -> None:
+    x = np.random.default_rng(0).normal(size=(1, height, 10, 4)).astype(np.float32)
+    assert_agrees(fn, x, specs=[("B", "H", "W", 4)])
+
+
+def upsampled(x: Any) -> Any:
+    y = strided(x, KERNEL, [(1, 1), (1, 1)])
+    return jnp.repeat(jnp.repeat(y, 2, 1), 2, 2) + x
+
+
+def test_sizes_that_are_equal_for_some_inputs_get_a_name() -> None:
+    text = message(upsampled, ("B", "H", "W", 4))
+    assert 'name the axis "2*h" and "2*w"' in text
+    x = np.ones((1, 6, 8, 4), np.float32)
+    assert_agrees(upsampled, x, specs=[("B", "2*h", "2*w", 4)])
+
+
+def windows(x: Any) -> Any:
+    y = jnp.pad(x, ((0, 0), (0, -x.shape[1] % 4)))
+    return jax.nn.softmax(y.reshape(y.shape[0], -1, 4)).reshape(y.shape)
+
+
+@pytest.mark.parametrize(
+    ("fn", "advice"),
+    [
+        (lambda x: lax.associative_scan(jnp.add, x), "jnp.cumsum"),
+        (lambda x: jnp.zeros(len(x)), "x.shape[0] for len(x)"),
+        (lambda x: lax.scan(lambda c, y: (c, y), 0, x, length=x.shape[0])[1], "leave out the len"),
+        (windows, 'name the axis "4*n"'),
+        (
+            lambda x: jax.nn.dot_product_attention(
+                *[x[..., None, None]] * 3, local_window_size=(1, 1)
+            ),
+            "mask=jnp.abs(i[:, None] - i) <= w",
+        ),
+    ],
+)
+def test_the_advice_says_what_to_write_instead(fn: Callable[..., Any], advice: str) -> None:
+    assert advice in message(fn, ("B", "T"))
+
+
+def test_the_mask_that_stands_for_a_local_window() -> None:
+    def local(x: Any) -> Any:
+        i = jnp.arange(x.shape[1])
+        return jax.nn.dot_product_attention(x, x, x, mask=jnp.abs(i[:, None] - i) <= 2)
+
+    x = np.random.default_rng(0).normal(size=(1, 7, 2, 4)).astype(np.float32)
+    model = assert_agrees(local, x, specs=[("B", "T", 2, 4)])
+    window = jax.nn.dot_product_attention(x, x, x, local_window_size=(2, 2))
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    np.testing.assert_allclose(session.run(None, {"x": x})[0], window, rtol=1e-5, atol=1e-6)

@@ -28,6 +28,7 @@ from jax2onnx.trace.dimensions import (
     explained,
     variables,
 )
+from jax2onnx.trace.equal_sizes import with_equalities
 from jax2onnx.trace.frameworks.callables import (
     Parameterised,
     is_linen_module,
@@ -112,6 +113,16 @@ def trace(
         SymbolicDimensionError: a dimension that JAX cannot keep symbolic.
     """
     options = with_defaults(options)
+    return with_equalities(lambda o: _trace(fn, inputs, input_params, o), options)
+
+
+def _trace(
+    fn: Callable[..., Any] | tuple[Any, Any],
+    inputs: Sequence[Any],
+    input_params: Mapping[str, Any] | None,
+    options: Options,
+) -> Traced:
+    """Trace ``fn`` under the constraints that ``options`` have."""
     keywords = _check_arguments(fn, inputs, input_params, options)
     model = parameterise(fn)
     callable_ = model.rebuild(model.leaves)

@@ -9,6 +9,7 @@ from jax import export
 
 from jax2onnx.errors import Jax2OnnxError, SymbolicDimensionError
 from jax2onnx.jax_internals import DimExpr, UnexpectedDimVar
+from jax2onnx.trace.equal_sizes import equal_multiples
 
 UNDECIDED: tuple[type[Exception], ...] = (
     *(jax.errors.InconclusiveDimensionOperation, UnexpectedDimVar),
@@ -20,12 +21,22 @@ UNDECIDED: tuple[type[Exception], ...] = (
 _SURELY = re.compile(r"_DimExpr|dim_as_value|polymorphi|[Ss]ymbolic dim|process_primitive")
 _COMPARISON = re.compile(r"comparison '(.+)' (>=|>|<=|<) '(.+)' is inconclusive")
 _REMAINDER = re.compile(r"(?:remainder|rest is) (mod\(.+, (?:- )?(\d+)\))")
+_PADDED = re.compile(r"mod\(- \w+, (\d+)\)")
 _BOUND = re.compile(r"\b(min|max)\(([^(),]+), ([^(),]+)\)")
 _ONLY_KNOWN = re.compile(r"polymorphi|non-constant")
 _NUMBER = re.compile(
     r"_DimExpr|dim_as_value|requires a constant|non-integer powers|are valid indices"
     r"|process_primitive"
 )
+
+
+_ADVICE = {
+    "associative scan over axis": (
+        "jax.lax.associative_scan is a recursion in Python over the size. Use jnp.cumsum, "
+        "jax.lax.cummax and the like, or jax.lax.scan; or give that axis a fixed size and pad."
+    )
+}
+"""Advice by a part of the message."""
 
 
 def concerns_dimension(error: Exception, names: Collection[str] = ()) -> bool:
@@ -51,12 +62,20 @@ def undecided(error: Exception, where: str) -> SymbolicDimensionError:
 
 
 def _advice(problem: str) -> str:
+    for sign, advice in _ADVICE.items():
+        if sign in problem:
+            return advice
     if found := _COMPARISON.search(problem):
         always, never = _deciding(*found.groups())
         return (
             f'If that always holds, say so: to_onnx(..., constraints=["{always}"]); if it never '
             f'does: constraints=["{never}"]. If it depends on the input, choose in the graph, by '
             "jax.lax.cond or jnp.where on jnp.asarray(x.shape[0])."
+        )
+    if found := _PADDED.search(problem):
+        return (
+            "JAX cannot see that a padded size is a multiple. Pad outside of the model, and name "
+            f'the axis "{found[1]}*n".'
         )
     if found := _REMAINDER.search(problem):
         remainder, divisor = found.groups()
@@ -69,7 +88,9 @@ def _advice(problem: str) -> str:
             "A number is needed here, and a dimension that is a name has one only when the model "
             "runs. Compute with jax.numpy: jnp.sqrt(x.shape[0]), jnp.arange(x.shape[0]), "
             "x[jnp.asarray(x.shape[0]) - 1]; loop with jax.lax.scan or jax.lax.fori_loop; or give "
-            "that axis a fixed size."
+            "that axis a fixed size. Write x.shape[0] for len(x); leave out the length of "
+            "jax.lax.scan if it scans over arrays; for local_window_size=w of attention, give "
+            "mask=jnp.abs(i[:, None] - i) <= w, where i = jnp.arange(x.shape[1])."
         )
     if found := _BOUND.search(problem):
         bound, left, right = found.groups()
@@ -79,6 +100,8 @@ def _advice(problem: str) -> str:
             f'Say which of the two it is: to_onnx(..., constraints=["{dim} {is_dim} {constant}"]) '
             f'makes it {dim}, constraints=["{dim} {is_constant} {constant}"] makes it {constant}.'
         )
+    if names := equal_multiples(problem):
+        return f"The sizes are equal for some inputs: name the axis {' and '.join(names)}."
     if _ONLY_KNOWN.search(problem):
         return (
             "JAX itself does this only for sizes that it knows enough of: give that axis a fixed "
