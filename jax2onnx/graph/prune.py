@@ -58,15 +58,10 @@ def _drop_nodes(graph: ir.Graph) -> None:
 
 def release(node: ir.Node) -> None:
     """Clear the inputs of ``node`` and of all nodes inside it, so that these become unused too."""
-    for inner in subgraphs(node):
-        for part in nested_nodes(inner):
-            _clear_inputs(part)
-    _clear_inputs(node)
-
-
-def _clear_inputs(node: ir.Node) -> None:
-    for index in range(len(node.inputs)):
-        node.replace_input_with(index, None)
+    inside = (part for inner in subgraphs(node) for part in nested_nodes(inner))
+    for part in (*inside, node):
+        for index in range(len(part.inputs)):
+            part.replace_input_with(index, None)
 
 
 def _drop_initializers(graph: ir.Graph) -> None:

@@ -173,9 +173,8 @@ def pad(
     if any(pair != (0, 0) for pair in cut):
         dims = ctx.dims(x)
         kept = tuple(d - a - b for d, (a, b) in zip(dims, cut, strict=True))
-        if any(
-            is_static([d]) and d < 0 for d in kept
-        ):  # more is cut than there is, so that only padding remains
+        # If more is cut than there is, only padding remains.
+        if any(is_static([d]) and d < 0 for d in kept):
             shape = tuple(d + a + b for d, a, b in zip(dims, low, high, strict=True))
             return ctx.broadcast(value, shape)
         ends = tuple(d - b for d, (_, b) in zip(dims, cut, strict=True))

@@ -114,11 +114,11 @@ def pool(
 
 def was_first(x: ir.Value) -> bool:
     """Return whether ``x``, ignoring elementwise operators, is an image moved to channels last."""
-    node = made_by(x, *UNARY, *BROADCASTING)
-    while node is not None:
-        shape = dims(x)
-        x = next((v for v in node.inputs if v is not None and dims(v) == shape), x)
-        node = made_by(x, *UNARY, *BROADCASTING) if x is not node.outputs[0] else None
+    while (node := made_by(x, *UNARY, *BROADCASTING)) is not None:
+        alike = [v for v in node.inputs if v is not None and dims(v) == dims(x)]
+        if not alike:
+            return False
+        x = alike[0]
     return permutation(x) == (0, 2, 3, 1)
 
 

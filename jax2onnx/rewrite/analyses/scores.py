@@ -10,7 +10,15 @@ import onnx_ir as ir
 from jax2onnx.rewrite.analyses.factors import Axis, Labelled, broadcast_to, extent, flattened
 from jax2onnx.rewrite.analyses.nodes import made_by, only_user, the_input
 from jax2onnx.rewrite.analyses.shapes import vector
-from jax2onnx.rewrite.analyses.values import broadcast, constant, dims, filled, scalar, without_ones
+from jax2onnx.rewrite.analyses.values import (
+    broadcast,
+    constant,
+    dims,
+    filled,
+    multiple,
+    scalar,
+    without_ones,
+)
 from jax2onnx.rewrite.engine.editor import Editor
 
 _ABSORBS = -1e30
@@ -200,12 +208,10 @@ def _smaller(editor: Editor, step: Labelled) -> Labelled:
 
 def _scaled(editor: Editor, node: ir.Node, out: Labelled) -> Iterator[Scores]:
     """Yield the ways to read a product with a number, or a quotient."""
-    x, number = the_input(node), scalar(node.inputs[1])
-    if number is None and node.op_type == "Mul":
-        x, number = the_input(node, 1), scalar(node.inputs[0])
-    if not number:
+    multiplied = multiple(node)
+    if multiplied is None:
         return
-    factor = number if node.op_type == "Mul" else 1 / number
+    x, factor = multiplied
     tanh = made_by(x, "Tanh")
     for found in scores(editor, Labelled(x if tanh is None else the_input(tanh), out.given)):
         if found.steps or found.softcap:

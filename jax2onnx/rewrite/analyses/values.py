@@ -80,6 +80,14 @@ def scalar(value: ir.Value | None) -> float | None:
     return float(array.reshape(())) if array is not None and array.size == 1 else None
 
 
+def multiple(node: ir.Node) -> tuple[ir.Value, float] | None:
+    """Return the x and the number, not 0, such that a Mul or Div computes x times the number."""
+    for x, other in ((0, 1), (1, 0)) if node.op_type == "Mul" else ((0, 1),):
+        if number := scalar(node.inputs[other]):
+            return the_input(node, x), number if node.op_type == "Mul" else 1 / number
+    return None
+
+
 def filled(value: ir.Value | None) -> float | None:
     """Return the number that all elements of a constant have; broadcasts are seen through."""
     while (node := made_by(value, "Expand", *VIEWS)) is not None:

@@ -11,8 +11,6 @@ from jax2onnx.lower.rules.linalg.matrices import adjoint
 from jax2onnx.lower.rules.linalg.parts import column, diagonal, row, row_indices, with_column
 from jax2onnx.lower.rules.special import widened
 
-State = tuple[Array, ...]
-
 
 def cholesky(a: Array) -> Array:
     """Return the lower triangular L with a = L L^H, which is computed column by column.
@@ -37,7 +35,7 @@ def cholesky(a: Array) -> Array:
 def cholesky_update(r: Array, w: Array) -> Array:
     """Return the upper triangular R' with R'^T R' = R^T R + w w^T, by one rotation for each row."""
 
-    def step(w: Array, slices: State) -> tuple[Array, Array]:
+    def step(w: Array, slices: tuple[Array, ...]) -> tuple[Array, Array]:
         k, upper = slices
         x, y = (lax.dynamic_index_in_dim(v, k, 0, allow_negative_indices=False) for v in (upper, w))
         scale = jnp.where(y == 0, 1, jnp.maximum(abs(x), abs(y)))

@@ -7,10 +7,8 @@ from jax.lax import linalg
 
 from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.lower.rules.linalg.matrices import magnitude, norm, squares, transpose
-from jax2onnx.lower.rules.linalg.parts import column_indices, diagonal, row_indices, rows_of
+from jax2onnx.lower.rules.linalg.parts import State, column_indices, diagonal, row_indices, rows_of
 from jax2onnx.lower.rules.linalg.schur import schur_form, similarity, subdiagonal
-
-State = tuple[Array, ...]
 
 
 def eig(

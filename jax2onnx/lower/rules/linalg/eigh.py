@@ -11,9 +11,7 @@ from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.lower.rules.linalg import jacobi
 from jax2onnx.lower.rules.linalg.lu import take
 from jax2onnx.lower.rules.linalg.matrices import adjoint, hermitian, squares, transpose
-from jax2onnx.lower.rules.linalg.parts import column_indices, diagonal, row_indices
-
-State = tuple[Array, ...]
+from jax2onnx.lower.rules.linalg.parts import State, column_indices, diagonal, row_indices
 
 
 def eigh(

@@ -7,14 +7,13 @@ from jax.lax import linalg
 from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.lower.rules.linalg.matrices import adjoint, hermitian, reflect, reflector
 from jax2onnx.lower.rules.linalg.parts import (
+    State,
     column,
     column_indices,
     diagonal,
     row_indices,
     with_column,
 )
-
-State = tuple[Array, ...]
 
 
 def hessenberg(a: Array) -> tuple[Array, Array]:

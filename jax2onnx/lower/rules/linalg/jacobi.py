@@ -14,9 +14,8 @@ import numpy as np
 from jax import Array, lax
 
 from jax2onnx.lower.rules.linalg.matrices import magnitude, squares
+from jax2onnx.lower.rules.linalg.parts import State
 from jax2onnx.trace.dimensions import Dim, is_static
-
-State = tuple[Array, ...]
 
 SWEEPS = 30
 """The limit of sweeps over all pairs; no matrix seen took more than 12."""

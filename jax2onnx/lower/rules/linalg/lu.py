@@ -10,8 +10,6 @@ from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.lower.rules.linalg.matrices import magnitude
 from jax2onnx.lower.rules.linalg.parts import column, column_indices, row, row_indices, with_column
 
-State = tuple[Array, ...]
-
 
 def exchanged(position: Array, i: Array, k: Array) -> Array:
     """Return the indices ``position`` with i and k exchanged.
@@ -48,7 +46,7 @@ def lu(a: Array) -> tuple[Array, Array, Array]:
         return a, pivots, permutation
     rows, columns = row_indices(a), column_indices(a)
 
-    def step(k: Array, state: State) -> State:
+    def step(k: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
         a, pivots, permutation = state
         candidates = jnp.where(rows >= k, magnitude(column(a, k)), -1)
         pivot = lax.argmax(candidates, a.ndim - 2, np.int32)
@@ -70,7 +68,7 @@ def pivots_to_permutation(pivots: Array, *, permutation_size: int) -> Array:
     permutation = jnp.broadcast_to(position, (*pivots.shape[:-1], permutation_size))
     count = pivots.shape[-1]
 
-    def step(permutation: Array, slices: State) -> tuple[Array, None]:
+    def step(permutation: Array, slices: tuple[Array, ...]) -> tuple[Array, None]:
         k, pivot = slices
         return take(permutation, exchanged(position, pivot, k)), None
 

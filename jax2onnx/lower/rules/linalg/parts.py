@@ -7,6 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+State = tuple[Array, ...]
+"""The arrays that a loop carries."""
+
 
 def row_indices(a: Array) -> Array:
     """Return 0, 1, ... m - 1 as an int32 column, (m, 1), for ``a`` of shape (..., m, n)."""

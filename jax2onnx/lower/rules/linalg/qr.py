@@ -10,14 +10,13 @@ from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.lower.rules.linalg.lu import exchanged, take
 from jax2onnx.lower.rules.linalg.matrices import adjoint, norm, reflect, reflector, transpose
 from jax2onnx.lower.rules.linalg.parts import (
+    State,
     column,
     column_indices,
     row_indices,
     rows_of,
     with_column,
 )
-
-State = tuple[Array, ...]
 
 
 def _eliminate(a: Array, k: Array) -> tuple[Array, Array]:

@@ -14,10 +14,8 @@ from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.lower.rules.linalg.hessenberg import hessenberg
 from jax2onnx.lower.rules.linalg.jacobi import padded
 from jax2onnx.lower.rules.linalg.matrices import adjoint, magnitude, reflect, reflector
-from jax2onnx.lower.rules.linalg.parts import column, column_indices, diagonal, row_indices
+from jax2onnx.lower.rules.linalg.parts import State, column, column_indices, diagonal, row_indices
 from jax2onnx.lower.rules.linalg.qr import householder_product
-
-State = tuple[Array, ...]
 
 SWEEPS = 30
 """The limit of sweeps for each eigenvalue, as in LAPACK."""

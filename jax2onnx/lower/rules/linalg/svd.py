@@ -17,10 +17,8 @@ from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.lower.rules.linalg import jacobi
 from jax2onnx.lower.rules.linalg.lu import take
 from jax2onnx.lower.rules.linalg.matrices import adjoint, norm, squares, transpose
-from jax2onnx.lower.rules.linalg.parts import column_indices, diagonal, row_indices
+from jax2onnx.lower.rules.linalg.parts import State, column_indices, diagonal, row_indices
 from jax2onnx.lower.rules.linalg.qr import geqrf, householder_product, multiply
-
-State = tuple[Array, ...]
 
 
 def svd(

@@ -7,10 +7,8 @@ from jax.lax import linalg
 from jax2onnx import jax_internals
 from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.lower.rules.linalg.matrices import transpose
-from jax2onnx.lower.rules.linalg.parts import diagonal, row_indices, rows_of
+from jax2onnx.lower.rules.linalg.parts import State, diagonal, row_indices, rows_of
 from jax2onnx.lower.rules.special import widened
-
-State = tuple[Array, ...]
 
 
 def substitute(a: Array, b: Array, *, lower: bool, unit_diagonal: bool = False) -> Array:

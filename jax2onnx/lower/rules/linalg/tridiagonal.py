@@ -7,9 +7,8 @@ from jax.lax import linalg
 
 from jax2onnx.lower.registry import in_jax, register_lowering
 from jax2onnx.lower.rules.linalg.matrices import magnitude
-from jax2onnx.lower.rules.linalg.parts import rows_of
+from jax2onnx.lower.rules.linalg.parts import State, rows_of
 
-State = tuple[Array, ...]
 Row = tuple[Array, Array, Array]
 
 

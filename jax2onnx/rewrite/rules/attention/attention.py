@@ -38,7 +38,7 @@ from jax2onnx.rewrite.analyses.factors import Axis, Labelled, extent, flattened,
 from jax2onnx.rewrite.analyses.nodes import attribute, made_by, maker, only_user, the_input
 from jax2onnx.rewrite.analyses.scores import Scores, can_bias, scores
 from jax2onnx.rewrite.analyses.shapes import size, view
-from jax2onnx.rewrite.analyses.values import dims, is_single, rank, scalar
+from jax2onnx.rewrite.analyses.values import dims, is_single, multiple, rank
 from jax2onnx.rewrite.engine.editor import Editor, is_tap
 from jax2onnx.rewrite.rules.attention.rotary_embedding import HEADS_FIRST
 
@@ -153,16 +153,10 @@ def _ways(found: Labelled | None, scale: float = 1.0) -> Iterator[tuple[Labelled
         node = made_by(found.value, "Mul", "Div")
         if node is None:
             found = found.source(spread=True)
-        elif only_user(found.value) is None:
+        elif only_user(found.value) is None or (multiplied := multiple(node)) is None:
             return
-        elif number := scalar(node.inputs[1]):
-            scale *= number if node.op_type == "Mul" else 1 / number
-            found = Labelled(the_input(node), found.given)
-        elif node.op_type == "Mul" and (number := scalar(node.inputs[0])):
-            scale *= number
-            found = Labelled(the_input(node, 1), found.given)
         else:
-            return
+            found, scale = Labelled(multiplied[0], found.given), scale * multiplied[1]
 
 
 def _operands(
