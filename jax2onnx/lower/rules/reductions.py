@@ -154,17 +154,12 @@ def running(op_type: str) -> Rule:
     return rule
 
 
-def cumulative(
+def _cumulative(
     combine: Callable[[Array, Array], Array], *, operator: Rule | None = None, since: int = 0
 ) -> Rule:
-    """Return a rule for a cumulative reduction.
+    """Return a rule for a cumulative reduction, by an operator in the operator sets that have one.
 
     An axis of known length takes log2(n) combinations, one of symbolic length a scan.
-
-    Args:
-        combine: reduces two arrays to one.
-        operator: a rule to use instead, for operator sets that have an operator.
-        since: the first version of the default operator set that has it.
     """
 
     def in_order(x: Array, *, axis: int, reverse: bool) -> Array:
@@ -185,7 +180,7 @@ def cumulative(
 
 
 register_lowering(lax.cumsum_p)(running("CumSum"))
-register_lowering(lax.cumprod_p)(cumulative(lax.mul, operator=running("CumProd"), since=26))
-register_lowering(lax.cummax_p)(cumulative(lax.max))
-register_lowering(lax.cummin_p)(cumulative(lax.min))
-register_lowering(lax.cumlogsumexp_p)(cumulative(jnp.logaddexp))
+register_lowering(lax.cumprod_p)(_cumulative(lax.mul, operator=running("CumProd"), since=26))
+register_lowering(lax.cummax_p)(_cumulative(lax.max))
+register_lowering(lax.cummin_p)(_cumulative(lax.min))
+register_lowering(lax.cumlogsumexp_p)(_cumulative(jnp.logaddexp))

@@ -73,7 +73,7 @@ def _window_axis(
     return result if stride == 1 else _along(result, axis, 0, count, stride)
 
 
-def reduce_windows(
+def _reduce_windows(
     xs: Arrays,
     inits: Sequence[ArrayLike],
     combine: Combine,
@@ -84,20 +84,10 @@ def reduce_windows(
     base_dilation: Sequence[int],
     window_dilation: Sequence[int],
 ) -> Arrays:
-    """Return the reduction of every window.
+    """Return the reduction of every window, of several operands of one shape.
 
-    Args:
-        xs: the operands, of one shape.
-        inits: a scalar for each, which fills padding and the gaps of a dilated operand.
-        combine: reduces two tuples of arrays to one.
-        window_dimensions: the size of the window on each axis.
-        window_strides: between windows.
-        padding: in front and behind.
-        base_dilation: between the elements of the operands.
-        window_dilation: between the elements of a window.
-
-    Returns:
-        An array for each operand.
+    The ``inits`` fill padding and the gaps of a dilated operand. The other parameters have an entry
+    for each axis, as those of ``jax.lax.reduce_window``.
     """
     config = [(lo, hi, d - 1) for (lo, hi), d in zip(padding, base_dilation, strict=True)]
     xs = tuple(
@@ -130,7 +120,7 @@ def _pooling(
         def both(a: Arrays, b: Arrays) -> list[Array]:
             return [combine(a[0], b[0])]
 
-        reduced: Array = reduce_windows((x,), (init(x.dtype),), both, **params)[0]
+        reduced: Array = _reduce_windows((x,), (init(x.dtype),), both, **params)[0]
         return reduced
 
     return in_jax(function)
@@ -152,10 +142,10 @@ def _reduce_window(
     padded = any(tuple(pair) != (0, 0) for pair in params["padding"])
     dense = not padded and set(params["base_dilation"]) == {1}
     if dense:
-        windows = reduce_windows(xs, inits, combine, **params)
+        windows = _reduce_windows(xs, inits, combine, **params)
         return combine(_filled(inits, windows[0].shape), windows)
     inside = jnp.ones(xs[0].shape, np.bool_)
-    *found, some = reduce_windows((*xs, inside), (*inits, False), _present(combine), **params)
+    *found, some = _reduce_windows((*xs, inside), (*inits, False), _present(combine), **params)
     first = _filled(inits, some.shape)
     total = combine(first, tuple(found))
     return [jnp.where(some, t, f) for t, f in zip(total, first, strict=True)]
@@ -215,7 +205,7 @@ def _select_and_gather_add(
 ) -> Array:
     """Return the tangent at the element that each window selects."""
     inits = (_unselected(select_prim, operand.dtype), 0)
-    selected: Array = reduce_windows((operand, tangents), inits, _select(select_prim), **params)[1]
+    selected: Array = _reduce_windows((operand, tangents), inits, _select(select_prim), **params)[1]
     return selected
 
 
@@ -234,7 +224,7 @@ def _select_and_scatter_add(
     size = math.prod(operand.shape)
     positions = lax.iota(jnp.int32, size).reshape(operand.shape)
     ones = [1] * operand.ndim
-    _, chosen = reduce_windows(
+    _, chosen = _reduce_windows(
         (operand, positions),
         (_unselected(select_prim, operand.dtype), size),
         _select(select_prim),
@@ -255,14 +245,8 @@ def _select_and_scatter_add(
 # -- whole axes ----------------------------------------------------------------------------------
 
 
-def reduce_axis(xs: Arrays, combine: Combine, axis: int) -> Arrays:
-    """Reduce one axis of known, positive size to one element, by halving.
-
-    Args:
-        xs: the operands, of one shape.
-        combine: reduces two tuples of arrays to one.
-        axis: the axis, which is kept with size 1.
-    """
+def _reduce_axis(xs: Arrays, combine: Combine, axis: int) -> Arrays:
+    """Reduce one axis of known, positive size to one element, by halving."""
     while (size := xs[0].shape[axis]) > 1:
         half = size // 2
         combined = combine(_along(xs, axis, 0, half), _along(xs, axis, half, 2 * half))
@@ -294,5 +278,5 @@ def _reduce(
             tuple(rows),
         )[0]
     for axis in dimensions:
-        xs = reduce_axis(xs, combine, axis)
+        xs = _reduce_axis(xs, combine, axis)
     return combine(_filled(inits, shape), tuple(x.reshape(shape) for x in xs))

@@ -11,19 +11,15 @@ from jax2onnx.lower.rules.linalg.parts import State, column_indices, diagonal, r
 from jax2onnx.lower.rules.linalg.schur import schur_form, similarity, subdiagonal
 
 
-def eig(
+@register_lowering(linalg.eig_p)
+@in_jax
+def _eig(
     a: Array, *, compute_left_eigenvectors: bool, compute_right_eigenvectors: bool, **_: object
 ) -> list[Array]:
-    """Return the eigenvalues and eigenvectors of square matrices.
+    """Return the eigenvalues, (..., n), then left and right eigenvectors as columns, if wanted.
 
-    Args:
-        a: (..., n, n).
-        compute_left_eigenvectors: whether to return them.
-        compute_right_eigenvectors: whether to return them.
-
-    Returns:
-        Eigenvalues, (..., n), then left and right eigenvectors as columns, of norm 1 and with a
-        real largest element. Those of a real matrix are exactly real, or exact conjugates.
+    The vectors have norm 1 and a real largest element. Those of a real matrix are exactly real, or
+    exact conjugates.
     """
     real = not jnp.iscomplexobj(a)
     if a.shape[-1] == 0:
@@ -105,6 +101,3 @@ def _normalised(vectors: Array, values: Array, real: bool) -> Array:
         return vectors
     vectors = jnp.where(values.imag == 0, vectors.real, vectors)
     return jnp.where(values.imag < 0, jnp.conj(jnp.roll(vectors, 1, -1)), vectors)
-
-
-register_lowering(linalg.eig_p)(in_jax(eig))

@@ -14,18 +14,14 @@ from jax2onnx.lower.rules.linalg.matrices import adjoint, hermitian, squares, tr
 from jax2onnx.lower.rules.linalg.parts import State, column_indices, diagonal, row_indices
 
 
-def eigh(
+@register_lowering(linalg.eigh_p)
+@in_jax
+def _eigh(
     a: Array, *, lower: bool, subset_by_index: tuple[int, int] | None, **_: object
 ) -> tuple[Array, Array]:
-    """Return the eigenvectors and eigenvalues of Hermitian matrices.
+    """Return the eigenvectors of Hermitian matrices as columns, and the eigenvalues, ascending.
 
-    Args:
-        a: (..., n, n).
-        lower: whether the lower triangle holds the matrix, else the upper one.
-        subset_by_index: the first eigenvalue to return, and the one after the last.
-
-    Returns:
-        Eigenvectors as columns, and the eigenvalues, ascending.
+    One triangle is read. ``subset_by_index`` are the first eigenvalue, and the one after the last.
     """
     size = a.shape[-1]
     if size == 0:
@@ -75,6 +71,3 @@ def _jacobi(a: Array) -> tuple[Array, Array]:
     finite = jnp.isfinite(least)
     values = diagonal(diagonalised).real
     return jnp.where(finite, vectors, np.nan), jnp.where(finite, values, np.nan)
-
-
-register_lowering(linalg.eigh_p)(in_jax(eigh))

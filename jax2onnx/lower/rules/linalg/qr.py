@@ -46,7 +46,9 @@ def geqrf(a: Array) -> tuple[Array, Array]:
     return a, taus[..., 0, :]
 
 
-def geqp3(a: Array, fixed: Array, **_: object) -> tuple[Array, Array, Array]:
+@register_lowering(jax_internals.geqp3_p)
+@in_jax
+def _geqp3(a: Array, fixed: Array, **_: object) -> tuple[Array, Array, Array]:
     """Return the QR decomposition with column pivoting (LAPACK's ``geqp3``).
 
     A column that ``fixed``, (..., n), does not mark with zero stays in front. The results are those
@@ -72,16 +74,10 @@ def geqp3(a: Array, fixed: Array, **_: object) -> tuple[Array, Array, Array]:
     return a, (first + 1).astype(fixed.dtype), taus[..., 0, :]
 
 
-def ormqr(a: Array, taus: Array, c: Array, *, left: bool, transpose: bool) -> Array:
-    """Return the product of ``c`` and Q, which is given by reflectors (LAPACK's ``ormqr``).
-
-    Args:
-        a: the reflectors, packed below the diagonal, (..., m, k).
-        taus: their factors, (..., k).
-        c: the matrices to multiply.
-        left: whether Q stands on the left of ``c``.
-        transpose: whether to take the adjoint of Q.
-    """
+@register_lowering(linalg.ormqr_p)
+@in_jax
+def _ormqr(a: Array, taus: Array, c: Array, *, left: bool, transpose: bool) -> Array:
+    """Return the product of ``c`` and Q, which is given by reflectors (LAPACK's ``ormqr``)."""
     if left:
         return multiply(a, taus, c, transpose)
     return adjoint(multiply(a, taus, adjoint(c), not transpose))
@@ -117,7 +113,5 @@ def householder_product(a: Array, taus: Array) -> Array:
 
 
 register_lowering(jax_internals.geqrf_p)(in_jax(geqrf))
-register_lowering(jax_internals.geqp3_p)(in_jax(geqp3))
-register_lowering(linalg.ormqr_p)(in_jax(ormqr))
 register_lowering(linalg.householder_product_p)(in_jax(householder_product))
 register_lowering(linalg.qr_p)(in_jax(jax_internals.qr))

@@ -21,17 +21,10 @@ SWEEPS = 30
 """The limit of sweeps for each eigenvalue, as in LAPACK."""
 
 
-def schur(a: Array, *, compute_schur_vectors: bool, sort_eig_vals: bool, **_: object) -> State:
-    """Return the Schur decomposition a = Z T Z^H.
-
-    Args:
-        a: (..., n, n).
-        compute_schur_vectors: whether to return Z.
-        sort_eig_vals: not supported.
-
-    Returns:
-        T, and Z if it is wanted.
-    """
+@register_lowering(linalg.schur_p)
+@in_jax
+def _schur(a: Array, *, compute_schur_vectors: bool, sort_eig_vals: bool, **_: object) -> State:
+    """Return T of the Schur decomposition a = Z T Z^H, and Z if it is wanted."""
     if sort_eig_vals:
         raise NotImplementedError("schur: JAX does not sort eigenvalues on the CPU either")
     t, z = schur_form(a)
@@ -208,6 +201,3 @@ def _standardise(k: Array, state: State) -> tuple[Array, Array]:
     mean = jnp.where(((rows == k) | (rows == k + 1)) & (rows == columns), (a + d) / 2, h)
     cleared = jnp.where((rows == k + 1) & (columns == k), 0, h)
     return jnp.where(split, cleared, mean), z
-
-
-register_lowering(linalg.schur_p)(in_jax(schur))

@@ -21,7 +21,9 @@ from jax2onnx.lower.rules.linalg.parts import State, column_indices, diagonal, r
 from jax2onnx.lower.rules.linalg.qr import geqrf, householder_product, multiply
 
 
-def svd(
+@register_lowering(linalg.svd_p)
+@in_jax
+def _svd(
     a: Array,
     *,
     full_matrices: bool,
@@ -29,16 +31,9 @@ def svd(
     subset_by_index: tuple[int, int] | None = None,
     **_: object,
 ) -> Sequence[Array]:
-    """Return the singular value decomposition a = U S V^H.
+    """Return the singular values, descending, and with ``compute_uv`` U and V^H of a = U S V^H.
 
-    Args:
-        a: (..., m, n).
-        full_matrices: whether U and V are square.
-        compute_uv: whether to return U and V^H.
-        subset_by_index: the first singular value to return, and the one after the last.
-
-    Returns:
-        The singular values, descending, and with ``compute_uv`` U and V^H.
+    ``subset_by_index`` are the first singular value, and the one after the last.
     """
     height, width = a.shape[-2:]
     if 0 in (height, width):
@@ -113,6 +108,3 @@ def _orthogonalised(x: Array) -> tuple[Array, Array]:
     start: State = (jacobi.padded(x, odd, 0), w, jnp.ones((), x.real.dtype), count)
     x, w, *_ = lax.while_loop(lambda s: (s[2] > 0) & (s[3] < jacobi.SWEEPS), one_sweep, start)
     return x[..., :size, :], w[..., :size, :size]
-
-
-register_lowering(linalg.svd_p)(in_jax(svd))

@@ -11,15 +11,8 @@ from jax2onnx.lower.rules.linalg.parts import State, diagonal, row_indices, rows
 from jax2onnx.lower.rules.special import widened
 
 
-def substitute(a: Array, b: Array, *, lower: bool, unit_diagonal: bool = False) -> Array:
-    """Solve a x = b row by row.
-
-    Args:
-        a: (..., n, n); one triangle of it is not read.
-        b: (..., n, k).
-        lower: whether ``a`` is lower triangular, so that the first row is solved first.
-        unit_diagonal: whether its diagonal counts as ones.
-    """
+def _substitute(a: Array, b: Array, *, lower: bool, unit_diagonal: bool = False) -> Array:
+    """Solve a x = b row by row, from the first row on if ``a`` is lower triangular."""
     if 0 in b.shape[-2:]:
         return b
     pivots = jnp.ones_like(a[..., :1, :]) if unit_diagonal else diagonal(a)
@@ -34,7 +27,7 @@ def substitute(a: Array, b: Array, *, lower: bool, unit_diagonal: bool = False) 
     return lax.scan(step, jnp.zeros_like(b), rows, reverse=not lower)[0]
 
 
-def triangular_solve(
+def _triangular_solve(
     a: Array,
     b: Array,
     *,
@@ -44,25 +37,15 @@ def triangular_solve(
     conjugate_a: bool,
     unit_diagonal: bool,
 ) -> Array:
-    """Solve op(a) x = b, or x op(a) = b, which is op(a)^T x^T = b^T.
-
-    Args:
-        a: (..., n, n).
-        b: (..., n, k), or (..., k, n) with ``a`` on the right.
-        left_side: whether ``a`` is on the left.
-        lower: whether ``a`` is lower triangular.
-        transpose_a: whether op transposes.
-        conjugate_a: whether op conjugates.
-        unit_diagonal: whether the diagonal of ``a`` counts as ones.
-    """
+    """Solve op(a) x = b, or x op(a) = b, which is op(a)^T x^T = b^T."""
     if conjugate_a:
         a = jnp.conj(a)
     if transpose_a == left_side:
         a, lower = transpose(a), not lower
     if left_side:
-        return substitute(a, b, lower=lower, unit_diagonal=unit_diagonal)
-    return transpose(substitute(a, transpose(b), lower=lower, unit_diagonal=unit_diagonal))
+        return _substitute(a, b, lower=lower, unit_diagonal=unit_diagonal)
+    return transpose(_substitute(a, transpose(b), lower=lower, unit_diagonal=unit_diagonal))
 
 
-register_lowering(linalg.triangular_solve_p)(in_jax(widened(triangular_solve)))
+register_lowering(linalg.triangular_solve_p)(in_jax(widened(_triangular_solve)))
 register_lowering(lax.linear_solve_p)(in_jax(jax_internals.custom_linear_solve))

@@ -12,18 +12,15 @@ from jax2onnx.lower.rules.linalg.parts import State, rows_of
 Row = tuple[Array, Array, Array]
 
 
-def tridiagonal_solve(dl: Array, d: Array, du: Array, b: Array, *, perturb_singular: bool) -> Array:
+@register_lowering(linalg.tridiagonal_solve_p)
+@in_jax
+def _tridiagonal_solve(
+    dl: Array, d: Array, du: Array, b: Array, *, perturb_singular: bool
+) -> Array:
     """Solve tridiagonal systems by elimination with partial pivoting.
 
-    Args:
-        dl: the elements below the diagonal, (..., n); the first is not read.
-        d: the diagonal, (..., n).
-        du: the elements above the diagonal, (..., n); the last is not read.
-        b: the right hand sides, (..., n, k).
-        perturb_singular: whether a pivot of zero becomes a small number.
-
-    Returns:
-        The solutions, (..., n, k); NaN if a pivot is zero and not to be perturbed.
+    The diagonals are (..., n), and the right hand sides (..., n, k). The first element of ``dl``
+    and the last one of ``du`` are not read. A pivot of zero is perturbed, or makes the solution NaN.
     """
     if d.shape[-1] == 0:
         return b
@@ -69,6 +66,3 @@ def _eliminate(current: Row, following: State) -> tuple[Row, State]:
         jnp.where(stay, next_b, b) - factor * right,
     )
     return remaining, (pivot, first, second, right)
-
-
-register_lowering(linalg.tridiagonal_solve_p)(in_jax(tridiagonal_solve))
