@@ -20,7 +20,7 @@ def _tridiagonal_solve(
     """Solve tridiagonal systems by elimination with partial pivoting.
 
     The diagonals are (..., n), and the right hand sides (..., n, k). The first element of ``dl``
-    and the last one of ``du`` are not read. A pivot of zero is perturbed, or makes the solution NaN.
+    and the last one of ``du`` are not read. A pivot of 0 is perturbed, or makes the solution NaN.
     """
     if d.shape[-1] == 0:
         return b
