@@ -16,6 +16,7 @@ To add a name, look first in ``jax.lax``, ``jax.extend`` and ``jax.interpreters`
 from __future__ import annotations
 
 import importlib
+import inspect
 import math
 import sys
 import warnings
@@ -288,6 +289,25 @@ random_bits = _function("random.prng.random_bits_impl_base")
 
 random_gamma = _function("random.core._gamma_impl")
 """``random_gamma_p`` by rejection sampling."""
+
+# -- Primitives of libraries: lower.registry ------------------------------------------------------
+
+_lowerings = _find("interpreters.mlir._lowerings") or {}
+_platform_lowerings = _find("interpreters.mlir._platform_specific_lowerings") or {}
+
+
+def composition(primitive: Primitive) -> Callable[..., Any] | None:
+    """Return the function in JAX that a primitive is compiled as on the CPU, or None.
+
+    A library registers it by ``jax.interpreters.mlir.lower_fun``.
+    """
+    entry = _platform_lowerings.get("cpu", {}).get(primitive) or _lowerings.get(primitive)
+    rule: Any = getattr(entry, "rule", entry)
+    if not getattr(rule, "__qualname__", "").startswith("lower_fun.<locals>."):
+        return None
+    function: Callable[..., Any] | None = inspect.getclosurevars(rule).nonlocals.get("fun")
+    return function
+
 
 # -- Decompositions that JAX has itself: lower.rules -----------------------------------------------
 

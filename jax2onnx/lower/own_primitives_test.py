@@ -141,10 +141,29 @@ def test_an_error_on_a_dimension_in_a_decomposition_has_the_users_line() -> None
         lowered(lambda x: counted_p.bind(x), [("B", 3)])  # noqa: PLW0108  # a line of the user
 
 
+def turn(z: jax.Array, w: jax.Array, *, by: float) -> jax.Array:
+    return z * w * jnp.exp(1j * by)
+
+
+def test_a_primitive_of_a_library_is_lowered_as_jax_compiles_it() -> None:
+    turned_p = Primitive("turned")
+    turned_p.def_abstract_eval(lambda z, w, **_: jax.core.ShapedArray(z.shape, z.dtype))
+    turned_p.def_impl(turn)
+    mlir.register_lowering(turned_p, mlir.lower_fun(turn, multiple_results=False))
+    real_p = primitive("real", lambda x: jnp.tanh(x) * 2)
+
+    def fn(x: Any) -> Any:
+        return turned_p.bind(jax.lax.complex(x, 2 * x), x, by=0.5).imag + real_p.bind(x)
+
+    assert_agrees(fn, X)
+
+
 def test_one_error_lists_all_missing_primitives() -> None:
     a, b, c, d, outer, inner, near = map(
         primitive, ("in_main", "in_vmap", "in_scan", "in_block", "known", "in_rule", "erf_imv")
     )
+    for each in (a, b, c, d, inner, near):
+        mlir.register_lowering(each, lambda _, x: [x])  # not written in JAX
     register_lowering(outer)(in_jax(inner.bind))
 
     @onnx_function

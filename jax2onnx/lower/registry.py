@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 import onnx_ir as ir
 from jax.extend.core import Primitive
 
+from jax2onnx import jax_internals
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.families import FAMILIES
 
@@ -64,8 +65,9 @@ class Decomposition:
 def rule_of(primitive: Primitive) -> Rule | None:
     """Return the rule of a primitive, or None.
 
-    The family of the primitive is imported if need be. Equinox has primitives of its own, which its
-    loops use; it also says how they are computed.
+    The family of the primitive is imported if need be. A primitive of a library without a rule is
+    lowered as JAX compiles it, if that is written in JAX. Equinox has primitives of its own, which
+    its loops use; it also says how they are computed.
     """
     if primitive not in LOWERINGS and primitive.name in FAMILIES:
         registered = dict(LOWERINGS)
@@ -73,9 +75,11 @@ def rule_of(primitive: Primitive) -> Rule | None:
         LOWERINGS.update(registered)  # A rule that a user registered takes precedence.
     if primitive not in LOWERINGS:
         finalised = getattr(sys.modules.get("equinox.internal"), "primitive_finalisations", {})
-        if primitive not in finalised and not (finalised and primitive.name == "vprim"):
+        known = primitive in finalised or (finalised and primitive.name == "vprim")
+        function = primitive.impl if known else jax_internals.composition(primitive)
+        if function is None:
             return None
-        LOWERINGS[primitive] = in_jax(primitive.impl)
+        LOWERINGS[primitive] = in_jax(function)
     return LOWERINGS[primitive]
 
 
