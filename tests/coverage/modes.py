@@ -130,7 +130,9 @@ def _case(example: Example, double: bool, mapped: bool) -> _Case:
         if mapped:
             fn = jax.vmap(_rebuilt(fn))
         results = _rebuilt(fn)(*map(jnp.asarray, arrays))
-        wanted = [packed(np.asarray(jnp.asarray(x))) for x in tree_util.tree_leaves(results)]
+        leaves = tree_util.tree_leaves(results)
+        # A size, which is a Python integer, becomes an int64 scalar.
+        wanted = [packed(np.asarray(x if type(x) is int else jnp.asarray(x))) for x in leaves]
     return _Case(fn, arrays, wanted, double, mapped)
 
 
