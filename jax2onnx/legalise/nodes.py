@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import ArrayLike, DTypeLike
 
-from jax2onnx.graph.constants import Constant
+from jax2onnx.graph.constants import Constant, constant_node
 
 Size = int | ir.SymbolicDim
 
@@ -56,6 +56,6 @@ class Maker:
 
     def constant(self, data: ArrayLike, dtype: DTypeLike = np.int64) -> ir.Value:
         """Make a constant, as a node, since functions have no initializers."""
-        tensor = Constant(np.asarray(data, dtype))
-        attribute = ir.AttrTensor("value", tensor)
-        return self.add("Constant", (), attribute, dtype=tensor.dtype, shape=tensor.shape)
+        node = constant_node(Constant(np.asarray(data, dtype)))
+        self.nodes.append(node)
+        return node.outputs[0]

@@ -105,4 +105,4 @@ def test_scatters(rows: list[int], kind: str, opset: int) -> None:
         return changed
 
     unique, x = len(set(rows)) == len(rows), X.reshape(6, 4)
-    assert_agrees(lambda x, i: model(x, i, unique), x, np.int32(rows), opset=opset)
+    assert_agrees(lambda x, i: model(x, i, unique), x, np.array(rows, np.int32), opset=opset)

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import onnx_ir as ir
 
+from jax2onnx.graph.shapes import VIEWS
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.fold import Array
-from jax2onnx.lower.rules.indexing.grid import VIEWS, Grid
+from jax2onnx.lower.rules.indexing.grid import Grid
 from jax2onnx.lower.rules.positions import unwrapped
 from jax2onnx.trace.dimensions import Dim, Dims
 

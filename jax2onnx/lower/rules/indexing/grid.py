@@ -9,14 +9,12 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import onnx_ir as ir
 
+from jax2onnx.graph.shapes import VIEWS
 from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import BOOL, INT32, INT64
 from jax2onnx.lower.rules.positions import arange, clamped, unwrapped
 from jax2onnx.trace.dimensions import Dim, Dims
-
-VIEWS = frozenset(("Reshape", "Squeeze", "Unsqueeze"))
-"""The operators that give a tensor another shape."""
 
 
 class Batch(NamedTuple):
