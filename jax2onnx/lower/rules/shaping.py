@@ -28,6 +28,8 @@ def _broadcast_in_dim(
     aligned: list[Dim] = [1] * len(shape)
     for axis, target in enumerate(broadcast_dimensions):
         aligned[int(target)] = ctx.avals_in[0].shape[axis]
+    order = sorted(range(len(broadcast_dimensions)), key=lambda axis: broadcast_dimensions[axis])
+    x = ctx.transpose(x, order)
     return ctx.broadcast(ctx.reshape(x, tuple(aligned)), ctx.out_dims)
 
 

@@ -28,6 +28,7 @@ X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
         lambda x: jnp.unstack(x, axis=1),
         lambda x: jnp.tile(x, (2, 1, 3)),
         lambda x: jnp.broadcast_to(x[:, :1], (5, 2, 3, 4)) + jnp.zeros(()),
+        lambda x: lax.broadcast_in_dim(x, (4, 2, 5, 3), (1, 3, 0)),
         lambda x: lax.pad(x, 7.0, [(1, 2, 0), (-1, 0, 0), (0, -1, 2)]),
         lambda x: lax.pad(x, 7.0, [(-5, 4, 0), (0, 0, 0), (5, -9, 0)]),
         lambda x: x.sum() + jnp.arange(5) + lax.broadcasted_iota(jnp.float32, (2, 5), 1),

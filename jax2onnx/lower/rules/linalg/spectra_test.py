@@ -96,6 +96,21 @@ def test_svd_of_small_and_empty_matrices(shape: tuple[int, ...]) -> None:
     assert_close(lambda a: jnp.linalg.svd(a, compute_uv=False), random("float32", *shape))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+@pytest.mark.parametrize("shape", [(1, 1), (2, 1, 1), (3, 1)])
+@pytest.mark.parametrize("full_matrices", [False, True])
+def test_vectors_of_a_column_have_the_signs_of_lapack(
+    dtype: str, shape: tuple[int, ...], full_matrices: bool
+) -> None:
+    def vectors(a: Any) -> Any:
+        u, _, v = jnp.linalg.svd(a, full_matrices=full_matrices)
+        return u[..., 0], v
+
+    x = random(dtype, *shape)
+    assert_close(vectors, x)
+    assert_close(vectors, -x)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "complex128"])
 def test_svd_of_low_rank(dtype: str) -> None:
     assert_close(_svd, random(dtype, 7, 2) @ random(dtype, 2, 6) / 8)

@@ -47,6 +47,8 @@ def _svd(
         u, v = v, u
     else:
         values, u, v = _tall(a, full_matrices, compute_uv)
+        if width == 1 and compute_uv:  # LAPACK gives V = 1 for a column
+            u, v = jnp.where(column_indices(u) == 0, u * jnp.conj(v), u), jnp.ones_like(v)
     values = values[..., first:last]
     if not compute_uv:
         return (values,)
