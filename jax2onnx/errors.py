@@ -5,6 +5,8 @@ A message says what is wrong, where it is, and what to do about it. This module 
 
 import difflib
 import re
+import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -55,6 +57,17 @@ class StateChangeWarning(UserWarning):
 
 class CheckWarning(UserWarning):
     """The model checks values while it runs, and the graph does not."""
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn at the line of the user's program, or of a test, that called this package."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back and _OWN_MODULE.match(frame.f_globals["__name__"]):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
+_OWN_MODULE = re.compile(r"jax2onnx\b(?!.*_test$)")
 
 
 class UnsupportedPrimitiveError(Jax2OnnxError, NotImplementedError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import warnings
 from collections.abc import Collection
 from typing import Any, TypeVar
 
@@ -12,7 +11,7 @@ import numpy as np
 from jax import lax
 from jax.extend import core
 
-from jax2onnx.errors import CheckWarning
+from jax2onnx.errors import CheckWarning, warn
 from jax2onnx.trace.jaxprs import aval_of
 
 _SHOWN = 5
@@ -37,11 +36,10 @@ def warn_of_checks(messages: Collection[str]) -> None:
     """Warn that the model's checks are left out, if there are any."""
     if messages:
         lines = list(messages)[:_SHOWN] + [f"... ({len(messages)})"] * (len(messages) > _SHOWN)
-        warnings.warn(
+        warn(
             "the model checks values while it runs (equinox.error_if), and an ONNX graph cannot "
             "raise errors. The graph computes as if every check passed:\n  " + "\n  ".join(lines),
             CheckWarning,
-            stacklevel=4,
         )
 
 

@@ -35,6 +35,7 @@ FLAGS: Mapping[str, bool] = MappingProxyType(
         "is_training": False,
         "train": False,
         "training": False,
+        "update_stats": False,
         "use_running_average": True,
     }
 )

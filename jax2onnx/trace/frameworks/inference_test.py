@@ -446,3 +446,17 @@ def test_an_attribute_of_another_type_is_not_changed() -> None:
             return x * self.training
 
     assert allclose(lambda x: x * 3, to_onnx(Odd(), [X]), [X])
+
+
+def test_spectral_norms_keep_their_statistics() -> None:
+    class Model(nn.Module):
+        @nn.compact
+        def __call__(self, x: jax.Array, **options: bool) -> jax.Array:
+            y: jax.Array = nn.SpectralNorm(nn.Dense(3))(x, **options)
+            return y
+
+    x = jnp.ones((2, 4))
+    variables = Model().init(jax.random.key(0), x, update_stats=True)
+    wanted = Model().apply(variables, x, update_stats=False)
+    model = to_onnx((Model(), variables), [x])
+    assert allclose(lambda x: wanted, model, [x])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 from jax import lax
 from jax.extend import core
 
-from jax2onnx.errors import StateChangeWarning
+from jax2onnx.errors import StateChangeWarning, warn
 from jax2onnx.trace.jaxprs import called_jaxpr, nested_jaxprs
 
 
@@ -49,12 +48,11 @@ def warn_of_changes(
     if changed:
         advice = "Leave out training=True, or call model.eval() first. " if training else ""
         shown = ", ".join(changed[:5]) + f", ... ({len(changed)})" * (len(changed) > 5)
-        warnings.warn(
+        warn(
             f"calling the model changes its state {shown}, for which the graph has no output: each "
             f"run computes with the state of now. {advice}If you need the new state, return it "
             "from a function that merges the module of it (nnx.split, nnx.merge).",
             StateChangeWarning,
-            stacklevel=4,
         )
 
 
