@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 from jax.extend import core
 
-from jax2onnx import CheckWarning, in_jax, onnx_function, register_lowering, to_onnx
+from jax2onnx.api import to_onnx
+from jax2onnx.decorator import onnx_function
+from jax2onnx.errors import CheckWarning
+from jax2onnx.lower import in_jax, register_lowering
 from jax2onnx.testing.agreement import operators
 from jax2onnx.testing.conversion import assert_agrees
 
