@@ -174,7 +174,7 @@ class Builder:
         """
         folded = self._fold(op_type, inputs, attributes) if domain == "" else None
         if folded is not None:
-            return (folded,)
+            return folded
         attrs = [_attribute(k, v) for k, v in attributes.items() if v is not None]
         key = (domain, op_type, tuple(inputs), tuple(attribute_key(a) for a in attrs), outputs)
         known = None if op_type in _NEVER_EQUAL else self._lookup(key)
@@ -239,12 +239,12 @@ class Builder:
 
     def _fold(
         self, op_type: str, inputs: Sequence[ir.Value | None], attributes: Mapping[str, Attribute]
-    ) -> ir.Value | None:
+    ) -> tuple[ir.Value, ...] | None:
         arrays = [array for v in inputs if (array := self.array(v)) is not None]
         if not arrays or len(arrays) < len(inputs):
             return None
-        result = fold(op_type, arrays, attributes)
-        return None if result is None else self.constant(result)
+        results = fold(op_type, arrays, attributes)
+        return None if results is None else tuple(map(self.constant, results))
 
 
 def _elementwise_dtype(op_type: str, inputs: Sequence[ir.Value | None]) -> ir.DataType:

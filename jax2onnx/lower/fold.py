@@ -49,11 +49,29 @@ def _divide(x: Array, y: Array) -> Array | None:
     return (quotient * np.sign(x) * np.sign(y)).astype(x.dtype)
 
 
+def _mod(x: Array, y: Array, fmod: int = 0) -> Array | None:
+    if (y == 0).any():
+        return None
+    return np.fmod(x, y) if fmod else np.mod(x, y)
+
+
+def _shift(x: Array, by: Array, direction: str) -> Array:
+    return np.left_shift(x, by) if direction == "LEFT" else np.right_shift(x, by)
+
+
+def _reduction(function: Callable[..., Any]) -> Callable[..., Array]:
+    def reduce(x: Array, axes: Array | None = None, keepdims: int = 1, **_: object) -> Array:
+        along = None if axes is None else tuple(int(a) for a in axes)
+        return np.asarray(function(x, axis=along, keepdims=bool(keepdims)), x.dtype)
+
+    return reduce
+
+
 def _where(condition: Array, x: Array, y: Array) -> Array:
     return np.where(condition, x, y)
 
 
-_MOVEMENT: Mapping[str, Callable[..., Array | None]] = {
+_MOVEMENT: Mapping[str, Callable[..., Array | list[Array] | None]] = {
     "Concat": lambda *xs, axis: np.concatenate(xs, axis),
     "Expand": lambda x, shape: np.broadcast_to(
         x, np.broadcast_shapes(x.shape, tuple(int(d) for d in shape))
@@ -62,6 +80,7 @@ _MOVEMENT: Mapping[str, Callable[..., Array | None]] = {
     "Identity": lambda x: x,
     "Reshape": _reshape,
     "Slice": _slice,
+    "Split": lambda x, sizes, axis=0: np.split(x, np.cumsum(sizes)[:-1], axis),
     "Squeeze": lambda x, axes: x.squeeze(tuple(int(a) for a in axes)),
     "Tile": lambda x, reps: np.tile(x, tuple(int(r) for r in reps)),
     "Transpose": lambda x, perm: x.transpose(perm),
@@ -73,6 +92,12 @@ _EXACT: Mapping[str, Callable[..., Array | None]] = {
     "Abs": np.abs,
     "Add": np.add,
     "And": np.logical_and,
+    "BitShift": _shift,
+    "BitwiseAnd": np.bitwise_and,
+    "BitwiseNot": np.bitwise_not,
+    "BitwiseOr": np.bitwise_or,
+    "BitwiseXor": np.bitwise_xor,
+    "Ceil": np.ceil,
     "Clip": np.clip,
     "Div": _divide,
     "Equal": np.equal,
@@ -84,18 +109,33 @@ _EXACT: Mapping[str, Callable[..., Array | None]] = {
     "LessOrEqual": np.less_equal,
     "Max": np.maximum,
     "Min": np.minimum,
+    "Mod": _mod,
     "Mul": np.multiply,
     "Neg": np.negative,
     "Not": np.logical_not,
     "Or": np.logical_or,
+    "ReduceMax": _reduction(np.max),
+    "ReduceMin": _reduction(np.min),
+    "ReduceSum": _reduction(np.sum),
+    "Round": np.rint,
+    "Sign": np.sign,
     "Sqrt": np.sqrt,
     "Sub": np.subtract,
     "Xor": np.logical_xor,
 }
 
 
-def fold(op_type: str, inputs: Sequence[Array], attributes: Mapping[str, object]) -> Array | None:
-    """Return the result of an operator on constants, or None where it must stay in the graph.
+_OF_INTEGERS = frozenset(
+    ("Clip", "Max", "Min", "Mod", "ReduceMax", "ReduceMin", "ReduceSum", "Sign")
+)
+"""Operators whose results in floats differ between runtimes: in the order of a sum, or in which of
+-0.0 and 0.0 is the greater one."""
+
+
+def fold(
+    op_type: str, inputs: Sequence[Array], attributes: Mapping[str, object]
+) -> list[Array] | None:
+    """Return the results of an operator on constants, or None where it must stay in the graph.
 
     Args:
         op_type: an operator of the default domain.
@@ -105,25 +145,28 @@ def fold(op_type: str, inputs: Sequence[Array], attributes: Mapping[str, object]
     function = _MOVEMENT.get(op_type)
     if function is None:
         function = _EXACT.get(op_type)
-        # Runtimes differ in which of -0.0 and 0.0 is the greater one.
-        types = _INTEGERS if op_type in ("Clip", "Max", "Min") else _ROUNDED_EXACTLY
+        types = _INTEGERS if op_type in _OF_INTEGERS else _ROUNDED_EXACTLY
         if function is None or any(x.dtype.str[1:] not in types for x in inputs):
             return None
     if any(x.size > MAX_ELEMENTS for x in inputs):
         return None
     with np.errstate(all="ignore"):
         result = function(*inputs, **attributes)
-    if result is None or result.size > MAX_ELEMENTS:
+    if result is None:
         return None
-    if op_type in _EXACT and result.dtype.kind == "f" and np.isnan(result).any():
+    results = [np.asarray(r, order="C") for r in (result if type(result) is list else [result])]
+    if any(r.size > MAX_ELEMENTS for r in results):
+        return None
+    if op_type in _EXACT and any(r.dtype.kind == "f" and np.isnan(r).any() for r in results):
         return None  # the sign of a NaN that an operation makes differs between processors
-    return np.asarray(result, order="C")
+    return results
 
 
 def fold_cast(x: Array, dtype: np.dtype[Any]) -> Array | None:
     """Return ``x`` cast to ``dtype``, or None where the cast must stay in the graph.
 
-    Folded are casts between integers and booleans, and other casts that lose nothing.
+    Folded are casts between integers and booleans, of floats to integers that hold them, and other
+    casts that lose nothing.
     """
     if x.size > MAX_ELEMENTS:
         return None
@@ -131,8 +174,11 @@ def fold_cast(x: Array, dtype: np.dtype[Any]) -> Array | None:
         return x
     if x.dtype.kind in "iub" and dtype.kind in "iub":
         return x.astype(dtype)
-    small = x.dtype.kind == "f" and dtype.kind == "i" and (np.abs(x) < np.iinfo(dtype).max).all()
-    if small or (x.dtype.kind in "iub" and dtype.kind == "f"):
+    if x.dtype.kind == "f" and dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        whole = np.trunc(x)
+        return whole.astype(dtype) if ((limits.min <= whole) & (whole < limits.max)).all() else None
+    if x.dtype.kind in "iub" and dtype.kind == "f":
         cast = x.astype(dtype)
         return cast if (cast.astype(x.dtype) == x).all() else None
     return None

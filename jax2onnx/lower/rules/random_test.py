@@ -108,3 +108,12 @@ def test_a_loop_over_keys_under_vmap() -> None:
         return jax.random.binomial(jax.random.wrap_key_data(data), 10.0, 0.3, (4,))
 
     assert_agrees(jax.vmap(one), np.arange(6, dtype=np.uint32).reshape(3, 2))
+
+
+def test_uniform_numbers_of_a_literal_key_are_constants() -> None:
+    def fn(x: jax.Array) -> jax.Array:
+        return x * jax.random.uniform(jax.random.key(3), (2, 4))
+
+    model = assert_agrees(fn, np.ones((2, 4), np.float32))
+    assert not model.functions
+    assert {node.op_type for node in model.graph.node} <= {"Max", "Mul"}
