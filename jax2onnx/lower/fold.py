@@ -125,11 +125,16 @@ _EXACT: Mapping[str, Callable[..., Array | None]] = {
 }
 
 
-_OF_INTEGERS = frozenset(
-    ("Clip", "Max", "Min", "Mod", "ReduceMax", "ReduceMin", "ReduceSum", "Sign")
-)
-"""Operators whose results in floats differ between runtimes: in the order of a sum, or in which of
--0.0 and 0.0 is the greater one."""
+_OF_INTEGERS = frozenset(("Mod", "ReduceMax", "ReduceMin", "ReduceSum", "Sign"))
+"""Operators whose results in floats differ between runtimes, such as in the order of a sum."""
+
+_OF_ORDER = frozenset(("Clip", "Max", "Min"))
+"""Operators for which runtimes differ in which of -0.0 and 0.0 is the greater one, and in NaN."""
+
+
+def _has_one_order(x: Array) -> bool:
+    """Return whether an array has neither NaN nor -0.0."""
+    return x.dtype.kind != "f" or not (np.isnan(x) | ((x == 0) & np.signbit(x))).any()
 
 
 def fold(
@@ -147,6 +152,8 @@ def fold(
         function = _EXACT.get(op_type)
         types = _INTEGERS if op_type in _OF_INTEGERS else _ROUNDED_EXACTLY
         if function is None or any(x.dtype.str[1:] not in types for x in inputs):
+            return None
+        if op_type in _OF_ORDER and not all(map(_has_one_order, inputs)):
             return None
     if any(x.size > MAX_ELEMENTS for x in inputs):
         return None

@@ -27,7 +27,7 @@ CASES: list[tuple[str, list[Array], dict[str, Any]]] = [
     ("Div", [I64, np.array([[2, -2, 3], [5, 5, -4]])], {}),
     ("Div", [F4, F4 + 9], {}),
     *((name, [I64], {}) for name in ("Abs", "Neg")),
-    *((name, [x, np.zeros_like(x)], {}) for name in ("Max", "Min") for x in (I64,)),
+    *((name, [x, np.zeros_like(x)], {}) for name in ("Max", "Min") for x in (I64, F4[:1])),
     *(
         (name, [x, x[::-1].copy()], {})
         for name in ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
@@ -52,6 +52,7 @@ CASES: list[tuple[str, list[Array], dict[str, Any]]] = [
     ("Sqrt", [np.abs(F4)], {}),
     ("IsNaN", [np.array([1, np.nan], np.float32)], {}),
     ("Clip", [I64, np.array(-5), np.array(4)], {}),
+    ("Clip", [F4[0], np.array(1, np.float32), np.array(2, np.float32)], {}),
     ("Concat", [I64, I64[:1]], {"axis": 0}),
     ("Expand", [I64[:1], int64(2, 2, 1)], {}),
     ("Gather", [I64, int64(2, 0, -1)], {"axis": 1}),
@@ -113,6 +114,7 @@ def test_every_folded_operator_has_a_case() -> None:
         ("Exp", [F4]),
         ("Add", [F4.astype(np.float16)] * 2),
         ("Max", [F4, F4]),  # Runtimes return either of -0.0 and 0.0.
+        ("Min", [F4[:1], np.array([np.nan], np.float32)]),
         ("Clip", [F4, F4[0, 0], F4[1, 1]]),
         ("ReduceSum", [F4, int64(0)]),
         ("Div", [I64, np.zeros_like(I64)]),

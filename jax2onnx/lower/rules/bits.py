@@ -236,6 +236,9 @@ def _bitcast(ctx: Context, x: ir.Value, *, new_dtype: DTypeLike) -> ir.Value:
             f"{ctx.where}: from {old.dtype} to {new}. Go by way of types of 8, 16, 32 or 64 bits, "
             "floats of at least 16."
         )
+    array = ctx.builder.array(x)
+    if array is not None and old.dtype.itemsize == new.itemsize:
+        return ctx.builder.constant(array.view(new))
     if ctx.opset >= 26 and old.dtype.itemsize == new.itemsize:
         return ctx.op.BitCast(x, to=ctx.out_dtype, dtype=ctx.out_dtype)
     return ctx.lower_function(functools.partial(_reinterpret, new=new), [x])[0]

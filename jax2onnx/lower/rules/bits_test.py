@@ -79,3 +79,12 @@ def test_neighbouring_floats() -> None:
 @pytest.mark.parametrize("bits", [(5, 10), (8, 7), (4, 3)])
 def test_reduced_precision(bits: tuple[int, int]) -> None:
     assert_agrees(lambda x: lax.reduce_precision(x, *bits), FLOATS[:10], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("opset", [23, 26])
+def test_the_bits_of_a_constant_are_a_constant(opset: int) -> None:
+    def fn(x: jax.Array) -> jax.Array:
+        return x + lax.bitcast_convert_type(jnp.float32(0.1), jnp.uint32)
+
+    model = assert_agrees(fn, np.arange(3, dtype=np.uint32), opset=opset)
+    assert [node.op_type for node in model.graph.node] == ["Add"]
