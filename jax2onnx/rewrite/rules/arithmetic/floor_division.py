@@ -22,10 +22,11 @@ def _is_positive(value: ir.Value) -> bool:
 
 _X, _BY = Var("x"), Var("by", _is_positive)
 _NEVER = Var("never", lambda value: filled(value) == 0)
+_POSITIVE = Var("positive", lambda value: filled(value) == 1)  # the sign of the divisor
 _REST, _QUOTIENT = op.Mod(_X, _BY, fmod=1), op.Div(_X, _BY)
 _IS_REST = op.Not(op.Equal(_REST, 0))
 _IS_NEGATIVE = op.Not(op.Equal(op.Less(_REST, 0), _NEVER))
-_SIGNS_DIFFER = op.Not(op.Equal(op.Sign(_X), op.Sign(_BY)))
+_SIGNS_DIFFER = op.Not(op.Equal(op.Sign(_X), _POSITIVE))
 
 
 def _modulo(add: Operators, found: Match) -> ir.Value:
