@@ -23,6 +23,7 @@ __all__ = [
     "UnsupportedPrimitiveError",
     "UnsupportedTypeError",
     "UnsupportedUseError",
+    "UntestedJaxWarning",
     "WriteError",
 ]
 
