@@ -27,7 +27,7 @@ from jax2onnx.marks import Mark, Variant
 from jax2onnx.trace.dimensions import CONCRETE
 from jax2onnx.trace.frameworks.callables import is_linen_module, is_nnx_module
 from jax2onnx.trace.naming.paths import flatten_with_path, path_name
-from jax2onnx.trace.read_values import Constant, ReadValue
+from jax2onnx.trace.read_values import ByContents, ReadValue
 
 # Errors and call sites name the line that calls a marked function, not the wrapper below.
 source_info_util.register_exclusion(__file__)
@@ -133,7 +133,7 @@ def _marked(function: Callable[..., Any], namespace: str, name: str, unique: boo
             entered.clear()
             return function(*args, **kwargs)
         flat, treedef = flatten_with_path((tuple(map(_split, args)), kwargs))
-        flat = [(path, Constant(v) if isinstance(v, ReadValue) else v) for path, v in flat]
+        flat = [(path, ByContents(v) if isinstance(v, ReadValue) else v) for path, v in flat]
         arrays = [leaf for _, leaf in flat if _is_array(leaf)]
         static = treedef, tuple(_ARRAY if _is_array(leaf) else leaf for _, leaf in flat)
         try:
@@ -157,7 +157,7 @@ def _marked(function: Callable[..., Any], namespace: str, name: str, unique: boo
 
 
 def _unwrapped(leaf: Any) -> Any:
-    return leaf.read if isinstance(leaf, Constant) else leaf
+    return leaf.read if isinstance(leaf, ByContents) else leaf
 
 
 @contextlib.contextmanager

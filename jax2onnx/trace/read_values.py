@@ -26,7 +26,7 @@ class ReadValue(np.ndarray):
     """A parameter that the model reads; it is no input of a function (``onnx_function``)."""
 
 
-class Constant:
+class ByContents:
     """A value that is hashed and compared by its contents.
 
     Attributes:
@@ -38,7 +38,7 @@ class Constant:
         self._key = array.tobytes(), array.dtype, array.shape
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Constant) and self._key == other._key
+        return isinstance(other, ByContents) and self._key == other._key
 
     def __hash__(self) -> int:
         return hash(self._key)
