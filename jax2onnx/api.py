@@ -121,7 +121,7 @@ def to_onnx(
         model = lower(traced, opset, model_name, **options)
     rewrite(model, **options)
     legalise(model, options["target"])
-    finalise(model)
+    finalise(model, traced.size_names)
     if return_mode == "ir":
         return model
     if output_path is None:

@@ -26,8 +26,10 @@ from jax2onnx import (
     StateChangeWarning,
     SymbolicDimensionError,
     allclose,
+    onnx_function,
     to_onnx,
 )
+from jax2onnx.checks.runtime import run
 from jax2onnx.testing.agreement import operators
 from jax2onnx.testing.conversion import assert_agrees
 
@@ -343,6 +345,28 @@ def test_an_error_on_a_symbolic_dimension_has_the_line_and_advice() -> None:
     with pytest.raises(SymbolicDimensionError, match=r"api_test\.py:\d+ \(fn\)[\s\S]*constraints="):
         to_onnx(fn, [("B", 8)])
     to_onnx(fn, [("B", 8)], constraints=("B >= 5",))
+
+
+def test_a_constraint_names_an_expression_of_sizes_in_every_shape() -> None:
+    @onnx_function
+    def doubled(x: jax.Array) -> jax.Array:
+        return 2 * x
+
+    def fn(total: jax.Array, past: jax.Array, new: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return doubled(jnp.concatenate([past, new])) * total, jnp.concatenate([past, new, new])
+
+    model = to_onnx(fn, [("S",), ("P",), ("T",)], constraints=["S == P + T", "P >= T"])
+    dims = {i.name: i.type.tensor_type.shape.dim[0].dim_param for i in model.graph.input}
+    assert dims == {"total": "S", "past": "P", "new": "T"}
+    dims = {o.name: o.type.tensor_type.shape.dim[0].dim_param for o in model.graph.output}
+    assert dims == {"output_0": "S", "output_1": "2*T + P"}
+    assert "T + P" not in {
+        d.dim_param for i in model.graph.value_info for d in i.type.tensor_type.shape.dim
+    }
+    a, b = np.ones(3, np.float32), np.ones(2, np.float32)
+    feeds = {"total": np.arange(5, dtype=np.float32), "past": a, "new": b}
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    assert np.array_equal(run(session, feeds)["output_0"], 2 * np.arange(5))
 
 
 def test_an_error_on_a_traced_value_has_the_line() -> None:

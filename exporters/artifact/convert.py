@@ -97,6 +97,7 @@ def convert(request: Request, name: str) -> ir.Model:
             return_mode="ir",
             input_names=exportable.input_names,
             output_names=exportable.output_names,
+            **exportable.conversion,
         )
     except Jax2OnnxError as error:
         raise ExportError(f"{request.target}: {error}") from error

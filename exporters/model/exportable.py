@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Exportable:
         input_names: the names of the artifact's inputs.
         output_names: the names of the artifact's outputs.
         ignored: names of the checkpoint's tensors that the model does without.
+        conversion: further options of ``jax2onnx.to_onnx``, such as ``constraints``.
     """
 
     model: Callable[..., Any]
@@ -51,6 +52,7 @@ class Exportable:
     input_names: Sequence[str]
     output_names: Sequence[str]
     ignored: Collection[str] = ()
+    conversion: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,30 @@ def dimension_parser(constraints: Sequence[str]) -> ShapeParser:
     return parse
 
 
+def named_sizes(constraints: Sequence[str], parse: ShapeParser) -> dict[str, str]:
+    """Return the names that constraints such as ``"S == P + T"`` give to expressions.
+
+    JAX replaces the name by the expression everywhere, so that the graph's shapes would state the
+    expression where the user wrote the name.
+
+    Args:
+        constraints: what JAX may assume of the names.
+        parse: parses a shape under these constraints.
+
+    Returns:
+        The name of each expression, by the expression's text.
+    """
+    names = {}
+    for constraint in constraints:
+        left, equals, _ = constraint.partition("==")
+        name = left.strip()
+        if equals and name.isidentifier():
+            (size,) = parse((name,))
+            if not _is_number(size) and not str(size).isidentifier():
+                names[str(size)] = name
+    return names
+
+
 class _Scope(export.SymbolicScope):
     """A scope that warns where a model compares dimensions and JAX cannot prove them equal.
 

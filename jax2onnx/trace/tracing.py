@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +26,7 @@ from jax2onnx.trace.dimensions import (
     abstract,
     dimension_parser,
     explained,
+    named_sizes,
     variables,
 )
 from jax2onnx.trace.equal_sizes import with_equalities
@@ -81,6 +82,7 @@ class Traced:
         read: the paths of arrays of the callable that it read as values while it was traced. They
             are captured, if they are used as arrays too.
         checks: messages of the checks that were left out.
+        size_names: names that the constraints give to expressions of dimensions, by their text.
     """
 
     jaxpr: core.Jaxpr
@@ -91,6 +93,7 @@ class Traced:
     captured: tuple[Parameter, ...] = ()
     read: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
+    size_names: Mapping[str, str] = field(default_factory=dict)
 
 
 def trace(
@@ -167,6 +170,7 @@ def _trace(
         tuple(Parameter(path, array) for path, array in captured),
         tuple(read),
         tuple(checks),
+        named_sizes(options["constraints"], parse),
     )
 
 

@@ -6,18 +6,21 @@ names that other passes gave by numbers, ``OutputFixPass`` leaves initializers a
 ``RemoveUnusedOpsetsPass`` neither sorts operator sets nor adds those of inlined functions.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import onnx_ir as ir
 
 from jax2onnx.graph.constants import merge_constants
 from jax2onnx.graph.order import order
 from jax2onnx.graph.prune import prune
 from jax2onnx.write.metadata import clean_metadata
-from jax2onnx.write.names import name
+from jax2onnx.write.names import name, name_sizes
 from jax2onnx.write.outputs import separate_outputs
 from jax2onnx.write.versions import set_versions
 
 
-def finalise(model: ir.Model) -> None:
+def finalise(model: ir.Model, size_names: Mapping[str, str] = MappingProxyType({})) -> None:
     """Fix, in place, all that the bytes of the artifact depend on and that is not computation.
 
     1. Nodes are sorted topologically.
@@ -26,7 +29,12 @@ def finalise(model: ir.Model) -> None:
     4. Every output becomes the output of a node.
     5. Stray metadata is removed.
     6. Everything gets a unique name.
-    7. The imports of operator sets are sorted, and the IR version suits them.
+    7. Sizes of axes get the names that the user gave them.
+    8. The imports of operator sets are sorted, and the IR version suits them.
+
+    Args:
+        model: the model.
+        size_names: names of expressions of dimensions, by the expression's text.
     """
     order(model)
     merge_constants(model)
@@ -34,4 +42,5 @@ def finalise(model: ir.Model) -> None:
     separate_outputs(model)
     clean_metadata(model)
     name(model)
+    name_sizes(model, size_names)
     set_versions(model)

@@ -1,7 +1,7 @@
 """Names: unique, printable, and the same on every run."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import onnx_ir as ir
 
@@ -29,6 +29,24 @@ def name(model: ir.Model) -> None:
         _Scope(body).assign()
 
 
+def name_sizes(model: ir.Model, names: Mapping[str, str]) -> None:
+    """Write a name in all shapes, in place, where an expression of dimensions has one.
+
+    Args:
+        model: the model.
+        names: the names, by the expression's text.
+    """
+    if not names:
+        return
+    for body in bodies(model):
+        for value in _Scope(body).values():
+            if value.shape is not None:
+                value.shape = ir.Shape(
+                    ir.SymbolicDim(names[text]) if (text := str(dim)) in names else dim
+                    for dim in value.shape
+                )
+
+
 class _Scope:
     """The names of one scope. Values, nodes and subgraphs have separate name spaces."""
 
@@ -36,11 +54,12 @@ class _Scope:
         self._body = body
         self._graphs = list(nested_graphs(body))
         self._named: set[ir.Value] = set()
-        self._values = _Names(value.name for value in self._all_values())
+        self._values = _Names(value.name for value in self.values())
         self._nodes = _Names(node.name for graph in self._graphs for node in graph)
         self._bodies = _Names(graph.name for graph in self._graphs)
 
-    def _all_values(self) -> Iterable[ir.Value]:
+    def values(self) -> Iterable[ir.Value]:
+        """Yield the values of the body and of its nested graphs."""
         for graph in self._graphs:
             yield from graph.inputs
             yield from graph.initializers.values()

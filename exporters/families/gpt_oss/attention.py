@@ -45,9 +45,9 @@ class Attention(eqx.Module):
 
         Args:
             x: the sequence, (B, T, H).
-            cos: the cosines of each position's angles, f32 (T, head_dim / 2).
+            cos: the cosines of each position's angles, f32 (B, 1, T, head_dim / 2).
             sin: the sines of the same angles.
-            visible: whether a query (row) sees a key (column), bool (T, S).
+            visible: whether a query (row) sees a key (column), bool (B, 1, T, S).
             past: the cache that an earlier call returned.
 
         Returns:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from exporters.errors import ExportError
 from exporters.families.gpt_oss.config import GptOssConfig, parse
 from exporters.families.gpt_oss.experts import ExpertFormat
-from exporters.families.gpt_oss.model import GptOss
+from exporters.families.gpt_oss.model import WHOLE, GptOss, Interface
 from exporters.families.gpt_oss.mxfp4 import BLOCK
 from exporters.model.exportable import TensorSource
 from exporters.model.layers import as_stored
@@ -26,7 +26,6 @@ from weights import Checkpoint
 from weights.synthetic import Integers, SyntheticTensor, plausible
 
 Layout = Literal["mxfp4", "dense", "original"]
-Model = TypeVar("Model", bound=GptOss)
 
 
 @dataclass(frozen=True)
@@ -131,15 +130,15 @@ _TELLING: Mapping[str, Layout] = {
 
 
 def bind(
-    checkpoint: Checkpoint, kind: type[Model], dtype: str = "float32"
-) -> tuple[Model, dict[str, TensorSource]]:
+    checkpoint: Checkpoint, interface: Interface = WHOLE, dtype: str = "float32"
+) -> tuple[GptOss, dict[str, TensorSource]]:
     """Return the abstract model of a checkpoint, and the place of each of its parameters.
 
     ``exporters.artifact.bind.check`` checks that the two fit.
 
     Args:
         checkpoint: a checkpoint in any of the three layouts.
-        kind: the class of the model, with or without a cache.
+        interface: the inputs and outputs of the model.
         dtype: the dtype of the computation: float32, float16 or bfloat16.
 
     Raises:
@@ -153,7 +152,7 @@ def bind(
     config = read_config(checkpoint)
     layout = detect(checkpoint)
     bound = sources(config, layout)
-    model = kind(config, _NAMES[layout].experts, jnp.dtype(dtype))
+    model = GptOss(config, _NAMES[layout].experts, interface, jnp.dtype(dtype))
     return as_stored(model, bound, checkpoint), bound
 
 
@@ -210,7 +209,7 @@ def tensors(config: GptOssConfig) -> dict[str, tuple[str, tuple[int, ...]]]:
                 f"{key} is {extent}, but the published layout packs experts in blocks of {BLOCK} "
                 "values: choose a multiple."
             )
-    leaves = parameters(GptOss(config, "mxfp4"))
+    leaves = parameters(GptOss(config, "mxfp4", WHOLE))
     return {
         source.tensor: ("U8" if leaves[path].dtype == np.uint8 else "BF16", leaves[path].shape)
         for path, source in sources(config, "mxfp4").items()

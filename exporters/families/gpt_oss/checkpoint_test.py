@@ -14,7 +14,6 @@ from exporters.artifact import bind as binding
 from exporters.errors import ExportError
 from exporters.families.gpt_oss.checkpoint import bind, detect, sources, synthetic, tensors
 from exporters.families.gpt_oss.config import parse
-from exporters.families.gpt_oss.model import GptOss
 from exporters.model.exportable import TensorSource
 from weights import Checkpoint
 from weights.synthetic import write_checkpoint
@@ -39,7 +38,7 @@ def config(name: str) -> dict[str, Any]:
 def test_every_tensor_is_accounted_for(layout: str) -> None:
     checkpoint = fixture(layout)
     assert detect(checkpoint) == layout
-    model, bound = bind(checkpoint, GptOss)
+    model, bound = bind(checkpoint)
     binding.check(model, bound, checkpoint)
 
 
@@ -87,11 +86,11 @@ def test_synthetic_weights_give_plausible_activations(tmp_path: Path) -> None:
     values = config("tiny")
     write_checkpoint(tmp_path / "made", values, synthetic(values), seed=0)
     checkpoint = Checkpoint.open(tmp_path / "made")
-    abstract, bound = bind(checkpoint, GptOss)
+    abstract, bound = bind(checkpoint)
     binding.check(abstract, bound, checkpoint)
     model = binding.load(abstract, bound, checkpoint)
     ids = jnp.arange(96).reshape(2, 48) * 7919 % model.config.vocabulary
-    states, _ = eqx.filter_jit(model.run)(ids)
+    states, _ = eqx.filter_jit(model.run)(ids, jnp.ones_like(ids))
     for layer, state in zip(model.layers, states[:-1], strict=True):
         chosen, shares = layer.mlp.route(layer.mlp_norm(state).reshape(-1, state.shape[-1]))
         assert set(chosen.reshape(-1).tolist()) == set(range(layer.mlp.experts))
@@ -140,7 +139,7 @@ def test_a_tensor_that_does_not_fit_is_named(
     spoil(arrays)
     save_file(arrays, tmp_path / "model.safetensors")
     checkpoint = Checkpoint.open(tmp_path)
-    model, bound = bind(checkpoint, GptOss)
+    model, bound = bind(checkpoint)
     with pytest.raises(ExportError, match=f"(?s){message}"):
         binding.check(model, bound, checkpoint)
 
@@ -152,7 +151,7 @@ def test_packed_experts_must_be_bytes(tmp_path: Path) -> None:
     arrays[name] = arrays[name].astype(np.float32)
     save_file(arrays, tmp_path / "model.safetensors")
     checkpoint = Checkpoint.open(tmp_path)
-    model, bound = bind(checkpoint, GptOss)
+    model, bound = bind(checkpoint)
     with pytest.raises(ExportError, match=r"scales: expected uint8.*found float32"):
         binding.check(model, bound, checkpoint)
 
@@ -161,9 +160,9 @@ def test_another_family_is_refused(tmp_path: Path) -> None:
     shutil.copy(FIXTURES / "gpt_oss_dense/config.json", tmp_path)
     save_file({"encoder.weight": np.zeros(3, np.float32)}, tmp_path / "model.safetensors")
     with pytest.raises(ExportError, match=r"not a GPT-OSS checkpoint.*1 tensors \(encoder.weight"):
-        bind(Checkpoint.open(tmp_path), GptOss)
+        bind(Checkpoint.open(tmp_path))
 
 
 def test_an_unknown_dtype_is_refused() -> None:
     with pytest.raises(ExportError, match=r"dtype is 'float8'.*float16"):
-        bind(fixture("dense"), GptOss, "float8")
+        bind(fixture("dense"), dtype="float8")

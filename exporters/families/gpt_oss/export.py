@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from exporters.errors import ExportError
 from exporters.families.gpt_oss.checkpoint import bind
-from exporters.families.gpt_oss.model import CachedGptOss, GptOss
+from exporters.families.gpt_oss.model import Interface
 from exporters.model.exportable import Exportable
 from exporters.model.extents import Extent, check_extent
 from jax2onnx import InputSpec
 from weights import Checkpoint
 
-PAST = "P"
-"""The name of the dimension of positions in the cache."""
+PAST, TOTAL = "past_sequence_length", "total_sequence_length"
+"""The names of dimensions: positions in the cache, and these and the tokens together."""
 
 
 def export(
     checkpoint: Checkpoint,
     *,
     cache: bool = False,
+    position_ids: bool = False,
+    logits: Literal["all", "last"] = "all",
     dtype: str = "float32",
-    batch: Extent = "B",
-    sequence: Extent = "T",
+    batch: Extent = "batch_size",
+    sequence: Extent = "sequence_length",
 ) -> Exportable:
     """Return GPT-OSS from token ids to logits, for whole sequences or with a cache.
 
-    The artifact takes ``input_ids``, int64 (batch, sequence), and returns ``logits``, f32 (batch,
-    sequence, vocabulary). With a cache it also takes ``past_key_values.N.key`` and ``.value`` for
-    each layer N, of shape (batch, kv_heads, P, head_dim) and in the dtype of the computation, where
-    P is 0 in the first call. It then also returns ``present.N.key`` and ``.value``, which are the
-    past of the next call. Feed a long prompt in pieces through the cache: the memory of attention
-    grows with T * (P + T).
+    Inputs, outputs and dimensions have the names that generating clients look for. The artifact
+    takes ``input_ids``, int64 (batch_size, sequence_length), and ``attention_mask``, int64
+    (batch_size, total_sequence_length), which is 0 where a position is padding, on either side, and
+    1 elsewhere. It returns ``logits``, f32 (batch_size, sequence_length, vocabulary).
+
+    With a cache it also takes ``past_key_values.N.key`` and ``.value`` for each layer N, of shape
+    (batch_size, kv_heads, past_sequence_length, head_dim) and in the dtype of the computation; the
+    past is 0 positions long in the first call. It then also returns ``present.N.key`` and
+    ``.value``, which are the past of the next call. Feed a long prompt in pieces through the cache:
+    the memory of attention grows with sequence_length * total_sequence_length.
 
     Args:
         checkpoint: the weights, in the published hub layout, the dense one, or ``original/``.
         cache: whether the model continues sequences with a cache of keys and values.
+        position_ids: whether ``position_ids``, int64 (batch_size, sequence_length), are an input.
+            Otherwise the positions that are not padding are counted.
+        logits: ``"all"``, or ``"last"`` for those of the last position that is not padding alone.
         dtype: the dtype of the computation: float32, float16 or bfloat16. Norms and softmaxes are
             f32 in any case.
         batch: the number of sequences, or a name that leaves it open.
@@ -41,19 +53,28 @@ def export(
     Raises:
         ExportError: an option does not fit, or the checkpoint is not one of GPT-OSS.
     """
-    check_extent("batch", batch, taken=[PAST])
-    check_extent("sequence", sequence, taken=[PAST, batch])
-    kind = CachedGptOss if cache else GptOss
-    model, parameters = bind(checkpoint, kind, dtype)
+    check_extent("batch", batch, taken=[PAST, TOTAL])
+    check_extent("sequence", sequence, taken=[PAST, TOTAL, batch])
+    if logits not in ("all", "last"):
+        raise ExportError(f"logits is {logits!r}: choose 'all' or 'last'.")
+    model, parameters = bind(checkpoint, Interface(cache, position_ids, logits), dtype)
     config = model.config
+    tokens = InputSpec((batch, sequence), "int64")
+    inputs = {"input_ids": tokens, "attention_mask": tokens}
     parts = [f"{n}.{part}" for n in range(config.layers if cache else 0) for part in _PARTS]
+    if cache:
+        inputs["attention_mask"] = InputSpec((batch, TOTAL), "int64")
+    if position_ids:
+        inputs["position_ids"] = tokens
     past = InputSpec((batch, config.kv_heads, PAST, config.head_dim), model.dtype)
+    inputs |= {f"past_key_values.{part}": past for part in parts}
     return Exportable(
         model=model,
-        inputs=[InputSpec((batch, sequence), "int64"), *(past for _ in parts)],
+        inputs=list(inputs.values()),
         parameters=parameters,
-        input_names=["input_ids", *(f"past_key_values.{part}" for part in parts)],
+        input_names=list(inputs),
         output_names=["logits", *(f"present.{part}" for part in parts)],
+        conversion={"constraints": [f"{TOTAL} == {PAST} + {sequence}"]} if cache else {},
     )
 
 

@@ -22,6 +22,8 @@ REFERENCE = FIXTURES / "gpt_oss_reference.npz"
 LAYOUTS = ("dense", "mxfp4", "original")
 PARTS = ("key", "value")
 
+Array = np.ndarray[Any, Any]
+
 
 def converted(layout: str, **options: Any) -> ir.Model:
     checkpoint = Checkpoint.open(FIXTURES / f"gpt_oss_{layout}")
@@ -33,6 +35,7 @@ def converted(layout: str, **options: Any) -> ir.Model:
         return_mode="ir",
         input_names=exported.input_names,
         output_names=exported.output_names,
+        **exported.conversion,
     )
     assert isinstance(model, ir.Model)
     return model
@@ -48,6 +51,11 @@ def session(model: ir.Model, layout: str, file: Path) -> ort.InferenceSession:
     return ort.InferenceSession(str(file), options)
 
 
+def whole(ids: Array) -> dict[str, Array]:
+    """Return the inputs for sequences without padding."""
+    return {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+
+
 def operators(graph: ir.Graph) -> Iterator[str]:
     return (node.op_type for node in ir.traversal.RecursiveGraphIterator(graph))
 
@@ -56,13 +64,14 @@ def operators(graph: ir.Graph) -> Iterator[str]:
 def test_agrees_with_torch(layout: str, tmp_path: Path) -> None:
     model = session(converted(layout), layout, tmp_path / "model.onnx")
     assert [(each.name, each.type, each.shape) for each in model.get_inputs()] == [
-        ("input_ids", "tensor(int64)", ["B", "T"])
+        ("input_ids", "tensor(int64)", ["batch_size", "sequence_length"]),
+        ("attention_mask", "tensor(int64)", ["batch_size", "sequence_length"]),
     ]
     assert [(each.name, each.type, each.shape) for each in model.get_outputs()] == [
-        ("logits", "tensor(float)", ["B", "T", 101])
+        ("logits", "tensor(float)", ["batch_size", "sequence_length", 101])
     ]
     for case in stored_cases(REFERENCE, ["input_ids"], ["logits"]):
-        (logits,) = model.run(None, dict(case.inputs))
+        (logits,) = model.run(None, whole(case.inputs["input_ids"]))
         np.testing.assert_allclose(logits, case.outputs["logits"], rtol=0, atol=1e-5)
 
 
@@ -70,7 +79,7 @@ def test_agrees_with_torch(layout: str, tmp_path: Path) -> None:
 def test_computes_in_narrower_types(dtype: str, tolerance: float, tmp_path: Path) -> None:
     model = session(converted("mxfp4", dtype=dtype), "mxfp4", tmp_path / "model.onnx")
     for case in stored_cases(REFERENCE, ["input_ids"], ["logits"]):
-        (logits,) = model.run(None, dict(case.inputs))
+        (logits,) = model.run(None, whole(case.inputs["input_ids"]))
         np.testing.assert_allclose(logits, case.outputs["logits"], rtol=0, atol=tolerance)
 
 
@@ -112,30 +121,87 @@ def test_a_cache_continues_sequences(tmp_path: Path) -> None:
     """Single tokens from an empty cache give the logits that torch has for the whole sequence."""
     model = session(converted("mxfp4", cache=True), "mxfp4", tmp_path / "model.onnx")
     assert [(each.name, each.shape) for each in model.get_inputs()] == [
-        ("input_ids", ["B", "T"]),
-        *((f"past_key_values.{n}.{part}", ["B", 2, "P", 8]) for n in (0, 1) for part in PARTS),
+        ("input_ids", ["batch_size", "sequence_length"]),
+        ("attention_mask", ["batch_size", "total_sequence_length"]),
+        *(
+            (f"past_key_values.{n}.{part}", ["batch_size", 2, "past_sequence_length", 8])
+            for n in (0, 1)
+            for part in PARTS
+        ),
     ]
     assert [(each.name, each.shape) for each in model.get_outputs()] == [
-        ("logits", ["B", "T", 101]),
-        *((f"present.{n}.{part}", ["B", 2, "T + P", 8]) for n in (0, 1) for part in PARTS),
+        ("logits", ["batch_size", "sequence_length", 101]),
+        *(
+            (f"present.{n}.{part}", ["batch_size", 2, "total_sequence_length", 8])
+            for n in (0, 1)
+            for part in PARTS
+        ),
     ]
     for case in stored_cases(REFERENCE, ["input_ids"], ["logits"]):
         ids = case.inputs["input_ids"]
         past = [np.zeros((len(ids), 2, 0, 8), np.float32)] * 4
         for at in range(ids.shape[1]):
-            names = [each.name for each in model.get_inputs()]
-            inputs = dict(zip(names, [ids[:, at : at + 1], *past], strict=True))
-            logits, *past = model.run(None, inputs)
+            mask = np.ones((len(ids), at + 1), np.int64)
+            logits, *past = call(model, ids[:, at : at + 1], mask, *past)
             np.testing.assert_allclose(
                 logits[:, 0], case.outputs["logits"][:, at], rtol=0, atol=1e-5
             )
+
+
+def call(model: ort.InferenceSession, *inputs: Array) -> list[Array]:
+    names = [each.name for each in model.get_inputs()]
+    found: list[Array] = model.run(None, dict(zip(names, inputs, strict=True)))
+    return found
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("logits", ["all", "last"])
+def test_padded_sequences_continue_as_each_does_alone(
+    side: str, logits: str, tmp_path: Path
+) -> None:
+    """A prompt of 4 tokens beside one of 7, padded on either side, and then single tokens."""
+    of = converted("mxfp4", cache=True, logits=logits)
+    model = session(of, "mxfp4", tmp_path / "model.onnx")
+    *_, case = stored_cases(REFERENCE, ["input_ids"], ["logits"])
+    tokens, expected = case.inputs["input_ids"][0], case.outputs["logits"][0]
+    lengths = (4, 7)
+    ids, mask = np.full((2, 7), 99), np.zeros((2, 7), np.int64)
+    for row, length in enumerate(lengths):
+        taken = slice(7 - length, None) if side == "left" else slice(length)
+        ids[row, taken], mask[row, taken] = tokens[:length], 1
+    found, *past = call(model, ids, mask, *[np.zeros((2, 2, 0, 8), np.float32)] * 4)
+    for row, length in enumerate(lengths):
+        valid = found[row][-1:] if logits == "last" else found[row][mask[row] != 0]
+        wanted = expected[:length][-len(valid) :]
+        np.testing.assert_allclose(valid, wanted, rtol=0, atol=1e-5)
+    for step in range(5):
+        ids = np.array([[tokens[length + step]] for length in lengths])
+        mask = np.concatenate([mask, np.ones((2, 1), np.int64)], axis=1)
+        found, *past = call(model, ids, mask, *past)
+        for row, length in enumerate(lengths):
+            np.testing.assert_allclose(found[row, 0], expected[length + step], rtol=0, atol=1e-5)
+
+
+def test_positions_can_be_given(tmp_path: Path) -> None:
+    """The caller's positions take part in the rotary embeddings: only their distances matter."""
+    of = converted("mxfp4", position_ids=True)
+    model = session(of, "mxfp4", tmp_path / "model.onnx")
+    assert [each.name for each in model.get_inputs()][2:] == ["position_ids"]
+    for case in stored_cases(REFERENCE, ["input_ids"], ["logits"]):
+        ids = case.inputs["input_ids"]
+        counted = np.broadcast_to(np.arange(ids.shape[1]), ids.shape)
+        for positions in (counted, counted + 3):
+            (logits,) = call(model, ids, np.ones_like(ids), positions)
+            np.testing.assert_allclose(logits, case.outputs["logits"], rtol=0, atol=1e-5)
+        (logits,) = call(model, ids, np.ones_like(ids), 2 * counted)
+        assert np.abs(logits - case.outputs["logits"]).max() > 1e-3
 
 
 def test_sizes_can_be_fixed(tmp_path: Path) -> None:
     model = session(converted("mxfp4", batch=3, sequence=4), "mxfp4", tmp_path / "model.onnx")
     (case, *_) = stored_cases(REFERENCE, ["input_ids"], ["logits"])
     assert model.get_inputs()[0].shape == [3, 4]
-    (logits,) = model.run(None, dict(case.inputs))
+    (logits,) = model.run(None, whole(case.inputs["input_ids"]))
     np.testing.assert_allclose(logits, case.outputs["logits"], rtol=0, atol=1e-5)
 
 
@@ -146,7 +212,19 @@ def test_an_invalid_size_is_refused(option: str, extent: Any) -> None:
         converted("dense", **{option: extent})
 
 
-@pytest.mark.parametrize("options", [{"batch": "P"}, {"sequence": "P"}, {"sequence": "B"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batch": "past_sequence_length"},
+        {"sequence": "total_sequence_length"},
+        {"sequence": "batch_size"},
+    ],
+)
 def test_the_name_of_another_dimension_is_refused(options: dict[str, str]) -> None:
     with pytest.raises(ExportError, match="is the name of another dimension"):
         converted("dense", **options)
+
+
+def test_an_unknown_choice_of_logits_is_refused() -> None:
+    with pytest.raises(ExportError, match="logits is 'first': choose 'all' or 'last'"):
+        converted("dense", logits="first")

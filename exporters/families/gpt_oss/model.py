@@ -10,9 +10,11 @@ positions in the cache.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -79,12 +81,32 @@ class Block(eqx.Module):
         return x + self.mlp(self.mlp_norm(x)), present
 
 
+@dataclass(frozen=True)
+class Interface:
+    """The inputs and outputs that a model has besides token ids, attention mask and logits.
+
+    Attributes:
+        cache: whether it continues sequences with a cache of their keys and values.
+        position_ids: whether it takes the positions of the tokens, which it otherwise counts.
+        logits: whether it returns logits for all positions, or for the last one that is not masked.
+    """
+
+    cache: bool = False
+    position_ids: bool = False
+    logits: Literal["all", "last"] = "all"
+
+
+WHOLE = Interface()
+"""Whole sequences in one call."""
+
+
 class GptOss(eqx.Module):
     """The whole model.
 
     Args:
         config: the sizes and constants.
         experts: the format of the experts in the checkpoint.
+        interface: the inputs and outputs of a call.
         dtype: the dtype of the computation.
     """
 
@@ -93,50 +115,80 @@ class GptOss(eqx.Module):
     norm: RMSNorm
     head: Linear
     config: GptOssConfig = eqx.field(static=True)
+    interface: Interface = eqx.field(static=True)
     dtype: np.dtype[Any] = eqx.field(static=True)
 
     def __init__(
-        self, config: GptOssConfig, experts: ExpertFormat, dtype: DTypeLike = jnp.float32
+        self,
+        config: GptOssConfig,
+        experts: ExpertFormat,
+        interface: Interface,
+        dtype: DTypeLike = jnp.float32,
     ) -> None:
         self.embedding = Embedding(config.vocabulary, config.hidden)
         self.layers = tuple(Block(config, experts) for _ in range(config.layers))
         self.norm = RMSNorm(config.hidden, config.epsilon)
         self.head = Linear(config.hidden, config.vocabulary, bias=False)
         self.config = config
+        self.interface = interface
         self.dtype = np.dtype(dtype)
 
-    def __call__(self, input_ids: Array) -> Array:
-        """Return the logits of the token that follows each position.
+    def __call__(
+        self, input_ids: Array, attention_mask: Array, *others: Array
+    ) -> tuple[Array, ...]:
+        """Return the logits of the token that follows each position, and the next cache.
 
         Args:
             input_ids: integer (B, T), each below the size of the vocabulary.
+            attention_mask: integer (B, P + T), 1 for the positions that count, and 0 for padding,
+                which may be anywhere.
+            others: the ``position_ids``, integer (B, T), and then the keys and values of the first
+                layer, of the second, ..., each (B, kv_heads, P, head_dim), where P is 0 at the
+                beginning; both only if the interface has them.
 
         Returns:
-            f32 (B, T, vocabulary).
+            The logits, f32 (B, T, vocabulary) or (B, 1, vocabulary), and, with a cache, the keys
+            and values for the next call, each (B, kv_heads, P + T, head_dim).
         """
-        states, _ = self.run(input_ids)
-        return self.logits(states[-1])
+        positions, past = None, None
+        if self.interface.position_ids:
+            positions, others = others[0], others[1:]
+        if self.interface.cache:
+            past = list(zip(others[0::2], others[1::2], strict=True))
+        states, present = self.run(input_ids, attention_mask, positions, past)
+        last = states[-1]
+        if self.interface.logits == "last":
+            last = _last(last, attention_mask)
+        logits = self.head(last).astype(jnp.float32)
+        return logits, *(each for cache in present if self.interface.cache for each in cache)
 
     def run(
-        self, input_ids: Array, past: Sequence[Cache] | None = None
+        self,
+        input_ids: Array,
+        attention_mask: Array,
+        position_ids: Array | None = None,
+        past: Sequence[Cache] | None = None,
     ) -> tuple[list[Array], list[Cache]]:
         """Run the layers and return all hidden states.
 
         Args:
             input_ids: integer (B, T), each below the size of the vocabulary.
+            attention_mask: integer (B, P + T), 0 for padding and 1 for the other positions.
+            position_ids: integer (B, T); by default, tokens that are not padding are counted.
             past: the cache of each layer for the P positions before.
 
         Returns:
             The hidden states, each (B, T, H): the embeddings, the output of each layer but the
             last, and the normalised output of the last. And the cache of each layer, whose keys and
-            values are (B, kv_heads, T + P, head_dim).
+            values are (B, kv_heads, P + T, head_dim).
         """
         before = 0 if past is None else past[0][0].shape[2]
-        everywhere = jnp.arange(before + input_ids.shape[1], dtype=jnp.int32)
-        here = lax.slice_in_dim(everywhere, before, None)
-        cos, sin = self._rotation(here)
-        distance = here[:, None] - everywhere[None, :]
-        visible = {each: _visible(distance, each) for each in dict.fromkeys(self.config.windows)}
+        counted = jnp.cumsum(attention_mask.astype(jnp.int32), axis=1) - 1
+        here = lax.slice_in_dim(counted, before, None, axis=1)
+        cos, sin = self._rotation(here if position_ids is None else position_ids)
+        distance = here[:, None, :, None] - counted[:, None, None, :]
+        valid = (attention_mask != 0)[:, None, None, :]
+        visible = {w: valid & _within(distance, w) for w in dict.fromkeys(self.config.windows)}
         states, present = [self.embedding(input_ids, self.dtype)], []
         for number, (layer, window) in enumerate(
             zip(self.layers, self.config.windows, strict=True)
@@ -148,39 +200,24 @@ class GptOss(eqx.Module):
         states[-1] = self.norm(states[-1])
         return states, present
 
-    def logits(self, hidden: Array) -> Array:
-        """Map the last hidden state, (B, T, H), to logits, f32 (B, T, vocabulary)."""
-        return self.head(hidden).astype(jnp.float32)
-
     def _rotation(self, positions: Array) -> tuple[Array, Array]:
+        """Return the cosines and sines of all positions (B, T), f32 (B, 1, T, head_dim / 2)."""
         yarn = self.config.rope
         frequencies = rope.inverse_frequencies(yarn, self.config.head_dim)
-        angles = positions.astype(jnp.float32)[:, None] * frequencies
+        angles = positions.astype(jnp.float32)[:, None, :, None] * frequencies
         concentration = rope.concentration(yarn)
         return jnp.cos(angles) * concentration, jnp.sin(angles) * concentration
 
 
-class CachedGptOss(GptOss):
-    """The model that continues sequences with a cache of their keys and values."""
-
-    def __call__(  # type: ignore[override]  # more arguments, more results
-        self, input_ids: Array, *past: Array
-    ) -> tuple[Array, ...]:
-        """Return the logits of the token that follows each position, and the next cache.
-
-        Args:
-            input_ids: integer (B, T), each below the size of the vocabulary.
-            past: keys and values of the first layer, then of the second, ...: each
-                (B, kv_heads, P, head_dim), where P is 0 at the beginning.
-
-        Returns:
-            The logits, f32 (B, T, vocabulary), and the next ``past``, each
-            (B, kv_heads, T + P, head_dim).
-        """
-        states, present = self.run(input_ids, list(zip(past[0::2], past[1::2], strict=True)))
-        return self.logits(states[-1]), *(each for cache in present for each in cache)
-
-
-def _visible(distance: Array, window: int | None) -> Array:
+def _within(distance: Array, window: int | None) -> Array:
     """Return whether a token sees another one at a distance behind it, given the window."""
     return distance >= 0 if window is None else (distance >= 0) & (distance < window)
+
+
+def _last(states: Array, attention_mask: Array) -> Array:
+    """Return the states (B, 1, H) of the last position of each sequence that is not padding."""
+    length = states.shape[1]
+    mask = lax.slice_in_dim(attention_mask, attention_mask.shape[1] - length, None, axis=1)
+    numbers = jnp.arange(length, dtype=jnp.int32)
+    index = jnp.max(jnp.where(mask != 0, numbers, 0), axis=1)
+    return jax.vmap(lambda sequence, i: row(sequence, i)[None])(states, index)

@@ -30,21 +30,29 @@ def torch() -> dict[str, Array]:
 
 def load(layout: str, dtype: str = "float32") -> GptOss:
     checkpoint = Checkpoint.open(FIXTURES / f"gpt_oss_{layout}")
-    model, bound = bind(checkpoint, GptOss, dtype)
+    model, bound = bind(checkpoint, dtype=dtype)
     return binding.load(model, bound, checkpoint)
+
+
+def whole(model: GptOss, ids: Array) -> jax.Array:
+    """Return the logits of sequences without padding."""
+    numbers = jnp.asarray(ids)
+    (logits,) = eqx.filter_jit(model)(numbers, jnp.ones_like(numbers))
+    return logits
 
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_logits(layout: str, case: str, torch: dict[str, Array]) -> None:
-    logits = eqx.filter_jit(load(layout))(jnp.asarray(torch[f"{case}/input_ids"]))
+    logits = whole(load(layout), torch[f"{case}/input_ids"])
     assert logits.dtype == np.float32
     np.testing.assert_allclose(logits, torch[f"{case}/logits"], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_layer(case: str, torch: dict[str, Array]) -> None:
-    states, _ = eqx.filter_jit(load("mxfp4").run)(jnp.asarray(torch[f"{case}/input_ids"]))
+    ids = jnp.asarray(torch[f"{case}/input_ids"])
+    states, _ = eqx.filter_jit(load("mxfp4").run)(ids, jnp.ones_like(ids))
     for index, state in enumerate(states):
         expected = torch[f"{case}/hidden_states.{index}"]
         np.testing.assert_allclose(state, expected, rtol=1e-5, atol=1e-5, err_msg=str(index))
@@ -53,35 +61,52 @@ def test_every_layer(case: str, torch: dict[str, Array]) -> None:
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float16", 0.05), ("bfloat16", 0.3)])
 def test_narrow_arithmetic(dtype: str, tolerance: float, torch: dict[str, Array]) -> None:
     """Logits are f32 in each dtype, and their error depends only on its precision."""
-    logits = eqx.filter_jit(load("mxfp4", dtype))(jnp.asarray(torch["long/input_ids"]))
+    logits = whole(load("mxfp4", dtype), torch["long/input_ids"])
     assert logits.dtype == np.float32
     np.testing.assert_allclose(logits, torch["long/logits"], rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_traces_without_weights_for_any_batch_and_length(layout: str) -> None:
-    model, _ = bind(Checkpoint.open(FIXTURES / f"gpt_oss_{layout}"), GptOss)
+    model, _ = bind(Checkpoint.open(FIXTURES / f"gpt_oss_{layout}"))
     shape = jax.export.symbolic_shape("B, T")
     ids = jax.eval_shape(lambda: jnp.zeros(shape, jnp.int32))
-    logits = eqx.filter_eval_shape(model, ids)
+    (logits,) = eqx.filter_eval_shape(model, ids, ids)
     assert str(logits.shape) == "(B, T, 101)"
     assert logits.dtype == np.float32
 
 
 def test_attention_is_causal(torch: dict[str, Array]) -> None:
-    model = eqx.filter_jit(load("mxfp4"))
-    ids = torch["long/input_ids"]
-    np.testing.assert_allclose(
-        model(jnp.asarray(ids[:, :7])), torch["long/logits"][:, :7], rtol=0, atol=1e-5
-    )
+    found = whole(load("mxfp4"), torch["long/input_ids"][:, :7])
+    np.testing.assert_allclose(found, torch["long/logits"][:, :7], rtol=0, atol=1e-5)
 
 
 def test_a_sliding_layer_attends_to_its_window(torch: dict[str, Array]) -> None:
     """The window of the first layer is 5, so a change affects only the next four positions."""
     model = load("mxfp4")
-    first = eqx.filter_jit(lambda ids: model.run(ids)[0][1])
+    first = eqx.filter_jit(lambda ids: model.run(ids, jnp.ones_like(ids))[0][1])
     ids = np.asarray(jnp.asarray(torch["long/input_ids"]))
     changed = ids.copy()
     changed[:, 3] += 1
     moved = np.abs(first(ids) - first(changed)).max(axis=(0, 2)) > 1e-6
     assert moved.tolist() == [3 <= position < 8 for position in range(13)]
+
+
+MASKS = {
+    "left": [[0] * 6 + [1] * 7, [1] * 13],
+    "right": [[1] * 7 + [0] * 6, [1] * 13],
+    "inside": [[1, 0, 0, 1, 1, 0, 1, 1, 0, 0, 1, 1, 0], [1] * 13],
+}
+
+
+@pytest.mark.parametrize("side", MASKS)
+def test_padding_changes_nothing(side: str, torch: dict[str, Array]) -> None:
+    """A sequence of seven tokens has the logits that torch has for it alone."""
+    mask = np.array(MASKS[side])
+    ids = np.full((2, 13), 99)
+    ids[0, mask[0] != 0] = torch["long/input_ids"][0, :7]
+    ids[1] = torch["long/input_ids"][1]
+    (logits,) = eqx.filter_jit(load("mxfp4"))(jnp.asarray(ids), jnp.asarray(mask))
+    expected = torch["long/logits"]
+    np.testing.assert_allclose(logits[0][mask[0] != 0], expected[0, :7], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(logits[1], expected[1], rtol=0, atol=1e-5)

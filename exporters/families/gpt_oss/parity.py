@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
@@ -22,9 +22,17 @@ from weights import Checkpoint
 Arrays = Mapping[str, npt.NDArray[Any]]
 Run = Callable[[Arrays], Arrays]
 
-_OPEN = {"short": (3, 5), "long": (1, 150)}
+_OPEN = {"short": (3, 5), "long": (1, 150), "padded": (4, 9)}
 """Batch and tokens of each case, if the export leaves them open. 150 tokens are more than the
 published window of 128."""
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Token ids and the mask of those that are not padding, both int64 (batch, tokens)."""
+
+    ids: npt.NDArray[Any]
+    mask: npt.NDArray[Any]
 
 
 def against_jax(
@@ -34,17 +42,18 @@ def against_jax(
 
     Args:
         checkpoint: the weights.
-        data: stored cases, whose token ids are used; without them, token ids are made up.
+        data: stored cases, whose token ids are used; without them, token ids are made up, and one
+            case has padding.
         options: the options of ``export``.
     """
     exported = export(checkpoint, **options)
     run = _runner(exported, checkpoint)
     if data is None:
-        cases = _made_up_ids(exported, read_config(checkpoint).vocabulary)
+        cases = _made_up(exported, read_config(checkpoint).vocabulary)
     else:
-        cases = {c.name: c.inputs["input_ids"] for c in _stored_cases(data, exported)}
-    for name, ids in cases.items():
-        for step, inputs, _ in _steps(exported, run, ids):
+        cases = {c.name: _unpadded(c) for c in _stored_cases(data, exported)}
+    for name, batch in cases.items():
+        for step, inputs, _ in _steps(exported, run, batch):
             yield ParityCase(name + step, inputs, run(inputs))
 
 
@@ -63,8 +72,11 @@ def against_torch(
     exported = export(checkpoint, **options)
     run = _runner(exported, checkpoint)
     for case in _stored_cases(data, exported):
-        for step, inputs, taken in _steps(exported, run, case.inputs["input_ids"]):
-            yield ParityCase(case.name + step, inputs, {"logits": case.outputs["logits"][:, taken]})
+        for step, inputs, taken in _steps(exported, run, _unpadded(case)):
+            logits = case.outputs["logits"][:, taken]
+            if options.get("logits") == "last":
+                logits = logits[:, -1:]
+            yield ParityCase(case.name + step, inputs, {"logits": logits})
 
 
 def _runner(exported: Exportable, checkpoint: Checkpoint) -> Run:
@@ -72,34 +84,46 @@ def _runner(exported: Exportable, checkpoint: Checkpoint) -> Run:
     model = eqx.filter_jit(load(exported.model, exported.parameters, checkpoint))
 
     def run(inputs: Arrays) -> Arrays:
-        ids, *past = (inputs[name] for name in exported.input_names)
-        outputs = model(jnp.asarray(ids, jnp.int32), *past)
-        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        outputs = model(*(_narrowed(inputs[name]) for name in exported.input_names))
         named = zip(exported.output_names, outputs, strict=True)
         return {name: np.asarray(output) for name, output in named}
 
     return run
 
 
-def _steps(
-    exported: Exportable, run: Run, ids: npt.NDArray[Any]
-) -> Iterator[tuple[str, Arrays, slice]]:
+def _narrowed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return array.astype(np.int32) if array.dtype == np.int64 else array
+
+
+def _steps(exported: Exportable, run: Run, batch: _Batch) -> Iterator[tuple[str, Arrays, slice]]:
     """Yield the name, the inputs and the part of the sequence of each call that takes the ids."""
-    names = exported.input_names[1:]
-    if not names:
-        yield "", {"input_ids": ids}, slice(None)
+    past = [name for name in exported.input_names if name.startswith("past_key_values.")]
+    if not past:
+        yield "", _call(exported, batch, slice(None)), slice(None)
         return
-    extent = exported.inputs[0].shape[1]
-    split = ids.shape[1] // 2 if isinstance(extent, str) else ids.shape[1] - extent
-    _, kv_heads, _, head_dim = exported.inputs[1].shape
-    empty = (ids.shape[0], int(kv_heads), 0, int(head_dim))
-    nothing = np.zeros(empty, exported.inputs[1].dtype)
-    inputs: Arrays = {"input_ids": ids[:, :split], **dict.fromkeys(names, nothing)}
+    length, extent = batch.ids.shape[1], exported.inputs[0].shape[1]
+    split = length // 2 if isinstance(extent, str) else length - extent
+    spec = exported.inputs[list(exported.input_names).index(past[0])]
+    _, kv_heads, _, head_dim = spec.shape
+    nothing = np.zeros((len(batch.ids), int(kv_heads), 0, int(head_dim)), spec.dtype)
+    first, second = slice(split), slice(split, None)
+    inputs = {**_call(exported, batch, first), **dict.fromkeys(past, nothing)}
     if isinstance(extent, str) or extent == split:
-        yield ", beginning", inputs, slice(split)
+        yield ", beginning", inputs, first
     present = list(run(inputs).values())[1:]
-    inputs = {"input_ids": ids[:, split:], **dict(zip(names, present, strict=True))}
-    yield ", continued", inputs, slice(split, None)
+    inputs = {**_call(exported, batch, second), **dict(zip(past, present, strict=True))}
+    yield ", continued", inputs, second
+
+
+def _call(exported: Exportable, batch: _Batch, part: slice) -> dict[str, npt.NDArray[Any]]:
+    """Return the inputs, but for the cache, of the call that takes a part of the tokens."""
+    positions = np.maximum(np.cumsum(batch.mask, axis=1) - 1, 0)
+    inputs = {
+        "input_ids": batch.ids[:, part],
+        "attention_mask": batch.mask[:, : part.stop],
+        "position_ids": positions[:, part],
+    }
+    return {name: array for name, array in inputs.items() if name in exported.input_names}
 
 
 def _stored_cases(data: Path | None, exported: Exportable) -> list[ParityCase]:
@@ -116,18 +140,29 @@ def _stored_cases(data: Path | None, exported: Exportable) -> list[ParityCase]:
     return fitting
 
 
+def _unpadded(case: ParityCase) -> _Batch:
+    ids = case.inputs["input_ids"]
+    return _Batch(ids, np.ones_like(ids))
+
+
 def _fits(shape: Sequence[int], exported: Exportable) -> bool:
-    cached = len(exported.inputs) > 1
     (batch, tokens), (wanted_batch, wanted_tokens) = shape, exported.inputs[0].shape
     return (isinstance(wanted_batch, str) or batch == wanted_batch) and (
         isinstance(wanted_tokens, str)
-        or (tokens > wanted_tokens if cached else tokens == wanted_tokens)
+        or (tokens > wanted_tokens if _is_cached(exported) else tokens == wanted_tokens)
     )
 
 
-def _made_up_ids(exported: Exportable, vocabulary: int) -> Mapping[str, npt.NDArray[np.int64]]:
-    """Return ids from all over the vocabulary, which are the same on every machine."""
-    cached = len(exported.inputs) > 1
+def _is_cached(exported: Exportable) -> bool:
+    return len(exported.output_names) > 1
+
+
+def _made_up(exported: Exportable, vocabulary: int) -> Mapping[str, _Batch]:
+    """Return ids from all over the vocabulary, which are the same on every machine.
+
+    In the case ``padded``, rows have 0, 1, 2... positions of padding, on the right and on the left
+    in turn.
+    """
     cases = {}
     wanted_batch, wanted_tokens = exported.inputs[0].shape
     for case, (open_batch, open_tokens) in _OPEN.items():
@@ -135,7 +170,11 @@ def _made_up_ids(exported: Exportable, vocabulary: int) -> Mapping[str, npt.NDAr
         if isinstance(wanted_batch, int):
             batch = wanted_batch
         if isinstance(wanted_tokens, int):
-            tokens = wanted_tokens + (open_tokens if cached else 0)
+            tokens = wanted_tokens + (open_tokens if _is_cached(exported) else 0)
         steps = np.arange(batch * tokens, dtype=np.int64) * 7919 + 13
-        cases[case] = steps.reshape(batch, tokens) % vocabulary
+        mask = np.ones((batch, tokens), np.int64)
+        for row in range(batch if case == "padded" else 0):
+            padding = min(row, tokens - 1)
+            mask[row, slice(padding) if row % 2 == 0 else slice(tokens - padding, None)] = 0
+        cases[case] = _Batch(steps.reshape(batch, tokens) % vocabulary, mask)
     return cases

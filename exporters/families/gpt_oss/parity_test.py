@@ -30,8 +30,8 @@ def test_jax_agrees_with_torch(checkpoint: Checkpoint) -> None:
 @pytest.mark.parametrize(
     ("options", "shapes"),
     [
-        ({}, [(3, 5), (1, 150)]),
-        ({"batch": 2, "sequence": 7}, [(2, 7), (2, 7)]),
+        ({}, [(3, 5), (1, 150), (4, 9)]),
+        ({"batch": 2, "sequence": 7}, [(2, 7), (2, 7), (2, 7)]),
     ],
 )
 def test_random_ids_have_the_shape_of_the_export(
@@ -44,7 +44,7 @@ def test_random_ids_have_the_shape_of_the_export(
 
 def test_only_stored_cases_with_the_shape_of_the_export_are_used(checkpoint: Checkpoint) -> None:
     assert [case.name for case in against_torch(checkpoint, REFERENCE, sequence=4)] == ["short"]
-    with pytest.raises(ExportError, match=r"shape \(3, 4\) and \(2, 13\).*takes \('B', 5\)"):
+    with pytest.raises(ExportError, match=r"shape \(3, 4\) and \(2, 13\).*takes \('batch_size', 5\)"):
         list(against_torch(checkpoint, REFERENCE, sequence=5))
 
 
@@ -67,3 +67,12 @@ def test_with_a_cache_a_fixed_sequence_is_the_last_step(checkpoint: Checkpoint) 
     assert cases[0].inputs["input_ids"].shape == (3, 1)
     assert cases[0].inputs["past_key_values.0.value"].shape == (3, 2, 3, 8)
     assert cases[0].outputs["logits"].shape == (3, 1, 101)
+
+
+def test_the_padded_case_has_padding_on_both_sides(checkpoint: Checkpoint) -> None:
+    for case in against_jax(checkpoint, cache=True, position_ids=True):
+        mask, positions = case.inputs["attention_mask"], case.inputs["position_ids"]
+        assert (mask.min() == 0) == case.name.startswith("padded")
+        if case.name == "padded, continued":
+            assert mask.tolist()[1:] == [[1] * 8 + [0], [0, 0] + [1] * 7, [1] * 6 + [0] * 3]
+            assert positions.tolist()[1:] == [[4, 5, 6, 7, 7], [2, 3, 4, 5, 6], [4, 5, 5, 5, 5]]
