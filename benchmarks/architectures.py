@@ -10,10 +10,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Feed:
-    """An input for latency measurements: its shape and, for integers, their upper bound."""
+    """An input for latency measurements: its shape and, for integers, their bounds."""
 
     shape: tuple[int, ...]
     below: int | None = None
+    least: int = 0
 
     @property
     def dtype(self) -> str:

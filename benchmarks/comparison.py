@@ -103,7 +103,7 @@ def latencies(
                 }
                 for name, contender in contenders.items()
             },
-            "feeds": [(feed.shape, feed.below) for feed in feeds],
+            "feeds": [(feed.shape, feed.below, feed.least) for feed in feeds],
             "threads": count,
             "runs": settings.runs,
             "jax": [str(each) for each in jax],

@@ -30,5 +30,6 @@ def run_figure(settings: Settings) -> None:
             partial(run, command, settings.work), artifact, alike=False
         )
     exports(settings, contenders)
-    feed = Feed((1, _TOKENS), GPT_OSS["vocab_size"])
-    latencies(settings, contenders, [feed], ("gpt_oss", checkpoint))
+    ids = Feed((1, _TOKENS), GPT_OSS["vocab_size"])
+    mask = Feed((1, _TOKENS), below=2, least=1)
+    latencies(settings, contenders, [ids, mask], ("gpt_oss", checkpoint))

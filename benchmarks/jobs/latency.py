@@ -1,7 +1,7 @@
 """Run models on ONNX Runtime in turns with the JAX model.
 
 Arguments: REQUEST, a JSON object with ``models`` (name -> {"file", "weights": folder or null}),
-``feeds`` (for each input its shape and, for integers, their upper bound), ``threads``, ``runs`` and
+``feeds`` (for each input its shape and, for integers, their upper and lower bound), ``threads``, ``runs`` and
 ``jax`` (an architecture, or a family and its checkpoint).
 
 The job prints, by name, the wall and CPU milliseconds of each run, the CPU seconds of loading, the
@@ -97,8 +97,8 @@ def main(request: dict[str, Any]) -> None:
     xs: list[Array] = [
         generator.standard_normal(shape, np.float32)
         if below is None
-        else generator.integers(0, below, shape)
-        for shape, below in request["feeds"]
+        else generator.integers(least, below, shape)
+        for shape, below, least in request["feeds"]
     ]
     calls, load, failed = {}, {}, {}
     for name, entry in request["models"].items():
