@@ -1,8 +1,8 @@
 """Run models on ONNX Runtime in turns with the JAX model.
 
 Arguments: REQUEST, a JSON object with ``models`` (name -> {"file", "weights": folder or null}),
-``feeds`` (for each input its shape and, for integers, their upper and lower bound), ``threads``, ``runs`` and
-``jax`` (an architecture, or a family and its checkpoint).
+``feeds`` (for each input its shape and, for integers, their upper and lower bound), ``threads``,
+``runs`` and ``jax`` (an architecture, or a family and its checkpoint).
 
 The job prints, by name, the wall and CPU milliseconds of each run, the CPU seconds of loading, the
 error where ONNX Runtime refuses a model, and the largest difference of the output from that of the
