@@ -12,7 +12,7 @@ from exporters.families.dinov3 import checkpoint as dinov3
 from exporters.families.dinov3.config import parse as parse_dinov3
 from exporters.families.gpt_oss.checkpoint import sources as gpt_oss_sources
 from exporters.families.gpt_oss.config import parse as parse_gpt_oss
-from exporters.families.gpt_oss.model import WHOLE, GptOss
+from exporters.families.gpt_oss.model_equinox import GptOss
 from jax2onnx.models import parameters
 from weights.files.dtypes import BITS
 from weights.synthetic import plausible, write_checkpoint
@@ -52,7 +52,7 @@ def gpt_oss(work: Path) -> Path:
     folder = work / "gpt_oss"
     if not folder.exists():
         parsed = parse_gpt_oss(config)
-        leaves = parameters(GptOss(parsed, "dense", WHOLE))
+        leaves = parameters(GptOss(parsed, "dense"))
         tensors = {
             source.tensor: plausible(source.tensor, "F32", leaves[path].shape)
             for path, source in gpt_oss_sources(parsed, "dense").items()

@@ -9,7 +9,7 @@ the checkpoint. All arithmetic is in the dtype of the activations.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 import equinox as eqx
@@ -19,10 +19,11 @@ from jax import Array, lax
 from jax.typing import DTypeLike
 
 from exporters.model.exportable import TensorSource
+from jax2onnx.models import Leaf, parameters, with_parameters
 from weights import Checkpoint
 from weights.files.dtypes import NUMPY
 
-Model = TypeVar("Model")
+Model = TypeVar("Model", bound=Callable[..., Any])
 
 
 def parameter(*shape: int, dtype: DTypeLike = jnp.float32) -> Array:
@@ -37,13 +38,13 @@ def as_stored(model: Model, sources: Mapping[str, TensorSource], checkpoint: Che
     ``exporters.artifact.bind.check`` reports them.
 
     Args:
-        model: an abstract model.
+        model: an abstract model, in Equinox, Flax NNX or any other kind that ``to_onnx`` takes.
         sources: the tensor of each parameter, by the parameter's path.
         checkpoint: the tensors.
     """
 
-    def typed(key: Any, leaf: Any) -> Any:
-        source = sources.get(jax.tree_util.keystr(key, simple=True, separator="."))
+    def typed(path: str, leaf: Leaf) -> Leaf:
+        source = sources.get(path)
         info = checkpoint.tensors.get(source.tensor) if source else None
         if info is None or info.dtype not in ("F32", "F16", "BF16"):
             return leaf
@@ -51,8 +52,13 @@ def as_stored(model: Model, sources: Mapping[str, TensorSource], checkpoint: Che
             return leaf
         return jax.ShapeDtypeStruct(leaf.shape, NUMPY[info.dtype])
 
-    typed_model: Model = jax.tree_util.tree_map_with_path(typed, model)
-    return typed_model
+    return with_parameters(model, {p: typed(p, leaf) for p, leaf in parameters(model).items()})
+
+
+def linear(x: Array, weight: Array, bias: Array | None) -> Array:
+    """Return ``x @ weight.T + bias``: (..., in) becomes (..., out); the weight is (out, in)."""
+    y = lax.dot_general(x, weight.astype(x.dtype), (((x.ndim - 1,), (1,)), ((), ())))
+    return y if bias is None else y + bias.astype(x.dtype)
 
 
 class Linear(eqx.Module):
@@ -67,9 +73,7 @@ class Linear(eqx.Module):
 
     def __call__(self, x: Array) -> Array:
         """Map (..., in) to (..., out)."""
-        last = (x.ndim - 1,)
-        y = lax.dot_general(x, self.weight.astype(x.dtype), ((last, (1,)), ((), ())))
-        return y if self.bias is None else y + self.bias.astype(x.dtype)
+        return linear(x, self.weight, self.bias)
 
 
 class LayerNorm(eqx.Module):

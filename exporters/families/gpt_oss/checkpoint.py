@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,10 +17,12 @@ import numpy as np
 from exporters.errors import ExportError
 from exporters.families.gpt_oss.config import GptOssConfig, parse
 from exporters.families.gpt_oss.experts import ExpertFormat
-from exporters.families.gpt_oss.model import WHOLE, GptOss, Interface
+from exporters.families.gpt_oss.forward import WHOLE, Interface
+from exporters.families.gpt_oss.model_equinox import GptOss
 from exporters.families.gpt_oss.mxfp4 import BLOCK
 from exporters.model.exportable import TensorSource
 from exporters.model.layers import as_stored
+from exporters.model.options import check_choice
 from jax2onnx.models import parameters
 from weights import Checkpoint
 from weights.synthetic import Integers, SyntheticTensor, plausible
@@ -130,7 +132,10 @@ _TELLING: Mapping[str, Layout] = {
 
 
 def bind(
-    checkpoint: Checkpoint, interface: Interface = WHOLE, dtype: str = "float32"
+    checkpoint: Checkpoint,
+    interface: Interface = WHOLE,
+    dtype: str = "float32",
+    stack: str = "equinox",
 ) -> tuple[GptOss, dict[str, TensorSource]]:
     """Return the abstract model of a checkpoint, and the place of each of its parameters.
 
@@ -140,20 +145,26 @@ def bind(
         checkpoint: a checkpoint in any of the three layouts.
         interface: the inputs and outputs of the model.
         dtype: the dtype of the computation: float32, float16 or bfloat16.
+        stack: the library of the model: equinox or nnx.
 
     Raises:
-        ExportError: the config or the layout is not one of GPT-OSS.
+        ExportError: an option has no such value, or the config or the layout is not one of GPT-OSS.
     """
-    if dtype not in ("float32", "float16", "bfloat16"):
-        raise ExportError(
-            f"dtype is {dtype!r}, but the model computes in float32, float16 or bfloat16: choose "
-            "one of these."
-        )
+    check_choice("dtype", dtype, ("float32", "float16", "bfloat16"))
+    check_choice("stack", stack, ("equinox", "nnx"))
     config = read_config(checkpoint)
     layout = detect(checkpoint)
     bound = sources(config, layout)
-    model = GptOss(config, _NAMES[layout].experts, interface, jnp.dtype(dtype))
+    make = GptOss if stack == "equinox" else _nnx()
+    model = make(config, _NAMES[layout].experts, interface, jnp.dtype(dtype))
     return as_stored(model, bound, checkpoint), bound
+
+
+def _nnx() -> type[GptOss]:
+    """Return the model in Flax NNX, whose arguments, call and paths are those of the other one."""
+    from exporters.families.gpt_oss import model_nnx
+
+    return cast("type[GptOss]", model_nnx.GptOss)
 
 
 def read_config(checkpoint: Checkpoint) -> GptOssConfig:
@@ -209,7 +220,7 @@ def tensors(config: GptOssConfig) -> dict[str, tuple[str, tuple[int, ...]]]:
                 f"{key} is {extent}, but the published layout packs experts in blocks of {BLOCK} "
                 "values: choose a multiple."
             )
-    leaves = parameters(GptOss(config, "mxfp4", WHOLE))
+    leaves = parameters(GptOss(config, "mxfp4"))
     return {
         source.tensor: ("U8" if leaves[path].dtype == np.uint8 else "BF16", leaves[path].shape)
         for path, source in sources(config, "mxfp4").items()

@@ -14,6 +14,8 @@ from exporters.artifact import bind as binding
 from exporters.errors import ExportError
 from exporters.families.gpt_oss.checkpoint import bind, detect, sources, synthetic, tensors
 from exporters.families.gpt_oss.config import parse
+from exporters.families.gpt_oss.experts import route
+from exporters.families.gpt_oss.forward import run
 from exporters.model.exportable import TensorSource
 from weights import Checkpoint
 from weights.synthetic import write_checkpoint
@@ -90,10 +92,11 @@ def test_synthetic_weights_give_plausible_activations(tmp_path: Path) -> None:
     binding.check(abstract, bound, checkpoint)
     model = binding.load(abstract, bound, checkpoint)
     ids = jnp.arange(96).reshape(2, 48) * 7919 % model.config.vocabulary
-    states, _ = eqx.filter_jit(model.run)(ids, jnp.ones_like(ids))
+    states, _ = eqx.filter_jit(run)(model, ids, jnp.ones_like(ids))
     for layer, state in zip(model.layers, states[:-1], strict=True):
-        chosen, shares = layer.mlp.route(layer.mlp_norm(state).reshape(-1, state.shape[-1]))
-        assert set(chosen.reshape(-1).tolist()) == set(range(layer.mlp.experts))
+        tokens = layer.mlp_norm(state).reshape(-1, state.shape[-1])
+        chosen, shares = route(layer.mlp.router(tokens), model.config.experts_per_token, tokens)
+        assert set(chosen.reshape(-1).tolist()) == set(range(model.config.experts))
         assert 0.4 < np.max(shares) < 0.99
     assert all(0.01 < np.std(state) < 20 for state in states)
     assert 0.5 < np.std(states[-1] @ model.head.weight.astype(jnp.float32).T) < 2

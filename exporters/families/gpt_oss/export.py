@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from exporters.errors import ExportError
 from exporters.families.gpt_oss.checkpoint import bind
-from exporters.families.gpt_oss.model import Interface
+from exporters.families.gpt_oss.forward import Interface
 from exporters.model.exportable import Exportable
-from exporters.model.extents import Extent, check_extent
+from exporters.model.options import Extent, check_choice, check_extent
 from jax2onnx import InputSpec
 from weights import Checkpoint
 
@@ -25,6 +24,7 @@ def export(
     dtype: str = "float32",
     batch: Extent = "batch_size",
     sequence: Extent = "sequence_length",
+    stack: Literal["equinox", "nnx"] = "equinox",
 ) -> Exportable:
     """Return GPT-OSS from token ids to logits, for whole sequences or with a cache.
 
@@ -49,15 +49,16 @@ def export(
             f32 in any case.
         batch: the number of sequences, or a name that leaves it open.
         sequence: the number of tokens of each sequence, or a name that leaves it open.
+        stack: the library of the JAX model, equinox or nnx. The artifact is the same.
 
     Raises:
         ExportError: an option does not fit, or the checkpoint is not one of GPT-OSS.
     """
     check_extent("batch", batch, taken=[PAST, TOTAL])
     check_extent("sequence", sequence, taken=[PAST, TOTAL, batch])
-    if logits not in ("all", "last"):
-        raise ExportError(f"logits is {logits!r}: choose 'all' or 'last'.")
-    model, parameters = bind(checkpoint, Interface(cache, position_ids, logits), dtype)
+    check_choice("logits", logits, ("all", "last"))
+    interface = Interface(cache, position_ids, logits)
+    model, parameters = bind(checkpoint, interface, dtype, stack)
     config = model.config
     tokens = InputSpec((batch, sequence), "int64")
     inputs = {"input_ids": tokens, "attention_mask": tokens}

@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 import onnxruntime as ort
 import pytest
+from onnx_ir.traversal import RecursiveGraphIterator
 
 from exporters.artifact.bind import external
 from exporters.errors import ExportError
@@ -57,7 +58,7 @@ def whole(ids: Array) -> dict[str, Array]:
 
 
 def operators(graph: ir.Graph) -> Iterator[str]:
-    return (node.op_type for node in ir.traversal.RecursiveGraphIterator(graph))
+    return (node.op_type for node in RecursiveGraphIterator(graph))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -228,3 +229,14 @@ def test_the_name_of_another_dimension_is_refused(options: dict[str, str]) -> No
 def test_an_unknown_choice_of_logits_is_refused() -> None:
     with pytest.raises(ExportError, match="logits is 'first': choose 'all' or 'last'"):
         converted("dense", logits="first")
+
+
+@pytest.mark.parametrize("options", [{}, {"cache": True, "position_ids": True}])
+def test_both_stacks_give_one_graph(options: dict[str, Any]) -> None:
+    ours, theirs = (converted("mxfp4", stack=stack, **options) for stack in ("equinox", "nnx"))
+    nodes = [
+        [(n.op_type, [v and v.name for v in n.inputs], [v.name for v in n.outputs]) for n in graph]
+        for graph in (RecursiveGraphIterator(ours.graph), RecursiveGraphIterator(theirs.graph))
+    ]
+    assert nodes[0] == nodes[1]
+    assert ours.graph.initializers.keys() == theirs.graph.initializers.keys()

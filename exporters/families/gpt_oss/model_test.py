@@ -8,10 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from exporters.artifact import bind as binding
 from exporters.families.gpt_oss.checkpoint import bind
-from exporters.families.gpt_oss.model import GptOss
+from exporters.families.gpt_oss.forward import run
+from exporters.families.gpt_oss.model_equinox import GptOss
+from jax2onnx.models import parameters
 from weights import Checkpoint
 
 FIXTURES = Path(__file__).parents[3] / "weights" / "fixtures"
@@ -28,9 +31,9 @@ def torch() -> dict[str, Array]:
         return dict(stored)
 
 
-def load(layout: str, dtype: str = "float32") -> GptOss:
+def load(layout: str, dtype: str = "float32", stack: str = "equinox") -> GptOss:
     checkpoint = Checkpoint.open(FIXTURES / f"gpt_oss_{layout}")
-    model, bound = bind(checkpoint, dtype=dtype)
+    model, bound = bind(checkpoint, dtype=dtype, stack=stack)
     return binding.load(model, bound, checkpoint)
 
 
@@ -52,7 +55,7 @@ def test_logits(layout: str, case: str, torch: dict[str, Array]) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_every_layer(case: str, torch: dict[str, Array]) -> None:
     ids = jnp.asarray(torch[f"{case}/input_ids"])
-    states, _ = eqx.filter_jit(load("mxfp4").run)(ids, jnp.ones_like(ids))
+    states, _ = eqx.filter_jit(run)(load("mxfp4"), ids, jnp.ones_like(ids))
     for index, state in enumerate(states):
         expected = torch[f"{case}/hidden_states.{index}"]
         np.testing.assert_allclose(state, expected, rtol=1e-5, atol=1e-5, err_msg=str(index))
@@ -84,7 +87,7 @@ def test_attention_is_causal(torch: dict[str, Array]) -> None:
 def test_a_sliding_layer_attends_to_its_window(torch: dict[str, Array]) -> None:
     """The window of the first layer is 5, so a change affects only the next four positions."""
     model = load("mxfp4")
-    first = eqx.filter_jit(lambda ids: model.run(ids, jnp.ones_like(ids))[0][1])
+    first = eqx.filter_jit(lambda ids: run(model, ids, jnp.ones_like(ids))[0][1])
     ids = np.asarray(jnp.asarray(torch["long/input_ids"]))
     changed = ids.copy()
     changed[:, 3] += 1
@@ -110,3 +113,13 @@ def test_padding_changes_nothing(side: str, torch: dict[str, Array]) -> None:
     expected = torch["long/logits"]
     np.testing.assert_allclose(logits[0][mask[0] != 0], expected[0, :7], rtol=0, atol=1e-5)
     np.testing.assert_allclose(logits[1], expected[1], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_both_stacks_compute_the_same(layout: str, torch: dict[str, Array]) -> None:
+    ids = jnp.asarray(torch["long/input_ids"])
+    ours, theirs = (load(layout, stack=stack) for stack in ("equinox", "nnx"))
+    assert parameters(ours).keys() == parameters(theirs).keys()
+    (expected,) = eqx.filter_jit(ours)(ids, jnp.ones_like(ids))
+    (found,) = nnx.jit(lambda model: model(ids, jnp.ones_like(ids)))(theirs)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)

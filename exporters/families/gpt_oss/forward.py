@@ -1,0 +1,176 @@
+"""The computation of GPT-OSS that does not depend on the library that holds its parameters.
+
+In shapes, B is the batch, T the length of the sequence, H the hidden size, P the number of
+positions in the cache, and S = P + T.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from exporters.families.gpt_oss import rope
+from exporters.families.gpt_oss.attention import Cache
+from exporters.families.gpt_oss.config import GptOssConfig
+from exporters.families.gpt_oss.experts import row
+
+
+@dataclass(frozen=True)
+class Interface:
+    """The inputs and outputs that a model has besides token ids, attention mask and logits.
+
+    Attributes:
+        cache: whether it continues sequences with a cache of their keys and values.
+        position_ids: whether it takes the positions of the tokens, which it otherwise counts.
+        logits: whether it returns logits for all positions, or for the last one that is not masked.
+    """
+
+    cache: bool = False
+    position_ids: bool = False
+    logits: Literal["all", "last"] = "all"
+
+
+WHOLE = Interface()
+"""Whole sequences in one call."""
+
+
+Layer = Callable[[Array, tuple[Array, Array], Array, Cache | None], tuple[Array, Cache]]
+"""Maps (B, T, H) to (B, T, H); ``attention.attend`` describes the other arguments and the cache."""
+
+
+class Model(Protocol):
+    """The parts of a model, in whichever library."""
+
+    @property
+    def embedding(self) -> Callable[[Array, np.dtype[Any]], Array]:
+        """Maps token ids (B, T) to (B, T, H) of a dtype."""
+
+    @property
+    def layers(self) -> Iterable[Layer]:
+        """The layers in their order."""
+
+    @property
+    def norm(self) -> Callable[[Array], Array]:
+        """The norm before the head."""
+
+    @property
+    def head(self) -> Callable[[Array], Array]:
+        """Maps (B, T, H) to (B, T, vocabulary)."""
+
+    @property
+    def config(self) -> GptOssConfig:
+        """The sizes and constants."""
+
+    @property
+    def interface(self) -> Interface:
+        """The inputs and outputs of a call."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the computation."""
+
+
+def call(
+    model: Model, input_ids: Array, attention_mask: Array, others: Sequence[Array]
+) -> tuple[Array, ...]:
+    """Return the logits of the token that follows each position, and the next cache.
+
+    Args:
+        model: the model.
+        input_ids: integer (B, T), each below the size of the vocabulary.
+        attention_mask: integer (B, S), 1 for the positions that count, and 0 for padding, which
+            may be anywhere.
+        others: the ``position_ids``, integer (B, T), and then the keys and values of the first
+            layer, of the second, ..., each (B, kv_heads, P, head_dim), where P is 0 at the
+            beginning; both only if the interface has them.
+
+    Returns:
+        The logits, f32 (B, T, vocabulary) or (B, 1, vocabulary), and, with a cache, the keys and
+        values for the next call, each (B, kv_heads, S, head_dim).
+    """
+    positions, past = None, None
+    if model.interface.position_ids:
+        positions, others = others[0], others[1:]
+    if model.interface.cache:
+        past = list(zip(others[0::2], others[1::2], strict=True))
+    states, present = run(model, input_ids, attention_mask, positions, past)
+    last = states[-1]
+    if model.interface.logits == "last":
+        last = _last(last, attention_mask)
+    logits = model.head(last).astype(jnp.float32)
+    return logits, *(each for cache in present if model.interface.cache for each in cache)
+
+
+def run(
+    model: Model,
+    input_ids: Array,
+    attention_mask: Array,
+    position_ids: Array | None = None,
+    past: Sequence[Cache] | None = None,
+) -> tuple[list[Array], list[Cache]]:
+    """Run the layers and return all hidden states.
+
+    Args:
+        model: the model.
+        input_ids: integer (B, T), each below the size of the vocabulary.
+        attention_mask: integer (B, S), 0 for padding and 1 for the other positions.
+        position_ids: integer (B, T); by default, tokens that are not padding are counted.
+        past: the cache of each layer for the P positions before.
+
+    Returns:
+        The hidden states, each (B, T, H): the embeddings, the output of each layer but the last,
+        and the normalised output of the last. And the cache of each layer, whose keys and values
+        are (B, kv_heads, S, head_dim).
+    """
+    before = 0 if past is None else past[0][0].shape[2]
+    counted = jnp.cumsum(attention_mask.astype(jnp.int32), axis=1) - 1
+    here = lax.slice_in_dim(counted, before, None, axis=1)
+    rotation = _rotation(model.config, here if position_ids is None else position_ids)
+    distance = here[:, None, :, None] - counted[:, None, None, :]
+    valid = (attention_mask != 0)[:, None, None, :]
+    windows = model.config.windows
+    visible = {window: valid & _within(distance, window) for window in dict.fromkeys(windows)}
+    states, present = [model.embedding(input_ids, model.dtype)], []
+    for number, (layer, window) in enumerate(zip(model.layers, windows, strict=True)):
+        cache = None if past is None else past[number]
+        state, kept = layer(states[-1], rotation, visible[window], cache)
+        states.append(state)
+        present.append(kept)
+    states[-1] = model.norm(states[-1])
+    return states, present
+
+
+def rms_norm(x: Array, weight: Array, epsilon: float) -> Array:
+    """Scale each row of x (..., H) to a mean square of one, times the weight (H,), in f32."""
+    wide = x.astype(jnp.float32)
+    mean_square = jnp.mean(jnp.square(wide), axis=-1, keepdims=True)
+    normal = wide * lax.rsqrt(mean_square + epsilon)
+    return (normal * weight.astype(jnp.float32)).astype(x.dtype)
+
+
+def _rotation(config: GptOssConfig, positions: Array) -> tuple[Array, Array]:
+    """Return the cosines and sines of all positions (B, T), f32 (B, 1, T, head_dim / 2)."""
+    frequencies = rope.inverse_frequencies(config.rope, config.head_dim)
+    angles = positions.astype(jnp.float32)[:, None, :, None] * frequencies
+    concentration = rope.concentration(config.rope)
+    return jnp.cos(angles) * concentration, jnp.sin(angles) * concentration
+
+
+def _within(distance: Array, window: int | None) -> Array:
+    """Return whether a token sees another one at a distance behind it, given the window."""
+    return distance >= 0 if window is None else (distance >= 0) & (distance < window)
+
+
+def _last(states: Array, attention_mask: Array) -> Array:
+    """Return the states (B, 1, H) of the last position of each sequence that is not padding."""
+    length = states.shape[1]
+    mask = lax.slice_in_dim(attention_mask, attention_mask.shape[1] - length, None, axis=1)
+    numbers = jnp.arange(length, dtype=jnp.int32)
+    index = jnp.max(jnp.where(mask != 0, numbers, 0), axis=1)
+    return jax.vmap(lambda sequence, i: row(sequence, i)[None])(states, index)

@@ -1,0 +1,177 @@
+"""GPT-OSS in Flax NNX. It computes what ``model_equinox`` computes, by the same functions.
+
+In shapes, B is the batch, T the length of the sequence, and H the hidden size.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from flax import nnx
+from jax import Array
+from jax.typing import DTypeLike
+
+from exporters.families.gpt_oss import experts, forward
+from exporters.families.gpt_oss.attention import Cache, attend
+from exporters.families.gpt_oss.config import GptOssConfig
+from exporters.families.gpt_oss.experts import ExpertFormat
+from exporters.families.gpt_oss.forward import Interface
+from exporters.families.gpt_oss.mxfp4 import BLOCK
+from exporters.model.layers import linear, parameter
+
+
+def _parameter(*shape: int, dtype: DTypeLike = np.float32) -> nnx.Param[Array]:
+    return nnx.Param(parameter(*shape, dtype=dtype))
+
+
+class Linear(nnx.Module):
+    """A linear map of the last axis; the weight is (out, in)."""
+
+    def __init__(self, inputs: int, outputs: int, *, bias: bool = True) -> None:
+        self.weight = _parameter(outputs, inputs)
+        self.bias = _parameter(outputs) if bias else None
+
+    def __call__(self, x: Array) -> Array:
+        """Map (..., in) to (..., out)."""
+        return linear(x, self.weight[...], None if self.bias is None else self.bias[...])
+
+
+class Embedding(nnx.Module):
+    """A table of rows by token id. Only the rows that are used are cast."""
+
+    def __init__(self, vocabulary: int, hidden: int) -> None:
+        self.weight = _parameter(vocabulary, hidden)
+
+    def __call__(self, ids: Array, dtype: np.dtype[Any]) -> Array:
+        """Map (...) to (..., H)."""
+        return experts.row(self.weight[...], ids).astype(dtype)
+
+
+class RMSNorm(nnx.Module):
+    """A norm that scales each row to a mean square of one and multiplies by the weight, in f32."""
+
+    def __init__(self, hidden: int, epsilon: float) -> None:
+        self.weight = _parameter(hidden)
+        self.epsilon = epsilon
+
+    def __call__(self, x: Array) -> Array:
+        """Map (..., H) to (..., H)."""
+        return forward.rms_norm(x, self.weight[...], self.epsilon)
+
+
+class Attention(nnx.Module):
+    """Grouped-query attention. Each head has a sink, which takes part in every softmax."""
+
+    def __init__(self, config: GptOssConfig) -> None:
+        queries, keys = config.heads * config.head_dim, config.kv_heads * config.head_dim
+        self.q = Linear(config.hidden, queries)
+        self.k = Linear(config.hidden, keys)
+        self.v = Linear(config.hidden, keys)
+        self.o = Linear(queries, config.hidden)
+        self.sinks = _parameter(config.heads)
+
+    def __call__(
+        self, x: Array, rotation: tuple[Array, Array], visible: Array, past: Cache | None
+    ) -> tuple[Array, Cache]:
+        """Map (B, T, H) to (B, T, H); see ``attend`` for the other arguments."""
+        q, k, v = self.q(x), self.k(x), self.v(x)
+        mixed, present = attend(q, k, v, self.sinks[...], rotation, visible, past)
+        return self.o(mixed), present
+
+
+class DenseExperts(nnx.Module):
+    """A linear map for each expert, with a weight of shape (E, in, out)."""
+
+    def __init__(self, count: int, inputs: int, outputs: int) -> None:
+        self.weight = _parameter(count, inputs, outputs)
+        self.bias = _parameter(count, outputs)
+
+    def __call__(self, expert: Array, x: Array) -> Array:
+        """Apply the map of the expert of that number to x: (..., in) becomes (..., out)."""
+        return experts.dense(x, self.weight[...], self.bias[...], expert)
+
+
+class Mxfp4Experts(nnx.Module):
+    """A linear map for each expert, whose (out, in) weight is packed in MXFP4 along the inputs."""
+
+    def __init__(self, count: int, inputs: int, outputs: int) -> None:
+        blocks = inputs // BLOCK
+        self.blocks = _parameter(count, outputs, blocks, BLOCK // 2, dtype=np.uint8)
+        self.scales = _parameter(count, outputs, blocks, dtype=np.uint8)
+        self.bias = _parameter(count, outputs)
+
+    def __call__(self, expert: Array, x: Array) -> Array:
+        """Apply the map of the expert of that number to x: (..., in) becomes (..., out)."""
+        return experts.packed(x, self.blocks[...], self.scales[...], self.bias[...], expert)
+
+
+class MixtureOfExperts(nnx.Module):
+    """A layer that sends each token to the few experts that its router scores highest."""
+
+    def __init__(self, config: GptOssConfig, kind: ExpertFormat) -> None:
+        make = Mxfp4Experts if kind == "mxfp4" else DenseExperts
+        self.router = Linear(config.hidden, config.experts)
+        self.gate_up = make(config.experts, config.hidden, 2 * config.intermediate)
+        self.down = make(config.experts, config.intermediate, config.hidden)
+        self.config = config
+
+    def __call__(self, x: Array) -> Array:
+        """Map (B, T, H) to (B, T, H)."""
+        tokens = x.reshape(-1, x.shape[-1])
+        scores = self.router(tokens)
+        mixed = experts.mixture(tokens, scores, self.gate_up, self.down, self.config)
+        return mixed.reshape(x.shape)
+
+
+class Block(nnx.Module):
+    """A layer: attention and experts, each added to its input, which it takes normalised."""
+
+    def __init__(self, config: GptOssConfig, kind: ExpertFormat) -> None:
+        self.attention_norm = RMSNorm(config.hidden, config.epsilon)
+        self.attention = Attention(config)
+        self.mlp_norm = RMSNorm(config.hidden, config.epsilon)
+        self.mlp = MixtureOfExperts(config, kind)
+
+    def __call__(
+        self, x: Array, rotation: tuple[Array, Array], visible: Array, past: Cache | None
+    ) -> tuple[Array, Cache]:
+        """Map (B, T, H) to (B, T, H); see ``attend`` for the other arguments."""
+        mixed, present = self.attention(self.attention_norm(x), rotation, visible, past)
+        x = x + mixed
+        return x + self.mlp(self.mlp_norm(x)), present
+
+
+class GptOss(nnx.Module):
+    """The whole model.
+
+    Args:
+        config: the sizes and constants.
+        kind: the format of the experts in the checkpoint.
+        interface: the inputs and outputs of a call.
+        dtype: the dtype of the computation.
+    """
+
+    def __init__(
+        self,
+        config: GptOssConfig,
+        kind: ExpertFormat,
+        interface: Interface = forward.WHOLE,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        self.embedding = Embedding(config.vocabulary, config.hidden)
+        self.layers = nnx.List([Block(config, kind) for _ in range(config.layers)])
+        self.norm = RMSNorm(config.hidden, config.epsilon)
+        self.head = Linear(config.hidden, config.vocabulary, bias=False)
+        self.config = config
+        self.interface = interface
+        self.dtype = np.dtype(dtype)
+
+    def __call__(
+        self, input_ids: Array, attention_mask: Array, *others: Array
+    ) -> tuple[Array, ...]:
+        """Return the logits of the token that follows each position, and the next cache.
+
+        See ``forward.call``.
+        """
+        return forward.call(self, input_ids, attention_mask, others)
