@@ -63,7 +63,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("__init__", "errors"),
         ("functions", "model"),
         ("artifact",),
-        ("parity",),
+        ("generation", "parity"),
         ("families",),
         ("cli", "drivers"),
         ("__main__",),

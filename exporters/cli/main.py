@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from exporters.cli.export import export
+from exporters.cli.generate import generate
 from exporters.cli.inspect import inspect
 from exporters.cli.materialize import materialize
 from exporters.cli.pin import pin
@@ -34,5 +35,5 @@ def cli() -> None:
     """Make ONNX artifacts from JAX models and safetensors weights."""
 
 
-for _command in (export, verify, inspect, pin, materialize):
+for _command in (export, verify, generate, inspect, pin, materialize):
     cli.add_command(_command)

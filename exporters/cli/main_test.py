@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import onnx
 import onnxruntime as ort
 import pytest
 from click.testing import CliRunner
+from tokenizers import Tokenizer
+from tokenizers.decoders import Fuse
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
 
 from exporters.artifact.summary import ORT_FOLDER_OPTION
 from exporters.cli.main import cli
@@ -139,6 +144,40 @@ def test_materialize(artifact: Path, tmp_path: Path, copy: list[str]) -> None:
     assert linked == (not copy)
     if copy:
         onnx.checker.check_model(str(whole / "minilm.onnx"), full_check=True)
+
+
+@pytest.fixture(scope="module")
+def decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with an artifact that has a cache, its weights and a tokenizer."""
+    folder = tmp_path_factory.mktemp("decoder") / "gpt_oss"
+    shutil.copytree(FIXTURES / "gpt_oss_mxfp4", folder)
+    command("export", "gpt_oss", folder, "-o", folder / "model.onnx", "-O", "cache=true")
+    characters = [*map(chr, range(32, 127)), *"äéëöüß"]  # 101, as the model has
+    vocabulary = {character: number for number, character in enumerate(characters)}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="#"))
+    tokenizer.pre_tokenizer = Split("", "isolated")
+    tokenizer.decoder = Fuse()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def test_generate_prints_text_and_speed(decoder: Path) -> None:
+    arguments = ("generate", decoder, "Hello", "--max-tokens", "20")
+    result = CliRunner().invoke(cli, [str(each) for each in arguments])
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout) == 21
+    assert re.fullmatch(r"5 tokens read in [\d.]+ s, 20 written, [\d.]+ tokens/s\n", result.stderr)
+    # The chat template, pieces of the prompt and the seed take effect; the pieces change no text.
+    text = result.stdout
+    assert command(*arguments, "--chunk", "2").startswith(text)
+    draws = [command(*arguments, "--temperature", "1.5", "--seed", seed)[:20] for seed in "112"]
+    assert draws[0] == draws[1] != draws[2]
+    (decoder / "chat_template.jinja").write_text(
+        "{% for m in messages %}{{ m.content }}{% endfor %}"
+    )
+    assert command(*arguments).startswith(text)
+    assert command(*arguments, "--plain").startswith(text)
+    assert not command(*arguments, "--system", "Be brief.").startswith(text)
 
 
 def test_help_for_every_command() -> None:
