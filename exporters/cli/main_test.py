@@ -47,7 +47,7 @@ def test_export_by_reference(artifact: Path) -> None:
     options = ort.SessionOptions()
     options.add_session_config_entry(ORT_FOLDER_OPTION, str(TINY))
     session = ort.InferenceSession(artifact, options)
-    assert session.get_inputs()[0].shape == [2, "T"]
+    assert session.get_inputs()[0].shape == [2, "sequence_length"]
     manifest = json.loads(artifact.with_suffix(".manifest.json").read_text())
     assert manifest["options"] == {"batch": 2}
     assert manifest["weights"][0]["licence"] == "Apache-2.0"

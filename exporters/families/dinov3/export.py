@@ -23,7 +23,7 @@ def export(
     checkpoint: Checkpoint,
     *,
     image_size: Extent | Sequence[Extent] | None = None,
-    batch: Extent = "B",
+    batch: Extent = "batch_size",
 ) -> Exportable:
     """Return the model of a checkpoint in the published (hub) layout.
 

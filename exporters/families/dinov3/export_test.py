@@ -22,11 +22,11 @@ Tensors = dict[str, np.ndarray]
 @pytest.mark.parametrize(
     ("options", "shape"),
     [
-        ({}, ("B", 3, 20, 20)),
-        ({"image_size": 8}, ("B", 3, 8, 8)),
+        ({}, ("batch_size", 3, 20, 20)),
+        ({"image_size": 8}, ("batch_size", 3, 8, 8)),
         ({"image_size": [12, 28], "batch": 2}, (2, 3, 12, 28)),
         ({"image_size": "4*n", "batch": "N"}, ("N", 3, "4*n", "4*n")),
-        ({"image_size": ["4*h", 28]}, ("B", 3, "4*h", 28)),
+        ({"image_size": ["4*h", 28]}, ("batch_size", 3, "4*h", 28)),
     ],
 )
 def test_input_shape(options: dict[str, Any], shape: tuple[int | str, ...]) -> None:

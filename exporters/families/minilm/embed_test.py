@@ -53,7 +53,7 @@ def test_the_vectors_agree_with_the_model(artifact: Path) -> None:
     checkpoint = Checkpoint.open(artifact.parent)
     exported = export_model(checkpoint)
     model = load(exported.model, exported.parameters, checkpoint)
-    expected, _ = model(*Tokens(artifact.parent / "tokenizer.json")(texts).values())
+    _, expected = model(*Tokens(artifact.parent / "tokenizer.json")(texts).values())
     np.testing.assert_allclose(Encoder(artifact)(texts), expected, atol=1e-6)
 
 

@@ -15,32 +15,36 @@ from jax2onnx import InputSpec
 from weights import Checkpoint
 
 
-def export(checkpoint: Checkpoint, *, batch: Extent = "B", tokens: Extent = "T") -> Exportable:
+def export(
+    checkpoint: Checkpoint, *, batch: Extent = "batch_size", sequence: Extent = "sequence_length"
+) -> Exportable:
     """Return the model of a checkpoint in the published layout.
+
+    Inputs, outputs and dimensions have the names that clients of encoders look for.
 
     Args:
         checkpoint: the weights and their config.json.
         batch: the number of texts, or a name that leaves it open.
-        tokens: the number of tokens of each text, or a name that leaves it open.
+        sequence: the number of tokens of each text, or a name that leaves it open.
 
     Raises:
         ExportError: the config is not understood, or an option does not fit the model.
     """
     config = parse(checkpoint.json(), str(checkpoint.folder / "config.json"))
     check_extent("batch", batch)
-    check_extent("tokens", tokens, taken=[batch])
-    if isinstance(tokens, int) and tokens > config.max_position_embeddings:
+    check_extent("sequence", sequence, taken=[batch])
+    if isinstance(sequence, int) and sequence > config.max_position_embeddings:
         raise ExportError(
-            f"tokens is {tokens}, and the model has {config.max_position_embeddings} positions: "
-            "give a number up to that, or a name such as 'T'."
+            f"sequence is {sequence}, and the model has {config.max_position_embeddings} "
+            "positions: give a number up to that, or a name such as 'sequence_length'."
         )
     parameters = sources(config)
-    ids = InputSpec((batch, tokens), np.int64)
+    ids = InputSpec((batch, sequence), np.int64)
     return Exportable(
         model=as_stored(MiniLM(config), parameters, checkpoint),
         inputs=[ids, ids, ids],
         parameters=parameters,
         input_names=["input_ids", "attention_mask", "token_type_ids"],
-        output_names=["sentence_embedding", "token_embeddings"],
+        output_names=["last_hidden_state", "sentence_embedding"],
         ignored=IGNORED,
     )

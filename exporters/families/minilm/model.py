@@ -36,9 +36,9 @@ class MiniLM(eqx.Module):
             token_type_ids: integer (batch, tokens); 0 for the first of two texts, 1 for the second.
 
         Returns:
-            The sentence vectors, f32 (batch, hidden): the mean of a sentence's token vectors,
-            scaled to length 1, so that the dot product of two is their cosine. And the token
-            vectors, f32 (batch, tokens, hidden).
+            The token vectors, f32 (batch, tokens, hidden). And the sentence vectors, f32 (batch,
+            hidden): the mean of a sentence's token vectors, scaled to length 1, so that the dot
+            product of two is their cosine.
         """
         batch, length = input_ids.shape
         mask = attention_mask.astype(jnp.float32)
@@ -49,7 +49,7 @@ class MiniLM(eqx.Module):
         for layer in self.layers:
             tokens = layer(tokens, bias)
         tokens = tokens.reshape(batch, length, tokens.shape[-1])
-        return _unit(_mean(tokens, mask)), tokens
+        return tokens, _unit(_mean(tokens, mask))
 
 
 class Embeddings(eqx.Module):

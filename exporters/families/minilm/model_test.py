@@ -30,32 +30,32 @@ def test_agrees_with_transformers() -> None:
     cases = list(against_torch(Checkpoint.open(TINY), TINY / "reference.npz"))
     assert [case.name for case in cases] == ["padded", "whole"]
     for case in cases:
-        vectors, tokens = model(*case.inputs.values())
+        tokens, vectors = model(*case.inputs.values())
         np.testing.assert_allclose(vectors, case.outputs["sentence_embedding"], atol=1e-6)
-        if "token_embeddings" in case.outputs:
-            np.testing.assert_allclose(tokens, case.outputs["token_embeddings"], atol=1e-5)
+        if "last_hidden_state" in case.outputs:
+            np.testing.assert_allclose(tokens, case.outputs["last_hidden_state"], atol=1e-5)
 
 
 def test_padding_does_not_matter() -> None:
     model = loaded()
     ids = jnp.array([[5, 6, 7]])
-    bare, _ = model(ids, jnp.ones_like(ids), jnp.zeros_like(ids))
+    _, bare = model(ids, jnp.ones_like(ids), jnp.zeros_like(ids))
     longer = jnp.array([[5, 6, 7, 88, 12]])
-    padded, _ = model(longer, jnp.array([[1, 1, 1, 0, 0]]), jnp.zeros_like(longer))
+    _, padded = model(longer, jnp.array([[1, 1, 1, 0, 0]]), jnp.zeros_like(longer))
     np.testing.assert_allclose(padded, bare, atol=1e-6)
 
 
 def test_a_sentence_of_padding_gives_the_zero_vector() -> None:
     ids = jnp.zeros((1, 4), jnp.int32)
-    vector, _ = loaded()(ids, jnp.zeros_like(ids), jnp.zeros_like(ids))
+    _, vector = loaded()(ids, jnp.zeros_like(ids), jnp.zeros_like(ids))
     np.testing.assert_array_equal(vector, np.zeros((1, 36)))
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"tokens": 25}, "tokens is 25, and the model has 24 positions"),
-        ({"tokens": 0}, "tokens is 0: give a positive number"),
+        ({"sequence": 25}, "sequence is 25, and the model has 24 positions"),
+        ({"sequence": 0}, "sequence is 0: give a positive number"),
         ({"batch": "2*B"}, r"batch is '2\*B': give a positive number"),
     ],
 )

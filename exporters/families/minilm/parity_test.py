@@ -19,7 +19,7 @@ TINY = FIXTURES / "minilm_tiny"
     [
         ({}, [(1, 5), (3, 16)]),
         ({"batch": 2}, [(2, 5), (2, 16)]),
-        ({"batch": 2, "tokens": 8}, [(2, 8)]),
+        ({"batch": 2, "sequence": 8}, [(2, 8)]),
     ],
 )
 def test_jax_runs_on_the_sizes_of_the_export(
