@@ -91,7 +91,7 @@ def test_verify_against_stored_outputs(tmp_path: Path) -> None:
 
 def test_inspect_an_artifact(artifact: Path) -> None:
     text = command("inspect", artifact)
-    assert "input_ids  int64 [2, T]" in text
+    assert "input_ids  int64 [2, sequence_length]" in text
     assert "model.safetensors expected beside it" in text
     assert "Apache-2.0" in text
     document = json.loads(command("inspect", artifact, "--json"))
