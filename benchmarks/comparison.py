@@ -66,18 +66,22 @@ def exports(settings: Settings, contenders: Mapping[str, Contender]) -> dict[str
 
 def operators(artifact: Path) -> int:
     """Count the operators that run; those of a function count once for each call."""
-    model = onnx.load(artifact, load_external_data=False)
+    return count(onnx.load(artifact, load_external_data=False))
+
+
+def count(model: onnx.ModelProto) -> int:
+    """Count the operators of a model that run; those of a function count once for each call."""
     functions = {(each.domain, each.name): each.node for each in model.functions}
 
-    def count(nodes: Sequence[onnx.NodeProto]) -> int:
+    def of(nodes: Sequence[onnx.NodeProto]) -> int:
         total = 0
         for node in nodes:
             body = functions.get((node.domain, node.op_type))
-            total += 1 if body is None else count(body)
-            total += sum(count(a.g.node) for a in node.attribute if a.HasField("g"))
+            total += 1 if body is None else of(body)
+            total += sum(of(a.g.node) for a in node.attribute if a.HasField("g"))
         return total
 
-    return count(model.graph.node)
+    return of(model.graph.node)
 
 
 def latencies(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,9 +21,10 @@ from jax2onnx.checks.runtime import run
 from jax2onnx.errors import Jax2OnnxError
 from jax2onnx.trace.frameworks.callables import parameterise
 from tests.coverage.example import Example
-from tests.primitives.agreement import same_types, within
+from tests.primitives.closeness import same_types, within
 from tests.primitives.judge import ERRORS, RUNTIME_ERRORS, load
 from tests.primitives.tolerances import TOLERANCES, DisagreementError
+from tests.reasons import one_line
 
 Mode = Literal["f32", "f64", "symbolic", "vmap"]
 MODES: tuple[Mode, ...] = ("f32", "f64", "symbolic", "vmap")
@@ -88,7 +88,7 @@ def verdict(example: Example, mode: Mode) -> Verdict:
     try:
         case = _case(example, mode == "f64", mapped)
     except _OF_JAX as error:
-        return Verdict("jax" if mode != "f32" else "failed", "JAX: " + _one_line(error))
+        return Verdict("jax" if mode != "f32" else "failed", "JAX: " + one_line(error))
     specs = case.specs(example, mode == "symbolic")
     if mode == "symbolic" and not any("B" in spec.shape for spec in specs):
         return Verdict("none")
@@ -107,8 +107,8 @@ def verdict(example: Example, mode: Mode) -> Verdict:
     except (*_OF_JAX, *_OF_ONNX) as error:
         untraceable = _jax_refuses(case.fn, specs) if batched else None
         if untraceable is not None:
-            return Verdict("jax", "JAX: " + _one_line(untraceable))
-        return Verdict("failed", _one_line(error))
+            return Verdict("jax", "JAX: " + one_line(untraceable))
+        return Verdict("failed", one_line(error))
     return Verdict("passed", operators=tuple(dict.fromkeys(_operators(model))))
 
 
@@ -179,11 +179,3 @@ def _operators(model: onnx.ModelProto) -> Iterator[str]:
             if node.op_type not in functions:
                 yield node.op_type
             graphs += [a.g.node for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
-
-
-def _one_line(error: Exception) -> str:
-    """Return an error on one line, cut to 200 characters, without machine-dependent parts."""
-    text = " ".join(str(error).split())
-    text = re.sub(r"(?<!\w)/[^\s:]+(?:(?::\d+)+(?: \([^)]*\))?)?", "...", text)
-    text = re.sub(r"0x[0-9a-f]+", "...", text)
-    return f"{type(error).__name__}: {text}"[:200]

@@ -9,6 +9,7 @@ import numpy as np
 
 from jax2onnx.checks.allclose import packed
 from tests.primitives.cases import Array, Case
+from tests.primitives.closeness import same_types, within
 from tests.primitives.factors import RESIDUALS, as_good_as_lapack
 from tests.primitives.tolerances import TOLERANCES, WIDER, DisagreementError
 
@@ -32,16 +33,6 @@ def agree(
             close(f"output {number}", want, got, case.name)
 
 
-def same_types(wanted: Sequence[Array], found: Sequence[Array]) -> None:
-    """Raise ``DisagreementError`` unless the numbers, dtypes and shapes of results are equal."""
-
-    def types(arrays: Sequence[Array]) -> str:
-        return ", ".join(f"{x.dtype}{list(x.shape)}" for x in arrays)
-
-    if types(wanted) != types(found):
-        raise DisagreementError(f"{types(found)}, expected {types(wanted)}")
-
-
 def _unpacked(arrays: Sequence[Array], like: Sequence[Array]) -> list[Array]:
     pairs = zip(arrays, like, strict=True)
     return [x[..., 0] + 1j * x[..., 1] if want.dtype.kind == "c" else x for x, want in pairs]
@@ -53,23 +44,6 @@ def close(label: str, want: Array, got: Array, case: str = "") -> None:
     if case in WIDER:
         tolerance, _ = WIDER[case]
     within(tolerance, label, want, got)
-
-
-def within(tolerance: float | None, label: str, want: Array, got: Array) -> None:
-    """Compare values within a tolerance, or exactly where there is none; NaN equals NaN."""
-    if tolerance is None:
-        close_to = want == got
-    else:
-        a, b = want.astype(np.float64), got.astype(np.float64)
-        scale = np.abs(a[np.isfinite(a)]).max(initial=0)
-        close_to = np.isclose(b, a, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
-    if not np.all(close_to):
-        off = np.argwhere(~np.asarray(close_to))
-        where = tuple(off[0])
-        raise DisagreementError(
-            f"{label}: {len(off)} of {want.size} values differ, first at "
-            f"{[int(i) for i in where]}: {got[where]}, expected {want[where]}"
-        )
 
 
 def sorted_alike(

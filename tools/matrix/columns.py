@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,19 +75,35 @@ def environment(column: Column, cache: Path) -> Path:
     Raises:
         ColumnError: There is no such interpreter, no ``uv``, or no release that fits.
     """
-    folder = cache / column.name
+    tools = ["--requirement", str(ROOT / "pyproject.toml"), "--extra", "dev"]
+    return made(cache / column.name, column.python, [*tools, column.jax])
+
+
+def made(folder: Path, version: str, packages: Sequence[str]) -> Path:
+    """Return the Python of the environment in ``folder``.
+
+    The environment is made unless it is complete and was made for the same packages.
+
+    Args:
+        folder: the folder of the environment.
+        version: the version of CPython, such as ``3.12``.
+        packages: the arguments of ``uv pip install``.
+
+    Raises:
+        ColumnError: There is no such interpreter, no ``uv``, or no release that fits.
+    """
     python, ready = folder / "bin" / "python", folder / "ready"
-    if ready.exists():
+    wanted = "\n".join([version, *packages])
+    if ready.exists() and ready.read_text("utf-8") == wanted:
         return python
     uv = shutil.which("uv")
     if uv is None:
         raise ColumnError("uv is not on PATH; install it with: python -m pip install uv")
-    made = ["venv", "--clear", "--python", str(interpreter(column.python)), str(folder)]
-    tools = ["--requirement", str(ROOT / "pyproject.toml"), "--extra", "dev"]
-    install = ["pip", "install", "--python", str(python), *tools, column.jax]
-    for arguments in (made, install):
+    create = ["venv", "--clear", "--python", str(interpreter(version)), str(folder)]
+    install = ["pip", "install", "--python", str(python), *packages]
+    for arguments in (create, install):
         run = subprocess.run([uv, *arguments], check=False, capture_output=True, text=True)
         if run.returncode:
             raise ColumnError(f"uv {arguments[0]}: {run.stderr.strip()}")
-    ready.touch()
+    ready.write_text(wanted, "utf-8")
     return python

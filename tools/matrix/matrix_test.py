@@ -1,19 +1,14 @@
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from jax2onnx.jax_internals import TESTED
-from tools.matrix.columns import (
-    COLUMNS,
-    NEWEST,
-    ROOT,
-    Column,
-    ColumnError,
-    environment,
-    interpreter,
-)
+from tools.matrix import columns
+from tools.matrix.columns import COLUMNS, NEWEST, ROOT, Column, ColumnError, interpreter
 from tools.matrix.suites import SUITES, Result, Suite, counts
 from tools.matrix.table import cell, render
 
@@ -93,8 +88,16 @@ def test_a_missing_interpreter_is_reported() -> None:
         interpreter("9.9")
 
 
-def test_a_complete_environment_is_reused(tmp_path: Path) -> None:
-    ready = tmp_path / COLUMNS[0].name / "ready"
-    ready.parent.mkdir()
-    ready.touch()
-    assert environment(COLUMNS[0], tmp_path) == ready.parent / "bin" / "python"
+def test_an_environment_is_made_once_for_the_same_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, uv = tmp_path / "log", tmp_path / "bin" / "uv"
+    uv.parent.mkdir()
+    uv.write_text(f'#!/bin/sh\necho "$1" >> {log}\nmkdir -p {tmp_path}/environment\n')
+    uv.chmod(0o755)
+    monkeypatch.setenv("PATH", str(uv.parent), prepend=os.pathsep)
+    monkeypatch.setattr(columns, "interpreter", lambda version: Path(sys.executable))
+    for packages in (["jax"], ["jax"], ["jax", "flax"]):
+        python = columns.made(tmp_path / "environment", "3.12", packages)
+        assert python == tmp_path / "environment" / "bin" / "python"
+    assert log.read_text().split() == ["venv", "pip"] * 2

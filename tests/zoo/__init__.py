@@ -1,0 +1,1 @@
+"""Models of third-party JAX libraries, converted and compared with JAX."""

@@ -1,0 +1,1 @@
+"""The models of each library: every module has a list ``MODELS``."""
