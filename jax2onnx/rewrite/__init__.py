@@ -43,7 +43,7 @@ def rewrite(
     for body, function in [*bodies, (model.graph, False)]:
         editor = Editor(body, opset=opset, function=function, prefer=prefer)
         for stage in stages:
-            editor.tried.clear()
+            editor.start_stage()
             Sweep(editor, stage, chosen).visit(body)
 
 

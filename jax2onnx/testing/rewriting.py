@@ -9,6 +9,7 @@ from typing import Any, Unpack
 import jax
 import jax.numpy as jnp
 import onnx
+import onnx_ir as ir
 from jax import Array, lax
 
 from jax2onnx.decorator import onnx_function
@@ -65,6 +66,20 @@ def _nested(nodes: Any) -> Iterator[onnx.NodeProto]:
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.GRAPH:
                 yield from _nested(attribute.g.node)
+
+
+def by_reference(model: Any) -> tuple[Any, dict[str, ir.ExternalTensor]]:
+    """Return a model with abstract parameters, and tensors for them that lie in no real file.
+
+    Args:
+        model: a pytree of arrays, such as an Equinox module.
+    """
+    tensors = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(model):
+        name = jax.tree_util.keystr(path, simple=True, separator=".")
+        dtype, shape = ir.DataType.from_numpy(leaf.dtype), ir.Shape(leaf.shape)
+        tensors[name] = ir.ExternalTensor("weights", 0, leaf.nbytes, dtype, shape=shape, name=name)
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), model), tensors
 
 
 def in_function(function: Function) -> Function:

@@ -128,11 +128,23 @@ class Editor:
         self.opset = opset
         self.prefer = prefer
         self.tried: set[object] = set()
+        self._answers: dict[Callable[[ir.Graph], bool], bool] = {}
         self._function = function
         self._constants: dict[object, ir.Value] | None = None
         self._shared: dict[object, ir.Value] = {}
         self._last_at_start: ir.Node | None = None
         self._early: set[ir.Value] = set()
+
+    def start_stage(self) -> None:
+        """Forget what rules have found out about the graph before this stage."""
+        self.tried.clear()
+        self._answers.clear()
+
+    def once(self, question: Callable[[ir.Graph], bool]) -> bool:
+        """Return ``question(body)``, as it was when it was first asked in this stage."""
+        if question not in self._answers:
+            self._answers[question] = question(self.body)
+        return self._answers[question]
 
     def before(self, node: ir.Node) -> Operators:
         """Return the operators that add nodes in front of ``node``, named and marked like it."""

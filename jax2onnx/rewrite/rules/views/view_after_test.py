@@ -16,7 +16,13 @@ from jax2onnx.rewrite.rules.loops import loop_invariant
 from jax2onnx.rewrite.rules.products import linear as linear_rule
 from jax2onnx.rewrite.rules.views import transpose, view, view_after
 from jax2onnx.testing.agreement import operators
-from jax2onnx.testing.rewriting import PLACES, agreement_with, conversion_with, operator_counts
+from jax2onnx.testing.rewriting import (
+    PLACES,
+    agreement_with,
+    by_reference,
+    conversion_with,
+    operator_counts,
+)
 
 RULES = (
     gelu,
@@ -52,9 +58,10 @@ class Mlp(eqx.Module):
         return linear(jax.nn.gelu(2 * linear(x, self.up)), self.down)
 
 
-@pytest.mark.parametrize("specs", [[("B", 3, 8)], [("B", "T", 8)], [(2, 3, 8)]])
-def test_fires_between_products(specs: Any) -> None:
-    model = assert_agrees(Mlp(UP, DOWN), X, specs=specs, atol=1e-4)
+@pytest.mark.parametrize("spec", [("B", 3, 8), ("B", "T", 8), (2, 3, 8)])
+def test_fires_between_products(spec: Any) -> None:
+    specs = [spec, UP.shape, DOWN.shape]
+    model = assert_agrees(lambda x, up, down: Mlp(up, down)(x), X, UP, DOWN, specs=specs, atol=1e-4)
     assert [n for n in operators(model) if n not in ("Shape", "Concat")] == [
         *("Reshape", "Gemm", "Mul", "Gelu", "Gemm", "Reshape"),
     ]
@@ -75,7 +82,8 @@ def test_outputs_of_modules_keep_their_names() -> None:
         def __call__(self, x: Array) -> Array:
             return jnp.tanh(self.down(jax.nn.gelu(self.up(x))))
 
-    model = convert(Model(Layer(UP), Layer(DOWN)), [("B", 3, 8)])
+    module, parameters = by_reference(Model(Layer(UP), Layer(DOWN)))
+    model = convert(module, [("B", 3, 8)], parameters=parameters)
     made = {name for node in model.graph.node for name in node.output}
     assert {"up/output", "down/output"} <= made
 

@@ -12,7 +12,13 @@ from jax2onnx.rewrite.rules.loops import loop_invariant
 from jax2onnx.rewrite.rules.products import linear
 from jax2onnx.rewrite.rules.views import view
 from jax2onnx.testing.agreement import operators
-from jax2onnx.testing.rewriting import PLACES, agreement_with, conversion_with, operator_counts
+from jax2onnx.testing.rewriting import (
+    PLACES,
+    agreement_with,
+    by_reference,
+    conversion_with,
+    operator_counts,
+)
 
 RULES = (
     loop_invariant,
@@ -26,6 +32,10 @@ X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 WEIGHT = np.random.default_rng(0).standard_normal((6, 4), np.float32)
 
 
+def heads(x: Array, weight: Array) -> Array:
+    return Heads(weight)(x)
+
+
 class Heads(eqx.Module):
     """A projection that is split into heads: two reshapes of one product."""
 
@@ -36,22 +46,15 @@ class Heads(eqx.Module):
         return y.reshape(*x.shape[:2], 2, 3)
 
 
-@pytest.mark.parametrize("specs", [[("B", 3, 4)], [(2, 3, 4)]])
-def test_fires(specs: Any) -> None:
-    model = assert_agrees(Heads(WEIGHT), X, specs=specs)
+@pytest.mark.parametrize("spec", [("B", 3, 4), (2, 3, 4)])
+def test_fires(spec: Any) -> None:
+    model = assert_agrees(heads, X, WEIGHT, specs=[spec, WEIGHT.shape])
     assert operators(model) == ["Reshape", "Gemm", "Reshape"]
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_fires_inside(place: Any) -> None:
-    class Model(eqx.Module):
-        weight: Any
-
-        def __call__(self, x: Array) -> Array:
-            result: Array = place(lambda x, weight: Heads(weight)(x))(x, self.weight)
-            return result
-
-    model = assert_agrees(Model(WEIGHT), X)
+    model = assert_agrees(place(heads), X, WEIGHT)
     counts = operator_counts(model)
     assert (counts["Gemm"], counts["Reshape"]) == (1, 2)
 
@@ -65,7 +68,7 @@ def test_an_axis_that_is_added_and_removed_around_a_permutation(specs: Any) -> N
 
 
 def test_two_computed_shapes_become_one() -> None:
-    model = assert_agrees(Heads(WEIGHT), X, specs=[("B", "T", 4)])
+    model = assert_agrees(heads, X, WEIGHT, specs=[("B", "T", 4), WEIGHT.shape])
     counts = operator_counts(model)
     assert (counts["Reshape"], counts["Concat"]) == (2, 1)
 
@@ -77,7 +80,8 @@ def test_output_of_a_module_keeps_its_name() -> None:
         def __call__(self, x: Array) -> Array:
             return jnp.tanh(self.heads(x))
 
-    model = convert(Model(Heads(WEIGHT)), [("B", 3, 4)])
+    module, parameters = by_reference(Model(Heads(WEIGHT)))
+    model = convert(module, [("B", 3, 4)], parameters=parameters)
     (node,) = [n for n in model.graph.node if "heads/output" in n.output]
     assert node.op_type == "Gemm"
 
