@@ -3,6 +3,8 @@
 MatMul computes (..., M, K) x (..., K, N). Lazy transposes and reshapes bring the operands to that
 form, and the result to JAX's order (batch, lhs free, rhs free). A permutation that the model undoes
 next is thus never in the graph. A parameter is the right operand, which runtimes prepack.
+
+Where nothing is contracted, the product is a Mul in the order of the operand with more axes.
 """
 
 import math
@@ -55,6 +57,8 @@ def _dot_general(
     (lhs_contract, rhs_contract), (lhs_batch, rhs_batch) = dimension_numbers
     left = _operand(ctx, lhs, dtype, lhs_batch, lhs_contract)
     right = _operand(ctx, rhs, dtype, rhs_batch, rhs_contract)
+    if not lhs_contract:
+        return _outer(ctx, left, right)
     batch = len(left.batch)
     swap = not batch and _is_weight(ctx, lhs) and not _is_weight(ctx, rhs)
     if swap:
@@ -91,6 +95,24 @@ def _matmul(ctx: Context, left: _Operand, right: _Operand) -> ir.Value:
     b = ctx.reshape(b, (*batch, contracted, columns))
     product = ctx.op.MatMul(a, b, dtype=left.value.dtype, shape=(*batch, *rows, columns))
     return ctx.reshape(product, (*batch, *left_free, *right_free))
+
+
+def _outer(ctx: Context, left: _Operand, right: _Operand) -> ir.Value:
+    """Return the products of all pairs, with the axes (batch, free axes of left, of right)."""
+    sides = (left, right)
+    base, other = sides if len(left.dims) >= len(right.dims) else sides[::-1]
+    # The result has the axes of the base in their order, and then the free axes of the other.
+    rank, beside = len(base.dims), len(other.free)
+    batch = sorted(range(len(base.batch)), key=lambda i: base.batch[i])
+    ordered = ctx.transpose(other.value, (*(other.batch[i] for i in batch), *other.free))
+    shape = tuple(d if a in base.batch else 1 for a, d in enumerate(base.dims))
+    product = ctx.op.Mul(
+        ctx.reshape(base.value, (*base.dims, *(1,) * beside)),
+        ctx.reshape(ordered, (*shape, *other.sizes(other.free))),
+    )
+    free = [base.free, tuple(range(rank, rank + beside))]
+    first, second = free if base is left else free[::-1]
+    return ctx.transpose(product, (*base.batch, *first, *second))
 
 
 def _product(dims: Sequence[Any]) -> Any:

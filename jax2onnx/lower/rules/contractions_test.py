@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
@@ -32,14 +33,34 @@ CASES: list[tuple[Shape, Shape, Any]] = [
     ((2, 3, 4, 5), (3, 2, 5, 6), (((3,), (2,)), ((0, 1), (1, 0)))),
     ((2, 3, 4, 6), (2, 4, 5, 7), (((2,), (1,)), ((0,), (0,)))),
     ((3, 4), (3, 4), (((), ()), ((0, 1), (0, 1)))),
+    ((3, 4), (4, 3), (((), ()), ((0, 1), (1, 0)))),
+    ((4, 3, 2), (5, 3, 6, 4), (((), ()), ((0, 1), (3, 1)))),
+    ((3,), (2, 3, 4), (((), ()), ((0,), (1,)))),
+    ((), (2, 3), (((), ()), ((), ()))),
 ]
+
+
+@pytest.mark.parametrize("equation", ["bhqk,h->bhqk", "h,bhqk->bhqk", "bhqk,bq->bhqk"])
+@pytest.mark.parametrize("batch", [2, "B"])
+def test_a_factor_of_each_head_is_a_mul(equation: str, batch: Any) -> None:
+    """BERT masks its heads so."""
+    sizes = dict(zip("bhqk", (batch, 3, 4, 5), strict=True))
+    specs = [tuple(sizes[a] for a in part) for part in equation.partition("->")[0].split(",")]
+    arrays = [
+        _RNG.standard_normal([2 if d == "B" else d for d in spec], dtype=np.float32)
+        for spec in specs
+    ]
+    model = assert_agrees(lambda x, y: jnp.einsum(equation, x, y), *arrays, specs=specs)
+    found = [each for each in operators(model) if each not in ("Reshape", "Unsqueeze")]
+    assert found == ["Mul"]
 
 
 @pytest.mark.parametrize(("left", "right", "numbers"), CASES)
 def test_axes(left: Shape, right: Shape, numbers: Any) -> None:
     x, y = (_RNG.standard_normal(s, dtype=np.float32) for s in (left, right))
     model = assert_agrees(lambda x, y: lax.dot_general(x, y, numbers), x, y)
-    assert sum(each in ("MatMul", "Gemm") for each in operators(model)) == 1
+    products = ("MatMul", "Gemm") if numbers[0][0] else ("Mul",)
+    assert sum(each in products for each in operators(model)) == 1
     assert_agrees(lambda y: lax.dot_general(x, y, numbers), y)
     assert_agrees(lambda x: lax.dot_general(x, y, numbers), x)
 
