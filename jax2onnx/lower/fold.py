@@ -67,6 +67,14 @@ def _reduction(function: Callable[..., Any]) -> Callable[..., Array]:
     return reduce
 
 
+def _running_sum(x: Array, axis: Array, exclusive: int = 0, reverse: int = 0) -> Array:
+    along = int(axis.reshape(()))
+    turned = np.flip(x, along) if reverse else x
+    total = np.cumsum(turned, along, dtype=x.dtype)
+    total = total - turned if exclusive else total
+    return np.flip(total, along) if reverse else total
+
+
 def _where(condition: Array, x: Array, y: Array) -> Array:
     return np.where(condition, x, y)
 
@@ -99,6 +107,7 @@ _EXACT: Mapping[str, Callable[..., Array | None]] = {
     "BitwiseXor": np.bitwise_xor,
     "Ceil": np.ceil,
     "Clip": np.clip,
+    "CumSum": _running_sum,
     "Div": _divide,
     "Equal": np.equal,
     "Floor": np.floor,
@@ -125,7 +134,7 @@ _EXACT: Mapping[str, Callable[..., Array | None]] = {
 }
 
 
-_OF_INTEGERS = frozenset(("Mod", "ReduceMax", "ReduceMin", "ReduceSum", "Sign"))
+_OF_INTEGERS = frozenset(("CumSum", "Mod", "ReduceMax", "ReduceMin", "ReduceSum", "Sign"))
 """Operators whose results in floats differ between runtimes, such as in the order of a sum."""
 
 _OF_ORDER = frozenset(("Clip", "Max", "Min"))

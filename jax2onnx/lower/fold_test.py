@@ -46,6 +46,10 @@ CASES: list[tuple[str, list[Array], dict[str, Any]]] = [
     ("Mod", [I64, np.array([[2, -2, 3], [5, 5, -4]])], {}),
     ("Mod", [I64, np.array([[2, -2, 3], [5, 5, -4]])], {"fmod": 1}),
     ("Sign", [I8], {}),
+    *(
+        ("CumSum", [x, np.array(axis)], {"exclusive": exclusive, "reverse": reverse})
+        for x, axis, exclusive, reverse in ((I64, 0, 0, 0), (I8, -1, 0, 1), (I64, 1, 1, 0))
+    ),
     *((name, [I64, int64(1)], {}) for name in ("ReduceMax", "ReduceMin", "ReduceSum")),
     ("ReduceSum", [I8, int64(0, 1)], {"keepdims": 0}),
     ("Split", [I64, int64(1, 2)], {"axis": 1}),

@@ -66,12 +66,14 @@ STAGES: tuple[Stage, ...] = (
             _SOFTMAX,
             Entry("arithmetic.reduce_log_sum_exp", ("Exp",), option="readable"),
             Entry("views.split", ("Slice",)),
+            Entry("views.stack", ("Concat",)),
         ),
     ),
     Stage(
         "views move down",
-        "A normalisation is one operator by now, so that a view can meet the next one behind it.",
-        (_VIEW_AFTER,),
+        "A normalisation is one operator by now, so that a view can meet the next one behind it. "
+        "Cuts move up, as long as the views of their parts are where they were made.",
+        (Entry("views.cut_first", ("Gather", "Split")), _VIEW_AFTER),
     ),
     Stage(
         "views meet", "Views that came to lie behind each other become one.", (_TRANSPOSE, _VIEW)

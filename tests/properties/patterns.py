@@ -51,6 +51,36 @@ def _attention(q: Any, k: Any, v: Any, bias: Any) -> Any:
     return jnp.einsum("bhqk,bkhd->bqhd", shares, v)
 
 
+def _fused(x: Any) -> Any:
+    q, k, v = x.reshape(N, N, 3, 2, 2).transpose(2, 0, 3, 1, 4)
+    shares = jax.nn.softmax(q @ k.swapaxes(-1, -2) / 2.0, axis=-1)
+    return (shares @ v).swapaxes(1, 2).reshape(N, N, N)
+
+
+def _grouped(q: Any, k: Any, v: Any, mask: Any) -> Any:
+    q, k, v = q.reshape(N, N, 2, 2, N), k[:, :, :2], v[:, :, :2]
+    scores = jnp.where(mask > 0, jnp.einsum("btkgh,bskh->bkgts", q, k), -1e9)
+    shares = jnp.where(mask > 0, jax.nn.softmax(scores, axis=-1), 0.0)
+    return jnp.einsum("bkgts,bskh->btkgh", shares, v).reshape(N, N, N, N)
+
+
+def _by_head(q: Any, k: Any, v: Any, factors: Any) -> Any:
+    shares = jax.nn.softmax(jnp.einsum("bqhd,bkhd->bhqk", q, k), axis=-1)
+    return jnp.einsum("bhqk,bkhd->bqhd", jnp.einsum("bhqk,h->bhqk", shares, factors), v)
+
+
+def _of_one_token(q: Any, k: Any, v: Any) -> Any:
+    scores = jnp.einsum("bqhd,bkhd->bhqk", q[:, :1], k) / 2.0
+    return jnp.einsum("bhqk,bkhd->bqhd", jax.nn.softmax(scores, axis=-1), v)
+
+
+def _of_doubled_tables(x: Any, angles: Any) -> Any:
+    angles = jnp.concatenate([angles, angles], axis=-1)[None, :, None]
+    left, right = jnp.split(x, 2, axis=-1)
+    turned = jnp.stack([-right, left], axis=-2).reshape(x.shape)
+    return x * jnp.cos(angles) + turned * jnp.sin(angles)
+
+
 def _rotated(x: Any, cos: Any, sin: Any) -> Any:
     left, right = jnp.split(x, 2, axis=-1)
     return x * cos[None, None] + jnp.concatenate([-right, left], -1) * sin[None, None]
@@ -110,8 +140,17 @@ PATTERNS: dict[str, list[Pattern]] = {
         Pattern(lambda x: x.sum(-1) / x.shape[-1], [X2]),
         Pattern(lambda x: x.sum((0, 2), keepdims=True) / 16.0, [X3]),
     ],
-    "attention.attention": [Pattern(_attention, [X4, X4, X4, X2])],
-    "attention.rotary_embedding": [Pattern(_rotated, [X4, X2, X2])],
+    "attention.attention": [
+        Pattern(_attention, [X4, X4, X4, X2]),
+        Pattern(_fused, [(N, N, 3 * N)]),
+        Pattern(_grouped, [X4, X4, X4, X2]),
+        Pattern(_by_head, [X4, X4, X4, X1]),
+        Pattern(_of_one_token, [X4, X4, X4]),
+    ],
+    "attention.rotary_embedding": [
+        Pattern(_rotated, [X4, X2, X2]),
+        Pattern(_of_doubled_tables, [X4, (N, 2)]),
+    ],
     "attention.softmax": [Pattern(lambda x: jax.nn.softmax(x, axis=-1), [X3])],
     "images.conv_bias": [Pattern(lambda x, b: _conv(x) + b, [X4, X1])],
     "images.depth_to_space": [
@@ -171,9 +210,16 @@ PATTERNS: dict[str, list[Pattern]] = {
     "recurrent.gru": [Pattern(_gru, [X2, X2], 1)],
     "recurrent.lstm": [Pattern(_lstm, [X2, X2, X2], 2)],
     "recurrent.rnn": [Pattern(lambda h, x: jnp.tanh(x @ W + h @ W.T + W[0]), [X2, X2], 1)],
+    "views.cut_first": [
+        Pattern(lambda x: jnp.sin(x.reshape(N, 3, N)[:, 1]) * x.reshape(N, 3, N)[:, 0], [(N, 12)]),
+        Pattern(_fused, [(N, N, 3 * N)]),
+    ],
     "views.expand": [Pattern(lambda x, y: jnp.broadcast_to(x, (N, N)) * y, [X1, X2])],
     "views.layout": [Pattern(lambda x: _conv(jnp.tanh(_conv(x)) + 1.0), [X4])],
     "views.split": [Pattern(lambda x: x[:, :2] * jnp.sin(x[:, 2:]), [X2])],
+    "views.stack": [
+        Pattern(lambda x, y: jnp.stack([jnp.sin(x), y], -2).reshape(N, N, 2 * N), [X3, X3])
+    ],
     "views.stored_order": [Pattern(_conv, [X4])],
     "views.transpose": [Pattern(lambda x: jnp.sin(x.transpose(1, 2, 0)).transpose(2, 0, 1), [X3])],
     "views.view": [Pattern(lambda x: jnp.sin(x.reshape(N, N, 1, N)).reshape(N * N, N), [X3])],

@@ -66,7 +66,7 @@ class Labelled:
     @property
     def axes(self) -> tuple[Axis, ...]:
         """The factors of each axis, none of which is known to be made of others."""
-        return tuple(tuple(leaf for f in axis for leaf in f) for axis in self.given)
+        return tuple(tuple(flattened([axis])) for axis in self.given)
 
     def source(self, *, spread: bool = False) -> Labelled | None:
         """Return what this value is a transpose or a view of; with ``spread``, or an Expand."""
@@ -112,7 +112,7 @@ class Labelled:
             shape: The sizes of these axes.
         """
         own: Sequence[Axis] = self.axes
-        value = self.value
+        axes, value = [tuple(flattened([axis])) for axis in axes], self.value
         if flattened(own) == flattened(axes):
             return view(editor, place, value, shape)
         if Counter(own) != Counter(axes):
@@ -127,8 +127,8 @@ class Labelled:
 
 
 def flattened(axes: Sequence[Axis]) -> list[Factor]:
-    """Return the factors of all axes, in order."""
-    return [factor for axis in axes for factor in axis]
+    """Return the factors of all axes, in order, none of which is known to be made of others."""
+    return [leaf for axis in axes for factor in axis for leaf in factor]
 
 
 def fresh(size: Dim) -> Axis:

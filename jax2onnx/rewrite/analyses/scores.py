@@ -1,5 +1,7 @@
 """Attention scores: what is done to them between their product and their softmax."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from jax2onnx.rewrite.analyses.factors import Axis, Labelled, broadcast_to, extent, flattened
-from jax2onnx.rewrite.analyses.nodes import made_by, only_user, the_input
+from jax2onnx.rewrite.analyses.nodes import attribute, made_by, only_user, the_input
 from jax2onnx.rewrite.analyses.shapes import vector
 from jax2onnx.rewrite.analyses.values import (
     broadcast,
@@ -16,6 +18,7 @@ from jax2onnx.rewrite.analyses.values import (
     dims,
     filled,
     multiple,
+    rank,
     scalar,
     without_ones,
 )
@@ -44,12 +47,14 @@ class Scores:
         softcap: The bound of the tanh that follows; 0 if there is none.
         steps: The steps after that. A step with None adds its value to the scores. A step with a
             number is a condition, and the number replaces the scores where it does not hold.
+        empty: Whether the shares are 0 in the end where no condition holds.
     """
 
     product: Labelled
     scale: float = 1.0
     softcap: float = 0.0
     steps: tuple[tuple[Labelled, float | None], ...] = ()
+    empty: bool = False
 
     def causal(self, queries: Axis, keys: Axis) -> bool:
         """Return whether each query sees the keys up to its own position and no others."""
@@ -65,19 +70,41 @@ class Scores:
         if node is None:
             return False
         rows, columns = the_input(node), the_input(node, 1)
+        if _sums(rows, -2) and _sums(columns, -1):
+            return True
         return dims(rows)[-1] == 1 and all(_counts(without_ones(v)) for v in (rows, columns))
 
     def exact(self, keys: Axis) -> bool:
         """Return whether adding the numbers that replace scores gives the same shares.
 
-        It does not where a condition hides all keys of a query: then JAX gives all the same share.
+        It does not where a condition hides all keys of a query: then JAX gives all the same share,
+        unless the shares are set to 0 afterwards, as the operator has them.
         """
+        if self.empty and all(number is None or number <= _HIDES for _, number in self.steps):
+            return self.all_conditions or self.product.value.dtype == ir.DataType.FLOAT
         if self.steps and self.product.value.dtype != ir.DataType.FLOAT:
             return False
         masks = [(mask, number) for mask, number in self.steps if number is not None]
         if all(-math.inf < number <= _ABSORBS for _, number in masks):
             return True
         return len(masks) == 1 and masks[0][1] < _HIDES and _leaves_a_key(masks[0][0], keys)
+
+    def where(self, editor: Editor, condition: Labelled | None) -> Scores | None:
+        """Return the scores of shares that are set to 0 where a condition, if any, does not hold.
+
+        Returns:
+            None where that is not the condition, or all conditions, of the scores themselves.
+        """
+        if condition is None:
+            return self
+        own = {(step.value, step.axes) for step, number in self.steps if number is not None}
+        parts = {(step.value, step.axes) for step in _steps(editor, condition, True)}
+        return replace(self, empty=True) if own == parts else None
+
+    @property
+    def all_conditions(self) -> bool:
+        """Whether nothing is added to the scores."""
+        return all(number is not None for _, number in self.steps)
 
     def bias(
         self, editor: Editor, place: ir.Node, axes: Sequence[Axis], sizes: Sequence[ir.Value]
@@ -91,16 +118,19 @@ class Scores:
             sizes: The numbers of queries and of keys, each an int64 vector of one element.
 
         Returns:
-            A value of shape (1 or batch, 1 or heads, queries, keys), in the dtype of the scores.
+            A value of shape (1 or batch, 1 or heads, queries, keys), in the dtype of the scores; or
+            a condition where nothing is added and rows that it leaves empty shall give 0.
         """
         op, dtype = editor.before(place), self.product.value.dtype
         zero = editor.constant(0, dtype)
         result = zero
         for step, number in self.steps:
-            value = _beside(editor, place, step, axes)
+            value = beside(editor, place, step, axes)
             shape = broadcast(dims(value), dims(result))
-            if number is not None:
-                hidden = editor.constant(max(number, _LEAST), dtype)
+            if number is not None and self.empty and self.all_conditions:
+                result = value if result is zero else op.And(value, result, shape=shape)
+            elif number is not None:
+                hidden = editor.constant(-math.inf if self.empty else max(number, _LEAST), dtype)
                 result = op.Where(value, result, hidden, dtype=dtype, shape=shape)
             else:
                 added = op.Mul(value, editor.constant(_BELOW_ONE, dtype))
@@ -120,7 +150,7 @@ def can_bias(step: Labelled, axes: Sequence[Axis]) -> bool:
     return step.named and all(own.issuperset(a) or own.isdisjoint(a) for a in axes)
 
 
-def _beside(editor: Editor, place: ir.Node, step: Labelled, axes: Sequence[Axis]) -> ir.Value:
+def beside(editor: Editor, place: ir.Node, step: Labelled, axes: Sequence[Axis]) -> ir.Value:
     """Return ``step`` such that it broadcasts to these axes."""
     own = set(flattened(step.axes))
     wanted = tuple(a if own.issuperset(a) else () for a in axes)
@@ -137,6 +167,17 @@ def _leaves_a_key(mask: Labelled, keys: Axis) -> bool:
         return False
     along = [i for i, axis in enumerate(mask.axes) if axis == keys]
     return bool((array.any(axis=along[0]) if along else array).all())
+
+
+def _sums(value: ir.Value, axis: int) -> bool:
+    """Return whether ``value`` counts 1, 2, 3, ... along an axis, as a sum of ones does."""
+    while (node := made_by(value, "Cast")) is not None:
+        value = the_input(node)
+    node = made_by(value, "CumSum")
+    if node is None or attribute(node, "exclusive", 0) or attribute(node, "reverse", 0):
+        return False
+    along = scalar(node.inputs[1])
+    return along in (axis, axis + rank(value)) and filled(node.inputs[0]) == 1
 
 
 def _counts(value: ir.Value) -> bool:

@@ -29,51 +29,23 @@ ONNX Runtime's operator does not take an empty batch, which the decomposition do
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import onnx_ir as ir
 
-from jax2onnx.graph.sizes import Dim
-from jax2onnx.rewrite.analyses.factors import Axis, Labelled, extent, flattened, fresh
+from jax2onnx.rewrite.analyses.factors import (
+    Axis,
+    Labelled,
+    broadcast_to,
+    extent,
+    flattened,
+    fresh,
+)
+from jax2onnx.rewrite.analyses.heads import Operands, Roles, by_token, readings
 from jax2onnx.rewrite.analyses.nodes import attribute, made_by, maker, only_user, the_input
-from jax2onnx.rewrite.analyses.scores import Scores, can_bias, scores
-from jax2onnx.rewrite.analyses.shapes import size, view
-from jax2onnx.rewrite.analyses.values import dims, is_single, multiple, rank
+from jax2onnx.rewrite.analyses.scores import Scores, beside, can_bias, scores
+from jax2onnx.rewrite.analyses.shapes import view
+from jax2onnx.rewrite.analyses.values import dims, filled, is_single, multiple, rank
 from jax2onnx.rewrite.engine.editor import Editor, is_tap
-from jax2onnx.rewrite.rules.attention.rotary_embedding import HEADS_FIRST
-
-
-@dataclass(frozen=True)
-class _Heads:
-    """Queries, keys or values, as (batch, tokens, heads, d) or as (batch, heads, tokens, d).
-
-    The ``axes`` are in the order (batch, heads, tokens, d), whichever it is; the heads of queries
-    may be two axes of the value. It is multiplied with ``scale`` afterwards.
-    """
-
-    found: Labelled
-    axes: tuple[Axis, ...]
-    by_token: bool
-    scale: float = 1.0
-
-    @property
-    def flat(self) -> Dim | None:
-        """The size of heads * d."""
-        return extent(self.axes[1] + self.axes[3])
-
-    def tokens(self, editor: Editor, place: ir.Node) -> ir.Value:
-        """Return the number of tokens, an int64 vector of one element."""
-        number, tokens = extent(self.axes[2]), self.axes[2]
-        if isinstance(number, int):
-            return editor.constant([number])
-        return size(editor, place, self.found.value, self.found.axes.index(tokens))
-
-    def given(self, editor: Editor, place: ir.Node, *, by_token: bool) -> ir.Value:
-        """Return the value as (batch, tokens, heads * d), or as (batch, heads, tokens, d)."""
-        batch, heads, tokens, width = (extent(a) or 0 for a in self.axes)
-        if by_token:
-            return view(editor, place, self.found.value, (batch, tokens, self.flat or 0))
-        return self.found.arranged(editor, place, self.axes, (batch, heads, tokens, width))
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
@@ -82,18 +54,20 @@ def apply(editor: Editor, node: ir.Node) -> bool:
     if attribute(node, "axis", -1) not in (-1, rank(out) - 1) or not is_single(out):
         return False
     shares = Labelled(out, tuple(map(fresh, dims(out))))
-    weighted = None if 0 in dims(out) or dims(out)[-1] == 1 else _weighted(shares)
+    weighted = None if 0 in dims(out) else _weighted(shares)
     if weighted is None:
         return False
-    result, values = weighted
     for found in scores(editor, Labelled(the_input(node), shares.given)):
         factors = _factors(found.product, shares)
-        ways = [list(_ways(f)) for f in (*factors, values)] if factors else []
-        for operands in _operands(ways, shares.axes[-1]):
-            batch, heads, tokens, _ = operands[0].axes
-            end = _end(result, (batch, tokens, heads, operands[2].axes[3]))
-            if _holds(found, operands, end):
-                _replace(editor, end, operands, found)
+        masked = found.where(editor, weighted.condition)
+        if factors is None or masked is None:
+            continue
+        queries, keys, own = (list(_ways(f)) for f in (*factors, weighted.values))
+        ways = queries, keys, [way for way in own if way[1] == 1]
+        for roles, operands in readings(ways, shares.axes[-1]):
+            end = _end(weighted.result, by_token(roles.result))
+            if _holds(masked, roles, operands, end):
+                _replace(editor, end, roles, operands, masked, weighted.factors)
                 return True
     return False
 
@@ -109,26 +83,64 @@ def _operand(value: ir.Value, product: Labelled, *matrix: Axis) -> Labelled | No
     return Labelled(value, (*own, *matrix))
 
 
-def _weighted(shares: Labelled) -> tuple[Labelled, Labelled] | None:
-    """Return the product of shares and values, and the values; None if there is none."""
+@dataclass(frozen=True)
+class _Weighted:
+    """The values, weighted with shares.
+
+    Attributes:
+        result: The product of shares and values.
+        values: The values.
+        factors: What the shares are multiplied with before; it is the same for all keys.
+        condition: Where it does not hold, the shares are set to 0 before; None if there is none.
+    """
+
+    result: Labelled
+    values: Labelled
+    factors: tuple[Labelled, ...]
+    condition: Labelled | None
+
+
+def _weighted(shares: Labelled) -> _Weighted | None:
+    """Return the product of shares and values; None if there is none."""
     keys, following = shares.given[-1], shares
+    factors: list[Labelled] = []
+    conditions: list[Labelled] = []
     while (user := only_user(following.value)) is not None and user.op_type != "MatMul":
         after = following.through(user, user.outputs[0])
         if after is None:
-            return None
+            step = _step(following, user)
+            if step is None:
+                return None
+            (conditions if user.op_type == "Where" else factors).append(step)
+            after = Labelled(user.outputs[0], following.given)
         following = after
     x = following.value
     if user is None or user.domain or dims(user.outputs[0])[:-2] != dims(x)[:-2] or rank(x) < 2:
         return None
     *lead, rows, columns = following.given
     left = user.inputs[0] is x
-    if following.axes[-1 if left else -2] != keys:
+    if following.axes[-1 if left else -2] != keys or len(conditions) > 1:
+        return None
+    if any(set(flattened([keys])).intersection(flattened(f.axes)) for f in factors):
         return None
     other = the_input(user, int(left))
     new = fresh(dims(other)[-1 if left else -2])
     result = Labelled(user.outputs[0], (*lead, *((rows, new) if left else (new, columns))))
     values = _operand(other, result, *((keys, new) if left else (new, keys)))
-    return None if values is None else (result, values)
+    if values is None:
+        return None
+    return _Weighted(result, values, tuple(factors), conditions[0] if conditions else None)
+
+
+def _step(shares: Labelled, node: ir.Node) -> Labelled | None:
+    """Return the factor that a Mul multiplies shares with, or the condition of a Where."""
+    if node.domain != "" or dims(node.outputs[0]) != dims(shares.value):
+        return None
+    if node.op_type == "Mul":
+        return broadcast_to(the_input(node, int(node.inputs[0] is shares.value)), shares)
+    if node.op_type == "Where" and node.inputs[1] is shares.value and filled(node.inputs[2]) == 0:
+        return broadcast_to(the_input(node), shares)
+    return None
 
 
 def _factors(product: Labelled, shares: Labelled) -> tuple[Labelled, Labelled] | None:
@@ -159,58 +171,15 @@ def _ways(found: Labelled | None, scale: float = 1.0) -> Iterator[tuple[Labelled
             found, scale = Labelled(multiplied[0], found.given), scale * multiplied[1]
 
 
-def _operands(
-    ways: Sequence[Sequence[tuple[Labelled, float]]], keys: Axis
-) -> Iterator[tuple[_Heads, _Heads, _Heads]]:
-    """Yield queries, keys and values that fit, those first that need no Transpose."""
-    if not ways:
-        return
-    sources = [list(_with_tokens(found, keys)) for found in ways[1:]]
-    for k, v in product(*(sorted(s, key=lambda h: not h.by_token) for s in sources)):
-        if k.axes[:3] != v.axes[:3] or v.scale != 1:
-            continue
-        queries = [q for way in ways[0][::-1] for q in _queries(*way, k)]
-        for q in sorted(queries, key=lambda h: not h.by_token):
-            yield q, k, v
-
-
-def _with_tokens(ways: Sequence[tuple[Labelled, float]], tokens: Axis) -> Iterator[_Heads]:
-    """Return the ways to read keys or values, the farthest source first."""
-    operand = ways[0][0].axes if ways else ()
-    for found, scale in reversed(ways):
-        axes = found.axes
-        # The other axis of the product is what a head has, not all heads side by side.
-        if len(axes) == 4 and found.named and tokens in axes[1:3] and axes[3] in operand[-2:]:
-            by_token = axes[1] == tokens
-            batch, heads, width = axes[0], axes[2 if by_token else 1], axes[3]
-            yield _Heads(found, (batch, heads, tokens, width), by_token, scale)
-
-
-def _queries(found: Labelled, scale: float, keys: _Heads) -> Iterator[_Heads]:
-    """Yield queries that have one head, or some consecutive ones, for each head of the keys."""
-    batch, heads, _, width = keys.axes
-    axes = found.axes
-    if len(axes) == 5 and heads in axes[1:3]:
-        i = axes.index(heads, 1)
-        axes = (*axes[:i], axes[i] + axes[i + 1], *axes[i + 2 :])
-    if len(axes) != 4 or not found.named or (axes[0], axes[3]) != (batch, width):
-        return
-    for by_token in (True, False) if heads else (keys.by_token,):
-        tokens, own = axes[1:3] if by_token else axes[2:0:-1]
-        if own[: len(heads)] == heads and not set(tokens) & set(heads):
-            yield _Heads(found, (batch, own, tokens, width), by_token, scale)
-
-
-def _holds(found: Scores, operands: tuple[_Heads, _Heads, _Heads], end: Labelled) -> bool:
+def _holds(found: Scores, roles: Roles, operands: Operands, end: Labelled) -> bool:
     """Return whether the operator computes the same, with shapes that can be stated."""
     queries, keys, _ = operands
-    axes = (*queries.axes[:3], keys.axes[2])
     return (
         0 < found.scale * queries.scale * keys.scale < math.inf
-        and (found.causal(*axes[2:]) or found.exact(axes[3]))
+        and (found.causal(roles.queries, roles.keys) or found.exact(roles.keys))
         and not (found.softcap and found.steps)
-        and all(can_bias(step, axes) for step, _ in found.steps)
-        and all(extent(axis) is not None for axis in axes)
+        and all(can_bias(step, roles.scores) for step, _ in found.steps)
+        and all(extent(axis) is not None for axis in (*roles.scores, roles.width, roles.values))
         and end.named
     )
 
@@ -227,35 +196,41 @@ def _end(result: Labelled, axes: Sequence[Axis]) -> Labelled:
 
 
 def _replace(
-    editor: Editor, end: Labelled, operands: tuple[_Heads, _Heads, _Heads], found: Scores
+    editor: Editor,
+    end: Labelled,
+    roles: Roles,
+    operands: Operands,
+    found: Scores,
+    factors: Sequence[Labelled],
 ) -> None:
-    queries, keys, values = operands
-    root = maker(end.value)
-    op, axes = editor.before(root), (*queries.axes[:3], values.axes[3])
+    queries, keys, _ = operands
+    root, axes = maker(end.value), roles.result
     batch, heads, tokens, width = shape = tuple(extent(a) or 0 for a in axes)
-    by_token = all(h.by_token and isinstance(h.flat, int) for h in operands)
-    mixed = op.Attention(
-        *(h.given(editor, root, by_token=by_token) for h in operands),
-        _bias(editor, root, queries, keys, found),
+    flat = all(h.by_token() and isinstance(h.flat, int) for h in operands)
+    mixed = editor.before(root).Attention(
+        *(h.given(editor, root, flat=flat) for h in operands),
+        _bias(editor, root, roles, operands, found),
         scale=found.scale * queries.scale * keys.scale,
         softcap=found.softcap or None,
-        is_causal=int(found.causal(axes[2], keys.axes[2])) or None,
-        q_num_heads=heads if by_token else None,
-        kv_num_heads=extent(keys.axes[1]) if by_token else None,
-        shape=(batch, tokens, extent(axes[1] + axes[3]) or 0) if by_token else shape,
+        is_causal=int(found.causal(roles.queries, roles.keys)) or None,
+        q_num_heads=heads if flat else None,
+        kv_num_heads=extent(roles.heads) if flat else None,
+        shape=(batch, tokens, extent(axes[1] + axes[3]) or 0) if flat else shape,
     )
-    if by_token:
-        axes = tuple(axes[a] for a in HEADS_FIRST)
+    if flat:
+        axes = by_token(axes)
         mixed = view(editor, root, mixed, (batch, tokens, heads, width))
+    for factor in factors:
+        mixed = editor.before(root).Mul(mixed, beside(editor, root, factor, axes))
     mixed = Labelled(mixed, axes).arranged(editor, root, end.axes, dims(end.value))
     editor.replace(end.value, mixed)
 
 
 def _bias(
-    editor: Editor, place: ir.Node, queries: _Heads, keys: _Heads, found: Scores
+    editor: Editor, place: ir.Node, roles: Roles, operands: Operands, found: Scores
 ) -> ir.Value | None:
     """Return the bias of the scores, made once for all nodes that need the same one."""
-    axes = (*queries.axes[:3], keys.axes[2])
+    axes = roles.scores
     if not found.steps or found.causal(*axes[2:]):
         return None
     order = flattened(axes)
@@ -263,6 +238,6 @@ def _bias(
         (step.value, number, tuple(tuple(map(order.index, a)) for a in step.axes))
         for step, number in found.steps
     )
-    sizes = [h.tokens(editor, place) for h in (queries, keys)]
-    key = ("bias", steps, *map(extent, axes), place.graph)
+    sizes = [h.tokens(editor, place) for h in operands[:2]]
+    key = ("bias", steps, found.empty, *map(extent, axes), place.graph)
     return editor.shared(key, lambda: found.bias(editor, place, axes, sizes))

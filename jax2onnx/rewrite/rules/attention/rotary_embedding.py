@@ -16,14 +16,13 @@ Does not apply
 - where cos and sin vary along the heads too, or are not known to be equal within a pair.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 
 from jax2onnx.rewrite.analyses.nodes import (
-    UNARY,
     attribute,
     made_by,
     maker,
@@ -31,16 +30,15 @@ from jax2onnx.rewrite.analyses.nodes import (
     the_input,
     users,
 )
+from jax2onnx.rewrite.analyses.pairs import Pairs
 from jax2onnx.rewrite.analyses.shapes import size, vector, view
 from jax2onnx.rewrite.analyses.values import (
     aligned,
-    constant,
     dims,
     integers,
     is_single,
     permutation,
     rank,
-    scalar,
     without_ones,
 )
 from jax2onnx.rewrite.engine.editor import Editor, Operators
@@ -101,9 +99,9 @@ def _turned(editor: Editor, node: ir.Node) -> Iterator[_Turned]:
     for found in op.Add(op.Mul(Var("x"), _cos), op.Mul(Var("turned"), _sin)).match(
         total.outputs[0], {"x": x, "turned": out}
     ):
-        tables = [_of_pairs(editor, total, found[name], interleaved) for name in ("cos", "sin")]
-        if tables[0] is not None and tables[1] is not None:
-            yield _Turned(total.outputs[0], x, (tables[0], tables[1]), interleaved)
+        tables = _of_pairs(editor, total, (found["cos"], found["sin"]), interleaved)
+        if tables is not None:
+            yield _Turned(total.outputs[0], x, tables, interleaved)
 
 
 def _negated(first: ir.Value, second: ir.Value, interleaved: bool) -> ir.Value | None:
@@ -173,42 +171,16 @@ def _every_other(value: ir.Value) -> tuple[ir.Value, int] | None:
 
 
 def _of_pairs(
-    editor: Editor, place: ir.Node, table: ir.Value, interleaved: bool
-) -> ir.Value | None:
-    """Return the half of a table that holds each pair once, if both elements have the same."""
-    width, array = dims(table)[-1], constant(table)
-    if not isinstance(width, int) or width % 2:
+    editor: Editor, place: ir.Node, tables: Sequence[ir.Value], interleaved: bool
+) -> tuple[ir.Value, ir.Value] | None:
+    """Return tables that hold each pair once, if both elements of all pairs have the same."""
+    width = dims(tables[0])[-1:]
+    if width != dims(tables[1])[-1:] or not width or not isinstance(width[0], int) or width[0] % 2:
         return None
-    if array is not None:
-        pairs = array.reshape(*array.shape[:-1], *((-1, 2) if interleaved else (2, width // 2)))
-        axis = -1 if interleaved else -2
-        one, other = pairs.take(0, axis), pairs.take(1, axis)
-        return editor.constant(one) if (one == other).all() else None
-    if interleaved or not _is_doubled(table):
+    cos, sin = (Pairs(table, 0, width[0], interleaved) for table in tables)
+    if not cos.alike or not sin.alike:
         return None
-    half = (*dims(table)[:-1], width // 2)
-    cut = editor.before(place).Slice
-    return editor.shared(
-        ("half", table, place.graph),
-        lambda: cut(table, [0], [width // 2], [-1], like=table, shape=half),
-    )
-
-
-def _is_doubled(table: ir.Value) -> bool:
-    """Return whether both halves of the last axis are computed from the same value."""
-    while (node := made_by(table, *UNARY, "Mul", "Div", "Unsqueeze")) is not None:
-        if node.op_type in ("Mul", "Div") and scalar(node.inputs[1]) is None:
-            return False
-        if node.op_type == "Unsqueeze" and dims(table)[-1] != dims(the_input(node))[-1]:
-            return False
-        table = the_input(node)
-    node = made_by(table, "Concat", "Tile")
-    if node is None:
-        return False
-    if node.op_type == "Tile":
-        return integers(node.inputs[1]) == (1,) * (rank(table) - 1) + (2,)
-    last = attribute(node, "axis", 0) in (-1, rank(table) - 1)
-    return last and len(node.inputs) == 2 and node.inputs[0] is node.inputs[1]
+    return cos.once(editor, place), sin.once(editor, place)
 
 
 def _table(

@@ -12,11 +12,13 @@ from jax import Array
 from jax2onnx.rewrite.rules.arithmetic import neutral
 from jax2onnx.rewrite.rules.attention import rotary_embedding
 from jax2onnx.rewrite.rules.loops import loop_invariant
-from jax2onnx.rewrite.rules.views import split, transpose
+from jax2onnx.rewrite.rules.views import split, stack, transpose, view
 from jax2onnx.testing.agreement import operators
 from jax2onnx.testing.rewriting import PLACES, agreement_with, operator_counts
 
-assert_agrees = agreement_with(neutral, rotary_embedding, loop_invariant, split, transpose)
+assert_agrees = agreement_with(
+    neutral, rotary_embedding, loop_invariant, split, stack, transpose, view
+)
 
 RNG = np.random.default_rng(0)
 B, T, H, D = 2, 5, 3, 8
@@ -87,6 +89,97 @@ def test_tables_that_are_computed() -> None:
 
     assert operator_counts(assert_agrees(plain, X, ANGLES))["RotaryEmbedding"] == 1
     assert_agrees(function, X, ANGLES)
+
+
+def doubled_before(x: Array, angles: Array) -> Array:
+    angles = jnp.concatenate([angles, angles], axis=-1)
+    return x * jnp.cos(angles) + rotated_half(x) * jnp.sin(angles)
+
+
+def doubled_afterwards(x: Array, angles: Array) -> Array:
+    cos, sin = (jnp.concatenate([t, t], axis=-1) for t in (jnp.cos(angles), jnp.sin(angles)))
+    return x * cos + rotated_half(x) * sin
+
+
+def of_keras_hub(x: Array, angles: Array) -> Array:
+    a, b = jnp.split(x, 2, axis=-1)
+    turned = jnp.stack([-b, a], axis=-2).reshape(x.shape)
+    angles = jnp.stack([angles, angles], axis=-2).reshape(1, 1, T, D)
+    return x * jnp.cos(angles) + turned * jnp.sin(angles)
+
+
+def neighbours(x: Array, angles: Array) -> Array:
+    angles = jnp.repeat(angles, 2, axis=-1)
+    turned = jnp.stack([-x[..., 1::2], x[..., ::2]], axis=-1).reshape(x.shape)
+    return turned * jnp.sin(angles) + x * jnp.cos(angles)
+
+
+@pytest.mark.parametrize("function", [doubled_before, doubled_afterwards, of_keras_hub, neighbours])
+def test_tables_of_full_width_are_computed_once(function: Any) -> None:
+    model = assert_agrees(function, X, ANGLES)
+    counts = operator_counts(model)
+    assert counts["RotaryEmbedding"] == 1
+    assert (counts["Concat"], counts["Slice"], counts["Cos"]) == (0, 0, 1)
+
+
+COS_SIN = np.concatenate([np.tile(np.cos(ANGLES), 2), np.tile(np.sin(ANGLES), 2)], axis=-1)
+
+
+def test_rows_of_a_table_of_the_model() -> None:
+    """Flax's Llama keeps sines and cosines in one table, and takes the rows of positions."""
+
+    def function(x: Array, positions: Array) -> Array:
+        rows = jnp.asarray(COS_SIN).at[positions].get(mode="clip")
+        cos, sin = jnp.split(rows[:, None], 2, axis=-1)
+        return x * cos + rotated_half(x) * sin
+
+    positions = np.tile(np.arange(T, dtype=np.int32), (B, 1))
+    counts = operator_counts(assert_agrees(function, X, positions))
+    assert (counts["RotaryEmbedding"], counts["Gather"]) == (1, 2)
+
+
+def test_tables_that_are_parameters() -> None:
+    class Rotation(eqx.Module):
+        cos: Array
+        sin: Array
+
+        def __call__(self, x: Array) -> Array:
+            return x * self.cos + rotated_half(x) * self.sin
+
+    cos, sin = jnp.split(jnp.asarray(COS_SIN), 2, axis=-1)
+    model = assert_agrees(Rotation(cos, sin), X)
+    assert operators(model) == ["RotaryEmbedding"]
+    model = assert_agrees(Rotation(cos, sin.at[..., -1].mul(2)), X)
+    assert operator_counts(model)["RotaryEmbedding"] == 0
+
+
+def other_halves(x: Array, angles: Array) -> Array:
+    angles = jnp.concatenate([angles, 2 * angles], axis=-1)
+    return x * jnp.cos(angles) + rotated_half(x) * jnp.sin(angles)
+
+
+def one_is_doubled(x: Array, angles: Array) -> Array:
+    twice, other = (jnp.concatenate([angles, t * angles], axis=-1) for t in (1, 3))
+    return x * jnp.cos(twice) + rotated_half(x) * jnp.sin(other)
+
+
+def tables_of_another_order(x: Array, angles: Array) -> Array:
+    """Turn halves with tables whose neighbours are equal."""
+    angles = jnp.repeat(angles, 2, axis=-1)
+    return x * jnp.cos(angles) + rotated_half(x) * jnp.sin(angles)
+
+
+def shifted(x: Array, angles: Array) -> Array:
+    table = jnp.concatenate([angles, angles, angles], axis=-1)[:, 1 : D + 1]
+    return x * jnp.cos(table) + rotated_half(x) * jnp.sin(table)
+
+
+@pytest.mark.parametrize(
+    "function", [other_halves, one_is_doubled, tables_of_another_order, shifted]
+)
+def test_holds_back_where_the_halves_may_differ(function: Any) -> None:
+    model = assert_agrees(function, X, ANGLES)
+    assert operator_counts(model)["RotaryEmbedding"] == 0
 
 
 def test_module_of_equinox() -> None:

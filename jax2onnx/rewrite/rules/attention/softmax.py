@@ -84,7 +84,10 @@ def _shifted(value: ir.Value) -> tuple[ir.Value, int] | None:
     along = None if reduction is None else axes(reduction)
     if reduction is None or along is None or len(along) != 1:
         return None
-    axis = _same_axis(the_input(reduction), along[0], x, perm)
+    reduced = the_input(reduction)
+    if dims(x) != dims(value) == dims(reduced) and without_ones(reduced) is without_ones(x):
+        x = reduced  # x without leading axes of size 1, which the maximum has
+    axis = _same_axis(reduced, along[0], x, perm)
     if axis is None or not kept(the_input(difference, 1), x, (axis,)):
         return None
     return x, axis
