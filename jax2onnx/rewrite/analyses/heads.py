@@ -119,20 +119,16 @@ def readings(ways: tuple[Ways, Ways, Ways], keys: Axis) -> Iterator[tuple[Roles,
             nearest ones are those of the matrices that are multiplied, in either order.
         keys: The tokens of the keys.
     """
-    found = []
+    found: list[tuple[Roles, list[list[Heads]]]] = []
     for roles in dict.fromkeys(_roles(ways, keys)):
         sides = zip(ways, roles.operands, strict=True)
         found.append((roles, [list(_fitting(way, axes)) for way, axes in sides]))
-    for fits in (Heads.by_token, Heads.by_head, _always):
-        for roles, sides in found:
-            chosen = tuple(next(filter(fits, side), None) for side in sides)
-            q, k, v = chosen
+    layouts: tuple[Callable[[Heads], bool], ...] = (Heads.by_token, Heads.by_head, lambda _: True)
+    for fits in layouts:
+        for roles, choices in found:
+            q, k, v = (next(filter(fits, choice), None) for choice in choices)
             if q is not None and k is not None and v is not None:
                 yield roles, (q, k, v)
-
-
-def _always(_: Heads) -> bool:
-    return True
 
 
 def _fitting(ways: Ways, axes: Axes) -> Iterator[Heads]:

@@ -8,8 +8,9 @@ each serves some consecutive heads of the queries, repeated or not (12 heads for
 
 Scores may be masked, or have something added to them. The causal mask is an attribute. Any other
 mask is added to the scores, as a number so low that the scores are lost in its rounding: for a row
-without any key that gives JAX's result, the mean of the values. The operator's boolean masks would
-give 0.
+without any key that gives JAX's result, the mean of the values. The operator's boolean masks give 0
+there; they are used where the shares are set to 0 by the same mask, as Keras does. Shares may be
+multiplied with a factor of each head or query, with which the result is multiplied instead.
 
 Does not apply
 
@@ -18,7 +19,8 @@ Does not apply
 - where rows without a key would change: masked by -inf, or by a number that scores can be told
   from, unless the mask is a constant, the only one, and leaves each query a key (a bias may still
   hold a row of -inf: the operator gives 0 there, and JAX NaN);
-- to masks in half precision;
+- to masks that are added in half precision;
+- where shares are set to 0 by another mask than that of the scores, or have a factor of each key;
 - to scores that are bounded by tanh and then masked: runtimes differ in the order of the two;
 - to a scale that is not positive, which ONNX Runtime refuses;
 - where other nodes read the scores or the shares, or keys have other heads than values.

@@ -4,10 +4,12 @@ The expression rotates pairs of elements by angles that depend on their position
 
 The pairs (a, b) are the halves (i, i + d/2) of the last axis of x, or neighbours (2i, 2i + 1).
 Applies to the expression above with tables of d/2 elements, and to x cos + (-b, a) sin with tables
-of d elements that are equal for both elements of a pair. x is (batch, heads, tokens, d) or
-(batch, tokens, heads, d), and its tables may vary along the batch. The operator is given x as
-(batch, tokens, heads * d) if x is a view or a transpose of such a value: it needs no transpose
-then, and a product with a weight can feed it directly.
+of d elements that are known to be equal for both elements of a pair: by how they are computed, or
+by their values if they are constants or parameters in memory. Then each pair is computed once.
+
+x is (batch, heads, tokens, d) or (batch, tokens, heads, d), and its tables may vary along the
+batch. The operator is given x as (batch, tokens, heads * d) if x is a view or a transpose of such a
+value: it needs no transpose then, and a product with a weight can feed it directly.
 
 Does not apply
 
