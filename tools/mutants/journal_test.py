@@ -10,7 +10,7 @@ import pytest
 from tools.mutants import journal
 from tools.mutants.journal import Equivalent, Journal, Row
 from tools.mutants.mutators import mutants
-from tools.mutants.suites import Suite, suite_of
+from tools.mutants.suites import Suite, Table, suites_of
 
 KILLED, SURVIVED = (
     Row.of(m, outcome, "a_test.py::test", 1.234)
@@ -64,8 +64,9 @@ def test_every_entry_gives_a_reason() -> None:
 def test_the_tests_beside_a_file_and_in_the_table_cover_it(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b_test.py").touch()
-    table = [Suite("a/*", ("more", "a/b_test.py")), Suite("*", ("rest",))]
-    assert suite_of("a/b.py", tmp_path, table) == ("a/b_test.py", "more")
-    assert suite_of("c.py", tmp_path, table) == ("rest",)
+    suites = (Suite("a/*", ("more", "a/b_test.py")), Suite("*", ("rest",)))
+    table = Table(suites, later=(Suite("a/*", ("slow",)),))
+    assert suites_of("a/b.py", tmp_path, table) == (("a/b_test.py", "more"), ("slow",))
+    assert suites_of("c.py", tmp_path, table) == (("rest",),)
     with pytest.raises(LookupError, match=r"c_test\.py"):
-        suite_of("c.py", tmp_path, [])
+        suites_of("c.py", tmp_path, Table(()))

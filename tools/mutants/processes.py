@@ -113,8 +113,8 @@ def run_mutant(
 ) -> Ended:
     """Run the tests with ``code`` in place of a module, until one fails.
 
-    The report has ``failed``, the id of a test that failed, if any, and ``loaded``, whether the
-    module was imported.
+    Only the tests of ``order`` run, sorted by their keys there. The report has ``failed``, the id
+    of a test that failed, if any, and ``loaded``, whether the module was imported.
     """
 
     def work() -> tuple[int, Mapping[str, Any]]:
@@ -235,14 +235,15 @@ class _Recorder:
 
 
 class _Sorter:
-    """A plugin that sorts the tests, and records which one failed."""
+    """A plugin that selects and sorts the tests, and records which one failed."""
 
     def __init__(self, order: Mapping[str, tuple[bool, float]]) -> None:
         self.failed = ""
         self._order = order
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        items.sort(key=lambda item: self._order.get(item.nodeid, (True, 0.0)))
+        chosen = [item for item in items if item.nodeid in self._order]
+        items[:] = sorted(chosen, key=lambda item: self._order[item.nodeid])
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed:

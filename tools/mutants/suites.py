@@ -17,28 +17,51 @@ class Suite:
     tests: tuple[str, ...]
 
 
-def load() -> list[Suite]:
+@dataclass(frozen=True)
+class Table:
+    """The suites of two kinds, in the order of ``suites.toml``.
+
+    Attributes:
+        suites: the tests that run for each mutant.
+        later: slow tests, which run only for mutants that survive the others.
+
+    """
+
+    suites: tuple[Suite, ...]
+    later: tuple[Suite, ...] = ()
+
+
+def load() -> Table:
     """Return the table in ``suites.toml``."""
-    text = Path(__file__).with_name("suites.toml").read_text("utf-8")
-    return [Suite(each["files"], tuple(each["tests"])) for each in tomllib.loads(text)["suite"]]
+    table = tomllib.loads(Path(__file__).with_name("suites.toml").read_text("utf-8"))
+    suites, later = (
+        tuple(Suite(each["files"], tuple(each["tests"])) for each in table[kind])
+        for kind in ("suite", "later")
+    )
+    return Table(suites, later)
 
 
-def suite_of(file: str, root: Path, suites: Sequence[Suite]) -> tuple[str, ...]:
-    """Return the paths of the tests that cover ``file``, the one beside it first.
+def suites_of(file: str, root: Path, table: Table) -> tuple[tuple[str, ...], ...]:
+    """Return the paths of the tests that cover ``file``, by stage; a stage runs after the last.
+
+    The first stage begins with the test beside the file. An empty stage is left out.
 
     Raises:
         LookupError: No test covers the file.
     """
     path = PurePosixPath(file)
     beside = path.with_name(f"{path.stem}_test.py")
-    found = [str(beside)] if (root / beside).exists() else []
-    for suite in suites:
-        if fnmatch.fnmatch(file, suite.files):
-            found += [each for each in suite.tests if each not in found]
-            break
-    if not found:
+    own = (str(beside),) if (root / beside).exists() else ()
+    first = tuple(dict.fromkeys((*own, *_matching(file, table.suites))))
+    stages = tuple(stage for stage in (first, _matching(file, table.later)) if stage)
+    if not stages:
         raise LookupError(
             f"no test is known for {file}. Write {beside.name} beside it, or name the tests that "
             "cover it in tools/mutants/suites.toml."
         )
-    return tuple(found)
+    return stages
+
+
+def _matching(file: str, suites: Sequence[Suite]) -> tuple[str, ...]:
+    """Return the tests of the first suite whose pattern matches."""
+    return next((each.tests for each in suites if fnmatch.fnmatch(file, each.files)), ())
