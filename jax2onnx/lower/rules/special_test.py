@@ -31,6 +31,11 @@ def test_functions_of_one_argument(name: str, dtype: str) -> None:
     assert_agrees(getattr(lax, name), x, double=double, rtol=tolerance, atol=tolerance)
 
 
+def test_the_complementary_error_function_is_accurate_where_it_is_small() -> None:
+    x = np.concatenate([np.linspace(1, 26, 101), np.linspace(-6, 0, 13)])
+    assert_agrees(lax.erfc, x, double=True, rtol=1e-12, atol=0)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_erf_inv(dtype: str) -> None:
     near_one = 1 - 10.0 ** -np.arange(1, 17)

@@ -95,6 +95,9 @@ DISTINCT: dict[str, Callable[..., Any]] = {
         .at[np.array([[0, 0], [1, 1]], np.int32), np.array([[0, 1], [0, 1]], np.int32)]
         .add(x[:2, :2])
     ),
+    "constants that differ in each row": lambda x, i: x.at[
+        jnp.argsort(x[:2, 0])[:, None], np.array([[0, 1, 2], [2, 1, 0]], np.int32)
+    ].add(1.0),
     "counted": lambda x, i: x.at[_count(x)].add(1.0),
     "counted from 1": lambda x, i: x.at[1 + _count(x)].add(1.0),
     "one of each row": lambda x, i: x.at[_count(x), i].add(1.0),
@@ -149,3 +152,11 @@ def test_updates_that_may_meet_are_not(kind: str, symbolic: bool) -> None:
         MAYBE_EQUAL[kind], X, ROW, specs=specs, constraints=("B >= 4",) if symbolic else ()
     )
     assert "ScatterElements" in operators(model)
+
+
+@pytest.mark.parametrize("opset", [13, 15, 17])
+@pytest.mark.parametrize("method", ["add", "multiply", "max", "min"])
+def test_updates_that_meet_in_old_operator_sets(method: str, opset: int) -> None:
+    x, u = ROWS[:5, :3], UPDATES[:4, :3]
+    i = np.array([1, 4, 1, 0], np.int32)
+    assert_agrees(lambda x, i, u: getattr(x.at[i], method)(u), x, i, u, opset=opset)

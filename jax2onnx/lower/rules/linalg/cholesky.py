@@ -44,7 +44,8 @@ def cholesky_update(r: Array, w: Array) -> Array:
         sine = jnp.where(y == 0, 0, y / scale / length)
         return cosine * w - sine * upper, cosine * upper + sine * w
 
-    return r if 0 in r.shape else lax.scan(step, w, (row_indices(r)[:, 0], r))[1]
+    _, updated = lax.scan(step, w, (row_indices(r)[:, 0], r))
+    return updated
 
 
 register_lowering(linalg.cholesky_p)(in_jax(widened(cholesky)))

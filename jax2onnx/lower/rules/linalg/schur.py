@@ -171,7 +171,7 @@ def _first_column(h: Array, low: Array, high: Array, stuck: Array, real: bool) -
     root = jnp.sqrt(half * half + b * c)
     root = jnp.where((jnp.conj(half) * root).real < 0, -root, root)
     far = half + root
-    shift = d - jnp.where(far == 0, 0, b * c / jnp.where(far == 0, 1, far))
+    shift = d - jnp.where(far == 0, 0, b * c / far)
     shift = jnp.where(stuck, d + magnitude(c), shift)
     return x - shift * unit
 
