@@ -126,6 +126,12 @@ def test_eig_of_small_and_empty_matrices(size: int) -> None:
     assert_close(lambda a: lax.linalg.eig(a)[0], random("float32", size, size))
 
 
+def test_a_block_with_equal_diagonal_elements_has_the_order_of_lapack() -> None:
+    a = np.array([[1, 2], [8, 1]], np.float32)
+    assert_close(lambda a: lax.linalg.eig(a)[0], a)
+    assert_close(lambda a: lax.linalg.schur(a)[0].diagonal(), a)
+
+
 def test_real_eigenvalues_of_a_real_matrix_are_real() -> None:
     a = np.diag([1.0, 2, 3]) + np.triu(np.ones((3, 3)), 1)
     assert_close(lambda a: [x.imag for x in lax.linalg.eig(a)], a.astype("float32"))
