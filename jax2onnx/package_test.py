@@ -12,13 +12,13 @@ import jax2onnx
 
 
 def test_type_checkers_see_the_names_that_are_loaded_at_run_time() -> None:
-    tree = ast.parse(inspect.getsource(jax2onnx))
-    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    body = ast.parse(inspect.getsource(jax2onnx)).body
+    for_type_checkers = next(node for node in body if isinstance(node, ast.If))
     stated = {
         alias.name: node.module
-        for node in imports
+        for node in for_type_checkers.body
+        if isinstance(node, ast.ImportFrom)
         for alias in node.names
-        if alias.name != "__version__" and (node.module or "").startswith("jax2onnx.")
     }
     loaded = {
         name: f"jax2onnx.{jax2onnx._MODULES.get(name, 'errors')}" for name in jax2onnx.__all__
@@ -62,3 +62,22 @@ def test_import_loads_neither_jax_nor_onnx(module: str) -> None:
     before = run(f"import sys; print({third_party})")
     after = run(f"import sys, {module}; print({third_party})")
     assert set(ast.literal_eval(after)) - set(ast.literal_eval(before)) == {"jax2onnx"}
+
+
+_CONVERT = "import jax2onnx, jax.numpy as jnp; model = jax2onnx.to_onnx(jnp.sin, [('B', 3)]);"
+
+
+def test_a_conversion_does_not_load_sympy() -> None:
+    assert run(f"{_CONVERT} import sys; print('sympy.core' in sys.modules)") == "False"
+
+
+def test_sympy_is_loaded_when_a_caller_needs_it() -> None:
+    code = f"{_CONVERT} import onnx_ir; print(onnx_ir.SymbolicDim('B') + 1);"
+    assert run(code) == "B + 1"
+    assert run(f"{_CONVERT} import sympy; print(sympy.Symbol('x') + 1)") == "x + 1"
+    assert run(f"{_CONVERT} from sympy.core import Symbol; print(Symbol('x') + 1)") == "x + 1"
+
+
+def test_a_loaded_sympy_stays_the_same_module() -> None:
+    code = f"import sympy; {_CONVERT} import onnx_ir._core as c; print(c.sympy is sympy)"
+    assert run(code) == "True"

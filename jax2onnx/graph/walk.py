@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import onnx_ir as ir
 
-# The operators of the standard domain that have graphs as attributes.
-_WITH_BODIES = frozenset(("If", "Loop", "Scan", "SequenceMap"))
+WITH_BODIES = frozenset(("If", "Loop", "Scan", "SequenceMap"))
+"""The operators of the standard domain that have graphs as attributes."""
 
 
 def bodies(model: ir.Model) -> Iterator[ir.Graph]:
@@ -22,7 +22,7 @@ def operator_name(node: ir.Node) -> str:
 
 def subgraphs(node: ir.Node) -> Sequence[ir.Graph]:
     """Return the graphs among a node's attributes, such as the branches of an If."""
-    if node.domain == "" and node.op_type not in _WITH_BODIES:
+    if node.domain == "" and node.op_type not in WITH_BODIES:
         return ()
     found: list[ir.Graph] = []
     for attribute in node.attributes.values():

@@ -36,9 +36,12 @@ class Lowerer(Protocol):
         """The paths of the model's captured arrays, by identity."""
 
     def trace(
-        self, function: Callable[..., Any], avals: Sequence[jax.ShapeDtypeStruct]
+        self,
+        function: Callable[..., Any],
+        avals: Sequence[jax.ShapeDtypeStruct],
+        params: Mapping[str, Any],
     ) -> core.ClosedJaxpr:
-        """Return the jaxpr of ``function`` on ``avals``, in types that ONNX has."""
+        """Return the jaxpr of ``function(*avals, **params)``, in types that ONNX has."""
 
     def lower_jaxpr(
         self, ctx: Context, closed: core.ClosedJaxpr, operands: Sequence[ir.Value]
@@ -163,13 +166,17 @@ class Context(Views):
         return self.lowerer.lower_jaxpr(self, closed, operands)
 
     def lower_function(
-        self, function: Callable[..., Any], operands: Sequence[ir.Value]
+        self, function: Callable[..., Any], operands: Sequence[ir.Value], **params: Any
     ) -> list[ir.Value]:
         """Trace a function of JAX on the types of ``operands``, and add its nodes to this graph.
+
+        A function of a module is traced once for all operands of the same types, if its params are
+        the same. A function that is made for one equation, such as a lambda, is traced each time.
 
         Args:
             function: takes as many arrays; returns an array or a pytree of arrays.
             operands: its arguments.
+            **params: its keyword arguments, which are not traced.
 
         Returns:
             A value for each array that it returns.
@@ -177,7 +184,7 @@ class Context(Views):
         avals = [abstract(self.dims(v), element_type(v).numpy()) for v in operands]
         saved = self._outer
         self._outer = len(self._eqns) - 1 if saved is None else saved
-        results = self.lower_jaxpr(self.lowerer.trace(function, avals), operands)
+        results = self.lower_jaxpr(self.lowerer.trace(function, avals, params), operands)
         self._outer = saved
         return results
 

@@ -1,5 +1,6 @@
 """Lower a jaxpr, one equation after the other."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -46,6 +47,7 @@ class Interpreter:
         self.functions = Functions()
         self.missing: dict[tuple[str, str], None] = {}
         self.checks: dict[str, None] = {}
+        self._traces: dict[Any, core.ClosedJaxpr] = {}
 
     def call_function(
         self, ctx: Context, mark: Mark, closed: core.ClosedJaxpr, operands: Sequence[ir.Value]
@@ -61,10 +63,35 @@ class Interpreter:
         return self.functions.call(ctx, mark, closed, operands)
 
     def trace(
-        self, function: Callable[..., Any], avals: Sequence[jax.ShapeDtypeStruct]
+        self,
+        function: Callable[..., Any],
+        avals: Sequence[jax.ShapeDtypeStruct],
+        params: Mapping[str, Any],
     ) -> core.ClosedJaxpr:
-        """Return the jaxpr of ``function`` on ``avals``, without complex numbers and keys."""
-        return plain_jaxpr(without_checks(jax.make_jaxpr(function)(*avals), self.checks))
+        """Return the jaxpr of ``function(*avals, **params)``, without complex numbers and keys.
+
+        A solver applies the same decomposition a hundred times to operands of the same types, and
+        most of its lowering would be tracing, so a trace is kept where the params can be a key.
+        """
+        # The types of the params are in the key because 1, 1.0 and True are equal.
+        kinds = [type(value) for value in params.values()]
+        key = (function, *avals, *params.items(), *kinds)
+        try:
+            kept = self._traces.get(key)
+        except TypeError:  # Arrays among the params cannot be a key.
+            return self._trace(function, avals, params)
+        if kept is None:
+            kept = self._traces[key] = self._trace(function, avals, params)
+        return kept
+
+    def _trace(
+        self,
+        function: Callable[..., Any],
+        avals: Sequence[jax.ShapeDtypeStruct],
+        params: Mapping[str, Any],
+    ) -> core.ClosedJaxpr:
+        closed = jax.make_jaxpr(functools.partial(function, **params))(*avals)
+        return plain_jaxpr(without_checks(closed, self.checks))
 
     def lower_jaxpr(
         self, ctx: Context, closed: core.ClosedJaxpr, operands: Sequence[ir.Value]

@@ -128,6 +128,40 @@ def test_an_operator_replaces_a_decomposition(primitive: Primitive) -> None:
         convert(primitive.bind, (2,), opset=24)
 
 
+def test_a_decomposition_is_traced_once_for_each_type_and_params(primitive: Primitive) -> None:
+    traced: list[tuple[Any, ...]] = []
+
+    def decomposition(x: jax.Array, *, by: Any) -> Any:
+        traced.append((x.shape, by))
+        return x * by
+
+    def model(x: jax.Array) -> Any:
+        for by in (2, 2, 3, 2.0):
+            x = primitive.bind(x, by=by)
+        return x.sum() + primitive.bind(x[:1], by=2)
+
+    register_lowering(primitive)(in_jax(decomposition))
+    assert operators(convert(model, (4,))).count("Mul") == 5
+    assert [(shape, repr(by)) for shape, by in traced] == [
+        ((4,), "2"),
+        ((4,), "3"),
+        ((4,), "2.0"),
+        ((1,), "2"),
+    ]
+
+
+def test_params_that_are_arrays(primitive: Primitive) -> None:
+    def scaled(x: jax.Array, by: Any) -> Any:
+        return x * by
+
+    @register_lowering(primitive)
+    def _(ctx: Context, x: ir.Value) -> ir.Value:
+        by = np.arange(2, dtype=np.float32)
+        return ctx.lower_function(scaled, ctx.lower_function(scaled, [x], by=by), by=by + 1)[0]
+
+    assert operators(convert(primitive.bind, (2,))) == ["Mul", "Mul"]
+
+
 def test_results_without_elements_are_not_computed(primitive: Primitive) -> None:
     register_lowering(primitive)(lambda ctx, x: pytest.fail("the rule ran"))
     model = convert(primitive.bind, (0, 3))

@@ -59,7 +59,7 @@ class Decomposition:
         """Lower the trace of the function on the types of ``operands``, or emit the operator."""
         if self.operator is not None and ctx.opset >= self.since:
             return self.operator(ctx, *operands, **params)
-        return ctx.lower_function(lambda *args: self.function(*args, **params), operands)
+        return ctx.lower_function(self.function, operands, **params)
 
 
 def rule_of(primitive: Primitive) -> Rule | None:

@@ -143,7 +143,8 @@ def _number(steps: Steps, place: int, rng: np.random.Generator) -> Steps | None:
         return None
     i = _chosen(rng, found)
     old: Any = step.operands[i]
-    new = [old + 1, old * 2, -old, old / 2, old * 1.01, old * 0, old * 0 + 1, old * 0 + 4]
+    with np.errstate(all="ignore"):  # The constants of masks are infinite, or nearly.
+        new = [old + 1, old * 2, -old, old / 2, old * 1.01, old * 0, old * 0 + 1, old * 0 + 4]
     array = np.asarray(_chosen(rng, new)).astype(old.dtype)
     if old.ndim and rng.integers(2):  # one element alone
         array = np.where(np.arange(old.size).reshape(old.shape) == old.size - 1, array, old)

@@ -5,7 +5,6 @@ a value from its bits, by exact arithmetic: comparisons, multiplication by power
 of integers that a float can hold.
 """
 
-import functools
 from typing import Any
 
 import jax.numpy as jnp
@@ -241,7 +240,7 @@ def _bitcast(ctx: Context, x: ir.Value, *, new_dtype: DTypeLike) -> ir.Value:
         return ctx.builder.constant(array.view(new))
     if ctx.opset >= 26 and old.dtype.itemsize == new.itemsize:
         return ctx.op.BitCast(x, to=ctx.out_dtype, dtype=ctx.out_dtype)
-    return ctx.lower_function(functools.partial(_reinterpret, new=new), [x])[0]
+    return ctx.lower_function(_reinterpret, [x], new=new)[0]
 
 
 def _reinterpret(x: Array, new: np.dtype[Any]) -> Array:

@@ -1,6 +1,5 @@
 """Reductions, arg-reductions and cumulative operators."""
 
-import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -83,7 +82,7 @@ def _sum(ctx: Context, x: ir.Value, *, axes: Sequence[int], **_: object) -> Resu
         source = node.inputs[0] if node is not None and node.op_type == "Cast" else x
         count = _count(ctx, x, axes)
         if count and element_type(source).bitwidth + math.log2(count) > _DOUBLE:
-            return ctx.lower_function(functools.partial(_total, axes=axes), (x,))
+            return ctx.lower_function(_total, (x,), axes=axes)
     return reduction("ReduceSum")(ctx, x, axes=axes)
 
 

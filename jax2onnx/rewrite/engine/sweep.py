@@ -1,5 +1,6 @@
 """Stages: rules that are tried together, in one visit of every node."""
 
+import functools
 import importlib
 import sys
 from collections.abc import Callable, Collection
@@ -8,7 +9,7 @@ from typing import TypeAlias
 
 import onnx_ir as ir
 
-from jax2onnx.graph.walk import subgraphs
+from jax2onnx.graph.walk import WITH_BODIES, subgraphs
 from jax2onnx.rewrite.analyses.values import stands_for
 from jax2onnx.rewrite.engine.editor import Editor
 
@@ -39,8 +40,13 @@ class Entry:
 
     def load(self) -> Rule:
         """Import the module and return the rule."""
-        rule: Rule = importlib.import_module(f"jax2onnx.rewrite.rules.{self.rule}").apply
-        return rule
+        return _load(self.rule)
+
+
+@functools.cache  # A lookup by name takes as long as many rules take to see that they do not apply.
+def _load(name: str) -> Rule:
+    rule: Rule = importlib.import_module(f"jax2onnx.rewrite.rules.{name}").apply
+    return rule
 
 
 @dataclass(frozen=True)
@@ -87,12 +93,13 @@ class Sweep:
         visited, those in front of it are not.
         """
         for node in graph:
-            trigger = node.op_type
+            trigger = op_type = node.op_type
             if self._has_primitives and (primitive := stands_for(node.outputs[0])) is not None:
                 trigger = primitive.name
             for entry in self._entries.get(trigger, ()) if node.domain == "" else ():
                 if entry.load()(self._editor, node):
                     break
-            if node.graph is not None:  # it may have been removed, with its branches
+            # A rule may have removed the node, with its branches.
+            if (op_type in WITH_BODIES or node.domain) and node.graph is not None:
                 for inner in subgraphs(node):
                     self.visit(inner)
