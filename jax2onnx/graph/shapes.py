@@ -28,16 +28,15 @@ def reshaping(old: Sequence[Any], new: Sequence[Any]) -> tuple[str, list[int] | 
 def ones_between(fewer: Sequence[Any], more: Sequence[Any]) -> list[int] | None:
     """Return the axes of ``more`` without which it is ``fewer``; None if not all have size 1."""
     found: list[int] = []
-    matched = 0
-    for axis, dim in enumerate(more):
-        left = len(fewer) - matched
-        if left and fewer[matched] == dim and (dim != 1 or len(more) - axis == left):
-            matched += 1
-        elif isinstance(dim, int) and dim == 1:
-            found.append(axis)
+    left = list(fewer)
+    for axis in reversed(range(len(more))):
+        if left and left[-1] == more[axis]:
+            left.pop()
+        elif isinstance(more[axis], int) and more[axis] == 1:
+            found.insert(0, axis)
         else:
             return None
-    return found if matched == len(fewer) else None
+    return None if left else found
 
 
 def constant_target(old: Sequence[Any], new: Sequence[Any]) -> list[int] | None:

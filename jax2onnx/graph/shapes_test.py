@@ -106,6 +106,9 @@ def test_ones_between() -> None:
     assert ones_between((1,), (1, 1)) == [0]
     assert ones_between((2,), (2, 1)) == [1]
     assert ones_between((2, 3), (2, 3)) == []
+    assert ones_between((1, 4), (1, 4, 1, 1)) == [2, 3]
+    assert ones_between((1, 4, 1), (1, 1, 4, 1)) == [0]
+    assert ones_between((1, 1), (2, 1)) is None
     assert ones_between((2, 3), (3, 1, 2)) is None
     assert ones_between((2,), (1, 1)) is None
 

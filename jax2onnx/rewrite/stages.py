@@ -8,6 +8,7 @@ from jax2onnx.rewrite.engine.sweep import Entry, Stage
 _SOFTMAX = Entry("attention.softmax", ("Exp",))
 _TRANSPOSE = Entry("views.transpose", ("Transpose",))
 _VIEW = Entry("views.view", ("Reshape", "Squeeze", "Unsqueeze"))
+_STORED = Entry("views.stored_order", ("Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"))
 _VIEW_AFTER = Entry("views.view_after", ("Reshape", "Squeeze", "Unsqueeze"))
 
 STAGES: tuple[Stage, ...] = (
@@ -60,8 +61,8 @@ STAGES: tuple[Stage, ...] = (
         (
             Entry("views.expand", ("Expand",)),
             Entry("norms.batch_normalization", ("Sqrt",)),
-            Entry("norms.layer_normalization", ("Sqrt",), min_opset=17, option="norms"),
             Entry("norms.group_normalization", ("Sqrt",), option="norms"),
+            Entry("norms.layer_normalization", ("Sqrt",), min_opset=17, option="norms"),
             Entry("norms.rms_normalization", ("Sqrt",), min_opset=23, option="norms"),
             _SOFTMAX,
             Entry("arithmetic.reduce_log_sum_exp", ("Exp",), option="readable"),
@@ -107,7 +108,11 @@ STAGES: tuple[Stage, ...] = (
         "All operators are known that permutations can be carried through.",
         (Entry("views.layout", ("Transpose",)),),
     ),
-    Stage("permutations meet", "Those that were carried become one.", (_TRANSPOSE, _VIEW)),
+    Stage(
+        "permutations meet",
+        "Those that were carried become one, and padding stands beside its convolution.",
+        (_TRANSPOSE, _VIEW, Entry("images.conv_pads", ("Conv",))),
+    ),
     Stage(
         "biases and recurrences",
         "Biases stand beside their products now. A Softmax that Attention left may be one here.",
@@ -123,8 +128,8 @@ STAGES: tuple[Stage, ...] = (
     Stage("views of Gemm", "Gemm takes matrices only, so that views were made.", (_VIEW_AFTER,)),
     Stage(
         "stored order",
-        "No other rule reads or writes a permutation of a parameter after this.",
-        (_TRANSPOSE, Entry("views.stored_order", ("Slice", "Transpose")), _VIEW),
+        "No other rule reads or writes a permutation or a view of a parameter after this.",
+        (_TRANSPOSE, _STORED, _VIEW),
     ),
     Stage(
         "batch norms in weights",

@@ -45,6 +45,25 @@ def _normal(x: Any, axes: Any) -> Any:
     return centred * lax.rsqrt((centred * centred).mean(axes, keepdims=True) + 1e-5)
 
 
+def _keras_group_norm(x: Any, g: Any, b: Any) -> Any:
+    """Normalise groups as Keras does."""
+    y, beside = x.reshape(N, N, N, 2, 2), (1, 1, 1, 2, 2)
+    mean, variance = y.mean((1, 2, 4), keepdims=True), y.var((1, 2, 4), keepdims=True)
+    inverse = lax.rsqrt(variance + 1e-3) * g.reshape(beside)
+    return (y * inverse + (b.reshape(beside) - mean * inverse)).reshape(x.shape)
+
+
+def _keras_layer_norm(x: Any, g: Any, b: Any) -> Any:
+    mean = x.mean(-1, keepdims=True)
+    inverse = lax.rsqrt(x.var(-1, keepdims=True) + 1e-3) * g
+    return x * inverse + (-mean * inverse + b)
+
+
+def _keras_batch_norm(x: Any, m: Any, v: Any, g: Any, b: Any) -> Any:
+    inverse = lax.rsqrt(v + 1e-3) * g
+    return x * inverse + (-m * inverse + b)
+
+
 def _attention(q: Any, k: Any, v: Any, bias: Any) -> Any:
     scores = jnp.einsum("bqhd,bkhd->bhqk", q, k) / 2.0 + bias
     shares = jax.nn.softmax(jnp.where(MASK, scores, np.finfo(np.float32).min), axis=-1)
@@ -153,6 +172,9 @@ PATTERNS: dict[str, list[Pattern]] = {
     ],
     "attention.softmax": [Pattern(lambda x: jax.nn.softmax(x, axis=-1), [X3])],
     "images.conv_bias": [Pattern(lambda x, b: _conv(x) + b, [X4, X1])],
+    "images.conv_pads": [
+        Pattern(lambda x: _conv(jnp.pad(x, ((0, 0), (1, 1), (2, 0), (0, 0)))), [X4]),
+    ],
     "images.depth_to_space": [
         Pattern(
             lambda x: x.reshape(N, 2, 2, 1, N, N).transpose(0, 3, 4, 1, 5, 2).reshape(N, 1, 8, 8),
@@ -171,7 +193,8 @@ PATTERNS: dict[str, list[Pattern]] = {
         Pattern(
             lambda x, m, v, g, b: (x - m) * (lax.rsqrt(v * v + 1e-5) * g) + b,
             [X4, X1, X1, X1, X1],
-        )
+        ),
+        Pattern(lambda x, g, b: _keras_batch_norm(x, W[0], W[1] ** 2, g, b), [X4, X1, X1]),
     ],
     "norms.folded_batch_norm": [
         Pattern(
@@ -183,10 +206,22 @@ PATTERNS: dict[str, list[Pattern]] = {
     "norms.group_normalization": [
         Pattern(
             lambda x, g: _normal(x.reshape(N, N, N, 2, 2), (1, 2, 4)).reshape(x.shape) * g, [X4, X1]
-        )
+        ),
+        Pattern(
+            lambda x, g: (
+                _normal(x.reshape(N, 2, 2, N, N), (2, 3, 4)).reshape(x.shape) * g[:, None, None]
+            ),
+            [X4, X1],
+        ),
+        Pattern(_keras_group_norm, [X4, X1, X1]),
     ],
     "norms.layer_normalization": [
         Pattern(lambda x, g, b: _normal(x, -1) * g + b, [X3, X1, X1]),
+        Pattern(_keras_layer_norm, [X3, X1, X1]),
+        Pattern(
+            lambda x, g: _normal(jnp.concatenate([x, -x, x[:, ::-1], x + 1], 1), 1) * g[:, None],
+            [X3, (4 * N,)],
+        ),
         Pattern(
             lambda x, g: (
                 (x - x.mean(-1, keepdims=True)) / jnp.sqrt(x.var(-1, keepdims=True) + 1e-5) * g
@@ -196,6 +231,7 @@ PATTERNS: dict[str, list[Pattern]] = {
     ],
     "norms.rms_normalization": [
         Pattern(lambda x, g: x * lax.rsqrt((x * x).mean(-1, keepdims=True) + 1e-5) * g, [X3, X1]),
+        Pattern(lambda x, g: g * x / jnp.sqrt((x**2).mean(-1, keepdims=True) + 1e-6), [X3, X1]),
     ],
     "pools.average_pool": [Pattern(lambda x: _window(x, 0.0, lax.add) / 4.0, [X4])],
     "pools.global_average_pool": [Pattern(lambda x: x.mean((2, 3), keepdims=True), [X4])],
@@ -220,7 +256,10 @@ PATTERNS: dict[str, list[Pattern]] = {
     "views.stack": [
         Pattern(lambda x, y: jnp.stack([jnp.sin(x), y], -2).reshape(N, N, 2 * N), [X3, X3])
     ],
-    "views.stored_order": [Pattern(_conv, [X4])],
+    "views.stored_order": [
+        Pattern(_conv, [X4]),
+        Pattern(lambda x: x * W[:, 0].reshape(N, 1, 1) + W.reshape(N, 1, N) - W.T, [X4]),
+    ],
     "views.transpose": [Pattern(lambda x: jnp.sin(x.transpose(1, 2, 0)).transpose(2, 0, 1), [X3])],
     "views.view": [Pattern(lambda x: jnp.sin(x.reshape(N, N, 1, N)).reshape(N * N, N), [X3])],
     "views.view_after": [

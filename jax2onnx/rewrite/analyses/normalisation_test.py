@@ -1,4 +1,4 @@
-"""Means, variances and products with ``1 / sqrt(v)`` are recognised in the forms of libraries."""
+"""Means and variances are recognised in the forms of libraries."""
 
 from __future__ import annotations
 
@@ -87,45 +87,20 @@ def test_channel(shape: tuple[int, ...], axis: int | None) -> None:
     assert normalisation.channel(value("v", shape), value("x", (2, 3, 4))) == axis
 
 
-def test_products_with_the_root() -> None:
-    parts = Parts()
-    op, root = parts.op, parts.op.Sqrt(parts.mean(parts.x))
-    inverse = op.Reciprocal(root)
-    scaled = op.Mul(inverse, parts.other, like=parts.x)
-    product = op.Mul(scaled, parts.x)
-    parts.sketch.end.replace_input_with(0, product)
-    found = normalisation.products(maker(root))
-    assert [[v.name for v in p.factors] for p in found] == [["x1"], ["x1", "x0"]]
-    assert found[-1].root is maker(product)
-    assert found[-1].inverse is inverse
-
-
-def test_products_with_a_divisor() -> None:
-    parts = Parts()
-    root = parts.op.Sqrt(parts.mean(parts.x))
-    quotient = parts.op.Div(parts.x, root)
-    parts.sketch.end.replace_input_with(0, quotient)
-    (found,) = normalisation.products(maker(root))
-    assert (found.root, found.factors) == (maker(quotient), [parts.x])
-
-
-def test_a_root_with_several_readers_has_no_product() -> None:
-    parts = Parts()
-    root = parts.op.Sqrt(parts.mean(parts.x))
-    parts.op.Div(parts.x, root)
-    parts.op.Neg(root)
-    assert normalisation.products(maker(root)) == []
-
-
 @pytest.mark.parametrize(
-    ("shape", "expected"),
-    [((4,), (4,)), ((1, 1, 4), (4,)), ((3, 4), None), ((3, 1), None), ((1,), None)],
+    ("shape", "along", "expected"),
+    [
+        ((4,), (2,), True),
+        ((1, 1, 4), (2,), True),
+        ((3, 1), (1,), True),
+        ((3, 4), (2,), False),
+        ((3, 4), (1, 2), True),
+        ((1,), (2,), False),
+    ],
 )
-def test_affine(shape: tuple[int, ...], expected: Any) -> None:
-    sketch = Sketch((2, 3, 4), shape)
-    x, given = sketch.inputs
-    found = normalisation.affine(sketch.editor, sketch.end, given, x, (2,))
-    assert (None if found is None else tuple(found.shape or ())) == expected
+def test_varies(shape: Any, along: Any, expected: bool) -> None:
+    x = value("x", (2, 3, 4))
+    assert normalisation.varies(value("v", shape), x, along) == expected
 
 
 def test_is_last() -> None:

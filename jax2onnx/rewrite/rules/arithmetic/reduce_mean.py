@@ -19,7 +19,7 @@ import onnx_ir as ir
 from jax2onnx.graph.shapes import VIEWS
 from jax2onnx.graph.sizes import Dim, product
 from jax2onnx.rewrite.analyses.nodes import attribute, made_by, only_user, the_input
-from jax2onnx.rewrite.analyses.values import axes, dims, is_float, scalar
+from jax2onnx.rewrite.analyses.values import axes, dims, is_float, kept, rank, scalar
 from jax2onnx.rewrite.engine.editor import Editor
 
 _REDUCTIONS = ("ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "ReduceProd")
@@ -80,14 +80,19 @@ def _size(value: ir.Value | None) -> Dim | None:
 
 
 def _keep_axes(editor: Editor, node: ir.Node) -> bool:
-    reduced = the_input(node)
+    reduced, out = the_input(node), node.outputs[0]
     reduction = made_by(reduced, *_REDUCTIONS)
     if reduction is None or only_user(reduced) is not node or attribute(reduction, "keepdims", 1):
         return False
-    if axes(node) != axes(reduction):
+    along = axes(reduction)
+    # Which of several axes of size 1 were added does not matter.
+    if (
+        along is None
+        or not kept(out, the_input(reduction), along)
+        or rank(out) != rank(the_input(reduction))
+    ):
         return False
-    out = node.outputs[0]
     op = editor.before(node)
-    kept = op(reduction.op_type, *reduction.inputs, keepdims=1, like=out)
-    editor.replace(out, kept)
+    kept_axes = op(reduction.op_type, *reduction.inputs, keepdims=1, like=out)
+    editor.replace(out, kept_axes)
     return True

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import onnx
@@ -38,6 +39,13 @@ def test_fires(function: Any, operator: str, kept: int, specs: Any) -> None:
     reductions = [node for node in model.graph.node if node.op_type == operator]
     assert {onnx.helper.get_node_attr_value(node, "keepdims") for node in reductions} == {kept}
     assert operator_counts(model)["Unsqueeze"] == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 4), (1, 1, 4), (2, 1, 4)])
+def test_keeps_axes_beside_others_of_size_1(shape: Any) -> None:
+    x = X[: shape[0], : shape[1]]
+    model = assert_agrees(jax.vmap(lambda row: row.mean(keepdims=True)), x)
+    assert operators(model) == ["ReduceMean"]
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -65,8 +65,30 @@ def by_hand(x: Array, v: Array = V) -> Any:
     return (x - M) / jnp.sqrt(v + 1e-3) * S + B
 
 
+PARAMETERS = [jnp.asarray(a) for a in (S, B, M, V)]
+
+
+def as_keras(x: Array) -> Any:
+    scale, bias, mean, variance = (p.reshape(1, 1, 1, 4) for p in PARAMETERS)
+    inverse = jax.lax.rsqrt(variance + 1e-3) * scale
+    return x * inverse + (-mean * inverse + bias)
+
+
+def as_keras_without_scale(x: Array) -> Any:
+    _, bias, mean, variance = PARAMETERS
+    inverse = jax.lax.rsqrt(variance + 1e-3)
+    return x * inverse + (bias - mean * inverse)
+
+
+def as_haiku(x: Array) -> Any:
+    scale, bias, mean, variance = (p.reshape(1, 1, 1, 4) for p in PARAMETERS)
+    return (x - mean) * (scale * jax.lax.rsqrt(variance + 1e-3)) + bias
+
+
 @pytest.mark.parametrize("specs", [[("B", 5, 6, 4)], [("B", "H", "W", 4)], [(2, 5, 6, 4)]])
-@pytest.mark.parametrize("norm", [nnx_norm(), linen_norm()])
+@pytest.mark.parametrize(
+    "norm", [nnx_norm(), linen_norm(), as_keras, as_keras_without_scale, as_haiku]
+)
 def test_fires_with_channels_last(norm: Any, specs: Any) -> None:
     model = assert_agrees(norm, X, specs=specs)
     assert operators(model) == ["Transpose", "BatchNormalization", "Transpose"]
@@ -106,6 +128,21 @@ def along_two_axes(x: Array, v: Array) -> Any:
     return (x - M) / jnp.sqrt(v + 1e-3) * np.ones((6, 1), np.float32) * S[:, None, None, None]
 
 
+def another_mean(x: Array, v: Array) -> Any:
+    inverse = jax.lax.rsqrt(v + 1e-3) * S
+    return x * inverse + (B + M * inverse)
+
+
+def another_scale(x: Array, v: Array) -> Any:
+    inverse = jax.lax.rsqrt(v + 1e-3)
+    return x * (inverse * S) + (B - M * inverse)
+
+
+def mean_of_rows(x: Array, v: Array) -> Any:
+    inverse = jax.lax.rsqrt(v + 1e-3) * S
+    return x * inverse + (B - M[:, None] * inverse)
+
+
 def statistics_along_the_batch(x: Array) -> Any:
     return (x[:, :, 0] - x[:, 0, 0]) / jnp.sqrt(x[0, 0, 0, 0] ** 2 + 1)
 
@@ -123,6 +160,9 @@ def test_further_factors_stay() -> None:
     [
         (nnx.BatchNorm(4, use_running_average=False, rngs=nnx.Rngs(0)), (X,)),
         (lambda x, v: (x - M) / jnp.sqrt(v + 1e-3), (X[0, 0, 0], V)),
+        (another_mean, (X, V)),
+        (another_scale, (X, V)),
+        (mean_of_rows, (X[:, :, :4], V)),
         (lambda x, v: (x - M[:, None]) / jnp.sqrt(v + 1e-3), (X[:, :, :4], V)),
         (lambda x, v: (x - M) / jnp.sqrt(v + 1e-3), (X[:, :, :, :1], V)),
         (lambda x, v: (x - M) / jnp.sqrt(v[:, None, None, None] + 1), (np.stack([X[0]] * 4), V)),

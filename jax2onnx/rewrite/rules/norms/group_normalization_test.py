@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import equinox as eqx
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -89,6 +90,65 @@ def test_fires_for_images_of_any_size(module: Any, fast: bool) -> None:
     assert len(operators(model)) == 3
 
 
+def equinox(groups: int) -> Any:
+    norm = eqx.nn.GroupNorm(groups, 8)
+    weights = tuple(map(jnp.asarray, WEIGHTS.values()))
+    norm = eqx.tree_at(lambda n: (n.weight, n.bias), norm, weights)
+    return jax.vmap(norm)
+
+
+FIRST = X.transpose(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize("spec", [("B", 8, 5, 6), (2, 8, 5, 6), (1, 8, 5, 6), (1, 8, 1, 1)])
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_fires_for_groups_of_equinox(groups: int, spec: Any) -> None:
+    x = FIRST[tuple(slice(d if isinstance(d, int) else None) for d in spec)]
+    model = assert_agrees(equinox(groups), x, specs=[spec])
+    kernel = ["Reshape", "InstanceNormalization", "Reshape", "Mul", "Add"]
+    assert [n for n in operators(model) if n != "Unsqueeze"] == kernel
+    model = assert_agrees(equinox(groups), x, specs=[spec], prefer="readable")
+    assert operators(model) == ["GroupNormalization"]
+
+
+def test_groups_of_one_channel_are_an_instance_norm() -> None:
+    model = assert_agrees(equinox(8), FIRST, specs=[("B", 8, 5, 6)])
+    assert operators(model) == ["InstanceNormalization"]
+
+
+def as_keras(groups: int, bias: bool = True) -> Any:
+    def norm(x: Any) -> Any:
+        grouped = x.reshape(*x.shape[:3], groups, 8 // groups)
+        beside = (1, 1, 1, groups, 8 // groups)
+        mean, variance = (f(grouped, (1, 2, 4), keepdims=True) for f in (jnp.mean, jnp.var))
+        inverse = jax.lax.rsqrt(variance + 1e-3) * WEIGHTS["scale"].reshape(beside)
+        shift = -mean * inverse
+        shift = shift + WEIGHTS["bias"].reshape(beside) if bias else shift
+        return (grouped * inverse + shift).reshape(x.shape)
+
+    return norm
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("groups", [1, 2, 8])
+def test_fires_for_groups_of_keras(groups: int, bias: bool) -> None:
+    norm = as_keras(groups, bias)
+    model = assert_agrees(norm, X, specs=[("B", 5, 6, 8)], prefer="readable")
+    name = "InstanceNormalization" if groups == 8 else "GroupNormalization"
+    assert operators(model) == ["Transpose", name, "Transpose"]
+    counts = operator_counts(assert_agrees(norm, X, specs=[("B", 5, 6, 8)]))
+    assert counts["InstanceNormalization"] == 1
+    assert counts["ReduceMean"] == 0
+
+
+def scale_of_rows(x: Any) -> Any:
+    """Scale groups of channels along another axis of the same size."""
+    grouped = x[:, :4].reshape(2, 4, 6, 2, 4)
+    mean, variance = (f(grouped, (1, 2, 4), keepdims=True) for f in (jnp.mean, jnp.var))
+    inverse = jax.lax.rsqrt(variance + 1e-3) * WEIGHTS["scale"][:4].reshape(1, 4, 1, 1, 1)
+    return (grouped * inverse - mean * inverse).reshape(2, 4, 6, 8)
+
+
 def plain(x: Any) -> Any:
     mean = x.mean((1, 2), keepdims=True)
     return (x - mean) / jnp.sqrt(((x - mean) ** 2).mean((1, 2), keepdims=True) + 1e-3)
@@ -113,6 +173,7 @@ def tiled(x: Any) -> Any:
     "function",
     [
         tiled,
+        scale_of_rows,
         lambda x: (
             plain(x[..., None])[..., 0] + plain(x.transpose(0, 3, 1, 2)).sum(1)[..., None] * 0
         ),

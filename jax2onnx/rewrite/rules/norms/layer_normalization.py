@@ -1,74 +1,51 @@
 """Replace (x - mean) / sqrt(variance + epsilon) * scale + bias by LayerNormalization(x).
 
-Applies to the layer norms of Equinox and Flax (with fast variance and without) and to those written
-with ``jnp.mean`` and ``jnp.var``, along one or several trailing axes. A factor and a summand that
-vary along these axes alone become scale and bias; others stay in the graph.
+Applies to the layer norms of Equinox, Flax and Keras (with fast variance and without) and to those
+written with ``jnp.mean`` and ``jnp.var``. A factor and a summand that vary along the normalised
+axes alone become scale and bias; others stay in the graph. Other than trailing axes, such as the
+channels of an image that come first, are moved to the end and back (96 x 56 x 56: 1.0 ms instead of
+1.6; 768 x 7 x 7: 0.09 instead of 0.25).
 
 Does not apply
 
 - to float64: LayerNormalization computes mean and variance in float32;
-- to other than trailing axes, or to axes of symbolic size where there is no scale.
+- to axes of symbolic size where there is no scale;
+- to other than trailing axes of symbolic size, or of fewer than 16 elements.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import onnx_ir as ir
 
-from jax2onnx.rewrite.analyses.nodes import only_user, the_input
-from jax2onnx.rewrite.analyses.normalisation import (
-    Product,
-    affine,
-    epsilon,
-    is_last,
-    products,
-    scale,
-    uncentred,
-    variance,
-)
-from jax2onnx.rewrite.analyses.values import constant, dims, is_single, rank
-from jax2onnx.rewrite.engine.editor import Editor
+from jax2onnx.rewrite.analyses.normalisation import along_last, epsilon, is_same, mean, variance
+from jax2onnx.rewrite.analyses.readings import Reading, readings
+from jax2onnx.rewrite.analyses.values import constant, dims, is_single, kept
+from jax2onnx.rewrite.engine.editor import Editor, Operators
 
 
 def apply(editor: Editor, node: ir.Node) -> bool:
     """Replace the expression around a Sqrt."""
     under = epsilon(node)
-    if under is None:
-        return False
-    found = variance(under[0])
-    if found is None or not is_single(found[0]) or not is_last(found[1], found[0]):
+    found = None if under is None else variance(under[0])
+    if under is None or found is None or not is_single(found[0]):
         return False
     x, along = found
-    # The scale, where there is one, is in the largest product.
-    largest_first = reversed(products(node))
-    return any(_replace(editor, product, x, along, under[1]) for product in largest_first)
+    added = under[1]
 
+    def normalise(op: Operators, x: ir.Value, scale: ir.Value, bias: ir.Value | None) -> ir.Value:
+        return op.LayerNormalization(x, scale, bias, axis=-len(along), epsilon=added)
 
-def _replace(
-    editor: Editor, product: Product, x: ir.Value, along: Sequence[int], added: float
-) -> bool:
-    centred = [v for v in product.factors if uncentred(v, along) is x]
-    gain = scale(editor, product, centred[0], x, along) if len(centred) == 1 else None
-    if gain is None:
-        return False
-    root, bias = _bias(editor, product.root, x, along)
-    out = root.outputs[0]
-    normalised = editor.before(root).LayerNormalization(
-        x, gain, bias, axis=along[0] - rank(x), epsilon=added, like=out
+    return any(
+        along_last(editor, replace(reading, x=x), along, normalise)
+        for reading in readings(node)
+        if is_same(reading.x, x) and _is_centred(reading, x, along)
     )
-    editor.replace(out, normalised)
-    return True
 
 
-def _bias(
-    editor: Editor, root: ir.Node, x: ir.Value, along: Sequence[int]
-) -> tuple[ir.Node, ir.Value | None]:
-    """Return the Add that follows ``root`` and its other operand, if that can be a bias."""
-    value = root.outputs[0]
-    user = only_user(value)
-    if user is None or user.op_type != "Add" or dims(user.outputs[0]) != dims(x):
-        return root, None
-    other = the_input(user, 1 if user.inputs[0] is value else 0)
-    if constant(other) is not None and dims(other) == ():
-        return root, None
-    bias = affine(editor, user, other, x, along)
-    return (root, None) if bias is None else (user, bias)
+def _is_centred(reading: Reading, x: ir.Value, along: Sequence[int]) -> bool:
+    """Return whether the mean of x is subtracted, and nothing is added or a tensor."""
+    middle, bias = reading.mean, reading.bias
+    if bias is not None and dims(bias) == () and constant(bias) is not None:
+        return False
+    return middle is not None and mean(middle) == (x, tuple(along)) and kept(middle, x, along)

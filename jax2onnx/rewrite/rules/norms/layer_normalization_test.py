@@ -71,10 +71,24 @@ def two_axes(x: Array) -> Any:
     return centred * lax.rsqrt((centred**2).mean((-1, -2), keepdims=True) + 1e-5) * table
 
 
+def as_keras(x: Array) -> Any:
+    mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
+    inverse = lax.rsqrt(variance + 1e-3) * SCALE
+    return x * inverse + (-mean * inverse + BIAS)
+
+
+def as_keras_without_bias(x: Array) -> Any:
+    mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
+    inverse = lax.rsqrt(variance + 1e-3)
+    return x * inverse - mean * inverse
+
+
 @pytest.mark.parametrize("specs", [[("B", 4, 8)], [(3, 4, 8)]])
 @pytest.mark.parametrize(
     "function",
     [
+        as_keras,
+        as_keras_without_bias,
         equinox(),
         equinox(use_bias=False),
         flax(),
@@ -99,6 +113,37 @@ def test_fires(function: Any, specs: Any) -> None:
 def test_the_scale_stays_a_parameter() -> None:
     model = assert_agrees(flax(), X)
     assert list(model.graph.node[0].input) == ["x", "scale", "bias"]
+
+
+@pytest.mark.parametrize("shape", [(1, 8), (1, 1, 8), (3, 1, 8)])
+@pytest.mark.parametrize("function", [flax(), by_squares, as_keras])
+def test_fires_for_a_single_row(function: Any, shape: Any) -> None:
+    model = assert_agrees(
+        function, X[:1, :1].reshape(1, 1, 8).repeat(3, 0)[: shape[0]].reshape(shape)
+    )
+    assert operators(model) == ["LayerNormalization"]
+
+
+def test_fires_for_a_single_row_of_a_vmap() -> None:
+    model = assert_agrees(jax.vmap(eqx.nn.LayerNorm(8)), X[:1, 0])
+    assert operators(model) == ["LayerNormalization"]
+
+
+def channels_first(x: Array) -> Any:
+    """Normalise the 16 channels of images, as ConvNeXt does."""
+    scale, bias = (jnp.linspace(a, 2, 16)[:, None, None] for a in (0.5, -1))
+    centred = x - x.mean(1, keepdims=True)
+    return centred * lax.rsqrt((centred**2).mean(1, keepdims=True) + 1e-6) * scale + bias
+
+
+IMAGES = np.random.default_rng(1).standard_normal((2, 16, 5, 6), np.float32) + 1
+
+
+@pytest.mark.parametrize("specs", [[("B", 16, "H", "W")], [(2, 16, 5, 6)]])
+def test_fires_for_channels_that_come_first(specs: Any) -> None:
+    model = assert_agrees(channels_first, IMAGES, specs=specs)
+    assert operators(model)[-3:] == ["Transpose", "LayerNormalization", "Transpose"]
+    assert "ReduceMean" not in operators(model)
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -152,7 +197,21 @@ def unbiased(x: Array) -> Array:
     return (x - x.mean(-1, keepdims=True)) / jnp.sqrt(x.var(-1, keepdims=True, ddof=1) + 1e-5)
 
 
-@pytest.mark.parametrize("function", [first_axis, variance_of_another, unbiased])
+def mean_of_another(x: Array) -> Array:
+    inverse = lax.rsqrt(x.var(-1, keepdims=True) + 1e-5)
+    return x * inverse - x[..., ::-1].mean(-1, keepdims=True) * inverse
+
+
+def mean_of_other_axis(x: Array) -> Array:
+    square = x[:, :, :4]
+    inverse = lax.rsqrt(square.var(-1, keepdims=True) + 1e-5)
+    return square * inverse - square.mean(1)[..., None] * inverse
+
+
+@pytest.mark.parametrize(
+    "function",
+    [first_axis, variance_of_another, unbiased, mean_of_another, mean_of_other_axis],
+)
 def test_holds_back(function: Any) -> None:
     model = assert_agrees(function, X)
     assert operator_counts(model)["LayerNormalization"] == 0

@@ -35,6 +35,10 @@ def divided(x: Array) -> Array:
     return x / jnp.sqrt(jnp.mean(x * x, axis=-1, keepdims=True) + 1e-5)
 
 
+def scaled_before_the_division(x: Array) -> Array:
+    return jnp.asarray(SCALE) * x / jnp.sqrt(jnp.mean(x**2, axis=-1, keepdims=True) + 1e-6)
+
+
 def linen() -> tuple[nn.Module, Any]:
     module = nn.RMSNorm()
     return module, jax.tree.map(lambda _: SCALE, module.init(jax.random.key(0), X))
@@ -52,6 +56,7 @@ def linen() -> tuple[nn.Module, Any]:
         scaled_last,
         scaled_first,
         divided,
+        scaled_before_the_division,
     ],
 )
 def test_fires(function: Any, specs: Any) -> None:
@@ -74,6 +79,15 @@ def test_further_factors_stay(function: Any) -> None:
     assert "RMSNormalization" in operators(assert_agrees(scaled_twice, X))
 
 
+def test_fires_for_channels_that_come_first() -> None:
+    def normal(x: Array) -> Array:
+        return x * lax.rsqrt(jnp.mean(x * x, axis=1, keepdims=True) + 1e-5)
+
+    x = np.random.default_rng(0).standard_normal((2, 16, 5), np.float32)
+    model = assert_agrees(normal, x, specs=[("B", 16, "T")])
+    assert operators(model) == ["Transpose", "RMSNormalization", "Transpose"]
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_fires_inside(place: Any) -> None:
     model = assert_agrees(place(scaled_last), X)
@@ -91,6 +105,7 @@ def test_holds_back_below_opset_23() -> None:
         lambda x: x * lax.rsqrt(jnp.mean(x * x, axis=0, keepdims=True) + 1e-5),
         lambda x: (x + 1) * lax.rsqrt(jnp.mean(x * x, axis=-1, keepdims=True) + 1e-5),
         lambda x: x * lax.rsqrt(jnp.sum(x * x, axis=-1, keepdims=True) + 1e-5),
+        lambda x: SCALE * (x + 1) / jnp.sqrt(jnp.mean(x * x, axis=-1, keepdims=True) + 1e-5),
     ],
 )
 def test_holds_back(function: Any) -> None:
