@@ -104,6 +104,11 @@ STAGES: tuple[Stage, ...] = (
         ),
     ),
     Stage(
+        "views of heads",
+        "Attention reads heads side by side, in front of which lie the biases of single heads.",
+        (_VIEW_AFTER,),
+    ),
+    Stage(
         "layout",
         "All operators are known that permutations can be carried through.",
         (Entry("views.layout", ("Transpose",)),),

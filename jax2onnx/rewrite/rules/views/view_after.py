@@ -10,13 +10,15 @@ Does not apply
   adds or removes axes of size 1;
 - where other nodes read the view;
 - where an operator has other operands of many elements, unless the view adds axes of size 1, which
-  the others can do without as well.
+  the others can do without as well, or they are parameters that can be viewed as the axes in front
+  of the view are, such as the bias of each head.
 """
 
 import onnx_ir as ir
 
 from jax2onnx.graph.shapes import VIEWS, ones_between
-from jax2onnx.graph.sizes import Dims
+from jax2onnx.graph.sizes import Dims, product
+from jax2onnx.rewrite.analyses.axes import is_fixed
 from jax2onnx.rewrite.analyses.nodes import BROADCASTING, UNARY, attribute, only_user, the_input
 from jax2onnx.rewrite.analyses.shapes import view
 from jax2onnx.rewrite.analyses.values import dims, rank
@@ -67,6 +69,11 @@ def _beside(other: ir.Value, x: ir.Value, seen: ir.Value) -> Dims | None:
     """Return the shape that an operand beside ``seen`` needs beside ``x``; None if it has none."""
     if all(d == 1 for d in dims(other)) and rank(other) <= rank(x):
         return dims(other)
+    if is_fixed(other) and dims(other) == dims(seen)[rank(seen) - rank(other) :]:
+        ends = (dims(x)[i:] for i in range(rank(x)))
+        same = next((end for end in ends if product(end) == product(dims(other))), None)
+        if same is not None:
+            return same
     missing = rank(seen) - rank(other)
     put_in = ones_between(dims(x), dims(seen))
     if put_in is None or missing < 0:

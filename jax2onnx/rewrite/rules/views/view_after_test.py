@@ -115,7 +115,7 @@ def other_axis(x: Array) -> Array:
 
 
 def other_operand(x: Array) -> Array:
-    return (x.reshape(2, 24) * np.arange(24, dtype=np.float32)).reshape(48)
+    return (x.reshape(2, 24) * x.reshape(48)[:24]).reshape(48)
 
 
 def read_by_others(x: Array) -> tuple[Array, Array]:
@@ -128,13 +128,35 @@ def read_by_others(x: Array) -> tuple[Array, Array]:
     [
         (nothing_follows, ["Reshape", "Sin"]),
         (other_axis, ["Reshape", "Softmax", "Reshape"]),
-        (other_operand, ["Reshape", "Mul", "Reshape"]),
+        (other_operand, ["Reshape", "Reshape", "Slice", "Mul", "Reshape"]),
         (read_by_others, ["Reshape", "Sin", "Reshape", "Cos"]),
     ],
 )
 def test_holds_back(function: Any, expected: list[str]) -> None:
     model = assert_agrees(function, X)
     assert sorted(operators(model)) == sorted(expected)
+
+
+@pytest.mark.parametrize("specs", [None, [("B", 3, 8)], [("B", "T", 8)]])
+@pytest.mark.parametrize("shape", [(4, 2), (2, 2, 2)])
+def test_a_bias_of_each_head_is_viewed_instead(shape: tuple[int, ...], specs: Any) -> None:
+    bias = RNG.standard_normal(shape, np.float32)
+
+    def function(x: Array) -> Array:
+        return (jnp.sin(x).reshape(*x.shape[:2], *shape) + bias).reshape(x.shape)
+
+    found = operators(assert_agrees(function, X, specs=specs))
+    assert found in (["Reshape", "Sin", "Add"], ["Sin", "Reshape", "Add"], ["Sin", "Add"])
+
+
+@pytest.mark.parametrize("shape", [(2,), (4, 1), (3, 4, 2)])
+def test_a_bias_that_is_broadcast_otherwise(shape: tuple[int, ...]) -> None:
+    bias = RNG.standard_normal(shape, np.float32)
+
+    def function(x: Array) -> Array:
+        return (jnp.sin(x).reshape(*x.shape[:2], 4, 2) + bias).reshape(x.shape)
+
+    assert_agrees(function, X)
 
 
 def test_a_value_of_one_element_is_not_confused_with_another_operand() -> None:
