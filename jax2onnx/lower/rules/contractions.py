@@ -9,7 +9,7 @@ Where nothing is contracted, the product is a Mul in the order of the operand wi
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import onnx_ir as ir
@@ -59,8 +59,11 @@ def _dot_general(
     right = _operand(ctx, rhs, dtype, rhs_batch, rhs_contract)
     if not lhs_contract:
         return _outer(ctx, left, right)
-    batch = len(left.batch)
-    swap = not batch and _is_weight(ctx, lhs) and not _is_weight(ctx, rhs)
+    batch, weight = len(left.batch), _is_weight(ctx, lhs) and not _is_weight(ctx, rhs)
+    # The contracted axes stay in the order of the operand that is no parameter.
+    order = sorted(range(len(lhs_contract)), key=(right if weight else left).contract.__getitem__)
+    left, right = (replace(o, contract=tuple(o.contract[i] for i in order)) for o in (left, right))
+    swap = not batch and weight
     if swap:
         left, right = right, left
     result = _matmul(ctx, left, right)

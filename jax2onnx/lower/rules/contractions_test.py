@@ -78,6 +78,19 @@ def test_a_parameter_is_the_right_operand(named: bool) -> None:
         assert right in {i.name for i in model.graph.initializer}
 
 
+@pytest.mark.parametrize("equation", ["bthd,dhm->btm", "dhm,bthd->btm"])
+def test_a_parameter_takes_the_order_of_what_it_is_multiplied_with(equation: str) -> None:
+    """Keras's attention contracts heads of a parameter that has them last."""
+    x, w = (_RNG.standard_normal(s, dtype=np.float32) for s in ((2, 3, 4, 5), (5, 4, 6)))
+
+    def fn(x: jax.Array) -> jax.Array:
+        return jnp.einsum(equation, *((x, w) if equation[0] == "b" else (w, x)))
+
+    model = assert_agrees(fn, x)
+    (turned,) = (n for n in model.graph.node if n.op_type == "Transpose")
+    assert turned.input[0] in {i.name for i in model.graph.initializer}
+
+
 def test_two_parameters_or_two_inputs_keep_their_order() -> None:
     model = assert_agrees(lambda x, y: x @ y.T, X, W)
     (product,) = (n for n in model.graph.node if n.op_type in ("MatMul", "Gemm"))
