@@ -13,6 +13,7 @@ from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import BOOL, INT32, INT64
 from jax2onnx.lower.registry import register_lowering
+from jax2onnx.lower.rules.trip_counts import trip_count
 from jax2onnx.trace.dimensions import Dim, is_static
 from jax2onnx.trace.jaxprs import branch_on_cpu
 
@@ -107,24 +108,33 @@ def _while(
     body_jaxpr: core.ClosedJaxpr,
     **_: object,
 ) -> Sequence[ir.Value]:
+    """Add a Loop, with its trip count where a counter tells it."""
     cond_consts = operands[:cond_nconsts]
     body_consts = operands[cond_nconsts : cond_nconsts + body_nconsts]
     carry = operands[cond_nconsts + body_nconsts :]
     inputs = _fresh(ctx, "carry", carry)
+    batched = bool(cond_jaxpr.out_avals[0].shape)
+    count = None
+    if not batched:
+        count = trip_count(ctx, cond_jaxpr.jaxpr, cond_consts, body_jaxpr.jaxpr, carry)
+    counts_only = count is not None and count.exact
 
     def predicate(where: Context, carried: Sequence[ir.Value]) -> ir.Value:
         return where.lower_jaxpr(cond_jaxpr, (*cond_consts, *carried))[0]
 
     def body(branch: Context) -> Sequence[ir.Value]:
         carried = branch.lower_jaxpr(body_jaxpr, (*body_consts, *inputs))
-        if cond_jaxpr.out_avals[0].shape:
+        if counts_only:
+            return going, *carried
+        if batched:
             carried = _where_going(branch, predicate(branch, inputs), carried, inputs)
         return _any(branch, predicate(branch, carried)), *carried
 
     step, going = _loop_inputs(ctx)
     graph = _branch_graph(ctx, (step, going, *inputs), body, "body")
-    start = _any(ctx, predicate(ctx, carry))
-    return ctx.several("Loop", None, start, *carry, body=graph, types=ctx.out_types)
+    start = None if counts_only else _any(ctx, predicate(ctx, carry))
+    most = None if count is None else count.value
+    return ctx.several("Loop", most, start, *carry, body=graph, types=ctx.out_types)
 
 
 def _any(ctx: Context, predicate: ir.Value) -> ir.Value:

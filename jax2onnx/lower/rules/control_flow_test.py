@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.ad_checkpoint
 import jax.numpy as jnp
 import numpy as np
+import onnx
 import pytest
 from jax import lax
 from jax.custom_derivatives import linear_call
@@ -135,6 +137,77 @@ def test_bounds_that_are_inputs(stop: int) -> None:
 def test_switches_clamp_their_index(index: int) -> None:
     branches = [lambda v: v, lambda v: -v, lambda v: v * 3]
     assert_agrees(lambda i, x: lax.switch(i, branches, x), np.int32(index), X)
+
+
+def repeat(
+    going: Callable[[Any, Any], Any], step: Callable[[Any], Any], start: int = 0
+) -> Callable[..., Any]:
+    """Return a function of x and n that doubles x while ``going(i, n)``, and steps i."""
+
+    def fn(x: jax.Array, n: jax.Array) -> Any:
+        return lax.while_loop(
+            lambda c: going(c[0], n), lambda c: (step(c[0]), c[1] * 2), (start, x)
+        )
+
+    return fn
+
+
+COUNTED = {
+    "below": repeat(lambda i, n: i < n, lambda i: i + 1),
+    "up to": repeat(lambda i, n: i <= n, lambda i: 1 + i, -2),
+    "by twos": repeat(lambda i, n: n > i, lambda i: i + 2, 1),
+    "up to by threes": repeat(lambda i, n: n >= i, lambda i: i + 3),
+    "down": repeat(lambda i, n: i > n, lambda i: i - 1, 7),
+    "down by twos": repeat(lambda i, n: n <= i, lambda i: i - 2, 8),
+    "down by adding": repeat(lambda i, n: i > n, lambda i: i + -3, 8),
+}
+
+
+@pytest.mark.parametrize("n", [-3, 0, 1, 4, 5])
+@pytest.mark.parametrize("name", COUNTED)
+def test_a_counter_gives_the_trip_count(name: str, n: int) -> None:
+    model = assert_agrees(COUNTED[name], X, np.int32(n))
+    (loop,) = (node for node in model.graph.node if node.op_type == "Loop")
+    assert loop.input[0]
+    assert not loop.input[1]
+    (body,) = (a.g for a in loop.attribute if a.name == "body")
+    assert not {"Less", "LessOrEqual", "Greater"} & {n.op_type for n in body.node}
+
+
+@pytest.mark.parametrize("scale", [1, 100])
+def test_a_counter_beside_another_condition_gives_an_upper_bound(scale: int) -> None:
+    fn = repeat(lambda i, n: (i < 7) & (i * scale < n), lambda i: i + 2)
+    model = assert_agrees(fn, X, np.int32(90))
+    (loop,) = (node for node in model.graph.node if node.op_type == "Loop")
+    (count,) = (i for i in model.graph.initializer if i.name == loop.input[0])
+    assert onnx.numpy_helper.to_array(count) == 4
+    assert loop.input[1]
+
+
+NOT_COUNTED = {
+    "away from the limit": lambda c: (c[0] < 3, c[0] - 1),
+    "a step that changes": lambda c: (c[0] < 9, c[0] + c[0]),
+    "a limit that changes": lambda c: (c[1] < c[0], c[0] + 1),
+    "not a counter": lambda c: (c[0] * 2 < 9, c[0] + 1),
+    "either of two": lambda c: ((c[0] < 3) | (c[1] < 5), c[0] + 1),
+    "a product": lambda c: (c[0] < 9, c[0] * 2),
+}
+
+
+@pytest.mark.parametrize("name", NOT_COUNTED)
+def test_other_loops_have_no_trip_count(name: str) -> None:
+    both: Any = NOT_COUNTED[name]
+
+    def fn(start: Any, other: Any, x: Any) -> Any:
+        return lax.while_loop(
+            lambda c: both(c)[0] & (c[2].sum() < 1e6),
+            lambda c: (both(c)[1], c[1] + 1, c[2] + 1e5),
+            (start, other, x),
+        )
+
+    model = assert_agrees(fn, np.int32(1), np.int32(0), X)
+    (loop,) = (node for node in model.graph.node if node.op_type == "Loop")
+    assert not loop.input[0]
 
 
 def test_loops_and_branches_under_vmap() -> None:
