@@ -59,6 +59,12 @@ class Options(TypedDict, total=False):
     the statistics of the batch. Without it, modules of Equinox, Flax NNX and Flax Linen compute as
     in inference, but for flags that a call is given (``deterministic=False``)."""
 
+    checks: Annotated[Literal["omit", "outputs"], Default("omit")]
+    """``"omit"`` leaves out checks of values (``equinox.error_if``), with one warning that lists
+    them. ``"outputs"`` adds a boolean output for each, which is true where the check fails and is
+    named after its message (``check_failed.x_is_negative``). Checks in loops, branches and
+    functions are left out with the warning in any case."""
+
     input_names: Annotated[Sequence[str] | None, Default(None)]
     """Names of the graph's inputs, in pytree order; by default those of the arguments."""
 

@@ -29,7 +29,7 @@ from jax2onnx.lower.plain_numbers.retrace import on_plain_numbers
 from jax2onnx.lower.registry import in_jax, known_primitives, register_lowering
 from jax2onnx.options import Options, with_defaults
 from jax2onnx.trace import Parameter, Traced
-from jax2onnx.trace.checks import warn_of_checks
+from jax2onnx.trace.checks import check_names, warn_of_checks
 from jax2onnx.trace.naming.reach import identity
 
 __all__ = ["Context", "in_jax", "lower", "register_lowering"]
@@ -79,7 +79,10 @@ def lower(traced: Traced, opset: int, name: str, **options: Unpack[Options]) -> 
         known = known_primitives()
         raise UnsupportedPrimitiveError(list(interpreter.missing), known, jax_internals.moved())
     warn_of_checks({**dict.fromkeys(traced.checks), **interpreter.checks})
-    outputs = ctx.as_outputs(results, traced.output_names)
+    taken = {*traced.output_names, *(p.path for p in everything), *(i.name for i in traced.inputs)}
+    failed = check_names([message for message, _ in interpreter.failed], taken)
+    results += [value for _, value in interpreter.failed]
+    outputs = ctx.as_outputs(results, [*traced.output_names, *failed])
     _name_module_outputs(ctx, outputs)
     used = _bind(parameters, everything, options["parameters"] or {}, traced.read)
     _name_constants(builder.initializers, {p.path for p in everything})

@@ -35,6 +35,14 @@ class Lowerer(Protocol):
     def array_paths(self) -> Mapping[object, str]:
         """The paths of the model's captured arrays, by identity."""
 
+    def note_check(self, message: str, failed: ir.Value | None) -> None:
+        """Note a check of the model's values.
+
+        Args:
+            message: its message.
+            failed: a boolean of the main graph, whether the check fails; None if there is none.
+        """
+
     def trace(
         self,
         function: Callable[..., Any],

@@ -46,6 +46,7 @@ class Dimensions:
         self._builder = builder
         self._sources: dict[str, _Source] = {}
         self._values: dict[Dim, ir.Value] = {}
+        self._known: dict[ir.Value, Dim] = {}
         self._variables: dict[str, ir.Value] = {}
         self._shared: list[_Source] = []
         for value in inputs:
@@ -72,7 +73,12 @@ class Dimensions:
         known = self._values.get(dim)
         if known is None:
             known = self._values[dim] = self._expression(dim)
+            self._known[known] = dim
         return known
+
+    def dim_of(self, value: ir.Value) -> Dim | None:
+        """Return the dimension that ``value`` holds as `value` returned it; None if it is none."""
+        return self._known.get(value)
 
     def _emit(self, op_type: str, *inputs: ir.Value, **attributes: int) -> ir.Value:
         return self._builder.emit(op_type, inputs, attributes, dtypes=(INT64,), dims=((1,),))[0]

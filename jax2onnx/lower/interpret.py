@@ -38,7 +38,8 @@ class Interpreter:
         call_sites: whether nodes are to name the user's line that they come from.
         functions: the ONNX functions of the model.
         missing: ``(name, user's line)`` of the primitives without a rule that were found, in order.
-        checks: messages of the checks that decompositions left out.
+        checks: messages of the checks that are left out, beside those that tracing left out.
+        failed: the message of each other check, and a boolean that is true where it fails.
     """
 
     def __init__(self, array_paths: Mapping[object, str], call_sites: bool) -> None:
@@ -48,6 +49,7 @@ class Interpreter:
         self.missing: dict[tuple[str, str], None] = {}
         self.checks: dict[str, None] = {}
         self._traces: dict[Any, core.ClosedJaxpr] = {}
+        self.failed: list[tuple[str, ir.Value]] = []
 
     def call_function(
         self, ctx: Context, mark: Mark, closed: core.ClosedJaxpr, operands: Sequence[ir.Value]
@@ -61,6 +63,13 @@ class Interpreter:
             operands: a value for each input of ``closed``.
         """
         return self.functions.call(ctx, mark, closed, operands)
+
+    def note_check(self, message: str, failed: ir.Value | None) -> None:
+        """Note a check of the model's values; see ``Lowerer``."""
+        if failed is None:
+            self.checks[message] = None
+        else:
+            self.failed.append((message, failed))
 
     def trace(
         self,

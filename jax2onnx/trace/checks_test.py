@@ -9,6 +9,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 from jax.extend import core
 
@@ -80,6 +82,46 @@ def test_one_warning_lists_all_checks() -> None:
     lines = str(warning.message).splitlines()[1:]
     assert lines == [f"  {i} is wrong" for i in range(5)] + ["  ... (7)"]
     assert warning.filename == __file__
+
+
+def run(model: onnx.ModelProto, x: np.ndarray[Any, Any]) -> dict[str, Any]:
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    names = [each.name for each in session.get_outputs()]
+    return dict(zip(names, session.run(None, {session.get_inputs()[0].name: x}), strict=True))
+
+
+@pytest.mark.parametrize("where", ["plain", "under vmap", "under jit"])
+def test_a_check_becomes_an_output_on_request(where: str) -> None:
+    fn, _ = MODELS[where]
+    model = to_onnx(fn, [X], checks="outputs")
+    passed, failed = run(model, X), run(model, X - 1)
+    assert list(passed) == ["output", "check_failed.x_is_negative"]
+    assert not passed["check_failed.x_is_negative"]
+    assert failed["check_failed.x_is_negative"]
+    np.testing.assert_array_equal(failed["output"], 2 * (X - 1))
+
+
+def test_each_check_has_an_output_of_its_own_name() -> None:
+    def fn(x: jax.Array) -> Any:
+        x = eqx.error_if(x, x[0, 0] > 5, "Too large: x[0, 0]!")
+        x = eqx.error_if(x, x[0, 0] > 6, "Too large: x[0, 0]!")
+        return eqx.error_if(x, x[0, 0] < 0, "???")
+
+    found = run(to_onnx(fn, [("B", 8)], checks="outputs"), X + 5.5)
+    del found["output"]
+    assert found == {
+        "check_failed.too_large_x_0_0": True,
+        "check_failed.too_large_x_0_0_2": False,
+        "check_failed.check": False,
+    }
+
+
+@pytest.mark.parametrize("where", ["in a loop", "of complex numbers", "in functions"])
+def test_checks_that_cannot_be_outputs_are_left_out(where: str) -> None:
+    fn, expected = MODELS[where]
+    with pytest.warns(CheckWarning, match=r"passed:\n  x is negative\.$"):
+        model = assert_agrees(fn, X, checks="outputs")
+    assert operators(model) == expected
 
 
 def test_a_choice_is_not_a_check() -> None:

@@ -152,7 +152,8 @@ def _trace(
         )
     _refuse_tracers(closed.consts)
     checks: dict[str, None] = {}
-    jaxpr = without_checks(without_last(closed.jaxpr, len(state)), checks)
+    keep = options["checks"] == "outputs"
+    jaxpr = without_checks(without_last(closed.jaxpr, len(state)), checks, keep)
     jaxpr = without_dead_equations(jaxpr)
     warn_of_changes(model.paths, closed.jaxpr, jaxpr, options["training"])
     found = list(constants(core.ClosedJaxpr(jaxpr, closed.consts)))

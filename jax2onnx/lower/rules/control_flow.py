@@ -14,6 +14,7 @@ from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import BOOL, INT32, INT64
 from jax2onnx.lower.registry import register_lowering
 from jax2onnx.lower.rules.trip_counts import trip_count
+from jax2onnx.trace.checks import check_p
 from jax2onnx.trace.dimensions import Dim, is_static
 from jax2onnx.trace.jaxprs import branch_on_cpu
 
@@ -75,6 +76,25 @@ def _cond(
         ),
         types=ctx.out_types,
     )
+
+
+@register_lowering(check_p)
+def _check(
+    ctx: Context,
+    index: ir.Value,
+    *operands: ir.Value,
+    branches: Sequence[core.ClosedJaxpr],
+    passing: int,
+    message: str,
+) -> Sequence[ir.Value]:
+    """Compute the branch that raises no error, and note whether another one is chosen."""
+    if ctx.builder.parent is not None or ctx.function_inputs is not None:
+        ctx.lowerer.note_check(message, None)
+    elif passing == 0:
+        ctx.lowerer.note_check(message, _is_positive(ctx, index))
+    else:
+        ctx.lowerer.note_check(message, ctx.op.Not(ctx.op.Equal(index, passing)))
+    return ctx.lower_jaxpr(branches[0], operands)
 
 
 def _is_positive(ctx: Context, index: ir.Value) -> ir.Value:

@@ -30,8 +30,7 @@ def _clamped_starts(
         if from_end and len(moving) == 1 and size == 1:
             plain = unwrapped(ctx, start, dims[axis])
             start, low = (start, 0) if plain is None else (plain, -dims[axis])
-        high = ctx.dim_scalar(dims[axis] - size)
-        first = clamped(ctx, ctx.cast(start, INT64), ctx.dim_scalar(low), high)
+        first = clamped(ctx, ctx.cast(start, INT64), low, dims[axis] - size)
         result[axis] = ctx.reshape(first, (1,))
     return result
 

@@ -215,6 +215,9 @@ def _select_n(ctx: Context, which: ir.Value, *cases: ir.Value) -> ir.Value:
     if len(cases) == 1:
         return cases[0]
     if which.dtype == BOOL:
+        known = ctx.builder.array(which)
+        if known is not None and not known.any():  # where(i < 0, i + size, i) of a constant index
+            return cases[0]
         which, on_false, on_true = ctx.unbroadcast((which, *cases), ctx.out_dims)
         return ctx.op.Where(which, on_true, on_false)
     result = cases[-1]

@@ -6,6 +6,7 @@ import onnx_ir as ir
 from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import INT64
+from jax2onnx.lower.rules.ranges import is_inside
 from jax2onnx.trace.dimensions import Dim, is_static
 
 
@@ -28,17 +29,23 @@ def unwrapped(ctx: Context, index: ir.Value, size: Dim) -> ir.Value | None:
     condition, sum_, value = choice.inputs
     below = None if condition is None else condition.producer()
     wrapped = None if sum_ is None else sum_.producer()
-    if below is None or wrapped is None or value is None or ctx.dims(value) != ctx.dims(index):
+    if wrapped is None or value is None or ctx.dims(value) != ctx.dims(index):
         return None
-    if (below.op_type, wrapped.op_type) != ("Less", "Add"):
+    if wrapped.op_type != "Add" or wrapped.inputs[0] is not value:
         return None
-    zero = ctx.builder.array(below.inputs[1])
-    fits = (
-        below.inputs[0] is value
-        and wrapped.inputs[0] is value
-        and zero is not None
-        and not zero.any()
-    )
+    array = ctx.builder.array(value)
+    if array is not None:
+        negative = ctx.builder.array(condition)
+        fits = negative is not None and bool((negative == (array < 0)).all())
+    else:
+        zero = None if below is None else ctx.builder.array(below.inputs[1])
+        fits = (
+            below is not None
+            and below.op_type == "Less"
+            and below.inputs[0] is value
+            and zero is not None
+            and not zero.any()
+        )
     known = ctx.builder.array(wrapped.inputs[1])
     if known is not None:
         return value if fits and is_static([size]) and (known == size).all() else None
@@ -46,26 +53,22 @@ def unwrapped(ctx: Context, index: ir.Value, size: Dim) -> ir.Value | None:
     return value if fits and wrapped.inputs[1] is scalar else None
 
 
-def clamped(ctx: Context, index: ir.Value, low: ir.Value, high: ir.Value) -> ir.Value:
-    """Return an index clamped between two bounds; as it is if its type has no values outside.
+def clamped(ctx: Context, index: ir.Value, low: Dim, high: Dim) -> ir.Value:
+    """Return an index clamped between two bounds; as it is if it is known to be inside.
 
     Args:
         ctx: the graph.
         index: an integer tensor.
-        low: the lower bound, a scalar of the same dtype.
-        high: the upper bound likewise.
+        low: the lower bound.
+        high: the upper bound.
     """
-    least, most, known = (ctx.builder.array(v) for v in (low, high, index))
-    node = index.producer()
-    source = node.inputs[0] if node is not None and node.op_type == "Cast" else None
-    if least is not None and most is not None:
-        if known is not None:
-            return ctx.constant(np.clip(known, least, most), index)
-        if source is not None and element_type(source).is_integer():
-            limits = np.iinfo(element_type(source).numpy())
-            if least <= limits.min and limits.max <= most:
-                return index
-    return ctx.op.Clip(index, low, high, shape=ctx.dims(index))
+    if is_inside(ctx, index, low, high):
+        return index
+    known = ctx.builder.array(index)
+    if known is not None and isinstance(low, int) and isinstance(high, int):
+        return ctx.constant(np.clip(known, low, high), index)
+    least, most = (ctx.cast(ctx.dim_scalar(d), element_type(index)) for d in (low, high))
+    return ctx.op.Clip(index, least, most, shape=ctx.dims(index))
 
 
 def arange(ctx: Context, size: Dim) -> ir.Value:

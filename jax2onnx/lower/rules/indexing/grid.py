@@ -14,6 +14,7 @@ from jax2onnx.lower.builder import element_type
 from jax2onnx.lower.context import Context
 from jax2onnx.lower.dtypes import BOOL, INT32, INT64
 from jax2onnx.lower.rules.positions import arange, clamped, unwrapped
+from jax2onnx.lower.rules.ranges import is_inside
 from jax2onnx.trace.dimensions import Dim, Dims
 
 
@@ -178,21 +179,20 @@ class Grid:
     def _number(self, dim: Dim) -> ir.Value:
         return self.ctx.cast(self.ctx.dim_scalar(dim), self.dtype)
 
-    def _last(self, axis: Axis) -> ir.Value:
-        return self._number(self.operand_dims[axis.axis] - axis.window)
+    def _last(self, axis: Axis) -> Dim:
+        return self.operand_dims[axis.axis] - axis.window
 
     def in_bounds(self) -> ir.Value | None:
         """Return whether each window is inside, over the batch; None if all are known to be."""
         ctx = self.ctx
         valid: ir.Value | None = None
         for axis in self.axes:
-            if not axis.free:
+            last = self._last(axis)
+            if not axis.free or is_inside(ctx, axis.start, axis.low, last):
                 continue
             above = ctx.op.GreaterOrEqual(axis.start, self._number(axis.low))
-            inside = ctx.op.And(above, ctx.op.LessOrEqual(axis.start, self._last(axis)))
-            array = ctx.builder.array(inside)
-            if array is None or not array.all():
-                valid = inside if valid is None else ctx.op.And(valid, inside)
+            inside = ctx.op.And(above, ctx.op.LessOrEqual(axis.start, self._number(last)))
+            valid = inside if valid is None else ctx.op.And(valid, inside)
         if valid is None:
             return None
         target = ctx.shape_tensor(self.batch_dims)
@@ -202,8 +202,7 @@ class Grid:
         """Move every window inside the operand, as JAX does."""
         for axis in self.axes:
             if axis.free:
-                low, high = self._number(axis.low), self._last(axis)
-                axis.start = clamped(self.ctx, axis.start, low, high)
+                axis.start = clamped(self.ctx, axis.start, axis.low, self._last(axis))
 
     def components(self) -> list[ir.Value]:
         """Return the index on each indexed axis, which broadcasts to ``dims``."""
