@@ -14,7 +14,14 @@ from benchmarks.report import heading, spread, table, verdict
 from benchmarks.settings import Settings
 from jax2onnx import to_onnx
 
-_SIZES = ((100, 1_000, 64), (1_000, 10_000, 64), (100, 20_000, 64), (100, 200_000, 1))
+_SIZES = (
+    (100, 1_000, 64),
+    (1_000, 10_000, 64),
+    (1_000, 10_000, 256),
+    (5_000, 20_000, 128),
+    (100, 20_000, 64),
+    (100, 200_000, 1),
+)
 """Places, updates, and elements of each."""
 
 _FORMS: dict[tuple[str, str], Callable[..., Any]] = {

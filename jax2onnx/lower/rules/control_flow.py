@@ -7,6 +7,7 @@ import numpy as np
 import onnx_ir as ir
 from jax import lax
 from jax.extend import core
+from jax.typing import DTypeLike
 
 from jax2onnx import jax_internals
 from jax2onnx.lower.builder import element_type
@@ -15,7 +16,7 @@ from jax2onnx.lower.dtypes import BOOL, INT32, INT64
 from jax2onnx.lower.registry import register_lowering
 from jax2onnx.lower.rules.trip_counts import trip_count
 from jax2onnx.trace.checks import check_p
-from jax2onnx.trace.dimensions import Dim, is_static
+from jax2onnx.trace.dimensions import Dim, Dims, is_static
 from jax2onnx.trace.jaxprs import branch_on_cpu
 
 
@@ -182,6 +183,35 @@ def _loop_inputs(ctx: Context) -> tuple[ir.Value, ir.Value]:
     return (ctx.builder.new_value("iteration", INT64, ()), ctx.builder.new_value("going", BOOL, ()))
 
 
+def repeat(
+    ctx: Context,
+    times: ir.Value,
+    carry: Sequence[ir.Value],
+    build: Callable[[Context, ir.Value, Sequence[ir.Value]], Sequence[ir.Value]],
+    types: Sequence[tuple[DTypeLike | ir.DataType, Dims]],
+) -> Sequence[ir.Value]:
+    """Add a Loop that runs a known number of times.
+
+    Args:
+        ctx: the graph.
+        times: how often it runs, an int64 scalar.
+        carry: the values that the first run takes.
+        build: adds the nodes of one run to a context, from the number of the run and the values
+            that it takes; returns those that the next run takes, and those that are stacked.
+        types: the dtype and shape of each result of the Loop.
+    """
+    step, going = _loop_inputs(ctx)
+    carried = _fresh(ctx, "carry", carry)
+
+    def body(branch: Context) -> Sequence[ir.Value]:
+        return going, *build(branch, step, carried)
+
+    graph = _branch_graph(ctx, (step, going, *carried), body, "body")
+    # An empty condition in the last place would be cut off; it is then a constant.
+    always = ctx.builder.constant(np.asarray(True)) if not carry else None
+    return ctx.several("Loop", times, always, *carry, body=graph, types=types)
+
+
 @register_lowering(lax.scan_p)
 def _scan(
     ctx: Context,
@@ -196,19 +226,15 @@ def _scan(
     stacked = ctx.out_types[len(carry) :]
     if is_static([length]) and length == 0:  # ONNX Runtime's Scan needs at least one row
         return [*carry, *(ctx.empty(*kind) for kind in stacked)]
-    carried = _fresh(ctx, "carry", carry)
     if not scanned and not (reverse and stacked):
-        step, going = _loop_inputs(ctx)
-
-        def body(branch: Context) -> Sequence[ir.Value]:
-            return going, *branch.lower_jaxpr(jaxpr, (*consts, *carried))
-
-        graph = _branch_graph(ctx, (step, going, *carried), body, "body")
-        # An empty condition in the last place would be cut off; it is then a constant.
-        always = ctx.builder.constant(np.asarray(True)) if not carry else None
-        return ctx.several(
-            "Loop", ctx.dim_scalar(length), always, *carry, body=graph, types=ctx.out_types
+        return repeat(
+            ctx,
+            ctx.dim_scalar(length),
+            carry,
+            lambda branch, _, carried: branch.lower_jaxpr(jaxpr, (*consts, *carried)),
+            ctx.out_types,
         )
+    carried = _fresh(ctx, "carry", carry)
     steps = scanned or (_counter(ctx, length),)
     slices = [
         ctx.builder.new_value(f"slice_{i}", element_type(v), ctx.dims(v)[1:])

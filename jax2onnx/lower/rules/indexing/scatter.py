@@ -4,8 +4,9 @@ ONNX Runtime applies the updates of a ScatterND on several threads at once, with
 of one place are lost then, or are written in any order. So where two updates may go to one place
 
 * one that replaces is exchanged for the last one of that place, so that all of them are equal;
-* one that adds, multiplies or takes the smaller or larger one goes through ScatterElements, which
-  applies one update after the other.
+* one that adds, multiplies or takes the smaller or larger one is scattered in pieces that are too
+  small for several threads (`pieces`), or goes through ScatterElements. Both apply one update after
+  the other.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from jax2onnx.lower.dtypes import INT32, INT64
 from jax2onnx.lower.registry import Results, Rule, register_lowering
 from jax2onnx.lower.rules.indexing.distinct import are_distinct
 from jax2onnx.lower.rules.indexing.grid import Batch, Grid, Label
+from jax2onnx.lower.rules.indexing.pieces import in_pieces
 from jax2onnx.lower.rules.windows import elementwise_monoid
 from jax2onnx.trace.dimensions import Dim
 
@@ -193,7 +195,8 @@ def _write(
         return ctx.lower_function(write, (rows, ctx.cast(index, INT32), values))[0]
     if reduction == "none":
         return _last_of_each_place(ctx, rows, index, values)
-    return _one_by_one(ctx, rows, index, values, reduction)
+    result = in_pieces(ctx, rows, index, values, reduction)
+    return _one_by_one(ctx, rows, index, values, reduction) if result is None else result
 
 
 def _last_of_each_place(
