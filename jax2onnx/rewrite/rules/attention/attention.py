@@ -23,6 +23,8 @@ Does not apply
 - where shares are set to 0 by another mask than that of the scores, or have a factor of each key;
 - to scores that are bounded by tanh and then masked: runtimes differ in the order of the two;
 - to a scale that is not positive, which ONNX Runtime refuses;
+- to scores beside which stand sinks, as in GPT-OSS: keys and values would be copied to have one
+  token more (one query, 4,096 keys, 64 heads for 8: 13.2 ms instead of 7.2);
 - where other nodes read the scores or the shares, or keys have other heads than values.
 
 ONNX Runtime's operator does not take an empty batch, which the decomposition does.

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import onnx
 import pytest
+from flax import nnx
 from jax import Array
 
 from jax2onnx import InputSpec
@@ -80,6 +81,31 @@ def test_fused_projection_of_timm(function: Callable[[Array], Array], x: Any) ->
     for specs in ([x.shape], NAMED):
         found = count(assert_agrees(function, x, specs=specs, opset=23))
         assert found == {"Split": 1, "Attention": 1}
+
+
+def rotated(x: Array) -> Array:
+    q, k, v = x.reshape(*x.shape[:2], 3, H, D).transpose(2, 0, 3, 1, 4)
+    angles = jnp.arange(x.shape[1])[:, None] * jnp.asarray([1.0, 0.1])
+    angles = jnp.concatenate([angles, angles], axis=-1)
+
+    def turned(x: Array) -> Array:
+        a, b = jnp.split(x, 2, axis=-1)
+        return x * jnp.cos(angles) + jnp.concatenate([-b, a], axis=-1) * jnp.sin(angles)
+
+    return core(turned(q), turned(k), v).transpose(0, 2, 1, 3).reshape(*x.shape[:2], H * D)
+
+
+@pytest.mark.parametrize("x", [X, X[:1], X[:1, :1]], ids=["batch", "one item", "one token"])
+def test_rotated_fused_projection(x: Any) -> None:
+    found = count(assert_agrees(rotated, x, opset=23))
+    assert found == {"Split": 1, "Cos": 1, "Sin": 1, "RotaryEmbedding": 2, "Attention": 1}
+
+
+@pytest.mark.parametrize("specs", [None, [("B", "T", H * D)]])
+def test_modules_with_a_bias_of_each_head(specs: Any) -> None:
+    module = nnx.MultiHeadAttention(H, H * D, decode=False, rngs=nnx.Rngs(0))
+    found = count(assert_agrees(module, X[..., : H * D], specs=specs, opset=23))
+    assert found == {"MatMul": 4, "Add": 4, "Attention": 1}
 
 
 def test_heads_outside_of_the_projections_need_views() -> None:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from jax2onnx.rewrite.analyses.factors import Labelled, flattened, fresh
 from jax2onnx.rewrite.analyses.nodes import (
     attribute,
     made_by,
@@ -234,9 +235,7 @@ def _rotate(
 ) -> ir.Value:
     op = editor.before(place)
     batch, tokens, heads, width = (dims(x)[a] for a in (0, axis, 3 - axis, 3))
-    by_token = x if axis == 1 else None
-    if permutation(x) == HEADS_FIRST and axis == 2:
-        by_token = the_input(maker(x))
+    by_token = x if axis == 1 else _by_token(x)
     if by_token is None or not isinstance(heads, int) or not isinstance(width, int):
         if axis == 1:
             x = op.Transpose(x, perm=HEADS_FIRST, shape=(batch, heads, tokens, width))
@@ -246,7 +245,18 @@ def _rotate(
         return turned
     flat = view(editor, place, by_token, (batch, tokens, heads * width))
     turned = op.RotaryEmbedding(flat, *tables, num_heads=heads, interleaved=interleaved)
-    turned = view(editor, place, turned, dims(by_token), sizes=x)
+    turned = view(editor, place, turned, (batch, tokens, heads, width), sizes=x)
     if axis == 2:
         turned = op.Transpose(turned, perm=HEADS_FIRST, shape=dims(x))
     return turned
+
+
+def _by_token(x: ir.Value) -> ir.Value | None:
+    """Return the value of (batch, tokens, heads, d), or a view of it, that x is a Transpose of."""
+    batch, heads, tokens, width = given = tuple(map(fresh, dims(x)))
+    found = Labelled(x, given).source()
+    while found is not None:
+        if found.named and flattened(found.axes) == flattened((batch, tokens, heads, width)):
+            return found.value
+        found = found.source()
+    return None
