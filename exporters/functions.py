@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
 import inspect
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from exporters.annotations import accepts, described, hints
 from exporters.errors import ExportError
 
 
@@ -58,7 +60,8 @@ def call(
         options: the keyword arguments.
 
     Raises:
-        ExportError: the function does not have one of the options, or requires another one.
+        ExportError: the function does not have one of the options, requires another one, or is
+            annotated with other types.
     """
     known, open_ended = _options(function, len(positional))
     for name in options:
@@ -71,7 +74,33 @@ def call(
         inspect.signature(function).bind(*positional, **options)
     except TypeError as error:
         raise ExportError(f"{reference} cannot be called with these options: {error}.") from error
-    return function(*positional, **options)
+    annotations = hints(function)
+    for name, value in options.items():
+        if name in annotations and not accepts(annotations[name], value):
+            raise ExportError(
+                f"{reference}: {name} is {value!r}: give {described(annotations[name])}."
+            )
+    with no_exit(reference):
+        return function(*positional, **options)
+
+
+@contextlib.contextmanager
+def no_exit(reference: str) -> Iterator[None]:
+    """Raise an error if code that a target names ends the process, which would look like success.
+
+    Args:
+        reference: the name of the function, for the message.
+
+    Raises:
+        ExportError: the code called ``sys.exit``.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        raise ExportError(
+            f"{reference} ended the process (sys.exit({error.code!r})). Let it return or raise an "
+            "error."
+        ) from error
 
 
 def accepted(

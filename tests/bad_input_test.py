@@ -230,6 +230,9 @@ def test_models_that_cannot_be_converted(
         (["tests.gone:export"], "no module tests.gone"),
         (["gpt_oss", "-O", "bacth=3"], "no option 'bacth' (did you mean 'batch'?)"),
         (["gpt_oss", "-O", "batch"], "NAME=VALUE"),
+        (["gpt_oss", "-O", "cache=False"], "cache is 'False': give true or false"),
+        (["gpt_oss", "-O", "batch=1.5"], "batch is 1.5: give a whole number or a text"),
+        (["gpt_oss", "-O", "logits=first"], "logits is 'first': give 'all' or 'last'"),
         (["gpt_oss", "--opset", "7"], "opset"),
     ],
 )

@@ -8,6 +8,7 @@ status.
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from exporters.drivers.request import Parity
 
 
 def test(request: Parity) -> None:
-    """Compare the artifact with its reference.
+    """Compare the artifact with its reference, and write the report.
 
     Raises:
         ExportError: a case disagrees.
@@ -27,7 +28,7 @@ def test(request: Parity) -> None:
     from exporters.parity.verify import verify
     from weights import Checkpoint
 
-    verify(
+    outcomes = verify(
         ParityTest(
             target=request.target,
             model=Path(request.model),
@@ -42,6 +43,13 @@ def test(request: Parity) -> None:
         Checkpoint.open(folder),
         lambda line: print(line, flush=True),
     )
+    report = {
+        "target": request.target,
+        "execution_provider": request.execution_provider,
+        "cases": {each.case.name: dict(each.errors) for each in outcomes},
+    }
+    Path(request.report).parent.mkdir(parents=True, exist_ok=True)
+    Path(request.report).write_text(json.dumps(report, indent=2) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

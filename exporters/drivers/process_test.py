@@ -72,6 +72,7 @@ PARITY = Parity(
     "cpu",
     1e-5,
     1e-4,
+    "__out/parity.json",
 )
 
 
@@ -106,8 +107,13 @@ def test_weights_in_a_store(sandbox: Path, tmp_path: Path) -> None:
     assert manifest["parameters"]["files"] == ["model.safetensors"]
 
     assert run("exporters.drivers.parity", PARITY, sandbox).returncode == 0
+    report = json.loads((sandbox / "__out" / "parity.json").read_text())
+    assert report["target"] == "exporters:m"
+    assert all(0 <= each["sentence_embedding"] < 1e-5 for each in report["cases"].values())
+    (sandbox / "__out" / "parity.json").unlink()
     failed = run("exporters.drivers.parity", replace(PARITY, atol=0.0, rtol=0.0), sandbox)
     assert failed.returncode == 1
+    assert not (sandbox / "__out" / "parity.json").exists()
     assert "largest relative error" in failed.stdout
     assert "case(s) disagree" in failed.stderr
     assert "Traceback" not in failed.stderr

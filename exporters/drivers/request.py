@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, TypeVar, Union
 
-VERSION = 2
+VERSION = 3
 """Version of this schema. Raise it with every change of the classes below."""
 
 UNAVAILABLE = 75
@@ -111,6 +111,7 @@ class Parity:
         execution_provider: the execution provider of ONNX Runtime, ``cpu`` or ``cuda``.
         atol: the absolute tolerance.
         rtol: the relative tolerance.
+        report: the path of the JSON file to write when all cases agree: what was compared.
     """
 
     action: ClassVar[str] = "parity"
@@ -125,6 +126,7 @@ class Parity:
     execution_provider: str
     atol: float
     rtol: float
+    report: str
 
 
 @dataclass(frozen=True)

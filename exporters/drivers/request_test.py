@@ -22,7 +22,7 @@ FILE = File("model.safetensors", "0" * 64, 3)
 WEIGHTS = Weights("weights:w", "MIT", "made up", (FILE,), folder="__weights/0")
 EXPORT = Export("exporters:m", "a:b", {"batch": "B", "deep": [1, None]}, WEIGHTS, 23, "out/m.onnx")
 STORED = Weights("weights:w", "MIT", "made up", (FILE, FILE), store="cache")
-PARITY = Parity("e:t", "a:b", {}, STORED, "m.onnx", "a:c", None, "cpu", 0.0, 1e-4)
+PARITY = Parity("e:t", "a:b", {}, STORED, "m.onnx", "a:c", None, "cpu", 0.0, 1e-4, "r.json")
 SYNTHESISE = Synthesise("weights:s", "a:b", {"layers": 1}, 7, "out", "cache", 100)
 FETCH = Fetch("weights:w", "https://example.org", (FILE,), "cache", ("/a", "/b"))
 

@@ -24,16 +24,18 @@ PROVIDERS: Mapping[str, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExec
 
 
 @dataclass(frozen=True)
-class Disagreement:
-    """A case that failed.
+class Outcome:
+    """The comparison of a case.
 
     Attributes:
         case: the case.
         findings: one entry for each output that disagrees, each of one or more lines.
+        errors: the largest absolute error of each output that has the expected dtype and shape.
     """
 
     case: ParityCase
     findings: tuple[str, ...]
+    errors: Mapping[str, float]
 
 
 def open_session(
@@ -98,8 +100,8 @@ def compare_all(
     cases: Iterable[ParityCase],
     tolerance: Tolerance,
     report: Callable[[str], None],
-) -> list[Disagreement]:
-    """Run every case, report on each, and return those that disagree.
+) -> list[Outcome]:
+    """Run every case, report on each, and return the outcomes.
 
     A case need not have every output of the model. An output that no case has is reported.
 
@@ -112,20 +114,20 @@ def compare_all(
     Raises:
         ExportError: nothing was compared, or a case does not suit the model.
     """
-    failed = []
+    outcomes = []
     outputs = [value.name for value in session.get_outputs()]
     compared: set[str] = set()
     for case in cases:
         compared |= case.outputs.keys()
         actual = run(session, case)
         findings = compare(case.outputs, actual, tolerance)
+        outcomes.append(Outcome(case, tuple(findings), _errors(case.outputs, actual)))
         if findings:
-            failed.append(Disagreement(case, tuple(findings)))
             report(f"  {case.name}: FAILED")
             for finding in findings:
                 report("    " + finding.replace("\n", "\n    "))
         else:
-            report(f"  {case.name}: ok, {_closeness(case.outputs, actual)}")
+            report(f"  {case.name}: ok, {_closeness(outcomes[-1])}")
     if not compared:
         raise ExportError(
             "the reference gave no output to compare, so this test shows nothing. Let the "
@@ -134,7 +136,7 @@ def compare_all(
     others = [name for name in outputs if name not in compared]
     if others:
         report(f"  not compared by this reference: {', '.join(others)}")
-    return failed
+    return outcomes
 
 
 def compare(
@@ -179,11 +181,25 @@ def run(session: ort.InferenceSession, case: ParityCase) -> dict[str, np.ndarray
         raise ExportError(f"ONNX Runtime fails on case {case.name}: {error}") from error
 
 
-def _closeness(expected: Mapping[str, np.ndarray], actual: Mapping[str, np.ndarray]) -> str:
+def _errors(
+    expected: Mapping[str, np.ndarray], actual: Mapping[str, np.ndarray]
+) -> dict[str, float]:
+    """Return the largest absolute error of each output that can be compared, by name."""
+    return {
+        name: float(absolute_error(value, actual[name]).max(initial=0))
+        for name, value in expected.items()
+        if name in actual
+        and value.dtype == actual[name].dtype
+        and value.shape == actual[name].shape
+        and value.dtype.kind in "biufcV"  # V: bfloat16 and narrower types
+    }
+
+
+def _closeness(outcome: Outcome) -> str:
     """Return how close the outputs of a case that agrees came to the expected ones."""
     return ", ".join(
         f"{name} equal"
         if is_exact(value.dtype) or not value.size
-        else f"{name} within {absolute_error(value, actual[name]).max():.2g}"
-        for name, value in expected.items()
+        else f"{name} within {outcome.errors[name]:.2g}"
+        for name, value in outcome.case.outputs.items()
     )

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from exporters.errors import ExportError
+from jax2onnx import InputError
+from jax2onnx.checks.comparison import Tolerance
+
 
 @dataclass(frozen=True)
 class ParityTest:
@@ -22,6 +26,9 @@ class ParityTest:
         provider: the execution provider, ``cpu`` or ``cuda``.
         atol: the absolute tolerance.
         rtol: the relative tolerance.
+
+    Raises:
+        ExportError: a tolerance is negative, infinite or NaN.
     """
 
     target: str
@@ -33,3 +40,14 @@ class ParityTest:
     provider: str
     atol: float
     rtol: float
+
+    def __post_init__(self) -> None:
+        try:
+            Tolerance(self.atol, self.rtol)
+        except InputError as error:
+            raise ExportError(f"{self.target}: {error}") from error
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """How far values may differ."""
+        return Tolerance(self.atol, self.rtol)

@@ -34,9 +34,8 @@ def explain(test: ParityTest, checkpoint: Checkpoint, case: ParityCase) -> str:
     actual = artifact_values(test, checkpoint, case)
     expected = jax_values(exportable, checkpoint, case)
     modules = [module for module in actual if module in expected]
-    tolerance = Tolerance(test.atol, test.rtol)
     for number, module in enumerate(modules):
-        errors = _errors(expected[module], actual[module], tolerance)
+        errors = _errors(expected[module], actual[module], test.tolerance)
         if errors is not None:
             before = f"; {modules[number - 1]}, before it, agrees" if number else ""
             indented = errors.replace("\n", "\n    ")

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from exporters.errors import ExportError
-from exporters.functions import accepted, call, find
+from exporters.functions import accepted, call, find, no_exit
 from exporters.model.exportable import ParityCase
-from exporters.parity.compare import compare_all, open_session
+from exporters.parity.compare import Outcome, compare_all, open_session
 from exporters.parity.definition import ParityTest
 from exporters.parity.divergence import explain
-from jax2onnx.checks.comparison import Tolerance
 from weights import Checkpoint
 
 
-def verify(test: ParityTest, checkpoint: Checkpoint, report: Callable[[str], None]) -> None:
+def verify(
+    test: ParityTest, checkpoint: Checkpoint, report: Callable[[str], None]
+) -> list[Outcome]:
     """Run every case of a parity test and report on each.
 
     For the first case that fails, the report also names the module of the model at which the
@@ -25,6 +26,9 @@ def verify(test: ParityTest, checkpoint: Checkpoint, report: Callable[[str], Non
         checkpoint: the weights of the artifact.
         report: called with each line of the report.
 
+    Returns:
+        The outcomes, which all agree.
+
     Raises:
         ExportError: a case disagrees, there is no case, or the model does not run.
     """
@@ -32,8 +36,9 @@ def verify(test: ParityTest, checkpoint: Checkpoint, report: Callable[[str], Non
         raise ExportError(f"{test.model} does not exist. Export the model first.")
     session = open_session(test.model, test.provider, checkpoint.folder)
     report(f"{test.target}: {test.model.name} on {test.provider} against {test.reference}")
-    tolerance = Tolerance(test.atol, test.rtol)
-    failed = compare_all(session, _cases(test, checkpoint), tolerance, report)
+    with no_exit(test.reference):
+        outcomes = compare_all(session, _cases(test, checkpoint), test.tolerance, report)
+    failed = [each for each in outcomes if each.findings]
     if failed:
         report(explain(test, checkpoint, failed[0].case))
         names = ", ".join(each.case.name for each in failed)
@@ -41,6 +46,7 @@ def verify(test: ParityTest, checkpoint: Checkpoint, report: Callable[[str], Non
             f"{test.target}: {len(failed)} case(s) disagree: {names}. The report above says where "
             "the values differ."
         )
+    return outcomes
 
 
 def _cases(test: ParityTest, checkpoint: Checkpoint) -> Iterator[ParityCase]:

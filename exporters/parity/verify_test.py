@@ -125,3 +125,24 @@ def test_a_wrong_reference_is_not_blamed_on_a_module(exported: Exported) -> None
 def test_mistakes_are_explained(exported: Exported, change: dict[str, Any], message: str) -> None:
     test, checkpoint = exported
     assert message in verified(replace(test, **change), checkpoint)[1]
+
+
+def leave(*_: object) -> Iterator[ParityCase]:
+    """Stand in for a reference that ends the process."""
+    yield from ()
+    raise SystemExit(0)
+
+
+def test_a_reference_that_ends_the_process_fails(exported: Exported) -> None:
+    test, checkpoint = exported
+    _, error = verified(replace(test, reference=f"{__name__}:leave"), checkpoint)
+    assert "leave ended the process (sys.exit(0))" in error
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
+@pytest.mark.parametrize("name", ["atol", "rtol"])
+def test_a_tolerance_that_shows_nothing_is_refused(
+    name: str, value: float, exported: Exported
+) -> None:
+    with pytest.raises(ExportError, match=f"{name} is {value}: give a finite number, 0 or more"):
+        replace(exported[0], **{name: value})

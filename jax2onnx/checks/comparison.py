@@ -3,11 +3,14 @@
 This module is public.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from jax2onnx.errors import InputError
 
 __all__ = ["Tolerance", "absolute_error", "difference", "is_exact"]
 
@@ -21,10 +24,18 @@ class Tolerance:
     Attributes:
         atol: the absolute part.
         rtol: the part relative to the expected value.
+
+    Raises:
+        InputError: one of them is negative, infinite or NaN.
     """
 
     atol: float
     rtol: float
+
+    def __post_init__(self) -> None:
+        for name, value in (("atol", self.atol), ("rtol", self.rtol)):
+            if not 0 <= value < math.inf:
+                raise InputError(f"{name} is {value}: give a finite number, 0 or more.")
 
 
 def is_exact(dtype: np.dtype[Any]) -> bool:

@@ -18,7 +18,7 @@ from onnx_export.models.target_types import (
     OptionsField,
     WeightsField,
 )
-from onnx_export.parity.target_types import AtolField, OnnxParityTestTarget
+from onnx_export.parity.target_types import AtolField, OnnxParityTestTarget, RtolField
 from onnx_export.weights.target_types import (
     WEIGHTS_TARGET_TYPES,
     LicenceField,
@@ -43,6 +43,8 @@ HERE = Address("exporters", target_name="gpt_oss")
         (OpsetField, 0),
         (AtolField, -1.0),
         (AtolField, "1"),
+        (AtolField, float("nan")),
+        (RtolField, float("inf")),
         (OnnxPathField, "model.onnx"),
         (OnnxPathField, "/tmp/model.onnx"),
         (OnnxPathField, "../models/model.onnx"),

@@ -111,6 +111,7 @@ class Action:
         module: the driver.
         request: the request as JSON (``onnx_export.request.to_json``).
         inputs: further files in the sandbox.
+        outputs: the files in ``OUTPUT`` that the driver writes when it has performed the request.
         supplies: the actions that bring absent bytes to this machine.
         environment: further environment variables, which are part of the cache key.
         inherited: names of the user's environment variables that a supply receives.
@@ -123,6 +124,7 @@ class Action:
     module: str
     request: str
     inputs: Digest = EMPTY_DIGEST
+    outputs: tuple[str, ...] = ()
     supplies: tuple[Action, ...] = ()
     environment: FrozenDict[str, str] = field(default_factory=FrozenDict)
     inherited: tuple[str, ...] = ()
@@ -255,13 +257,30 @@ async def perform(action: Action, run_id: RunId) -> ActionResult:
     process = await _process(action)
     result = await compat.execute(process)
     if result.exit_code != UNAVAILABLE:
-        return ActionResult(result)
+        return await _complete(action, result)
     await Get(_Linked, _LinkRequest(action.runtime, run_id))
     await MultiGet(Get(Supplied, SupplyRequest(supply, run_id)) for supply in action.supplies)
     again = dataclasses.replace(process, remote_cache_speculation_delay_millis=_AGAIN_MARK_MILLIS)
     result = await compat.execute(again)
     if result.exit_code == UNAVAILABLE:
         raise OnnxExportError(f"{action.description} failed.\n\n{_message(result)}")
+    return await _complete(action, result)
+
+
+async def _complete(action: Action, result: FallibleProcessResult) -> ActionResult:
+    """Return the result, after checking that a process that says it succeeded did its work.
+
+    Code that a target names runs in the process, and may end it (``os._exit(0)``).
+    """
+    if result.exit_code == 0 and action.outputs:
+        written = (await compat.snapshot_of(result.output_digest)).files
+        missing = [name for name in action.outputs if f"{OUTPUT}/{name}" not in written]
+        if missing:
+            raise OnnxExportError(
+                f"{action.description} failed: the process ended with status 0 before it wrote "
+                f"{' and '.join(missing)}. Code that it runs must not end the process.\n\n"
+                f"{_message(result)}"
+            )
     return ActionResult(result)
 
 

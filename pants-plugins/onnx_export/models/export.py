@@ -105,6 +105,7 @@ async def export_model(request: ExportRequest, options: OnnxExport) -> ExportedM
             )
         ),
         inputs=await compat.prefixed(weights.digest or EMPTY_DIGEST, WEIGHTS_FOLDER),
+        outputs=(onnx.name, onnx.with_suffix(".manifest.json").name),
         supplies=weights.supplies,
     )
     result = await Get(ActionResult, Action, action)

@@ -47,7 +47,7 @@ from onnx_export.parity.target_types import (
     RtolField,
 )
 from onnx_export.request import Parity, to_json
-from onnx_export.runtime import Action, ActionResult, Runtime, RuntimeRequest
+from onnx_export.runtime import OUTPUT, Action, ActionResult, Runtime, RuntimeRequest
 from onnx_export.subsystem import OnnxExport
 from onnx_export.weights.base import Weights, WeightsRequest
 
@@ -55,6 +55,7 @@ logger = logging.getLogger(__name__)
 
 _MODEL_FOLDER = "__model"
 _DATA_FOLDER = "__data"
+_REPORT = "parity.json"
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,7 @@ async def compare(request: ParityActionRequest, options: OnnxExport) -> ActionRe
         execution_provider=test.provider.value,
         atol=test.atol.value,
         rtol=test.rtol.value,
+        report=f"{OUTPUT}/{_REPORT}",
     )
     action = Action(
         description=f"Test {test.address}",
@@ -156,6 +158,7 @@ async def compare(request: ParityActionRequest, options: OnnxExport) -> ActionRe
         module=options.parity_driver,
         request=to_json(sent),
         inputs=inputs,
+        outputs=(_REPORT,),
         supplies=weights.supplies,
         environment=request.environment,
         timeout_seconds=request.timeout_seconds,

@@ -79,6 +79,22 @@ def test_a_model_that_cannot_be_exported_fails_its_test(repository: Repository) 
     assert repository.test("parity").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("file", "function", "missing"),
+    [
+        ("m/ref.py", "def same(folder, suffix)", "parity.json"),
+        ("m/exp.py", "def export(folder, suffix)", "model.onnx and model.manifest.json"),
+    ],
+)
+def test_code_that_ends_the_process_does_not_pass(
+    repository: Repository, file: str, function: str, missing: str
+) -> None:
+    repository.write({file: f"import os\n{function}: os._exit(0)"})
+    result = repository.test("parity")
+    assert result.exit_code == 1
+    assert f"ended with status 0 before it wrote {missing}" in result.stderr
+
+
 def test_without_cuda_a_test_is_skipped_with_a_warning_in_every_run(
     repository: Repository, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pants.core.goals.test import TestTimeoutField
@@ -10,6 +11,7 @@ from pants.engine.target import (
     COMMON_TARGET_FIELDS,
     Dependencies,
     FloatField,
+    InvalidFieldException,
     StringField,
     Target,
     ValidNumbers,
@@ -73,7 +75,13 @@ class _ToleranceField(FloatField):
     @classmethod
     def compute_value(cls, raw_value: float | None, address: Address) -> float | None:
         given: Any = raw_value
-        return super().compute_value(float(given) if isinstance(given, int) else given, address)
+        value = super().compute_value(float(given) if isinstance(given, int) else given, address)
+        if value is not None and not math.isfinite(value):
+            raise InvalidFieldException(
+                f"The {cls.alias!r} field of {address} is {value}, with which every comparison "
+                "would pass or none: give a finite number, 0 or more."
+            )
+        return value
 
 
 class AtolField(_ToleranceField):
