@@ -145,4 +145,4 @@ def test_a_tolerance_that_shows_nothing_is_refused(
     name: str, value: float, exported: Exported
 ) -> None:
     with pytest.raises(ExportError, match=f"{name} is {value}: give a finite number, 0 or more"):
-        replace(exported[0], **{name: value})
+        replace(exported[0], **{name: value})  # type: ignore[arg-type]  # one of two fields
