@@ -70,7 +70,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "onnx_export": (
         ("__init__", "compat", "errors", "request", "subsystem"),
-        ("fields", "runtime"),
+        ("fields", "runtime", "skipping"),
         ("modules",),
         ("weights",),
         ("models",),

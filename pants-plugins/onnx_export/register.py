@@ -8,7 +8,7 @@ from pants.engine.rules import Rule
 from pants.engine.target import Target
 from pants.engine.unions import UnionRule
 
-from onnx_export import models, modules, parity, run, runtime, weights
+from onnx_export import models, modules, parity, run, runtime, skipping, weights
 from onnx_export.models.target_types import OnnxModelTarget
 from onnx_export.parity.target_types import OnnxParityTestTarget
 from onnx_export.weights.target_types import WEIGHTS_TARGET_TYPES
@@ -21,6 +21,7 @@ def target_types() -> Iterable[type[Target]]:
 def rules() -> Iterable[Rule | UnionRule]:
     return (
         *runtime.rules(),
+        *skipping.rules(),
         *modules.rules(),
         *weights.rules(),
         *models.rules(),

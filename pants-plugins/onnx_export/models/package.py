@@ -6,13 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, PackageFieldSet
-from pants.engine.fs import Digest
+from pants.engine.fs import EMPTY_DIGEST, Digest
 from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
 
 from onnx_export import compat
 from onnx_export.compat import Get, Rule, collect_rules, rule
+from onnx_export.errors import UnpinnedWeightsError
 from onnx_export.models.export import ExportedModel, ExportRequest, OnnxModelFieldSet
+from onnx_export.skipping import Skipped, SkipRequest
 from onnx_export.subsystem import OnnxExport
 
 
@@ -50,7 +52,11 @@ async def lay_out(request: LayoutRequest, options: OnnxExport) -> Layout:
 
 @rule(desc="Package a model", level=LogLevel.DEBUG)
 async def package_model(field_set: OnnxModelFieldSet) -> BuiltPackage:
-    model = await Get(ExportedModel, ExportRequest(field_set))
+    try:
+        model = await Get(ExportedModel, ExportRequest(field_set))
+    except UnpinnedWeightsError as error:
+        await Get(Skipped, SkipRequest(field_set.address, str(error)))
+        return BuiltPackage(EMPTY_DIGEST, ())
     layout = await Get(Layout, LayoutRequest(model))
     notes = () if layout.weights else (_whereabouts(model),)
     return BuiltPackage(

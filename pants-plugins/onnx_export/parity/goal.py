@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -23,12 +22,11 @@ from onnx_export.compat import (
     Get,
     MultiGet,
     Rule,
-    RunId,
     ScriptsPython,
     collect_rules,
     rule,
 )
-from onnx_export.errors import OnnxExportError
+from onnx_export.errors import OnnxExportError, UnpinnedWeightsError
 from onnx_export.models.export import (
     WEIGHTS_FOLDER,
     ExportedModel,
@@ -48,10 +46,9 @@ from onnx_export.parity.target_types import (
 )
 from onnx_export.request import Parity, to_json
 from onnx_export.runtime import OUTPUT, Action, ActionResult, Runtime, RuntimeRequest
+from onnx_export.skipping import Skipped, SkipRequest
 from onnx_export.subsystem import OnnxExport
 from onnx_export.weights.base import Weights, WeightsRequest
-
-logger = logging.getLogger(__name__)
 
 _MODEL_FOLDER = "__model"
 _DATA_FOLDER = "__data"
@@ -76,24 +73,6 @@ class ParityFieldSet(TestFieldSet):
 class ParityRequest(TestRequest):
     tool_subsystem = OnnxExport  # type: ignore[assignment]  # an option is a descriptor
     field_set_type = ParityFieldSet
-
-
-@dataclass(frozen=True)
-class SkipRequest:
-    address: Address
-    reason: str
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A sign that the warning was given."""
-
-
-@rule(desc="Skip a parity test", level=LogLevel.DEBUG)
-async def skip(request: SkipRequest, run_id: RunId) -> Skipped:
-    # The rule depends on the id of the run so that every run warns, and not only the first one.
-    logger.warning(f"SKIPPED {request.address}: it needs a CUDA device, and {request.reason}.")
-    return Skipped()
 
 
 @dataclass(frozen=True)
@@ -185,7 +164,8 @@ async def run_parity_test(
             failed = await compat.execute(_failure(test.address, reason))
             return compat.test_result(failed, test.address, test_options.output)
         if cuda.device is None:
-            await Get(Skipped, SkipRequest(test.address, cuda.reason))
+            reason = f"it needs a CUDA device, and {cuda.reason}."
+            await Get(Skipped, SkipRequest(test.address, reason))
             return TestResult.no_tests_found(test.address, test_options.output)
         environment = FrozenDict({"ONNX_EXPORT_CUDA_DEVICE": cuda.device, **cuda.libraries})
     request = ParityActionRequest(
@@ -196,6 +176,9 @@ async def run_parity_test(
     )
     try:
         result = (await Get(ActionResult, ParityActionRequest, request)).process
+    except UnpinnedWeightsError as error:
+        await Get(Skipped, SkipRequest(test.address, str(error)))
+        return TestResult.no_tests_found(test.address, test_options.output)
     except OnnxExportError as error:  # A model that cannot be exported fails its own tests only.
         result = await compat.execute(_failure(test.address, str(error)))
     return compat.test_result(result, test.address, test_options.output)

@@ -11,8 +11,9 @@ from typing import Any
 from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
 
+from onnx_export import compat
 from onnx_export.compat import Get, Rule, collect_rules, rule
-from onnx_export.errors import OnnxExportError
+from onnx_export.errors import OnnxExportError, UnpinnedWeightsError
 from onnx_export.request import Fetch, File, RequestError, files_from_json, to_json
 from onnx_export.runtime import WEIGHTS_STORE, Action, Runtime, RuntimeRequest
 from onnx_export.subsystem import OnnxExport
@@ -30,6 +31,13 @@ class PinnedWeightsFieldSet(WeightsFieldSet):
 
 @rule(desc="Read pins", level=LogLevel.DEBUG)
 async def pinned_weights(field_set: PinnedWeightsFieldSet, options: OnnxExport) -> Weights:
+    if not (await compat.sources_of(field_set.pins)).snapshot.files:
+        raise UnpinnedWeightsError(
+            f"{field_set.address} is not pinned: {field_set.pins.file_path} does not exist. Write "
+            f"it with `python -m exporters pin WEIGHTS -o {field_set.pins.file_path}`, where "
+            "WEIGHTS is a folder or hf://org/repo@revision. These weights come from "
+            f"{field_set.provenance.value}."
+        )
     pins = await json_of(field_set.pins, field_set.address)
     files = _pinned_files(pins, f"{field_set.address}: {field_set.pins.file_path}")
     runtime = await Get(Runtime, RuntimeRequest(field_set.address, options.resolve))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pants.engine.addresses import Address
+from pants.engine.fs import GlobMatchErrorBehavior
 from pants.engine.target import (
     COMMON_TARGET_FIELDS,
     Dependencies,
@@ -61,11 +62,16 @@ class PinsField(SingleSourceField):
     alias = "pins"
     required = True
     expected_file_extensions = (".json",)
+    expected_num_files = range(2)
+    default_glob_match_error_behavior = GlobMatchErrorBehavior.ignore
     help = help_text(
         """
         The digest file, which pins the name, SHA-256 and size of each file of the weights. Write
         it with `python -m exporters pin FOLDER` or
         `python -m exporters pin hf://org/repo@revision`.
+
+        While the file does not exist, `package` and `test` leave out what needs the weights, with
+        a warning, and other goals say how to write it.
         """
     )
 

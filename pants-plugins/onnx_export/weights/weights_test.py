@@ -115,6 +115,29 @@ def test_the_origin_of_pinned_weights_is_not_part_of_the_cache_key(repository: R
     assert repository.runs() == []
 
 
+def test_weights_without_pins_are_left_out_with_a_warning(
+    repository: Repository, caplog: pytest.LogCaptureFixture
+) -> None:
+    Path(repository.runner.build_root, "m/pins.json").unlink()
+    for _ in range(2):
+        repository.use()
+        caplog.clear()
+        assert repository.package("of_pinned").artifacts == ()
+        assert repository.test("of_pinned_parity").exit_code is None
+        warnings = [r.getMessage() for r in caplog.records if "SKIPPED" in r.getMessage()]
+        reason = (
+            "m:pinned is not pinned: m/pins.json does not exist. Write it with `python -m "
+            "exporters pin WEIGHTS -o m/pins.json`, where WEIGHTS is a folder or "
+            "hf://org/repo@revision. These weights come from a test."
+        )
+        assert warnings == [
+            f"SKIPPED m:of_pinned: {reason}",
+            f"SKIPPED m:of_pinned_parity: {reason}",
+        ]
+    assert repository.runs() == []
+    assert "m:pinned is not pinned" in repository.refusal("of_pinned")
+
+
 @pytest.mark.parametrize(
     ("pins", "message"),
     [
