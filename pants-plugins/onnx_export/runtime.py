@@ -252,21 +252,6 @@ async def supply(request: SupplyRequest) -> Supplied:
     return Supplied(result.stdout.decode().strip())
 
 
-@rule(desc="Run an action", level=LogLevel.DEBUG)
-async def perform(action: Action, run_id: RunId) -> ActionResult:
-    process = await _process(action)
-    result = await compat.execute(process)
-    if result.exit_code != UNAVAILABLE:
-        return await _complete(action, result)
-    await Get(_Linked, _LinkRequest(action.runtime, run_id))
-    await MultiGet(Get(Supplied, SupplyRequest(supply, run_id)) for supply in action.supplies)
-    again = dataclasses.replace(process, remote_cache_speculation_delay_millis=_AGAIN_MARK_MILLIS)
-    result = await compat.execute(again)
-    if result.exit_code == UNAVAILABLE:
-        raise OnnxExportError(f"{action.description} failed.\n\n{_message(result)}")
-    return await _complete(action, result)
-
-
 async def _complete(action: Action, result: FallibleProcessResult) -> ActionResult:
     """Return the result, after checking that a process that says it succeeded did its work.
 
@@ -282,6 +267,21 @@ async def _complete(action: Action, result: FallibleProcessResult) -> ActionResu
                 f"{_message(result)}"
             )
     return ActionResult(result)
+
+
+@rule(desc="Run an action", level=LogLevel.DEBUG)
+async def perform(action: Action, run_id: RunId) -> ActionResult:
+    process = await _process(action)
+    result = await compat.execute(process)
+    if result.exit_code != UNAVAILABLE:
+        return await _complete(action, result)
+    await Get(_Linked, _LinkRequest(action.runtime, run_id))
+    await MultiGet(Get(Supplied, SupplyRequest(supply, run_id)) for supply in action.supplies)
+    again = dataclasses.replace(process, remote_cache_speculation_delay_millis=_AGAIN_MARK_MILLIS)
+    result = await compat.execute(again)
+    if result.exit_code == UNAVAILABLE:
+        raise OnnxExportError(f"{action.description} failed.\n\n{_message(result)}")
+    return await _complete(action, result)
 
 
 def _message(result: FallibleProcessResult) -> str:
