@@ -60,7 +60,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("__init__",),
     ),
     "exporters": (
-        ("__init__", "errors"),
+        ("__init__", "annotations", "errors"),
         ("functions", "model"),
         ("artifact",),
         ("generation", "parity"),
