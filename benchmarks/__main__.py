@@ -25,6 +25,7 @@ FIGURES = (
     "scatter",
     "vit",
     "models",
+    "latency",
     "gpt_oss",
     "memory",
     "embedded",

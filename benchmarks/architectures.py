@@ -24,26 +24,30 @@ class Feed:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A JAX model. The function of the same name in ``jobs/torch_models.py`` matches it.
+    """A JAX model.
 
     Attributes:
         title: a description for readers.
         module: the module whose ``build()`` makes the model. It imports jax, flax and equinox but
             no converter, so that every exporter can convert it.
-        feeds: the inputs of a run. The first axis is the batch, which is symbolic in artifacts.
+        feeds: the inputs of a run.
+        batch: whether the first axis of all inputs is the batch, which is symbolic in artifacts.
+        torch: whether a function of the same name in ``jobs/torch_models.py`` matches it.
     """
 
     title: str
     module: str
     feeds: tuple[Feed, ...]
+    batch: bool = True
+    torch: bool = True
 
 
 _TOKENS = (1, 128)
+_IMAGE = (Feed((1, 224, 224, 3)),)
 
 ARCHITECTURES = {
-    "resnet50": Architecture(
-        "ResNet-50, 224 x 224", "tests.models.resnet", (Feed((1, 224, 224, 3)),)
-    ),
+    "vit": Architecture("ViT-B/16, 224 x 224", "tests.models.vit", (Feed((1, 3, 224, 224)),)),
+    "resnet50": Architecture("ResNet-50, 224 x 224", "tests.models.resnet", _IMAGE),
     "gpt2": Architecture(
         "GPT-2, 12 layers x 768, 128 tokens", "tests.models.gpt2", (Feed(_TOKENS, 50257),)
     ),
@@ -54,6 +58,21 @@ ARCHITECTURES = {
         "MiniLM, 6 layers x 384, 128 tokens",
         "benchmarks.models.minilm",
         (Feed(_TOKENS, 30522), Feed(_TOKENS, 2), Feed(_TOKENS, 2)),
+    ),
+    "convnext": Architecture("ConvNeXt-T, 224 x 224", "benchmarks.models.convnext", _IMAGE),
+    "mobilenet": Architecture(
+        "MobileNetV3-Large, 224 x 224", "benchmarks.models.mobilenet", _IMAGE, torch=False
+    ),
+    "llama": Architecture(
+        "Llama-style decoding step, 4 layers x 1024, 255 tokens before",
+        "benchmarks.models.llama",
+        (Feed((1, 1), 32000), Feed((1, 1), 256), *[Feed((1, 4, 255, 64))] * 8),
+    ),
+    "gnn": Architecture(
+        "GNN layer, 1,000 nodes x 64, 10,000 edges",
+        "benchmarks.models.gnn",
+        (Feed((1000, 64)), Feed((10000,), 1000), Feed((10000,), 1000)),
+        batch=False,
     ),
 }
 

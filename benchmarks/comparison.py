@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import onnx
 
@@ -84,6 +85,36 @@ def count(model: onnx.ModelProto) -> int:
     return of(model.graph.node)
 
 
+def run_in_turns(
+    settings: Settings,
+    contenders: Mapping[str, Contender],
+    feeds: Sequence[Feed],
+    jax: Sequence[object],
+    threads: int,
+) -> dict[str, Any]:
+    """Run all artifacts, and ``jax.jit`` unless ``jax`` is empty, in turns in one process.
+
+    Returns:
+        The report of ``jobs/latency.py``.
+    """
+    request = {
+        "models": {
+            name: {
+                "file": str(contender.artifact),
+                "weights": str(contender.weights) if contender.weights else None,
+            }
+            for name, contender in contenders.items()
+        },
+        "feeds": [(feed.shape, feed.below, feed.least) for feed in feeds],
+        "threads": threads,
+        "runs": settings.runs,
+        "jax": [str(each) for each in jax],
+    }
+    one = {"OMP_NUM_THREADS": "1", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
+    job = [JOBS / "latency.py", json.dumps(request)]
+    return run_ours(job, settings.work, one if threads == 1 else {}).result
+
+
 def latencies(
     settings: Settings,
     contenders: Mapping[str, Contender],
@@ -99,23 +130,7 @@ def latencies(
     medians = {}
     rows = []
     for count in threads:
-        request = {
-            "models": {
-                name: {
-                    "file": str(contender.artifact),
-                    "weights": str(contender.weights) if contender.weights else None,
-                }
-                for name, contender in contenders.items()
-            },
-            "feeds": [(feed.shape, feed.below, feed.least) for feed in feeds],
-            "threads": count,
-            "runs": settings.runs,
-            "jax": [str(each) for each in jax],
-        }
-        one = {"OMP_NUM_THREADS": "1", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
-        environment = one if count == 1 else {}
-        job = [JOBS / "latency.py", json.dumps(request)]
-        result = run_ours(job, settings.work, environment).result
+        result = run_in_turns(settings, contenders, feeds, jax, count)
         medians[count] = {
             clock: {name: statistics.median(ms) for name, ms in result[clock].items()}
             for clock in ("wall", "cpu")

@@ -21,6 +21,16 @@ def run_figure(settings: Settings) -> None:
 
 def _compare(settings: Settings, name: str, architecture: Architecture) -> None:
     heading(architecture.title)
+    contenders = of_architecture(settings, name, architecture)
+    exports(settings, contenders)
+    medians = latencies(settings, contenders, architecture.feeds, (name,))
+    compare_latencies(contenders, medians, _SLOWER)
+
+
+def of_architecture(
+    settings: Settings, name: str, architecture: Architecture
+) -> dict[str, Contender]:
+    """Return the exporters that convert a model of ``benchmarks.architectures``."""
     out = settings.folder(f"models/{name}")
     ours = out / "ours.onnx"
     job = [JOBS / "convert_model.py", name]
@@ -31,13 +41,11 @@ def _compare(settings: Settings, name: str, architecture: Architecture) -> None:
         contenders["public jax2onnx 0.17.1"] = Contender(
             partial(run, [public, *job, artifact], settings.work), artifact
         )
-    torch = settings.yardstick("torch")
+    torch = settings.yardstick("torch") if architecture.torch else None
     if torch is not None:
         artifact = out / "torch.onnx"
         command = [torch, JOBS / "torch_models.py", name, artifact]
         contenders["torch.onnx 2.13"] = Contender(
             partial(run, command, settings.work), artifact, alike=False
         )
-    exports(settings, contenders)
-    medians = latencies(settings, contenders, architecture.feeds, (name,))
-    compare_latencies(contenders, medians, _SLOWER)
+    return contenders

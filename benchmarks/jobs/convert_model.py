@@ -1,4 +1,4 @@
-"""Convert a model of ``benchmarks.architectures`` with a symbolic batch, by either exporter.
+"""Convert a model of ``benchmarks.architectures`` by either exporter.
 
 Arguments: MODEL OUTPUT. The job prints the CPU seconds of the conversion, without the imports and
 the construction of the model.
@@ -25,11 +25,12 @@ def main(name: str, output: str) -> None:
     """Build the model, convert a small function to complete late imports, then the model."""
     from benchmarks.architectures import ARCHITECTURES, build
 
-    model = build(name)
+    model, architecture = build(name), ARCHITECTURES[name]
     scope = jax.export.SymbolicScope()
     inputs = []
-    for feed in ARCHITECTURES[name].feeds:
-        shape = ", ".join(["B", *map(str, feed.shape[1:])])
+    for feed in architecture.feeds:
+        first = "B" if architecture.batch else feed.shape[0]
+        shape = ", ".join(map(str, (first, *feed.shape[1:])))
         dims = jax.export.symbolic_shape(shape, scope=scope)
         inputs.append(jax.ShapeDtypeStruct(dims, jnp.float32 if feed.below is None else jnp.int32))
     to_onnx(jnp.sin, [("B", 3)])

@@ -2,7 +2,7 @@
 
 Arguments: REQUEST, a JSON object with ``models`` (name -> {"file", "weights": folder or null}),
 ``feeds`` (for each input its shape and, for integers, their upper and lower bound), ``threads``,
-``runs`` and ``jax`` (an architecture, or a family and its checkpoint).
+``runs`` and ``jax`` (an architecture, or a family and its checkpoint; empty for none).
 
 The job prints, by name, the wall and CPU milliseconds of each run, the CPU seconds of loading, the
 error where ONNX Runtime refuses a model, and the largest difference of the output from that of the
@@ -109,7 +109,8 @@ def main(request: dict[str, Any]) -> None:
             failed[name] = str(error).strip().splitlines()[-1]
             continue
         load[name] = time.process_time() - start
-    calls["jax.jit"] = jax_model(xs, *request["jax"])
+    if request["jax"]:
+        calls["jax.jit"] = jax_model(xs, *request["jax"])
     outputs = {name: call() for name, call in calls.items()}
     wall: dict[str, list[float]] = {name: [] for name in calls}
     cpu: dict[str, list[float]] = {name: [] for name in calls}
