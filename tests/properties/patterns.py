@@ -263,6 +263,10 @@ PATTERNS: dict[str, list[Pattern]] = {
     "views.transpose": [Pattern(lambda x: jnp.sin(x.transpose(1, 2, 0)).transpose(2, 0, 1), [X3])],
     "views.view": [Pattern(lambda x: jnp.sin(x.reshape(N, N, 1, N)).reshape(N * N, N), [X3])],
     "views.view_after": [
-        Pattern(lambda x, b: (x.reshape(N * N, N) + b).reshape(N, N, N), [X3, X1])
+        Pattern(lambda x, b: (x.reshape(N * N, N) + b).reshape(N, N, N), [X3, X1]),
+        Pattern(
+            lambda x: (jnp.sin(x).reshape(N, N, 2, 2) + W[:2, :2]).reshape(N, N, N),
+            [X3],
+        ),
     ],
 }

@@ -70,7 +70,9 @@ def test_rows_and_parts_of_a_table() -> None:
         node = once(sketch, whole(part)).producer()
         assert node is not None
         assert node.op_type == "Gather"
-        assert (constant(node.inputs[0]) == sign * half).all()
+        found = constant(node.inputs[0])
+        assert found is not None
+        assert (found == sign * half).all()
     other: Any = sketch.op.several("Split", rows, [4, 12], axis=-1, shapes=[(3, 4), (3, 12)])
     assert not whole(other[1]).alike
 
