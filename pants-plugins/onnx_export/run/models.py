@@ -53,7 +53,7 @@ async def run_model(
             "artifact": model.onnx,
             "manifest": model.manifest,
             "cached": not compat.ran_now(model.metadata, run_id),
-            "weights": [file.name for file in model.weights.files],
+            "weights": {file.name: file.sha256 for file in model.weights.files},
             "weights_size": model.weights.size,
             "weights_target": model.weights.address.spec,
             "weights_in": model.folder if layout.weights else None,

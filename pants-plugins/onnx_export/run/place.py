@@ -10,11 +10,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import hashlib
 import importlib
 import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -62,15 +64,21 @@ def _model(sandbox: Path, request: dict[str, Any], arguments: list[str]) -> None
             }
             | {into / name: origin / name for name in request["weights"]}
         )
-    for name in request["weights"]:
-        if beside:
-            _place(origin / name, into / name, request)
-        elif origin.resolve() != into.resolve():
+    artifact = into / Path(request["artifact"]).name
+    described = built / request["manifest"]
+    weights = [(origin / name, into / name, sha) for name, sha in request["weights"].items()]
+    _deliver(
+        [
+            *(weights if beside else []),
+            (described, into / described.name, _digest(described)),
+            (built / request["artifact"], artifact, manifest["artifact"]["sha256"]),
+        ],
+        request,
+    )
+    if not beside and origin.resolve() != into.resolve():
+        for name in request["weights"]:
             # The weights of an older model must not be mistaken for those of this one.
             (into / name).unlink(missing_ok=True)
-    _place(built / request["manifest"], into / Path(request["manifest"]).name, request)
-    artifact = into / Path(request["artifact"]).name
-    _place(built / request["artifact"], artifact, request)
 
     sys.path[:0] = [str(sandbox / root) for root in request["modules"]]
     summary = importlib.import_module(request["summary"])
@@ -139,21 +147,47 @@ def _refuse_others(files: dict[Path, Path]) -> None:
             )
 
 
-def _place(source: Path, destination: Path, request: dict[str, Any]) -> None:
-    """Make ``destination`` equal to ``source``, completely or not at all."""
+def _deliver(files: Sequence[tuple[Path, Path, str]], request: dict[str, Any]) -> None:
+    """Write files of known digests, all of them or none.
+
+    Args:
+        files: for each file its source, its destination and its SHA-256.
+        request: the request, for messages.
+    """
+    staged: list[tuple[Path, Path]] = []
+    try:
+        for source, destination, sha256 in files:
+            temporary = destination.with_name(f".{destination.name}.{os.getpid()}.partial")
+            staged.append((temporary, destination))
+            _stage(source, destination, sha256, temporary, request)
+        for temporary, destination in staged:
+            if temporary.exists():
+                temporary.replace(destination)
+    finally:
+        for temporary, _ in staged:
+            with contextlib.suppress(OSError):  # if it cannot be removed, it was never made
+                temporary.unlink()
+
+
+def _stage(
+    source: Path, destination: Path, sha256: str, temporary: Path, request: dict[str, Any]
+) -> None:
+    """Copy a file to a temporary one, unless its destination has the right content already.
+
+    The bytes are hashed while they are copied: what is delivered is what the manifest promises,
+    even if a cache was damaged since.
+    """
     if not source.is_file():
         raise PlaceError(
             f"{destination} cannot be written: the weights are not on this machine. Run "
             f"`./pants run {request['weights_target']}` to bring them here, then try again."
         )
-    temporary = destination.with_name(f".{destination.name}.{os.getpid()}.partial")
     try:
-        if _same(source, destination):
-            return
+        if destination.is_file() and _digest(destination) == sha256:
+            return  # the file, and its time, can stay
         destination.parent.mkdir(parents=True, exist_ok=True)
         with source.open("rb") as reader, temporary.open("wb") as writer:
-            _copy(reader, writer, destination)
-        temporary.replace(destination)
+            found = _copy(reader, writer, destination)
     except OSError as error:
         remedy = (
             "Free some space and try again."
@@ -161,13 +195,31 @@ def _place(source: Path, destination: Path, request: dict[str, Any]) -> None:
             else "Nothing was left behind."
         )
         raise PlaceError(f"{destination} cannot be written: {error.strerror}. {remedy}") from None
-    finally:
-        with contextlib.suppress(OSError):  # if it cannot be removed, it was never made
-            temporary.unlink()
+    if found != sha256:
+        raise PlaceError(
+            f"{destination} was not written, because its source is damaged: {source} has the "
+            f"SHA-256 {found} instead of {sha256}. {_remedy(source, request)}"
+        )
+
+
+def _remedy(source: Path, request: dict[str, Any]) -> str:
+    """Return how to replace a damaged file of the build."""
+    if source.name not in request["weights"]:
+        return "Remove the folder lmdb_store of Pants' caches, and build again."
+    return f"Remove that file, run `./pants run {request['weights_target']}`, and try again."
+
+
+def _digest(file: Path) -> str:
+    """Return the SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with file.open("rb") as reader:
+        while chunk := reader.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _same(source: Path, destination: Path) -> bool:
-    """Return whether the files are equal; then the destination, and its time, can stay."""
+    """Return whether two files are equal."""
     if not destination.is_file() or source.stat().st_size != destination.stat().st_size:
         return False
     with source.open("rb") as one, destination.open("rb") as other:
@@ -177,17 +229,21 @@ def _same(source: Path, destination: Path) -> bool:
     return True
 
 
-def _copy(reader: BinaryIO, writer: BinaryIO, destination: Path) -> None:
+def _copy(reader: BinaryIO, writer: BinaryIO, destination: Path) -> str:
+    """Copy a file, and return the SHA-256 of the bytes that were written."""
+    digest = hashlib.sha256()
     started = time.monotonic()
     total = os.fstat(reader.fileno()).st_size
     done = 0
     while chunk := reader.read(_CHUNK):
         writer.write(chunk)
+        digest.update(chunk)
         done += len(chunk)
         if time.monotonic() - started > _PATIENCE_SECONDS and sys.stderr.isatty():
             print(f"\r{destination.name}  {done / total:4.0%}", end="", file=sys.stderr)
     writer.flush()
     os.fsync(writer.fileno())
+    return digest.hexdigest()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import resource
@@ -24,6 +25,10 @@ def render(manifest, artifact, *, weights_folder=None, cached=None):
 """
 
 
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 class Sandbox:
     """The arguments that the build passes to the script, and a repository to run it in."""
 
@@ -38,7 +43,7 @@ class Sandbox:
             "artifact": "m/model/model.onnx",
             "manifest": "m/model/model.manifest.json",
             "cached": False,
-            "weights": ["w.safetensors"],
+            "weights": {"w.safetensors": _sha256("weights")},
             "weights_size": 7,
             "weights_target": "m:weights",
             "weights_in": "m/model",
@@ -48,7 +53,13 @@ class Sandbox:
             "summary": "summary_module",
             "modules": ["modules"],
         }
-        manifest = json.dumps({"name": "model", "weights": [{"folder": "views/1"}]})
+        manifest = json.dumps(
+            {
+                "name": "model",
+                "artifact": {"sha256": _sha256("the model")},
+                "weights": [{"folder": "views/1"}],
+            }
+        )
         self.write("files/m/model/model.onnx", "the model")
         self.write("files/m/model/model.manifest.json", manifest)
         self.write("modules/summary_module.py", SUMMARY)
@@ -109,6 +120,26 @@ def test_files_that_differ_are_replaced(sandbox: Sandbox, text: str) -> None:
     (sandbox.root / "dist/m/model/w.safetensors").write_text(text)
     sandbox.run()
     assert sandbox.laid()["dist/m/model/w.safetensors"] == "weights"
+
+
+@pytest.mark.parametrize(
+    ("file", "remedy"),
+    [
+        ("w.safetensors", "./pants run m:weights"),
+        ("model.onnx", "Remove the folder lmdb_store"),
+    ],
+)
+@pytest.mark.parametrize("arguments", [(), ("--materialize", "release")])
+def test_a_file_that_was_damaged_in_a_cache_is_not_delivered(
+    sandbox: Sandbox, file: str, remedy: str, arguments: tuple[str, ...]
+) -> None:
+    damaged = sandbox.sandbox / "files/m/model" / file
+    damaged.write_text(damaged.read_text().replace("e", "f"))
+    done = sandbox.run(*arguments)
+    assert done.returncode == 1
+    assert f"{file} was not written, because its source is damaged" in done.stderr
+    assert remedy in done.stderr
+    assert sandbox.laid() == {}
 
 
 def test_copies_are_independent_of_the_build(sandbox: Sandbox) -> None:
