@@ -107,7 +107,6 @@ _REASONS = (
     (r"callback|debug_print", "It calls Python, and an ONNX model cannot."),
     (r"all_gather|all_to_all|psum|pmax|pmin|ppermute|psend|precv|reduce_scatter|axis_index",
      "It communicates between devices, and an ONNX model runs on one."),
-    (r"rng_uniform", "It takes no random key; use jax.random.uniform."),
     (r"ffi_call|custom_partitioning|pallas_call",
      "It runs native code; use an implementation in JAX."),
 )  # fmt: skip

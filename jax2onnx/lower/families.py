@@ -24,7 +24,7 @@ _PRIMITIVES = {
     "linalg.triangular": "custom_linear_solve triangular_solve",
     "linalg.tridiagonal": "tridiagonal_solve",
     "random": (
-        "dropout iota_2x32_shape philox2x32 philox4x32 random_gamma rng_bit_generator"
+        "dropout iota_2x32_shape philox2x32 philox4x32 random_gamma rng_bit_generator rng_uniform"
         " threefry2x32 threefry4x32"
     ),
 }

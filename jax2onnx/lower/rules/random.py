@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
 import onnx_ir as ir
 from jax import Array, lax
@@ -50,6 +51,31 @@ def _dropout(ctx: Context, x: ir.Value, *, rate: float) -> ir.Value:
     ratio, training = ctx.constant(rate, ir.DataType.FLOAT), ctx.constant(True, BOOL)
     types = [(element_type(x), ctx.dims(x)), (BOOL, ctx.dims(x))]
     return ctx.several("Dropout", x, ratio, training, types=types)[1]
+
+
+@register_lowering(lax.rng_uniform_p)
+@in_jax
+def _rng_uniform(a: Array, b: Array, *, shape: Sequence[int]) -> Array:
+    """Return numbers from ``a`` up to ``b`` that differ from run to run, as ONNX Runtime draws.
+
+    ONNX Runtime has no kernel for RandomUniform of operator sets from 22 on. Each bit is an element
+    that Dropout keeps.
+    """
+    integers = jnp.issubdtype(a.dtype, jnp.integer)
+    wide = a.dtype.itemsize == 8
+    dtype: Any = (
+        (np.uint64 if wide else np.uint32) if integers else (np.float64 if wide else np.float32)
+    )
+    count = 8 * np.dtype(dtype).itemsize if integers else int(ml_dtypes.finfo(a.dtype).nmant) + 1
+    weights = [2**i if integers else 0.5 ** (i + 1) for i in range(count)]
+    kept = dropout_p.bind(jnp.zeros((count, *shape), np.float32), rate=0.5)
+    columns = np.array(weights, dtype).reshape(-1, *(1 for _ in shape))
+    drawn = jnp.sum(jnp.where(kept, columns, np.zeros_like(columns)), axis=0, dtype=dtype)
+    low, high = a.astype(dtype), b.astype(dtype)
+    if integers:  # differences and sums wrap around, as they should
+        return (low + drawn % jnp.maximum(high - low, 1)).astype(a.dtype)
+    result = (low + drawn * (high - low)).astype(a.dtype)
+    return jnp.where(result < b, result, a)  # rounding may reach b
 
 
 @register_lowering(jax_internals.iota_2x32_shape_p)

@@ -6,12 +6,45 @@ from typing import Any
 
 import jax
 import numpy as np
+import onnxruntime
 import pytest
 
-from jax2onnx.testing.agreement import assert_agrees
+from jax2onnx.testing.agreement import assert_agrees, lowered
 from jax2onnx.trace import InputSpec
 
 SEED = np.int32(7)
+
+
+@pytest.mark.parametrize("opset", [13, 23])
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"),
+    [
+        ("float32", -1, 3),
+        ("float16", 0, 1),
+        ("int32", -(2**31), 2**31 - 1),
+        ("int8", -3, 4),
+        ("float64", 2, 3),
+        ("int64", -5, 2**40),
+    ],
+)
+def test_numbers_without_a_key_are_uniform_and_differ(
+    dtype: str, low: int, high: int, opset: int
+) -> None:
+    def draw(a: jax.Array, b: jax.Array) -> Any:
+        return jax.lax.rng_uniform(a, b, (4, 500)), jax.lax.rng_uniform(a, b, (4, 500))
+
+    bounds = [np.asarray(x, dtype) for x in (low, high)]
+    wide = "64" in dtype
+    model = lowered(draw, bounds, opset, enable_double_precision=wide)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    feeds = {i.name: x for i, x in zip(session.get_inputs(), bounds, strict=True)}
+    drawn = [np.asarray(r) for _ in range(2) for r in session.run(None, feeds)]
+    for i, numbers in enumerate(drawn):
+        assert numbers.dtype == dtype
+        assert (numbers >= low).all()
+        assert (numbers < high).all()
+        assert abs((numbers.astype(float) - low).mean() / (float(high) - low) - 0.5) < 0.09
+        assert not any((numbers == other).all() for other in drawn[:i])
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32"])
