@@ -10,7 +10,7 @@ import jax
 import onnx_ir as ir
 
 from jax2onnx.errors import InputError
-from jax2onnx.legalise import legalise
+from jax2onnx.legalise import legalise, widen_bfloat16
 from jax2onnx.lower import lower
 from jax2onnx.options import Options, check_options, with_defaults, with_options
 from jax2onnx.rewrite import rewrite
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 OPSETS = range(13, 29)
 """The versions of the default operator set that can be asked for."""
+
+WEB_OPSET = 23
+"""The newest operator set that ONNX Runtime's builds for browsers take."""
 
 
 @overload
@@ -109,6 +112,11 @@ def to_onnx(
     options = with_defaults(options)
     if opset not in OPSETS or not isinstance(opset, int):
         raise InputError(f"opset={opset}: choose one of {OPSETS[0]} to {OPSETS[-1]}")
+    if options["export_mode"] == "web" and opset > WEB_OPSET:
+        raise InputError(
+            f"export_mode='web' and opset={opset}: ONNX Runtime in browsers takes operator sets up "
+            f"to {WEB_OPSET}; leave out opset= or choose a lower one"
+        )
     if return_mode not in ("proto", "ir", "file"):
         raise InputError(f"return_mode={return_mode!r}: choose 'proto', 'ir' or 'file'")
     if (return_mode == "file") != (output_path is not None):
@@ -120,6 +128,8 @@ def to_onnx(
         traced = trace(fn, inputs, input_params, **options)
         model = lower(traced, opset, model_name, **options)
     rewrite(model, **options)
+    if options["export_mode"] == "web":
+        widen_bfloat16(model)
     legalise(model, options["target"])
     finalise(model, traced.size_names)
     if return_mode == "ir":

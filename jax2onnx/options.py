@@ -95,6 +95,11 @@ class Options(TypedDict, total=False):
     """The runtime that must have a kernel for every node; ``"cpu"`` is ONNX Runtime's CPU execution
     provider."""
 
+    export_mode: Annotated[Literal["default", "web"], Default("default")]
+    """``"web"`` makes a model that ONNX Runtime's builds for browsers run: nothing in it is
+    bfloat16, which they cannot cast, and ``opset`` is at most 23. Parameters, inputs and results
+    that would be bfloat16 are float32, and computed so."""
+
     prefer: Annotated[Preference, Default("speed")]
     """``"readable"`` also fuses into operators that ONNX Runtime computes more slowly than their
     decompositions, such as Swish and GroupNormalization. ``"decomposed"`` leaves layer, group and

@@ -8,5 +8,6 @@ lists such nodes of any model.
 from jax2onnx.legalise.casts import legalise
 from jax2onnx.legalise.missing import missing_kernels
 from jax2onnx.legalise.unsupported import MissingKernel
+from jax2onnx.legalise.widening import widen_bfloat16
 
-__all__ = ["MissingKernel", "legalise", "missing_kernels"]
+__all__ = ["MissingKernel", "legalise", "missing_kernels", "widen_bfloat16"]

@@ -66,7 +66,9 @@ def _rng_uniform(a: Array, b: Array, *, shape: Sequence[int]) -> Array:
     dtype: Any = (
         (np.uint64 if wide else np.uint32) if integers else (np.float64 if wide else np.float32)
     )
-    count = 8 * np.dtype(dtype).itemsize if integers else int(ml_dtypes.finfo(a.dtype).nmant) + 1
+    count = 8 * np.dtype(dtype).itemsize
+    if not integers:
+        count = int(ml_dtypes.finfo(a.dtype).nmant) + 1  # type: ignore[no-untyped-call]
     weights = [2**i if integers else 0.5 ** (i + 1) for i in range(count)]
     kept = dropout_p.bind(jnp.zeros((count, *shape), np.float32), rate=0.5)
     columns = np.array(weights, dtype).reshape(-1, *(1 for _ in shape))
