@@ -14,6 +14,7 @@ import onnx_ir as ir
 from jax2onnx.graph.constants import merge_constants
 from jax2onnx.graph.order import order
 from jax2onnx.graph.prune import prune
+from jax2onnx.write.implicit_casts import copy_implicit_casts
 from jax2onnx.write.metadata import clean_metadata
 from jax2onnx.write.names import name, name_sizes
 from jax2onnx.write.outputs import separate_outputs
@@ -25,12 +26,13 @@ def finalise(model: ir.Model, size_names: Mapping[str, str] = MappingProxyType({
 
     1. Nodes are sorted topologically.
     2. Equal constants become one.
-    3. Dead nodes, functions and initializers are removed.
-    4. Every output becomes the output of a node.
-    5. Stray metadata is removed.
-    6. Everything gets a unique name.
-    7. Sizes of axes get the names that the user gave them.
-    8. The imports of operator sets are sorted, and the IR version suits them.
+    3. Casts of numbers that a body reads in both types are copied into the body.
+    4. Dead nodes, functions and initializers are removed.
+    5. Every output becomes the output of a node.
+    6. Stray metadata is removed.
+    7. Everything gets a unique name.
+    8. Sizes of axes get the names that the user gave them.
+    9. The imports of operator sets are sorted, and the IR version suits them.
 
     Args:
         model: the model.
@@ -38,6 +40,7 @@ def finalise(model: ir.Model, size_names: Mapping[str, str] = MappingProxyType({
     """
     order(model)
     merge_constants(model)
+    copy_implicit_casts(model)
     prune(model)
     separate_outputs(model)
     clean_metadata(model)
