@@ -80,6 +80,32 @@ def test_resnet() -> None:
     assert found.total() < 180
 
 
+def batch_norm(x: Any, parameters: Any) -> Any:
+    """Normalise as Keras does, with statistics that are parameters."""
+    scale, bias, mean, variance = (p.reshape(1, 1, 1, -1) for p in parameters)
+    inverse = jax.lax.rsqrt(variance + 1e-3) * scale
+    return x * inverse + (-mean * inverse + bias)
+
+
+def test_block_of_a_resnet_of_keras() -> None:
+    kernels = [jnp.ones((3, 3, 8, 8)), jnp.ones((1, 1, 8, 8))]
+    norms = [[jnp.full(8, 0.5 + i) for i in range(4)] for _ in range(2)]
+    numbers = ("NHWC", "HWIO", "NHWC")
+
+    def block(x: Any) -> Any:
+        y = jax.nn.relu(batch_norm(x, norms[0]))
+        y = jnp.pad(y, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        y = jax.lax.conv_general_dilated(y, kernels[0], (1, 1), "VALID", dimension_numbers=numbers)
+        y = jax.nn.relu(batch_norm(y, norms[1]))
+        y = jax.lax.conv_general_dilated(y, kernels[1], (1, 1), "VALID", dimension_numbers=numbers)
+        return x + y
+
+    model = to_onnx(block, [("B", 16, 16, 8)])
+    expected = {"Transpose": 2, "BatchNormalization": 2, "Relu": 2, "Conv": 2, "Add": 1}
+    assert count(model) == expected
+    assert {tuple(i.dims) for i in model.graph.initializer} == {(8,), (8, 8, 3, 3), (8, 8, 1, 1)}
+
+
 @pytest.mark.parametrize(
     ("block", "convert", "calls"),
     [
