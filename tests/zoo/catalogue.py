@@ -73,6 +73,7 @@ LIBRARIES = (
     Library("dm-pix", "dm-pix", "dm_pix_functions", "core", light=True),
     Library("einops", "einops", "einops_functions", "core"),
     Library("keras", "keras", "keras_models", "keras"),
+    Library("keras.applications", "keras", "keras_applications", "keras"),
     Library(
         "transformers",
         "transformers",

@@ -11,7 +11,7 @@ from typing import Literal
 Exporter = Literal["ours", "public"]
 Stage = Literal["jax", "convert", "check", "run", "compare", "done"]
 
-LIMIT = 300.0
+LIMIT = 600.0
 """The seconds that a model may take, with its compilation in JAX."""
 
 TOO_LONG = 124

@@ -13,17 +13,6 @@ from tests.coverage.example import Arg, f, i
 from tests.zoo.model import Model, made
 
 
-def _application(name: str, size: int = 32, **options: Any) -> Model:
-    """Return a network of ``keras.applications`` with random weights, for small images."""
-
-    def make() -> Any:
-        keras.utils.set_random_seed(0)
-        network = getattr(keras.applications, name)
-        return network(weights=None, input_shape=(size, size, 3), classes=10, **options)
-
-    return made(name, make, f(2, size, size, 3, low=-1.0, high=1.0), batch=True)
-
-
 def _sequence(name: str, inputs: Arg, *stack: Callable[[], Any], dtype: str = "float32") -> Model:
     """Return a ``keras.Sequential`` of layers that are made when it is."""
 
@@ -140,15 +129,4 @@ MODELS = [
         lambda: layers.ZeroPadding2D(1),
     ),
     _sequence("EinsumDense", f(2, 5, 6), lambda: layers.EinsumDense("abc,cde->abde", (None, 2, 3))),
-    _application("MobileNet"),
-    _application("MobileNetV2"),
-    _application("MobileNetV3Small"),
-    _application("EfficientNetB0"),
-    _application("EfficientNetV2B0"),
-    _application("NASNetMobile"),
-    _application("ResNet50V2"),
-    _application("DenseNet121"),
-    _application("ConvNeXtTiny"),
-    _application("Xception", 71),
-    _application("VGG16"),
 ]

@@ -30,7 +30,14 @@ def _spin(flm: Array) -> Any:
 
 
 MODELS = [
-    of("forward", _forward, f(L, 2 * L - 1), double=True),
+    of(
+        "forward",
+        _forward,
+        f(L, 2 * L - 1),
+        double=True,
+        failure="the recursion divides by cos(pi / 2), which is 6e-17 in JAX, "
+        "and 0 in the 64-bit Cos of ONNX Runtime",
+    ),
     of("inverse", _inverse, c(L, 2 * L - 1), double=True),
     of("there and back", _round_trip, f(2 * L, 2 * L - 1), double=True),
     of("inverse of spin 2", _spin, c(L, 2 * L - 1), double=True),
