@@ -35,7 +35,7 @@ relative to the value or to the largest value of the output. A few models state 
 Integers and booleans are equal.
 
 ✗ The model fails, and the last column gives the stage and the reason. "jax" means that JAX itself
-cannot run the model in that environment.
+cannot run the model in that environment. A cell is empty where the model did not run yet.
 
 The public exporter is jax2onnx 0.17.1 of the package index, with jax 0.10.2. It gets the same
 functions and inputs. The operators of a function count once for each call. Times are CPU seconds of
@@ -54,17 +54,21 @@ def _summary(libraries: Sequence[Library], results: Results) -> Iterator[str]:
     """Yield the lines of the table that counts the models of each library."""
     yield "| library | release | jax | models | ours | public |"
     yield "|---|---|---|---|---|---|"
-    total = [0, 0, 0]
+    total = [0, 0, 0, 0]
     for library in libraries:
         ours, public = _both(library, results)
-        models, passed = len(ours.models), sum(each.agrees for each in ours.models)
+        passed = sum(each.agrees for each in ours.models)
         theirs = sum(each.agrees for each in public.values())
-        total = [a + b for a, b in zip(total, (models, passed, theirs), strict=True)]
+        found = (len(ours.models), passed, theirs, len(public))
+        total = [a + b for a, b in zip(total, found, strict=True)]
         versions = f"{ours.versions[library.distribution]} | {ours.versions['jax']}"
-        yield f"| {library.name} | {versions} | {models} | {passed} | {theirs if public else ''} |"
-    models, passed, theirs = total
-    shares = f"{passed} ({passed / max(models, 1):.1%}) | {theirs} ({theirs / max(models, 1):.1%})"
-    yield f"| {len(libraries)} libraries | | | {models} | {shares} |"
+        other = f"{theirs} of {len(public)}" if public else ""
+        yield f"| {library.name} | {versions} | {found[0]} | {passed} | {other} |".replace(
+            "  ", " "
+        )
+    models, passed, theirs, tried = total
+    shares = [f"{a} of {b}, {a / max(b, 1):.1%}" for a, b in ((passed, models), (theirs, tried))]
+    yield f"| {len(libraries)} libraries | | | {models} | {' | '.join(shares)} |"
 
 
 def _models(libraries: Sequence[Library], results: Results) -> Iterator[str]:

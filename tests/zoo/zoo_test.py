@@ -146,7 +146,7 @@ def test_the_page_shows_both_exporters_and_the_reasons() -> None:
     public = Outcomes(versions, (Outcome("a", "convert", "KeyError: <y>"),))
     page = render([LIBRARY], {("flax.nnx", "ours"): ours, ("flax.nnx", "public"): public})
     assert [line for line in page.splitlines() if line.startswith("| flax")] == [
-        "| flax.nnx | 1.0 | 0.12 | 2 | 1 | 0 |",
+        "| flax.nnx | 1.0 | 0.12 | 2 | 1 | 0 of 1 |",
         "| flax.nnx | a | ✓ | 7 | 0.25 | ✗ | | | public, convert: KeyError: &lt;y> |",
         "| flax.nnx | b | ✗ | | | | | | ours, run: a \\| b |",
     ]
