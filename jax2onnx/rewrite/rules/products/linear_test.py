@@ -107,7 +107,8 @@ def test_one_graph_has_one_operator_for_its_parameters() -> None:
 
 def test_a_parameter_with_other_readers_is_not_stored_twice() -> None:
     def tied(x: Array, layer: Linear) -> Array:
-        return layer(x) + layer.weight[:, 0]
+        result: Array = layer(x) + layer.weight[:, 0]
+        return result
 
     model = assert_agrees(eqx.Partial(tied, layer=Linear()), X, specs=[("B", 3, 8)])
     assert operator_counts(model)["Gemm"] == 1
