@@ -24,7 +24,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A JAX model.
+    """A JAX model. The function of the same name in ``jobs/torch_models.py`` matches it.
 
     Attributes:
         title: a description for readers.
@@ -32,14 +32,12 @@ class Architecture:
             no converter, so that every exporter can convert it.
         feeds: the inputs of a run.
         batch: whether the first axis of all inputs is the batch, which is symbolic in artifacts.
-        torch: whether a function of the same name in ``jobs/torch_models.py`` matches it.
     """
 
     title: str
     module: str
     feeds: tuple[Feed, ...]
     batch: bool = True
-    torch: bool = True
 
 
 _TOKENS = (1, 128)
@@ -61,7 +59,7 @@ ARCHITECTURES = {
     ),
     "convnext": Architecture("ConvNeXt-T, 224 x 224", "benchmarks.models.convnext", _IMAGE),
     "mobilenet": Architecture(
-        "MobileNetV3-Large, 224 x 224", "benchmarks.models.mobilenet", _IMAGE, torch=False
+        "MobileNetV3-Large, 224 x 224", "benchmarks.models.mobilenet", _IMAGE
     ),
     "llama": Architecture(
         "Llama-style decoding step, 4 layers x 1024, 255 tokens before",

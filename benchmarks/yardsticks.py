@@ -16,7 +16,7 @@ from pathlib import Path
 
 REQUIREMENTS = {
     "public": ["jax2onnx==0.17.1", "jax==0.10.2", "equinox==0.13.8", "flax==0.12.8"],
-    "torch": ["torch==2.13.0", "transformers==5.23.0", "onnxscript==0.7.2"],
+    "torch": ["torch==2.13.0", "torchvision==0.28.0", "transformers==5.23.0", "onnxscript==0.7.2"],
 }
 """The requirements of each environment, beside ``_SHARED``."""
 

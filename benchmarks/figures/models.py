@@ -21,15 +21,13 @@ def run_figure(settings: Settings) -> None:
 
 def _compare(settings: Settings, name: str, architecture: Architecture) -> None:
     heading(architecture.title)
-    contenders = of_architecture(settings, name, architecture)
+    contenders = of_architecture(settings, name)
     exports(settings, contenders)
     medians = latencies(settings, contenders, architecture.feeds, (name,))
     compare_latencies(contenders, medians, _SLOWER)
 
 
-def of_architecture(
-    settings: Settings, name: str, architecture: Architecture
-) -> dict[str, Contender]:
+def of_architecture(settings: Settings, name: str) -> dict[str, Contender]:
     """Return the exporters that convert a model of ``benchmarks.architectures``."""
     out = settings.folder(f"models/{name}")
     ours = out / "ours.onnx"
@@ -41,7 +39,7 @@ def of_architecture(
         contenders["public jax2onnx 0.17.1"] = Contender(
             partial(run, [public, *job, artifact], settings.work), artifact
         )
-    torch = settings.yardstick("torch") if architecture.torch else None
+    torch = settings.yardstick("torch")
     if torch is not None:
         artifact = out / "torch.onnx"
         command = [torch, JOBS / "torch_models.py", name, artifact]

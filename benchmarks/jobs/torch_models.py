@@ -1,8 +1,8 @@
 """Export the PyTorch counterpart of a model with ``torch.onnx.export`` (dynamo).
 
-Arguments: MODEL OUTPUT, where MODEL is one of ``benchmarks.architectures``. The job needs torch and
-transformers. The weights are random. It prints the CPU seconds of the export, without building the
-model.
+Arguments: MODEL OUTPUT, where MODEL is one of ``benchmarks.architectures``. The job needs torch,
+torchvision and transformers. The weights are random. It prints the CPU seconds of the export,
+without building the model.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch  # noqa: TID251  # This runs in an environment of its own.
+import torchvision
 import transformers  # noqa: TID251
 
 
@@ -83,6 +84,12 @@ def convnext() -> tuple[torch.nn.Module, tuple[torch.Tensor, ...]]:
         transformers.ConvNextConfig(num_labels=1000)
     )
     return First(model, lambda m, x: m(x).logits), (torch.zeros(2, 3, 224, 224),)
+
+
+def mobilenet() -> tuple[torch.nn.Module, tuple[torch.Tensor, ...]]:
+    """Return MobileNetV3-Large and NCHW example images."""
+    model = torchvision.models.mobilenet_v3_large()
+    return First(model, lambda m, x: m(x)), (torch.zeros(2, 3, 224, 224),)
 
 
 def llama() -> tuple[torch.nn.Module, tuple[torch.Tensor, ...]]:
