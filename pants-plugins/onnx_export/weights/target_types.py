@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from pants.engine.addresses import Address
-from pants.engine.fs import GlobMatchErrorBehavior
+from pants.engine.fs import GlobMatchErrorBehavior, PathGlobs
 from pants.engine.target import (
     COMMON_TARGET_FIELDS,
     Dependencies,
@@ -63,7 +66,6 @@ class PinsField(SingleSourceField):
     required = True
     expected_file_extensions = (".json",)
     expected_num_files = range(2)
-    default_glob_match_error_behavior = GlobMatchErrorBehavior.ignore
     help = help_text(
         """
         The digest file, which pins the name, SHA-256 and size of each file of the weights. Write
@@ -74,6 +76,11 @@ class PinsField(SingleSourceField):
         a warning, and other goals say how to write it.
         """
     )
+
+    def path_globs(self, unmatched_build_file_globs: Any) -> PathGlobs:
+        """Return the file, without a warning of Pants if it does not exist."""
+        ignored = replace(unmatched_build_file_globs, error_behavior=GlobMatchErrorBehavior.ignore)
+        return super().path_globs(ignored)
 
 
 class WeightsUrlField(StringField):
