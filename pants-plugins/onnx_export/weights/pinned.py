@@ -31,14 +31,16 @@ class PinnedWeightsFieldSet(WeightsFieldSet):
 
 @rule(desc="Read pins", level=LogLevel.DEBUG)
 async def pinned_weights(field_set: PinnedWeightsFieldSet, options: OnnxExport) -> Weights:
-    if not (await compat.sources_of(field_set.pins)).snapshot.files:
+    exists = bool((await compat.sources_of(field_set.pins)).snapshot.files)
+    pins = await json_of(field_set.pins, field_set.address) if exists else {"files": []}
+    if pins.get("files") == []:
+        origin = field_set.url.value or pins.get("origin") or "WEIGHTS"
         raise UnpinnedWeightsError(
-            f"{field_set.address} is not pinned: {field_set.pins.file_path} does not exist. Write "
-            f"it with `python -m exporters pin WEIGHTS -o {field_set.pins.file_path}`, where "
-            "WEIGHTS is a folder or hf://org/repo@revision. These weights come from "
-            f"{field_set.provenance.value}."
+            f"{field_set.address} is not pinned: {field_set.pins.file_path} "
+            f"{'lists no files' if exists else 'does not exist'}. Write it with `python -m "
+            f"exporters pin {origin} -o {field_set.pins.file_path}`; WEIGHTS is a folder or "
+            f"hf://org/repo@revision. These weights come from {field_set.provenance.value}."
         )
-    pins = await json_of(field_set.pins, field_set.address)
     files = _pinned_files(pins, f"{field_set.address}: {field_set.pins.file_path}")
     runtime = await Get(Runtime, RuntimeRequest(field_set.address, options.resolve))
     size = sum(file.size for file in files)
@@ -66,8 +68,6 @@ def _pinned_files(pins: Mapping[str, Any], where: str) -> tuple[File, ...]:
         files = files_from_json(json.dumps(pins.get("files")))
     except RequestError as error:
         raise OnnxExportError(f"{where}: {error}. {remedy}") from None
-    if not files:
-        raise OnnxExportError(f"{where}: 'files' must name at least one file. {remedy}")
     for number, file in enumerate(files):
         wrong = (
             "name: a plain file name is needed"

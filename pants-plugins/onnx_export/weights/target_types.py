@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 from pants.engine.addresses import Address
-from pants.engine.fs import GlobMatchErrorBehavior, PathGlobs
 from pants.engine.target import (
     COMMON_TARGET_FIELDS,
     Dependencies,
@@ -65,22 +61,17 @@ class PinsField(SingleSourceField):
     alias = "pins"
     required = True
     expected_file_extensions = (".json",)
-    expected_num_files = range(2)
+    expected_num_files = range(2)  # type: ignore[assignment]  # as OptionalSingleSourceField has
     help = help_text(
         """
         The digest file, which pins the name, SHA-256 and size of each file of the weights. Write
         it with `python -m exporters pin FOLDER` or
         `python -m exporters pin hf://org/repo@revision`.
 
-        While the file does not exist, `package` and `test` leave out what needs the weights, with
-        a warning, and other goals say how to write it.
+        While the file does not exist or lists no files, `package` and `test` leave out what needs
+        the weights, with a warning, and other goals say how to write it.
         """
     )
-
-    def path_globs(self, unmatched_build_file_globs: Any) -> PathGlobs:
-        """Return the file, without a warning of Pants if it does not exist."""
-        ignored = replace(unmatched_build_file_globs, error_behavior=GlobMatchErrorBehavior.ignore)
-        return super().path_globs(ignored)
 
 
 class WeightsUrlField(StringField):
