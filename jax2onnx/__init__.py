@@ -13,8 +13,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from jax2onnx.lazy_imports import import_onnx_ir
-
 if TYPE_CHECKING:  # For type checkers and editors; `_MODULES` says the same at run time.
     from jax2onnx.api import to_onnx
     from jax2onnx.checks.allclose import allclose
@@ -90,6 +88,8 @@ if not TYPE_CHECKING:  # Else type checkers would take any name for one of this 
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         if name in _MODULES:
+            from jax2onnx.lazy_imports import import_onnx_ir
+
             import_onnx_ir()
         module = importlib.import_module(f"{__name__}.{_MODULES.get(name, 'errors')}")
         value = globals()[name] = getattr(module, name)
