@@ -116,23 +116,21 @@ def test_the_origin_of_pinned_weights_is_not_part_of_the_cache_key(repository: R
 
 
 @pytest.mark.parametrize(
-    ("content", "reason", "weights"),
+    ("file", "reason", "weights"),
     [
-        (None, "does not exist", "WEIGHTS"),
-        ('{"origin": "hf://org/it@main", "files": []}', "lists no files", "hf://org/it@main"),
+        ("gone.json", "does not exist", "WEIGHTS"),
+        ("empty.json", "lists no files", "hf://org/it@main"),
     ],
 )
 def test_weights_without_pins_are_left_out_with_a_warning(
     repository: Repository,
     caplog: pytest.LogCaptureFixture,
-    content: str | None,
+    file: str,
     reason: str,
     weights: str,
 ) -> None:
-    if content is None:
-        Path(repository.runner.build_root, "m/pins.json").unlink()
-    else:
-        repository.write({"m/pins.json": content})
+    repository.replace("m/BUILD", "pins.json", file)
+    repository.write({"m/empty.json": '{"origin": "hf://org/it@main", "files": []}'})
     for _ in range(2):
         repository.use()
         caplog.clear()
@@ -140,13 +138,13 @@ def test_weights_without_pins_are_left_out_with_a_warning(
         assert repository.test("of_pinned_parity").exit_code is None
         warnings = [r.getMessage() for r in caplog.records if "SKIPPED" in r.getMessage()]
         why = (
-            f"m:pinned is not pinned: m/pins.json {reason}. Write it with `python -m exporters pin "
-            f"{weights} -o m/pins.json`; WEIGHTS is a folder or hf://org/repo@revision. These "
+            f"m:pinned is not pinned: m/{file} {reason}. Write it with `python -m exporters pin "
+            f"{weights} -o m/{file}`; WEIGHTS is a folder or hf://org/repo@revision. These "
             "weights come from a test."
         )
         assert warnings == [f"SKIPPED m:of_pinned: {why}", f"SKIPPED m:of_pinned_parity: {why}"]
     assert repository.runs() == []
-    assert f"m:pinned is not pinned: m/pins.json {reason}" in repository.refusal("of_pinned")
+    assert f"m:pinned is not pinned: m/{file} {reason}" in repository.refusal("of_pinned")
 
 
 @pytest.mark.parametrize(
