@@ -7,9 +7,10 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from jax2onnx import InputSpec, to_onnx
+from jax2onnx.api import to_onnx
 from jax2onnx.lower.rules.indexing import pieces
 from jax2onnx.testing.agreement import assert_agrees, operators
+from jax2onnx.trace import InputSpec
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.standard_normal((5, 3), np.float32)
