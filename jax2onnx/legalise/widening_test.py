@@ -15,7 +15,9 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 
-from jax2onnx import InputError, onnx_function, to_onnx
+from jax2onnx.api import to_onnx
+from jax2onnx.decorator import onnx_function
+from jax2onnx.errors import InputError
 from jax2onnx.graph.walk import bodies, nested_graphs
 
 X = np.linspace(-2, 2, 24, dtype=np.float32).reshape(3, 8)

@@ -12,7 +12,8 @@ import onnxruntime
 import pytest
 from jax import lax
 
-from jax2onnx import allclose, to_onnx
+from jax2onnx.api import to_onnx
+from jax2onnx.checks.allclose import allclose
 
 X = np.ones((3, 4), np.float32)
 

@@ -18,8 +18,8 @@ import pytest
 from flax import nnx
 from jax import Array
 
-from jax2onnx import InputSpec
 from jax2onnx.testing.conversion import assert_agrees
+from jax2onnx.trace import InputSpec
 
 RNG = np.random.default_rng(0)
 B, T, S, H, D, K = 2, 9, 7, 6, 4, 2
