@@ -67,7 +67,7 @@ def _rng_uniform(a: Array, b: Array, *, shape: Sequence[int]) -> Array:
     )
     count = 8 * np.dtype(dtype).itemsize
     if not integers:
-        count = int(jnp.finfo(a.dtype).nmant) + 1
+        count = int(jnp.finfo(a.dtype).nmant) + 1  # type: ignore[no-untyped-call]
     weights = [2**i if integers else 0.5 ** (i + 1) for i in range(count)]
     kept = dropout_p.bind(jnp.zeros((count, *shape), np.float32), rate=0.5)
     columns = np.array(weights, dtype).reshape(-1, *(1 for _ in shape))
