@@ -76,3 +76,9 @@ def test_the_onnx_model_names_the_same_values() -> None:
     model = to_onnx(BLOCK, [(3,)])
     named = {name for node in model.graph.node for name in node.output if OUTPUT_SUFFIX in name}
     assert named == {f"{module}{OUTPUT_SUFFIX}" for module in module_outputs(BLOCK, [X])}
+
+
+def test_layers_on_a_vector_convert() -> None:
+    """Rewriting moved the view of a bias, and that of the value beside it, without end."""
+    model = to_onnx(lambda x: BLOCK.first(jax.nn.relu(BLOCK.first(x)[:3])), [(3,)])
+    assert "Gemm" in {node.op_type for node in model.graph.node}

@@ -9,6 +9,8 @@ Does not apply
 - where another operator follows, as nothing would be gained; a Transpose counts if the view only
   adds or removes axes of size 1;
 - where other nodes read the view;
+- to the view of a parameter, which is made beside a value that has been moved, and would move it
+  back;
 - where an operator has other operands of many elements, unless the view adds axes of size 1, which
   the others can do without as well, or they are parameters that can be viewed as the axes in front
   of the view are, such as the bias of each head.
@@ -30,6 +32,8 @@ _LAST_AXIS = frozenset(("LogSoftmax", "Softmax"))
 def apply(editor: Editor, node: ir.Node) -> bool:
     """Move a view behind the elementwise operators that follow it."""
     x, seen = the_input(node), node.outputs[0]
+    if is_fixed(x):
+        return False
     chain: list[ir.Node] = []
     value = seen
     while True:
