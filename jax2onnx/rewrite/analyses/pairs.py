@@ -45,6 +45,15 @@ class Pairs:
     @property
     def alike(self) -> bool:
         """Whether the two elements of each pair are known to be equal."""
+        return self._alike({})
+
+    def _alike(self, known: dict[Pairs, bool]) -> bool:
+        """Return whether the pairs are alike; ``known`` holds the answers so far."""
+        if self not in known:
+            known[self] = self._compared(known)
+        return known[self]
+
+    def _compared(self, known: dict[Pairs, bool]) -> bool:
         node, array = self.value.producer(), _array(self.value)
         if array is not None:
             first, second = self._cut(array)
@@ -55,8 +64,8 @@ class Pairs:
         if self._single(node) is not None:
             return True
         if moved is not None:
-            return moved.alike
-        return any(sources) and all(source is None or source.alike for source in sources)
+            return moved._alike(known)
+        return any(sources) and all(each is None or each._alike(known) for each in sources)
 
     def once(self, editor: Editor, place: ir.Node) -> ir.Value:
         """Return one element of each pair that is alike; nodes are added in front of ``place``."""

@@ -79,3 +79,13 @@ def test_rows_and_parts_of_a_table() -> None:
 
 def test_inputs_are_not_known() -> None:
     assert not whole(Sketch((3, 8)).inputs[0]).alike
+
+
+def test_a_long_computation_is_read_once() -> None:
+    """Each step reads the one before twice, so that there are 2**60 ways back to the beginning."""
+    sketch = Sketch((3, 4))
+    (x,) = sketch.inputs
+    table = sketch.op.Concat(x, x, axis=-1, shape=(3, 8))
+    for _ in range(60):
+        table = sketch.op.Add(table, sketch.op.Sin(table))
+    assert dims(once(sketch, whole(table))) == (3, 4)
