@@ -8,6 +8,8 @@ import jax
 from flax import nnx
 from jax import Array
 
+from tests.models import resnet
+
 _BLOCKS = (
     (3, 16, 16, False, False, 1),
     (3, 64, 24, False, False, 2),
@@ -30,7 +32,7 @@ _BLOCKS = (
 _Activation = Callable[[Array], Array]
 
 
-class ConvNorm(nnx.Module):
+class ConvNorm(resnet.ConvNorm):
     """A convolution followed by a batch norm and an activation."""
 
     def __init__(
@@ -44,23 +46,12 @@ class ConvNorm(nnx.Module):
         groups: int = 1,
         rngs: nnx.Rngs,
     ) -> None:
-        pad = (size // 2, size // 2)
-        self.conv = nnx.Conv(
-            inputs,
-            outputs,
-            (size, size),
-            strides=stride,
-            padding=[pad, pad],
-            feature_group_count=groups,
-            use_bias=False,
-            rngs=rngs,
-        )
-        self.norm = nnx.BatchNorm(outputs, use_running_average=True, rngs=rngs)
+        super().__init__(inputs, outputs, size, stride=stride, groups=groups, rngs=rngs)
         self.activation = activation
 
     def __call__(self, x: Array) -> Array:
         """Map f32 (batch, height, width, channels) to another height, width and channels."""
-        return self.activation(self.norm(self.conv(x)))
+        return self.activation(super().__call__(x))
 
 
 class Excite(nnx.Module):

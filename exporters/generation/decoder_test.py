@@ -9,14 +9,13 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from exporters.artifact.bind import external
+from exporters.artifact.convert import Request, export
+from exporters.artifact.manifest import Weights
 from exporters.errors import ExportError
-from exporters.families.gpt_oss.export import export
 from exporters.generation.decoder import Decoder
 from exporters.generation.generate import generate
 from exporters.generation.sampling import Sampler, Sampling
 from exporters.parity.compare import open_session
-from jax2onnx import save, to_onnx
 from weights import Checkpoint
 
 FIXTURES = Path(__file__).parents[2] / "weights" / "fixtures"
@@ -26,17 +25,9 @@ CHECKPOINT = FIXTURES / "gpt_oss_mxfp4"
 def write(file: Path, **options: Any) -> Path:
     """Write the artifact of the fixture."""
     checkpoint = Checkpoint.open(CHECKPOINT)
-    exported = export(checkpoint, **options)
-    model = to_onnx(
-        exported.model,
-        exported.inputs,
-        parameters=external(exported.parameters, checkpoint),
-        return_mode="ir",
-        input_names=exported.input_names,
-        output_names=exported.output_names,
-        **exported.conversion,
-    )
-    save(model, file)
+    exporter = "exporters.families.gpt_oss.export:export"
+    weights = Weights("weights:w", "Apache-2.0", "made up", [])
+    export(Request("gpt_oss", exporter, options, 23, checkpoint, weights), file)
     return file
 
 

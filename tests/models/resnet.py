@@ -21,7 +21,14 @@ class ConvNorm(nnx.Module):
     """A convolution followed by a batch norm."""
 
     def __init__(
-        self, inputs: int, outputs: int, size: int, *, stride: int = 1, rngs: nnx.Rngs
+        self,
+        inputs: int,
+        outputs: int,
+        size: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        rngs: nnx.Rngs,
     ) -> None:
         pad = (size // 2, size // 2)
         self.conv = nnx.Conv(
@@ -30,6 +37,7 @@ class ConvNorm(nnx.Module):
             (size, size),
             strides=stride,
             padding=[pad, pad],
+            feature_group_count=groups,
             use_bias=False,
             rngs=rngs,
         )

@@ -13,8 +13,8 @@ from exporters.families.dinov3.checkpoint import IGNORED, sources
 from exporters.families.dinov3.config import DINOv3Config, parse
 from exporters.families.dinov3.model import DINOv3ViT
 from exporters.model.exportable import Exportable
+from exporters.model.extents import Extent, check_extent
 from exporters.model.layers import as_stored
-from exporters.model.options import Extent, check_extent
 from jax2onnx import InputSpec
 from weights import Checkpoint
 

@@ -13,7 +13,7 @@ from exporters.artifact.bind import load
 from exporters.errors import ExportError
 from exporters.families.dinov3.export import export
 from exporters.model.exportable import ParityCase
-from exporters.model.options import Extent
+from exporters.model.extents import Extent
 from exporters.parity.references import stored_cases
 from weights import Checkpoint
 

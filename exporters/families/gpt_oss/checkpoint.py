@@ -22,12 +22,13 @@ from exporters.families.gpt_oss.model_equinox import GptOss
 from exporters.families.gpt_oss.mxfp4 import BLOCK
 from exporters.model.exportable import TensorSource
 from exporters.model.layers import as_stored
-from exporters.model.options import check_choice
 from jax2onnx.models import parameters
 from weights import Checkpoint
 from weights.synthetic import Integers, SyntheticTensor, plausible
 
 Layout = Literal["mxfp4", "dense", "original"]
+Dtype = Literal["float32", "float16", "bfloat16"]
+Stack = Literal["equinox", "nnx"]
 
 
 @dataclass(frozen=True)
@@ -134,8 +135,8 @@ _TELLING: Mapping[str, Layout] = {
 def bind(
     checkpoint: Checkpoint,
     interface: Interface = WHOLE,
-    dtype: str = "float32",
-    stack: str = "equinox",
+    dtype: Dtype = "float32",
+    stack: Stack = "equinox",
 ) -> tuple[GptOss, dict[str, TensorSource]]:
     """Return the abstract model of a checkpoint, and the place of each of its parameters.
 
@@ -148,10 +149,8 @@ def bind(
         stack: the library of the model: equinox or nnx.
 
     Raises:
-        ExportError: an option has no such value, or the config or the layout is not one of GPT-OSS.
+        ExportError: the config or the layout is not one of GPT-OSS.
     """
-    check_choice("dtype", dtype, ("float32", "float16", "bfloat16"))
-    check_choice("stack", stack, ("equinox", "nnx"))
     config = read_config(checkpoint)
     layout = detect(checkpoint)
     bound = sources(config, layout)

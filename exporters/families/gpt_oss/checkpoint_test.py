@@ -164,8 +164,3 @@ def test_another_family_is_refused(tmp_path: Path) -> None:
     save_file({"encoder.weight": np.zeros(3, np.float32)}, tmp_path / "model.safetensors")
     with pytest.raises(ExportError, match=r"not a GPT-OSS checkpoint.*1 tensors \(encoder.weight"):
         bind(Checkpoint.open(tmp_path))
-
-
-def test_an_unknown_dtype_is_refused() -> None:
-    with pytest.raises(ExportError, match=r"dtype is 'float8'.*float16"):
-        bind(fixture("dense"), dtype="float8")

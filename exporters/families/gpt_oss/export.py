@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from exporters.families.gpt_oss.checkpoint import bind
+from exporters.families.gpt_oss.checkpoint import Dtype, Stack, bind
 from exporters.families.gpt_oss.forward import Interface
 from exporters.model.exportable import Exportable
-from exporters.model.options import Extent, check_choice, check_extent
+from exporters.model.extents import Extent, check_extent
 from jax2onnx import InputSpec
 from weights import Checkpoint
 
@@ -21,10 +21,10 @@ def export(
     cache: bool = False,
     position_ids: bool = False,
     logits: Literal["all", "last"] = "all",
-    dtype: str = "float32",
+    dtype: Dtype = "float32",
     batch: Extent = "batch_size",
     sequence: Extent = "sequence_length",
-    stack: Literal["equinox", "nnx"] = "equinox",
+    stack: Stack = "equinox",
 ) -> Exportable:
     """Return GPT-OSS from token ids to logits, for whole sequences or with a cache.
 
@@ -56,7 +56,6 @@ def export(
     """
     check_extent("batch", batch, taken=[PAST, TOTAL])
     check_extent("sequence", sequence, taken=[PAST, TOTAL, batch])
-    check_choice("logits", logits, ("all", "last"))
     interface = Interface(cache, position_ids, logits)
     model, parameters = bind(checkpoint, interface, dtype, stack)
     config = model.config

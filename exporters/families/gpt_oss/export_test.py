@@ -11,11 +11,12 @@ import onnxruntime as ort
 import pytest
 from onnx_ir.traversal import RecursiveGraphIterator
 
-from exporters.artifact.bind import external
+from exporters.artifact.convert import Request, convert
+from exporters.artifact.manifest import Weights
 from exporters.errors import ExportError
 from exporters.families.gpt_oss.export import export
 from exporters.parity.references import stored_cases
-from jax2onnx import save, to_onnx
+from jax2onnx import save
 from weights import Checkpoint
 
 FIXTURES = Path(__file__).parents[3] / "weights" / "fixtures"
@@ -28,18 +29,9 @@ Array = np.ndarray[Any, Any]
 
 def converted(layout: str, **options: Any) -> ir.Model:
     checkpoint = Checkpoint.open(FIXTURES / f"gpt_oss_{layout}")
-    exported = export(checkpoint, **options)
-    model = to_onnx(
-        exported.model,
-        exported.inputs,
-        parameters=external(exported.parameters, checkpoint),
-        return_mode="ir",
-        input_names=exported.input_names,
-        output_names=exported.output_names,
-        **exported.conversion,
-    )
-    assert isinstance(model, ir.Model)
-    return model
+    exporter = "exporters.families.gpt_oss.export:export"
+    weights = Weights("weights:w", "Apache-2.0", "made up", [])
+    return convert(Request("gpt_oss", exporter, options, 23, checkpoint, weights), "gpt_oss")
 
 
 def session(model: ir.Model, layout: str, file: Path) -> ort.InferenceSession:
@@ -209,7 +201,8 @@ def test_sizes_can_be_fixed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", ["batch", "sequence"])
 @pytest.mark.parametrize("extent", [0, -1, 1.0, True, "two words"])
 def test_an_invalid_size_is_refused(option: str, extent: Any) -> None:
-    with pytest.raises(ExportError, match=f"{option} is {extent!r}: give a positive number"):
+    wanted = "a positive number" if type(extent) in (int, str) else "a whole number or a text"
+    with pytest.raises(ExportError, match=f"{option} is {extent!r}: give {wanted}"):
         converted("dense", **{option: extent})
 
 
@@ -226,9 +219,18 @@ def test_the_name_of_another_dimension_is_refused(options: dict[str, str]) -> No
         converted("dense", **options)
 
 
-def test_an_unknown_choice_of_logits_is_refused() -> None:
-    with pytest.raises(ExportError, match="logits is 'first': choose 'all' or 'last'"):
-        converted("dense", logits="first")
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("dtype", "'float32', 'float16' or 'bfloat16'"),
+        ("logits", "'all' or 'last'"),
+        ("stack", "'equinox' or 'nnx'"),
+        ("cache", "true or false"),
+    ],
+)
+def test_other_values_of_an_option_are_refused(option: str, words: str) -> None:
+    with pytest.raises(ExportError, match=f"{option} is 'other': give {words}"):
+        converted("dense", **{option: "other"})
 
 
 @pytest.mark.parametrize("options", [{}, {"cache": True, "position_ids": True}])

@@ -11,7 +11,7 @@ import pytest
 from flax import nnx
 
 from exporters.artifact import bind as binding
-from exporters.families.gpt_oss.checkpoint import bind
+from exporters.families.gpt_oss.checkpoint import Dtype, Stack, bind
 from exporters.families.gpt_oss.forward import run
 from exporters.families.gpt_oss.model_equinox import GptOss
 from jax2onnx.models import parameters
@@ -31,7 +31,7 @@ def torch() -> dict[str, Array]:
         return dict(stored)
 
 
-def load(layout: str, dtype: str = "float32", stack: str = "equinox") -> GptOss:
+def load(layout: str, dtype: Dtype = "float32", stack: Stack = "equinox") -> GptOss:
     checkpoint = Checkpoint.open(FIXTURES / f"gpt_oss_{layout}")
     model, bound = bind(checkpoint, dtype=dtype, stack=stack)
     return binding.load(model, bound, checkpoint)
@@ -62,7 +62,7 @@ def test_every_layer(case: str, torch: dict[str, Array]) -> None:
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float16", 0.05), ("bfloat16", 0.3)])
-def test_narrow_arithmetic(dtype: str, tolerance: float, torch: dict[str, Array]) -> None:
+def test_narrow_arithmetic(dtype: Dtype, tolerance: float, torch: dict[str, Array]) -> None:
     """Logits are f32 in each dtype, and their error depends only on its precision."""
     logits = whole(load("mxfp4", dtype), torch["long/input_ids"])
     assert logits.dtype == np.float32
@@ -118,7 +118,7 @@ def test_padding_changes_nothing(side: str, torch: dict[str, Array]) -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_both_stacks_compute_the_same(layout: str, torch: dict[str, Array]) -> None:
     ids = jnp.asarray(torch["long/input_ids"])
-    ours, theirs = (load(layout, stack=stack) for stack in ("equinox", "nnx"))
+    ours, theirs = load(layout, stack="equinox"), load(layout, stack="nnx")
     assert parameters(ours).keys() == parameters(theirs).keys()
     (expected,) = eqx.filter_jit(ours)(ids, jnp.ones_like(ids))
     (found,) = nnx.jit(lambda model: model(ids, jnp.ones_like(ids)))(theirs)

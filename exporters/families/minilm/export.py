@@ -9,8 +9,8 @@ from exporters.families.minilm.checkpoint import IGNORED, sources
 from exporters.families.minilm.config import parse
 from exporters.families.minilm.model import MiniLM
 from exporters.model.exportable import Exportable
+from exporters.model.extents import Extent, check_extent
 from exporters.model.layers import as_stored
-from exporters.model.options import Extent, check_extent
 from jax2onnx import InputSpec
 from weights import Checkpoint
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from exporters.errors import ExportError
-from exporters.model.options import check_choice, check_extent
+from exporters.model.extents import check_extent
 
 
 @pytest.mark.parametrize("extent", [1, 256, "B", "batch_size"])
@@ -23,9 +23,3 @@ def test_refuses_the_name_of_another_dimension() -> None:
     with pytest.raises(ExportError, match=r"^tokens is 'B', which is the name of another dim"):
         check_extent("tokens", "B", taken=["B", 3])
     check_extent("tokens", 3, taken=["B", 3])
-
-
-def test_a_choice_is_one_of_a_few() -> None:
-    check_choice("dtype", "float16", ("float32", "float16"))
-    with pytest.raises(ExportError, match=r"^dtype is 8: choose 'float32', 'float16' or 'int8'\.$"):
-        check_choice("dtype", 8, ("float32", "float16", "int8"))

@@ -1,8 +1,8 @@
-"""Checks of the options that exporters take."""
+"""Options for the size of a dimension of the inputs: a number, or a name that leaves it open."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from exporters.errors import ExportError
 
@@ -31,19 +31,3 @@ def check_extent(option: str, extent: Extent, *, taken: Collection[object] = ())
         raise ExportError(
             f"{option} is {extent!r}, which is the name of another dimension: give it another name."
         )
-
-
-def check_choice(option: str, value: object, choices: Sequence[str]) -> None:
-    """Check that the value of an option is one of a few.
-
-    Args:
-        option: the name of the option, for the message.
-        value: the value of the option.
-        choices: the values that the exporter knows.
-
-    Raises:
-        ExportError: the value is none of them.
-    """
-    if value not in choices:
-        listed = f"{', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}"
-        raise ExportError(f"{option} is {value!r}: choose {listed}.")
