@@ -42,7 +42,7 @@ class Decoder:
                 "it with a cache (-O cache=true, or options={'cache': True} of its target)."
             )
         unknown = [name for name in self._inputs if name not in (*_KNOWN, *past)]
-        outputs = {each.name for each in session.get_outputs()}
+        outputs = {each.name: each.shape for each in session.get_outputs()}
         self._present = {name: name.replace(_PAST, _PRESENT, 1) for name in past}
         missing = [name for name in ("logits", *self._present.values()) if name not in outputs]
         missing += [name for name in _KNOWN[:2] if name not in self._inputs]
@@ -56,6 +56,8 @@ class Decoder:
                 )
                 + "."
             )
+        size = outputs["logits"][-1]
+        self._vocabulary = size if isinstance(size, int) else None
         self._cache = {name: self._empty(name) for name in past}
         self._length = 0
 
@@ -72,7 +74,15 @@ class Decoder:
 
         Returns:
             The logits, f32 (vocabulary,).
+
+        Raises:
+            ExportError: the model has no such token.
         """
+        if self._vocabulary is not None and max(ids) >= self._vocabulary:
+            raise ExportError(
+                f"token {max(ids)} is not among the {self._vocabulary} tokens of the model: the "
+                "tokenizer belongs to another model."
+            )
         for start in range(0, len(ids), self._chunk):
             logits = self._run(ids[start : start + self._chunk])
         return logits

@@ -105,3 +105,9 @@ def test_other_models_are_refused(options: dict[str, Any], problem: str, tmp_pat
     file = write(tmp_path / "model.onnx", **options)
     with pytest.raises(ExportError, match=problem):
         Decoder(open_session(file, "cpu", CHECKPOINT))
+
+
+def test_a_token_of_another_tokenizer_is_refused(session: ort.InferenceSession) -> None:
+    Decoder(session)([100])
+    with pytest.raises(ExportError, match="token 101 is not among the 101 tokens of the model"):
+        Decoder(session)([3, 101, 7])

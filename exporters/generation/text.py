@@ -20,6 +20,8 @@ from weights.files.strict_json import read_object
 TOKENIZER = "tokenizer.json"
 _SETTINGS, _TEMPLATE = "tokenizer_config.json", "chat_template.jinja"
 _FIX = "Put the file that came with the weights there."
+_OF_TEMPLATES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""The errors of Python that the expressions of a template can raise."""
 
 
 class Text:
@@ -65,7 +67,7 @@ class Text:
                 .from_string(template)
                 .render(messages=list(messages), add_generation_prompt=True, **special)
             )
-        except jinja2.TemplateError as error:
+        except (jinja2.TemplateError, *_OF_TEMPLATES) as error:
             raise ExportError(
                 f"the chat template of {self._folder} fails: {error}. Give the prompt as plain "
                 "text (--plain)."
@@ -100,16 +102,22 @@ class Text:
     def _template(self) -> str | None:
         file = self._folder / _TEMPLATE
         if file.is_file():
-            return file.read_text("utf-8")
+            try:
+                return file.read_text("utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise ExportError(f"{file} cannot be read as text ({error}). {_FIX}") from error
         template = self._settings.get("chat_template")
         return template if isinstance(template, str) else None
 
 
 def _tokenizer(file: Path) -> Tokenizer:
     try:
-        return Tokenizer.from_buffer(file.read_bytes())
+        tokenizer = Tokenizer.from_buffer(file.read_bytes())
     except (OSError, ValueError) as error:
         raise ExportError(f"{file} cannot be read as a tokenizer ({error}). {_FIX}") from error
+    tokenizer.no_padding()  # the file may ask for both, as those of encoders do
+    tokenizer.no_truncation()
+    return tokenizer
 
 
 def _object(file: Path) -> Mapping[str, Any]:

@@ -68,6 +68,29 @@ def test_the_chat_template_may_stand_in_the_settings(folder: Path) -> None:
     assert decoded(text, text.encode_chat([])) == "2"
 
 
+@pytest.mark.parametrize(
+    "template", ["{{ 1 / 0 }}", "{{ 1 + 'a' }}", "{% if", "{{ messages | x }}"]
+)
+def test_a_template_that_fails_is_named(folder: Path, template: str) -> None:
+    (folder / "chat_template.jinja").write_text(template)
+    with pytest.raises(ExportError, match=r"the chat template of .* fails: .*--plain"):
+        Text(folder).encode_chat([])
+
+
+def test_a_template_that_is_no_text_is_named(folder: Path) -> None:
+    (folder / "chat_template.jinja").write_bytes(b"\xff\xfe")
+    with pytest.raises(ExportError, match=r"chat_template\.jinja cannot be read as text"):
+        Text(folder).encode_chat([])
+
+
+def test_padding_and_truncation_of_the_file_do_not_apply(folder: Path) -> None:
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_padding(length=16)
+    tokenizer.enable_truncation(max_length=4)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    assert len(Text(folder).encode("ten chars!")) == 10
+
+
 def test_a_template_cannot_reach_python(folder: Path) -> None:
     (folder / "chat_template.jinja").write_text("{{ messages.__class__.__mro__ }}")
     with pytest.raises(ExportError, match=r"chat template of .* fails"):
