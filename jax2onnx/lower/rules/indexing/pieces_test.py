@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import onnxruntime
@@ -63,11 +64,17 @@ def test_a_large_operand_is_not_copied_for_each_piece(monkeypatch: pytest.Monkey
     assert "Loop" not in found
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("count", "size"), [(2**16, 2), (1000, 2**7), (2**18, 2), (4000, 2**7)])
-def test_no_update_of_a_place_is_lost_on_many_threads(count: int, size: int) -> None:
-    x, u = np.zeros((4, size), np.float32), np.ones((count, size), np.float32)
+def test_no_update_of_a_place_is_lost_on_many_threads(count: int, size: int, dtype: Any) -> None:
+    x, u = np.zeros((4, size), dtype), np.ones((count, size), dtype)
     i = np.zeros(count, np.int32)
-    model = to_onnx(lambda x, i, u: x.at[i].add(jnp.asarray(u)), [x, i, u])
+    with jax.enable_x64(dtype is np.float64):
+        model = to_onnx(
+            lambda x, i, u: x.at[i].add(jnp.asarray(u)),
+            [x, i, u],
+            enable_double_precision=dtype is np.float64,
+        )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 8
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
