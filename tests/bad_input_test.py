@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import http.server
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +19,7 @@ from safetensors.numpy import save_file
 
 from exporters.cli.main import cli
 from tests.commands import FIXTURES, change_config, change_tensors, copy_fixture
+from weights import Checkpoint
 
 TOKEN = "hf_neverTellThisToAnyone"
 
@@ -348,7 +349,16 @@ def test_files_that_are_not_artifacts(tmp_path: Path) -> None:
         other = file.with_suffix(suffix)
         other.write_text("{}")
         assert f"{other} is not an ONNX model" in refused("inspect", other)
-    assert "give --exporter" in refused("verify", file, tmp_path)
+    assert f"{file} is not an ONNX model" in refused("verify", file, tmp_path)
+    assert f"{file} is not an ONNX model" in refused("materialize", file, tmp_path, tmp_path / "w")
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("made") / "m.onnx"
+    folder = str(FIXTURES / "minilm_tiny")
+    assert CliRunner().invoke(cli, ["export", "minilm", folder, "-o", str(file)]).exit_code == 0
+    return file
 
 
 @pytest.mark.parametrize(
@@ -360,15 +370,55 @@ def test_files_that_are_not_artifacts(tmp_path: Path) -> None:
         ({"options": ["batch"]}, "is not the manifest of an artifact"),
         ({"artifact": "m.onnx"}, "is not the manifest of an artifact"),
         ({"artifact": {}}, "belongs to another artifact"),
+        ({"inputs": []}, "inputs differ"),
+        ({"outputs": {"a": 1}, "operators": None}, "outputs, operators differ"),
+        ({"opset": {"": 22}}, "opset differ"),
+        ({"parameters": 1}, "parameters differ"),
+        ({"metadata": {}}, "metadata differ"),
+        ({"weights": []}, "weights differ"),
+        ({"weights": [{"licence": "MIT", "source": "not stated", "files": []}]}, "weights differ"),
+        ({"weights": [{"licence": "MIT", "source": "not stated", "files": [3]}]}, "weights differ"),
     ],
 )
-def test_an_untrusted_manifest(tmp_path: Path, changes: dict[str, object], expected: str) -> None:
-    file = tmp_path / "m.onnx"
-    file.write_bytes(b"artifact")
-    made = {
-        "exporter": "exporters.families.minilm.export:export",
-        "options": {},
-        "artifact": {"sha256": hashlib.sha256(b"artifact").hexdigest()},
-    }
+def test_an_untrusted_manifest(
+    tmp_path: Path, artifact: Path, changes: dict[str, object], expected: str
+) -> None:
+    file = Path(shutil.copy(artifact, tmp_path))
+    made = json.loads(artifact.with_suffix(".manifest.json").read_text())
     file.with_suffix(".manifest.json").write_text(json.dumps({**made, **changes}))
-    assert expected in refused("verify", file, FIXTURES / "minilm_tiny")
+    weights = FIXTURES / "minilm_tiny"
+    assert expected in refused("verify", file, weights)
+    if "exporter" not in changes or changes["exporter"] == 3:
+        for command in (
+            ("verify", file, weights, "--exporter", "minilm"),
+            ("materialize", file, weights, tmp_path / "whole"),
+        ):
+            assert expected in refused(*command)
+    assert not (tmp_path / "whole").exists()
+
+
+def test_an_artifact_without_its_manifest(tmp_path: Path, artifact: Path) -> None:
+    file = Path(shutil.copy(artifact, tmp_path))
+    assert "give --exporter" in refused("verify", file, FIXTURES / "minilm_tiny")
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_file_that_is_replaced_between_hashing_and_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    folder = copy_fixture("minilm_tiny", tmp_path / "weights")
+    opened = Checkpoint.open
+
+    def replace(where: Path) -> Checkpoint:
+        opens.append(where)
+        if len(opens) == 2:  # the first time is before the files are hashed
+            content = (folder / name).read_bytes()
+            changed = content + b"\n" if name == "config.json" else content[:-1] + b"\1"
+            (folder / name).write_bytes(changed)
+        return opened(where)
+
+    opens: list[Path] = []
+    monkeypatch.setattr(Checkpoint, "open", replace)
+    message = export_refused("minilm", folder, tmp_path)
+    assert f"{folder / name} has" in message
+    assert "pinned" in message

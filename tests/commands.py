@@ -15,6 +15,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from exporters.drivers.request import Export, File, Weights, to_json
+from weights.files.pins import pin_folder
 
 REPOSITORY = Path(__file__).parents[1]
 FIXTURES = REPOSITORY / "weights" / "fixtures"
@@ -77,9 +78,8 @@ def export_request(folder: Path, family: str, exporter: str | None = None) -> st
         family: the name of the model family.
         exporter: another exporter than the family's.
     """
-    files = tuple(
-        File(file.name, "0" * 64, file.stat().st_size) for file in sorted(folder.iterdir())
-    )
+    names = sorted(file.name for file in folder.iterdir())
+    files = tuple(File(pin.name, pin.sha256, pin.size) for pin in pin_folder(folder, names).files)
     return to_json(
         Export(
             target=f"exporters:{family}",

@@ -69,7 +69,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("__main__",),
     ),
     "onnx_export": (
-        ("__init__", "compat", "errors", "request", "subsystem"),
+        ("__init__", "compat", "errors", "request", "script", "subsystem"),
         ("fields", "runtime", "skipping"),
         ("modules",),
         ("weights",),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
+import errno
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from exporters.model.exportable import Exportable
 from jax2onnx import Jax2OnnxError, WriteError, save, to_onnx
 from jax2onnx.files import atomic_file, explain
 from weights import Checkpoint
-from weights.files.atomic import explained
+from weights.files.atomic import explained, locked, scratch_folder
 
 
 @dataclass(frozen=True)
@@ -136,10 +137,31 @@ def write(request: Request, model: ir.Model, output: Path) -> dict[str, Any]:
             message = explain(error) if isinstance(error, OSError) else str(error)
             message = message.replace(str(staged.parent), str(output.parent))
             raise ExportError(f"{request.target}: {message}") from error
-        # The manifest first, so that there is never an artifact without one.
-        manifest_path(staged).replace(manifest_path(output))
-        staged.replace(output)
+        with explained(output):
+            _replace_both(staged, output)
     return document
+
+
+def _replace_both(staged: Path, output: Path) -> None:
+    """Move an artifact and its manifest to their places, where older ones may be.
+
+    A manifest always belongs to the artifact beside it, even if the process is killed in between:
+    the old manifest leaves first, and the new one comes last. The lock orders exports that write
+    the same artifact at the same time. If a file cannot be moved, the old manifest returns.
+    """
+    manifest, old = manifest_path(output), staged.with_name("replaced")
+    with locked(output.parent):
+        if output.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(output))
+        with contextlib.suppress(FileNotFoundError):
+            manifest.replace(old)
+        try:
+            staged.replace(output)
+        except OSError:
+            if old.exists():
+                old.replace(manifest)
+            raise
+        manifest_path(staged).replace(manifest)
 
 
 def manifest_path(artifact: Path) -> Path:
@@ -152,5 +174,5 @@ def _staging(output: Path) -> Iterator[Path]:
     """Yield a path of the same name in a temporary folder beside ``output``."""
     with explained(output):
         output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(".tmp", f".{output.name}.", output.parent) as scratch:
-            yield Path(scratch) / output.name
+        with scratch_folder(output) as scratch:
+            yield scratch / output.name

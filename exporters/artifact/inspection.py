@@ -12,10 +12,11 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from exporters.artifact import summary
 from exporters.artifact.manifest import describe
-from exporters.artifact.stamp import check_stamps, stamped_terms
+from exporters.artifact.stamp import stamped_terms
 from exporters.errors import ExportError
 from weights import Checkpoint
-from weights.files.pins import Pin, Pins, hash_file
+from weights.files.hashing import hash_file
+from weights.files.pins import Pin
 
 
 def load(artifact: Path) -> ir.Model:
@@ -46,15 +47,6 @@ def describe_artifact(artifact: Path) -> dict[str, Any]:
         **describe(model),
         "weights": stamped_terms(model),
     }
-
-
-def check_weights(artifact: Path, pins: Pins) -> None:
-    """Check that weights are the ones that an artifact was made from.
-
-    Raises:
-        ExportError: files that the artifact was made from are missing or differ; it names them all.
-    """
-    check_stamps(load(artifact), artifact, pins)
 
 
 def describe_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from typing import Any
 
 import onnx_ir as ir
 
-from weights.files.pins import Pin, hash_file
+from weights.files.hashing import hash_file
+from weights.files.pins import Pin
 
 FORMAT = 1
 """Version of the layout of the manifest."""

@@ -6,6 +6,7 @@ They are entries of the model's metadata, so that the artifact says them without
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import onnx_ir as ir
 
@@ -23,17 +24,25 @@ _DIGEST = "sha256:"
 
 def stamp(model: ir.Model, weights: Weights) -> None:
     """Write the stamps of the weights into the metadata of a model."""
-    stamps = {_LICENCE: weights.licence, _SOURCE: weights.source}
-    stamps |= {f"{_DIGEST}{pin.name}": pin.sha256 for pin in weights.files}
-    model.metadata_props.update(sorted(stamps.items()))
+    written = {_LICENCE: weights.licence, _SOURCE: weights.source}
+    written |= {f"{_DIGEST}{pin.name}": pin.sha256 for pin in weights.files}
+    model.metadata_props.update(sorted(written.items()))
 
 
 def stamped_terms(model: ir.Model) -> list[dict[str, str]]:
     """Return the licence and the source of the weights, or an empty list without stamps."""
-    stamps = model.metadata_props
-    if _LICENCE not in stamps:
+    return [{"licence": each["licence"], "source": each["source"]} for each in stamps(model)]
+
+
+def stamps(model: ir.Model) -> list[dict[str, Any]]:
+    """Return licence, source and digests by file, as one entry, or an empty list without stamps."""
+    found = model.metadata_props
+    if _LICENCE not in found:
         return []
-    return [{"licence": stamps[_LICENCE], "source": stamps.get(_SOURCE, "")}]
+    digests = {
+        key.removeprefix(_DIGEST): value for key, value in found.items() if key.startswith(_DIGEST)
+    }
+    return [{"licence": found[_LICENCE], "source": found.get(_SOURCE, ""), "sha256": digests}]
 
 
 def check_stamps(model: ir.Model, artifact: Path, pins: Pins) -> None:

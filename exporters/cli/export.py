@@ -54,7 +54,9 @@ def export(
         origin = source or located.pins.origin or _NOT_STATED
         described = Weights(name, licence, origin, located.pins.files)
         request = convert.Request(name, exporter, given, opset, located.open(), described)
-        manifest = convert.export(request, artifact)
+        model = convert.convert(request, artifact.stem)
+        located.check()
+        manifest = convert.write(request, model, artifact)
     folder = located.folder.resolve()
     elsewhere = None if artifact.resolve().parent == folder else folder
     click.echo(render(manifest, artifact, weights_folder=elsewhere, cached=False), nl=False)

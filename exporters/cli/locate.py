@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from weights import Checkpoint, WeightsError
-from weights.files.pins import Pins, pin_folder
+from weights.files.pins import Pins, hash_folder
 from weights.net.fetch import fetch
 from weights.net.hub import PINNED, pin_hub
 from weights.net.web import Access, shown
@@ -23,10 +23,13 @@ class Located:
     Attributes:
         folder: the folder of its files.
         pins: the digests that the files were checked against, or that were taken from them.
+        check: checks again each file that may have changed since. Call it when the files were read,
+            so that what was read is what was hashed.
     """
 
     folder: Path
     pins: Pins
+    check: Callable[[], None]
 
     def open(self) -> Checkpoint:
         """Open the checkpoint in the folder."""
@@ -50,11 +53,11 @@ def locate(weights: str, store: Path, pins: Path | None = None) -> Located:
     path = Path(weights)
     if path.is_dir():
         if pins is None:
-            return Located(path, pin(weights))
+            return _hashed(path)
         wanted = Pins.read(pins)
         with Progress(f"verifying {path}", wanted.size) as progress:
-            wanted.verify(path, progress.advance)
-        return Located(path, wanted)
+            checked = wanted.verify(path, progress.advance)
+        return Located(path, wanted, checked.check)
     if path.suffix == ".json" and path.is_file():
         _refuse_pins(pins, weights)
         return _fetched(Pins.read(path), Store(store), [path.parent])
@@ -74,12 +77,17 @@ def pin(source: str) -> Pins:
     if source.startswith("hf://"):
         with Progress(f"reading {source}", 0) as progress:
             return pin_hub(source, Access.from_environment(), progress=progress.advance)
-    folder = Path(source)
+    return _hashed(Path(source)).pins
+
+
+def _hashed(folder: Path) -> Located:
+    """Return the checkpoint in a folder with the digests of its files, which are read."""
     Checkpoint.open(folder)  # raises an error for a folder that holds none
     names = sorted(set(_pinned_names(folder)))
     total = sum((folder / name).stat().st_size for name in names)
     with Progress(f"hashing {folder}", total) as progress:
-        return pin_folder(folder, names, progress.advance)
+        pins, checked = hash_folder(folder, names, progress.advance)
+    return Located(folder, pins, checked.check)
 
 
 def default_store() -> Path:
@@ -100,7 +108,11 @@ def _fetched(pins: Pins, store: Store, folders: list[Path]) -> Located:
     access = Access.from_environment()
     with Progress("fetching weights", pins.size) as progress:
         view = fetch(pins, store, access, folders=folders, progress=progress.advance)
-    return Located(view, pins)
+    return Located(view, pins, lambda: _check_view(pins, store))
+
+
+def _check_view(pins: Pins, store: Store) -> None:
+    store.view(pins)
 
 
 def _shown(weights: str) -> str:

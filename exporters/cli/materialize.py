@@ -9,6 +9,7 @@ import click
 from exporters.cli.locate import locate
 from exporters.cli.options import FILE, FOLDER, takes_weights
 from exporters.errors import ExportError
+from weights.files.pins import hash_folder
 from weights.progress import Progress
 from weights.store.materialise import materialise
 
@@ -24,13 +25,20 @@ def materialize(
     """Make a complete FOLDER: ARTIFACT, its manifest, and the files of its WEIGHTS."""
     if not artifact.is_file():
         raise ExportError(f"{artifact} does not exist. Export the model first.")
-    located = locate(weights, store, pins)
-    # This takes seconds to import, so it waits until the arguments are known to be right.
-    from exporters.artifact.inspection import check_weights
+    # These take seconds to import, so they wait until the arguments are known to be right.
+    from exporters.artifact.agreement import manifest_beside
+    from exporters.artifact.inspection import load
+    from exporters.artifact.stamp import check_stamps
 
-    check_weights(artifact, located.pins)
+    model = load(artifact)
     also = [artifact, artifact.with_suffix(".manifest.json")]
-    content = {file.name: file.read_bytes() for file in also if file.is_file()}
+    names = [file.name for file in also if file.is_file()]
+    _, checked = hash_folder(artifact.parent, names)
+    manifest_beside(artifact, model)
+    located = locate(weights, store, pins)
+    check_stamps(model, artifact, located.pins)
+    content = {name: (artifact.parent / name).read_bytes() for name in names}
+    checked.check()  # so that what was read is what was checked
     with Progress(f"making {folder}", located.pins.size) as progress:
         materialise(
             located.pins,

@@ -13,8 +13,7 @@ from exporters.cli.locate import locate
 from exporters.cli.options import FILE, parse_options, takes_options, takes_weights
 from exporters.cli.working import working
 from exporters.errors import ExportError
-from weights.files.pins import hash_file
-from weights.files.strict_json import read_object
+from weights.files.pins import hash_folder
 
 
 @click.command()
@@ -49,19 +48,25 @@ def verify(
     if not artifact.is_file():
         raise ExportError(f"{artifact} does not exist. Export the model first.")
     given = parse_options(options)
+    # These take seconds to import, so they wait until the arguments are known to be right.
+    from exporters.artifact.agreement import manifest_beside
+    from exporters.artifact.inspection import load
+    from exporters.artifact.stamp import check_stamps
+
+    model = load(artifact)
+    _, checked = hash_folder(artifact.parent, [artifact.name])
+    made = manifest_beside(artifact, model)
     if exporter is None:
-        made = _manifest_of(artifact, "give --exporter")
-        exporter, given = made["exporter"], {**made["options"], **given}
+        trusted = _trusted(made, artifact)
+        exporter, given = trusted["exporter"], {**trusted["options"], **given}
     else:
         exporter = families.exporter(exporter)
     located = locate(weights, store, pins)
     with working(f"verifying {artifact}") as say:
-        # These take seconds to import, so they wait until the arguments are known to be right.
-        from exporters.artifact.inspection import check_weights
         from exporters.parity import verify as parity
         from exporters.parity.definition import ParityTest
 
-        check_weights(artifact, located.pins)
+        check_stamps(model, artifact, located.pins)
         test = ParityTest(
             target=artifact.stem,
             model=artifact,
@@ -74,34 +79,26 @@ def verify(
             rtol=rtol,
         )
         parity.verify(test, located.open(), say)
+        # What was compared is what was checked before.
+        located.check()
+        checked.check()
 
 
-def _manifest_of(artifact: Path, otherwise: str) -> Mapping[str, Any]:
-    """Return the manifest beside an artifact.
-
-    Args:
-        artifact: the file of the artifact.
-        otherwise: what to do without a manifest, for messages.
+def _trusted(made: Mapping[str, Any] | None, artifact: Path) -> Mapping[str, Any]:
+    """Return the manifest of an artifact, if its exporter may run.
 
     Raises:
-        ExportError: there is no manifest, it belongs to another artifact, or its exporter is not
-            a model family of this package.
+        ExportError: there is no manifest, or its exporter is not a model family of this package.
     """
     file = artifact.with_suffix(".manifest.json")
-    if not file.is_file():
-        raise ExportError(f"{file} does not exist, so {otherwise} to say what {artifact.name} is.")
-    made = read_object(file, "The export writes it; export again.")
-    kinds = {"exporter": str, "options": dict, "artifact": dict}
-    if not all(isinstance(made.get(key), kind) for key, kind in kinds.items()):
+    if made is None:
         raise ExportError(
-            f"{file} is not the manifest of an artifact: export again, or {otherwise}."
+            f"{file} does not exist, so give --exporter to say what {artifact.name} is."
         )
-    if made["artifact"].get("sha256") != hash_file(artifact)[0]:
-        raise ExportError(f"{file} belongs to another artifact than {artifact}: export again.")
     # The exporter is code that runs here, and the manifest may come from a stranger.
     if not families.is_family(made["exporter"]):
         raise ExportError(
             f"{file} says that {made['exporter']!r} made the artifact, which is not a model family "
-            f"of this package. If you trust that code, {otherwise}, and its options, yourself."
+            "of this package. If you trust that code, give --exporter, and its options, yourself."
         )
     return made

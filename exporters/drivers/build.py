@@ -41,6 +41,7 @@ def export(request: Export) -> None:
     )
     output = Path(request.output)
     model = convert(wanted, output.stem)
+    checkpoint_folder(request.weights)  # so that what was read is what the request says
     hermetic.verify()  # so that nothing is written by code that swallowed a refusal
     write(wanted, model, output)
 

@@ -78,17 +78,20 @@ def run(arguments: Sequence[str], *actions: Action[Any]) -> int:
 
 
 def checkpoint_folder(weights: request.Weights) -> tuple[Path, str | None]:
-    """Return the folder that holds the files of a checkpoint under their names.
+    """Return the folder that holds the files of a checkpoint under their names, with their digests.
 
     Returns:
         The folder; and its path relative to the store, or None if it is not in a store.
 
     Raises:
         WeightsAbsentError: the store lacks some of the files.
+        WeightsError: a file differs from its digest.
     """
     if weights.store is None:
         assert weights.folder is not None  # the schema demands one of the two
-        return Path(weights.folder), None
+        folder = Path(weights.folder)
+        Pins(pins_of(weights.files)).verify(folder)  # a cache of the build may be damaged
+        return folder, None
     pins = pins_of(weights.files)
     store = Store(Path(weights.store))
     missing = [pin for pin in pins if not store.path(pin).is_file()]

@@ -1,10 +1,13 @@
 """Files and folders of weights that appear complete or not at all, with errors that explain."""
 
 import errno
+import fcntl
+import glob
+import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -50,19 +53,68 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = partial_path(path)
-        try:
-            partial.mkdir()
+        with scratch_folder(path) as partial:
             yield partial
-            partial.rename(path)  # an empty folder of that name is replaced, a full one is not
-        except OSError as error:
-            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-                raise WeightsError(
-                    f"{path} exists already. Remove it, or choose another place."
-                ) from None
-            raise
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            try:
+                partial.rename(path)  # an empty folder of that name is replaced, a full one is not
+            except OSError as error:
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                    raise WeightsError(
+                        f"{path} exists already. Remove it, or choose another place."
+                    ) from None
+                raise
+
+
+@contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """Yield a new hidden folder beside ``path``, for what is still being written.
+
+    The folder is removed at the end unless it was renamed. A process that is killed leaves it; the
+    next call for the same ``path`` removes it then. A process holds a lock on its own folder, which
+    the kernel releases when the process ends, so that folders in use are known.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+    _sweep_folders(path)
+    while True:
+        partial = partial_path(path)
+        partial.mkdir()
+        with locked(partial):
+            # Another process may have swept the folder before it was locked.
+            if partial.is_dir():
+                try:
+                    yield partial
+                finally:
+                    shutil.rmtree(partial, ignore_errors=True)
+                return
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder, which the kernel releases when the process ends.
+
+    Nothing is written. On a file system that has no locks, the block runs without one.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _sweep_folders(path: Path) -> None:
+    """Remove the folders that killed processes left of ``scratch_folder(path)``."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name[:100])}.*{PARTIAL}/"):
+        with suppress(OSError):  # it is in use, or another process has just removed it
+            descriptor = os.open(leftover, os.O_RDONLY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(leftover, ignore_errors=True)
+            finally:
+                os.close(descriptor)
 
 
 @contextmanager

@@ -15,9 +15,8 @@ A digest file is sorted JSON with one file per line, so that a change is easy to
 
 import hashlib
 import json
-import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -26,13 +25,13 @@ from typing import Any
 from weights.errors import WeightsError
 from weights.files.atomic import atomic_file, explained
 from weights.files.checkpoint import check_inside, is_plain_name
+from weights.files.hashing import State, changed, demand_file, hash_file
 from weights.files.strict_json import read_object
 from weights.progress import Advance, silent
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ORIGIN = re.compile(r"(https|http|hf|file)://[^\s?#]+")
 _PIN = {"name": str, "sha256": str, "size": int}
-_BUFFER = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -154,20 +153,20 @@ class Pins:
         with atomic_file(file) as stream:
             stream.write(self.dumps().encode())
 
-    def verify(self, folder: Path, progress: Advance = silent) -> None:
+    def verify(self, folder: Path, progress: Advance = silent) -> "Checked":
         """Check that every pinned file lies in ``folder`` with its size and digest.
+
+        Returns:
+            The files, to be checked again after they were used.
 
         Raises:
             WeightsError: naming every file that is missing or differs, expected and found.
         """
-        wrong = []
         for pin in self.files:
-            try:
-                check_file(check_inside(folder, pin.name), pin, progress)
-            except WeightsError as error:
-                wrong.append(str(error))
-        if wrong:
-            raise WeightsError("\n".join(wrong))
+            check_inside(folder, pin.name)
+        checked = Checked(folder, self.files)
+        checked.check(progress)
+        return checked
 
 
 def _types_of(entry: dict[str, Any]) -> dict[str, type]:
@@ -175,7 +174,14 @@ def _types_of(entry: dict[str, Any]) -> dict[str, type]:
 
 
 def pin_folder(folder: Path, names: Iterable[str], progress: Advance = silent) -> Pins:
-    """Return the pins of files, which are read.
+    """Return the pins of files, which are read; see ``hash_folder``."""
+    return hash_folder(folder, names, progress)[0]
+
+
+def hash_folder(
+    folder: Path, names: Iterable[str], progress: Advance = silent
+) -> tuple[Pins, "Checked"]:
+    """Return the pins of files, which are read, and the files, to be checked again after their use.
 
     Args:
         folder: the folder of the files.
@@ -185,33 +191,18 @@ def pin_folder(folder: Path, names: Iterable[str], progress: Advance = silent) -
     Raises:
         WeightsError: a file is missing or cannot be read.
     """
-    pins = []
+    pins, states = [], {}
     for name in names:
         file = check_inside(folder, name)
+        demand_file(file)
+        with explained(file):
+            states[file] = State.of(file)
         sha256, size = hash_file(file, progress)
         pins.append(Pin(name, sha256, size))
-    return Pins(tuple(pins))
+    return Pins(tuple(pins)), Checked(folder, pins, states)
 
 
-def hash_file(file: Path, progress: Advance = silent) -> tuple[str, int]:
-    """Return a file's SHA-256 in hexadecimal and its size in bytes."""
-    if not file.is_file():
-        state = "is not a regular file" if file.exists() else "does not exist"
-        raise WeightsError(f"{file} {state}. Fetch it, or correct the path.")
-    digest = hashlib.sha256()
-    size = 0
-    buffer = memoryview(bytearray(_BUFFER))
-    with explained(file), file.open("rb", buffering=0) as stream:
-        if hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
-        while count := stream.readinto(buffer):
-            digest.update(buffer[:count])
-            size += count
-            progress(count)
-    return digest.hexdigest(), size
-
-
-def check_file(file: Path, pin: Pin, progress: Advance = silent) -> None:
+def check_file(file: Path, pin: Pin, progress: Advance = silent) -> State:
     """Check a file against its pin: first the size, which costs nothing, and then the digest.
 
     Args:
@@ -219,14 +210,61 @@ def check_file(file: Path, pin: Pin, progress: Advance = silent) -> None:
         pin: the expected content.
         progress: called with the number of bytes as they are read.
 
+    Returns:
+        The state of the file that was read.
+
     Raises:
-        WeightsError: the file is missing or differs, with what was expected and found.
+        WeightsError: the file is missing, differs (with what was expected and found), or was
+            changed while it was read.
     """
     remedy = (
         "Fetch it again; if it was meant to change, write the pins again and review the change."
     )
-    if file.is_file() and (size := file.stat().st_size) != pin.size:
+    demand_file(file)
+    with explained(file):
+        before = State.of(file)
+    if (size := before.content[-1]) != pin.size:
         raise WeightsError(f"{file} has {size} bytes; {pin.size} are pinned. {remedy}")
     sha256, _ = hash_file(file, progress)
     if sha256 != pin.sha256:
         raise WeightsError(f"{file} has sha256 {sha256}; {pin.sha256} is pinned. {remedy}")
+    with explained(file):
+        if State.of(file).content != before.content:
+            raise changed(file)
+    return before
+
+
+class Checked:
+    """The files of a folder with known content, which may be checked again after they were used.
+
+    Args:
+        folder: the folder.
+        pins: the digests of the files.
+        states: the states of the files that have these digests. The others are read by ``check``.
+    """
+
+    def __init__(
+        self, folder: Path, pins: Iterable[Pin], states: Mapping[Path, State] | None = None
+    ) -> None:
+        self._files = {folder / pin.name: pin for pin in pins}
+        self._states = dict(states or {})
+
+    def check(self, progress: Advance = silent) -> None:
+        """Check each file that may have changed since the last check, or was not checked yet.
+
+        Raises:
+            WeightsError: naming every file that is missing or differs, expected and found.
+        """
+        wrong = []
+        for file, pin in self._files.items():
+            try:
+                if file not in self._states or _state(file) != self._states[file]:
+                    self._states[file] = check_file(file, pin, progress)
+            except WeightsError as error:
+                wrong.append(str(error))
+        if wrong:
+            raise WeightsError("\n".join(wrong))
+
+
+def _state(file: Path) -> State | None:
+    return State.of(file) if file.is_file() else None

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from weights import Pin, Pins, WeightsError
-from weights.files.pins import hash_file, pin_folder
+from weights.files.hashing import hash_file
+from weights.files.pins import pin_folder
 
 CONFIG = Pin("config.json", "ab" * 32, 25)
 WEIGHTS = Pin("model.safetensors", "cd" * 32, 13_761_264_768)

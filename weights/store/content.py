@@ -1,7 +1,7 @@
 """A content-addressed folder of weights, outside any repository and any build sandbox.
 
     sha256/<hex>            the files, by their digest
-    verified/<hex>          inode, time and size of the file when its digest was last checked
+    verified/<hex>          inode, times and size of the file when its digest was last checked
     views/<set>/<name>      hard links under the files' own names, one folder for each set of pins
     partial/<hex>           unfinished downloads, which a later download continues
 
@@ -22,6 +22,7 @@ from typing import BinaryIO
 from jax2onnx.files import PARTIAL
 from weights.errors import WeightsError
 from weights.files.atomic import atomic_file, explained, sweep
+from weights.files.hashing import State
 from weights.files.pins import Pin, Pins, check_file
 from weights.progress import Advance, silent
 from weights.store.place import hard_link, place
@@ -44,7 +45,8 @@ class Store:
     def find(self, pin: Pin, progress: Advance = silent) -> Path | None:
         """Return the file of ``pin``, or None when the store does not hold it.
 
-        The digest is checked once, and again if inode, time or size have changed.
+        The digest is checked once, and again if the inode, the size, a time or the number of links
+        has changed: see ``State``.
 
         Raises:
             WeightsError: the content of the file does not have the digest in its name.
@@ -53,14 +55,12 @@ class Store:
         if not file.is_file():
             return None
         stamp = self.root / "verified" / pin.sha256
-        if not (stamp.is_file() and stamp.read_text() == _stamp_of(file)):
-            before = _stamp_of(file)
+        if not (stamp.is_file() and stamp.read_text() == str(State.of(file))):
             where = file.resolve()  # in a sandbox the store is reached through a link
             try:
-                check_file(where, pin, progress)
+                self._note(pin, check_file(where, pin, progress))
             except WeightsError as error:
                 raise WeightsError(f"the store is corrupt: {error} Remove {where} first.") from None
-            self._note(pin, before)
         return file
 
     def add(self, file: Path, pin: Pin, progress: Advance = silent) -> Path:
@@ -79,10 +79,8 @@ class Store:
             found = self.path(pin)
             sweep(self.root)
             sweep(found.parent)
-            # The owner of a linked file may change it at any time, so the state before counts.
-            before = _stamp_of(file) if file.is_file() else ""
             place(file, found, pin, progress=progress)
-            self._note(pin, before if found.samefile(file) else _stamp_of(found))
+            self._note(pin, State.of(found))
         return found
 
     @contextmanager
@@ -156,24 +154,27 @@ class Store:
         Raises:
             WeightsError: a file is missing or corrupt, or the file system has no hard links.
         """
-        files = {pin.name: self.find(pin, progress) for pin in pins.files}
-        if missing := [name for name, file in files.items() if file is None]:
+        missing = [pin.name for pin in pins.files if self.find(pin, progress) is None]
+        if missing:
             raise WeightsError(
                 f"the store {self.root.resolve()} does not hold {', '.join(missing)}. "
                 "Fetch them from the pins' origin, or name a folder that holds them."
             )
         folder = self.root / "views" / pins.digest
         sweep(folder)
-        for name, file in files.items():
-            assert file is not None
-            named = folder / name
+        for pin in pins.files:
+            file, named = self.path(pin), folder / pin.name
             if named.exists() and named.samefile(file):
                 continue
+            before = State.of(file)
             if not hard_link(file, named):
                 raise WeightsError(
                     f"{named} cannot be made a hard link: the file system of {self.root} has none. "
                     "Place the store on another one."
                 )
+            after = State.of(file)
+            if after.content == before.content:
+                self._note(pin, after)  # the link has changed the state
         return folder
 
     def _move(self, source: Path, pin: Pin) -> Path:
@@ -182,15 +183,10 @@ class Store:
             file.parent.mkdir(parents=True, exist_ok=True)
             source.chmod(0o444)  # nobody should edit it by mistake
             source.replace(file)
-        self._note(pin, _stamp_of(file))
+        self._note(pin, State.of(file))
         return file
 
-    def _note(self, pin: Pin, stamp: str) -> None:
+    def _note(self, pin: Pin, state: State) -> None:
         """Record the state that the file of ``pin`` had when its digest was checked."""
         with atomic_file(self.root / "verified" / pin.sha256) as stream:
-            stream.write(stamp.encode())
-
-
-def _stamp_of(file: Path) -> str:
-    status = file.stat()
-    return f"{status.st_ino} {status.st_mtime_ns} {status.st_size}"
+            stream.write(str(state).encode())

@@ -113,7 +113,7 @@ def test_verified_once(store: Store, file: Path) -> None:
 def test_a_file_changed_while_it_is_added(
     store: Store, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A change between verification and its record is noticed at the next use."""
+    """A change between verification and the link is noticed."""
 
     def link_and_change(source: Path, target: Path) -> bool:
         linked = hard_link(source, target)
@@ -122,9 +122,22 @@ def test_a_file_changed_while_it_is_added(
         return linked
 
     monkeypatch.setattr(placing, "hard_link", link_and_change)
+    with pytest.raises(WeightsError, match=r"weights was changed while it was read"):
+        store.add(file, pinned())
+    assert store.find(pinned()) is None
+
+
+def test_a_change_that_keeps_size_and_time(store: Store, file: Path) -> None:
     store.add(file, pinned())
+    view = store.view(Pins((pinned(),)))
+    before = file.stat()
+    counts: list[int] = []
+    store.view(Pins((pinned(),)), counts.append)
+    assert counts == []  # a link of the store's own does not count
+    (view / "model.safetensors").write_bytes(b"W" + CONTENT[1:])
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     with pytest.raises(WeightsError, match="the store is corrupt"):
-        store.find(pinned())
+        store.view(Pins((pinned(),)))
 
 
 def test_a_stored_file_that_was_changed(store: Store, file: Path) -> None:

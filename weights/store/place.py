@@ -8,6 +8,7 @@ from pathlib import Path
 from jax2onnx.files import partial_path
 from weights.errors import WeightsError
 from weights.files.atomic import atomic_file, explained
+from weights.files.hashing import State, changed
 from weights.files.pins import Pin, check_file
 from weights.progress import Advance, silent
 
@@ -32,12 +33,15 @@ def place(
         progress: called with the number of bytes as they are read.
 
     Raises:
-        WeightsError: the content differs, or ``target`` cannot be written.
+        WeightsError: the content differs or is being changed, or ``target`` cannot be written.
     """
     source = Path(os.path.realpath(source))
     if link:
-        check_file(source, pin, progress)
+        checked = check_file(source, pin, progress)
         if hard_link(source, target):
+            if State.of(target).content != checked.content:
+                target.unlink()
+                raise changed(source)
             return
         progress(-pin.size)
     _copy(source, target, pin, progress)

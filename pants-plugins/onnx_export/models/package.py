@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, PackageFieldSet
 from pants.engine.fs import EMPTY_DIGEST, Digest
+from pants.engine.process import Process, ProcessCacheScope
 from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
 
 from onnx_export import compat
-from onnx_export.compat import Get, Rule, collect_rules, rule
-from onnx_export.errors import UnpinnedWeightsError
+from onnx_export.compat import Get, Rule, ScriptsPython, collect_rules, rule
+from onnx_export.errors import OnnxExportError, UnpinnedWeightsError
 from onnx_export.models.export import ExportedModel, ExportRequest, OnnxModelFieldSet
+from onnx_export.script import SCRIPT, script
 from onnx_export.skipping import Skipped, SkipRequest
 from onnx_export.subsystem import OnnxExport
 
@@ -50,6 +52,36 @@ async def lay_out(request: LayoutRequest, options: OnnxExport) -> Layout:
     return Layout(digest, (*model.snapshot.files, *weights.files), weights.files)
 
 
+@dataclass(frozen=True)
+class IntactRequest:
+    digest: Digest
+
+
+@dataclass(frozen=True)
+class Intact:
+    """A sign that the files of a digest have the content that the digest says."""
+
+
+@rule(desc="Check results before they are written", level=LogLevel.DEBUG)
+async def check_intact(request: IntactRequest, python: ScriptsPython) -> Intact:
+    # Pants writes files from its caches without reading their digests again.
+    entries = await compat.entries_of(request.digest)
+    digests = {entry.path: entry.file_digest.fingerprint for entry in entries}
+    process = Process(
+        (python.path, "-IB", SCRIPT, "."),
+        description="Check results before they are written",
+        level=LogLevel.DEBUG,
+        input_digest=await compat.merged(
+            (await compat.digest_of(script({"check": digests})), request.digest)
+        ),
+        cache_scope=ProcessCacheScope.PER_SESSION,
+    )
+    result = await compat.execute(process)
+    if result.exit_code != 0:
+        raise OnnxExportError(result.stderr.decode(errors="replace").strip())
+    return Intact()
+
+
 @rule(desc="Package a model", level=LogLevel.DEBUG)
 async def package_model(field_set: OnnxModelFieldSet) -> BuiltPackage:
     try:
@@ -58,6 +90,7 @@ async def package_model(field_set: OnnxModelFieldSet) -> BuiltPackage:
         await Get(Skipped, SkipRequest(field_set.address, str(error)))
         return BuiltPackage(EMPTY_DIGEST, ())
     layout = await Get(Layout, LayoutRequest(model))
+    await Get(Intact, IntactRequest(layout.digest))
     notes = () if layout.weights else (_whereabouts(model),)
     return BuiltPackage(
         layout.digest,

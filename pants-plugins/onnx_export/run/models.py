@@ -52,6 +52,10 @@ async def run_model(
             "files": _FILES,
             "artifact": model.onnx,
             "manifest": model.manifest,
+            "digests": {
+                entry.path: entry.file_digest.fingerprint
+                for entry in await compat.entries_of(model.snapshot.digest)
+            },
             "cached": not compat.ran_now(model.metadata, run_id),
             "weights": {file.name: file.sha256 for file in model.weights.files},
             "weights_size": model.weights.size,

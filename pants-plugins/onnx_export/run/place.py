@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import fcntl
 import hashlib
 import importlib
 import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -34,7 +35,8 @@ def main(arguments: list[str]) -> int:
     sandbox = Path(arguments[0])
     request: dict[str, Any] = json.loads((sandbox / "__request.json").read_text())
     try:
-        (_model if "artifact" in request else _weights)(sandbox, request, arguments[1:])
+        action = _model if "artifact" in request else _check if "check" in request else _weights
+        action(sandbox, request, arguments[1:])
     except PlaceError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
@@ -47,7 +49,7 @@ def main(arguments: list[str]) -> int:
 def _model(sandbox: Path, request: dict[str, Any], arguments: list[str]) -> None:
     options = _parser(request["target"]).parse_args(arguments)
     built = sandbox / request["files"]
-    manifest = json.loads((built / request["manifest"]).read_text())
+    manifest = json.loads(_intact(built, request["manifest"], request))
     origin = _folder_of_weights(sandbox, request, manifest)
     if options.materialize is not None:
         into, beside = options.materialize, True
@@ -65,20 +67,13 @@ def _model(sandbox: Path, request: dict[str, Any], arguments: list[str]) -> None
             | {into / name: origin / name for name in request["weights"]}
         )
     artifact = into / Path(request["artifact"]).name
-    described = built / request["manifest"]
     weights = [(origin / name, into / name, sha) for name, sha in request["weights"].items()]
-    _deliver(
-        [
-            *(weights if beside else []),
-            (described, into / described.name, _digest(described)),
-            (built / request["artifact"], artifact, manifest["artifact"]["sha256"]),
-        ],
-        request,
-    )
-    if not beside and origin.resolve() != into.resolve():
-        for name in request["weights"]:
-            # The weights of an older model must not be mistaken for those of this one.
-            (into / name).unlink(missing_ok=True)
+    own = [
+        (built / file, into / Path(file).name, request["digests"][file])
+        for file in (request["artifact"], request["manifest"])
+    ]
+    old = [] if beside or origin.resolve() == into.resolve() else [file for _, file, _ in weights]
+    _deliver([*(weights if beside else []), *own], old, request)
 
     sys.path[:0] = [str(sandbox / root) for root in request["modules"]]
     summary = importlib.import_module(request["summary"])
@@ -96,6 +91,14 @@ def _model(sandbox: Path, request: dict[str, Any], arguments: list[str]) -> None
             f"\n  These weights are not on this machine now. To bring them here:"
             f"\n\n      ./pants run {request['weights_target']}"
         )
+
+
+def _check(sandbox: Path, request: dict[str, Any], _: list[str]) -> None:
+    """Check the files that the ``package`` goal is about to write, whose digests are known."""
+    for name, sha256 in request["check"].items():
+        found = _digest(sandbox / name)
+        if found != sha256:
+            raise _damaged(Path(name), sandbox / name, found, sha256, request)
 
 
 def _weights(sandbox: Path, request: dict[str, Any], arguments: list[str]) -> None:
@@ -147,26 +150,94 @@ def _refuse_others(files: dict[Path, Path]) -> None:
             )
 
 
-def _deliver(files: Sequence[tuple[Path, Path, str]], request: dict[str, Any]) -> None:
+def _intact(built: Path, name: str, request: dict[str, Any]) -> bytes:
+    """Return the content of a small file of the build, after comparing it with its digest."""
+    content = (built / name).read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != request["digests"][name]:
+        raise _damaged(Path(name), built / name, found, request["digests"][name], request)
+    return content
+
+
+def _deliver(
+    files: Sequence[tuple[Path, Path, str]], old: Sequence[Path], request: dict[str, Any]
+) -> None:
     """Write files of known digests, all of them or none.
+
+    Files in one folder always belong together, even if the process is killed between two renames:
+    the last file of the list, the manifest, and the one before it, the artifact, leave first and
+    come last.
 
     Args:
         files: for each file its source, its destination and its SHA-256.
+        old: the weights of an older model, to be removed, so that they are not mistaken for those
+            of this one.
         request: the request, for messages.
     """
-    staged: list[tuple[Path, Path]] = []
-    try:
-        for source, destination, sha256 in files:
-            temporary = destination.with_name(f".{destination.name}.{os.getpid()}.partial")
-            staged.append((temporary, destination))
-            _stage(source, destination, sha256, temporary, request)
-        for temporary, destination in staged:
-            if temporary.exists():
-                temporary.replace(destination)
-    finally:
+    folder = files[-1][1].parent
+    with _locked(folder):
+        # The lock says that no living process uses these names.
+        staged = [(_temporary(destination), destination) for _, destination, _ in files]
         for temporary, _ in staged:
-            with contextlib.suppress(OSError):  # if it cannot be removed, it was never made
+            with contextlib.suppress(OSError):
                 temporary.unlink()
+        try:
+            for (temporary, _), (source, destination, sha256) in zip(staged, files):
+                _stage(source, destination, sha256, temporary, request)
+            _exchange([(new, place) for new, place in staged if new.exists()], files, old)
+        finally:
+            for temporary, _ in staged:
+                with contextlib.suppress(OSError):  # if it cannot be removed, it was never made
+                    temporary.unlink()
+
+
+def _exchange(
+    staged: Sequence[tuple[Path, Path]],
+    files: Sequence[tuple[Path, Path, str]],
+    old: Sequence[Path],
+) -> None:
+    """Rename files to their places, the artifact and the manifest last."""
+    present = [file for file in old if file.exists()]
+    if staged or present:
+        for _, destination, _ in reversed(files[-2:]):
+            if destination not in [place for _, place in staged]:
+                # It keeps its content, but must not stand there while others are exchanged.
+                temporary = _temporary(destination)
+                destination.replace(temporary)
+                staged = [*staged, (temporary, destination)]
+            else:
+                destination.unlink(missing_ok=True)
+    for file in present:
+        file.unlink()
+    order = [destination for _, destination, _ in files]
+    for temporary, destination in sorted(staged, key=lambda each: order.index(each[1])):
+        temporary.replace(destination)
+
+
+def _temporary(destination: Path) -> Path:
+    return destination.with_name(f".{destination.name}.partial")
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder, so that runs that write into it do so one after the other."""
+    existed = folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise PlaceError(f"{folder} cannot be written: {error.strerror}.") from None
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    except BaseException:
+        if not existed:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def _stage(
@@ -185,26 +256,31 @@ def _stage(
     try:
         if destination.is_file() and _digest(destination) == sha256:
             return  # the file, and its time, can stay
-        destination.parent.mkdir(parents=True, exist_ok=True)
         with source.open("rb") as reader, temporary.open("wb") as writer:
             found = _copy(reader, writer, destination)
     except OSError as error:
         remedy = (
             "Free some space and try again."
             if error.errno in (errno.ENOSPC, errno.EDQUOT)
-            else "Nothing was left behind."
+            else "Check the path and its permissions."
         )
         raise PlaceError(f"{destination} cannot be written: {error.strerror}. {remedy}") from None
     if found != sha256:
-        raise PlaceError(
-            f"{destination} was not written, because its source is damaged: {source} has the "
-            f"SHA-256 {found} instead of {sha256}. {_remedy(source, request)}"
-        )
+        raise _damaged(destination, source, found, sha256, request)
+
+
+def _damaged(
+    destination: Path, source: Path, found: str, sha256: str, request: dict[str, Any]
+) -> PlaceError:
+    return PlaceError(
+        f"{destination} was not written, because its source is damaged: {source} has the SHA-256 "
+        f"{found} instead of {sha256}. {_remedy(source, request)}"
+    )
 
 
 def _remedy(source: Path, request: dict[str, Any]) -> str:
     """Return how to replace a damaged file of the build."""
-    if source.name not in request["weights"]:
+    if source.name not in request.get("weights", ()):
         return "Remove the folder lmdb_store of Pants' caches, and build again."
     return f"Remove that file, run `./pants run {request['weights_target']}`, and try again."
 

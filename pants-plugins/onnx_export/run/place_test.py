@@ -53,13 +53,11 @@ class Sandbox:
             "summary": "summary_module",
             "modules": ["modules"],
         }
-        manifest = json.dumps(
-            {
-                "name": "model",
-                "artifact": {"sha256": _sha256("the model")},
-                "weights": [{"folder": "views/1"}],
-            }
-        )
+        manifest = json.dumps({"name": "model", "weights": [{"folder": "views/1"}]})
+        self.request["digests"] = {
+            "m/model/model.onnx": _sha256("the model"),
+            "m/model/model.manifest.json": _sha256(manifest),
+        }
         self.write("files/m/model/model.onnx", "the model")
         self.write("files/m/model/model.manifest.json", manifest)
         self.write("modules/summary_module.py", SUMMARY)
@@ -127,6 +125,7 @@ def test_files_that_differ_are_replaced(sandbox: Sandbox, text: str) -> None:
     [
         ("w.safetensors", "./pants run m:weights"),
         ("model.onnx", "Remove the folder lmdb_store"),
+        ("model.manifest.json", "Remove the folder lmdb_store"),
     ],
 )
 @pytest.mark.parametrize("arguments", [(), ("--materialize", "release")])
@@ -140,6 +139,53 @@ def test_a_file_that_was_damaged_in_a_cache_is_not_delivered(
     assert f"{file} was not written, because its source is damaged" in done.stderr
     assert remedy in done.stderr
     assert sandbox.laid() == {}
+
+
+# The script ends when it is about to change the folder for the given time.
+_KILLED = """
+import os, runpy, sys
+from pathlib import Path
+countdown = int(sys.argv.pop(1))
+def killing(change):
+    def changed(*arguments, **options):
+        global countdown
+        countdown -= 1
+        if not countdown:
+            os._exit(9)
+        return change(*arguments, **options)
+    return changed
+Path.replace, Path.unlink = killing(Path.replace), killing(Path.unlink)
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("count", range(1, 15))
+def test_files_belong_together_whenever_the_script_is_killed(sandbox: Sandbox, count: int) -> None:
+    sandbox.run()
+    old = sandbox.laid()
+    sandbox.write("files/m/model/w.safetensors", "others!")
+    sandbox.write("files/m/model/model.onnx", "another")
+    manifest = json.dumps({"name": "another", "weights": []})
+    sandbox.write("files/m/model/model.manifest.json", manifest)
+    sandbox.request["weights"] = {"w.safetensors": _sha256("others!")}
+    sandbox.request["digests"] = {
+        "m/model/model.onnx": _sha256("another"),
+        "m/model/model.manifest.json": _sha256(manifest),
+    }
+    sandbox.write("__request.json", json.dumps(sandbox.request))
+    command = [sys.executable, "-c", _KILLED, str(count), place.__file__, str(sandbox.sandbox)]
+    subprocess.run(command, cwd=sandbox.root, check=False, capture_output=True)
+    found = {name: text for name, text in sandbox.laid().items() if "partial" not in name}
+    assert sandbox.run().returncode == 0
+    new = sandbox.laid()  # nothing of the killed script is left
+    assert new["dist/m/model/model.onnx"] == "another"
+    assert new.keys() == old.keys()
+    folder = "dist/m/model/"
+    for laid in (old, new):  # an artifact has its weights, and a manifest has its artifact
+        if found.get(f"{folder}model.manifest.json") == laid[f"{folder}model.manifest.json"]:
+            assert found == laid
+        if found.get(f"{folder}model.onnx") == laid[f"{folder}model.onnx"]:
+            assert found[f"{folder}w.safetensors"] == laid[f"{folder}w.safetensors"]
 
 
 def test_copies_are_independent_of_the_build(sandbox: Sandbox) -> None:
@@ -230,7 +276,7 @@ def test_materialize_into_a_file_is_refused(sandbox: Sandbox, folder: str) -> No
     (sandbox.root / "file").write_text("my own")
     done = sandbox.run("--materialize", folder)
     assert done.returncode == 1
-    assert f"{folder}/w.safetensors cannot be written: " in done.stderr
+    assert f"{folder} cannot be written: " in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -256,6 +302,16 @@ def test_package_writes_artifact_manifest_and_weights(repository: Repository) ->
         "m/model/model.safetensors",
     }
     assert set(repository.contents(package.digest)) == {a.relpath for a in package.artifacts}
+
+
+def test_package_does_not_write_what_is_damaged(sandbox: Sandbox) -> None:
+    sandbox.request = {"check": {"files/m/model/w.safetensors": _sha256("weights")}}
+    sandbox.write("__request.json", json.dumps(sandbox.request))
+    assert sandbox.run().returncode == 0
+    sandbox.write("files/m/model/w.safetensors", "weighty")
+    done = sandbox.run()
+    assert done.returncode == 1
+    assert "w.safetensors was not written, because its source is damaged" in done.stderr
 
 
 def test_package_does_not_move_weights_by_reference(repository: Repository) -> None:

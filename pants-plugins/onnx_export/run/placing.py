@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import pkgutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +15,7 @@ from onnx_export import compat
 from onnx_export.compat import Rule, ScriptsPython, collect_rules, rule
 from onnx_export.errors import OnnxExportError
 from onnx_export.runtime import WEIGHTS_CACHE, WEIGHTS_STORE
+from onnx_export.script import SCRIPT, script
 
 _MODULES = "modules"
 
@@ -61,14 +60,10 @@ async def placing(
         request: the request, which ``place.py`` describes.
         digests: the files in the script's sandbox.
     """
-    script = pkgutil.get_data(__package__, "place.py")
-    assert script is not None
-    own = await compat.digest_of(
-        {"place.py": script, "__request.json": json.dumps(request).encode()}
-    )
+    own = await compat.digest_of(script(request))
     return RunRequest(
         digest=await compat.merged((own, *digests)),
-        args=(python.path, "-IB", "{chroot}/place.py", "{chroot}"),
+        args=(python.path, "-IB", f"{{chroot}}/{SCRIPT}", "{chroot}"),
         append_only_caches={WEIGHTS_CACHE: WEIGHTS_STORE},
     )
 

@@ -1,0 +1,17 @@
+"""The files of ``run/place.py``, the script that checks files, lays them out and describes them."""
+
+from __future__ import annotations
+
+import json
+import pkgutil
+from collections.abc import Mapping
+from typing import Any
+
+SCRIPT = "place.py"
+
+
+def script(request: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the script and its request by file name; ``place.py`` describes the request."""
+    source = pkgutil.get_data("onnx_export.run", SCRIPT)
+    assert source is not None
+    return {SCRIPT: source, "__request.json": json.dumps(request).encode()}
