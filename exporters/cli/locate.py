@@ -9,8 +9,9 @@ from pathlib import Path
 
 from weights import Checkpoint, WeightsError
 from weights.files.pins import Pins, hash_folder
+from weights.files.side_files import CHECKPOINT_FILES
 from weights.net.fetch import fetch
-from weights.net.hub import PINNED, pin_hub
+from weights.net.hub import pin_hub
 from weights.net.web import Access, shown
 from weights.progress import Progress
 from weights.store import Store
@@ -97,11 +98,11 @@ def default_store() -> Path:
 
 
 def _pinned_names(folder: Path) -> Iterator[str]:
-    for pattern in PINNED:
+    for pattern in CHECKPOINT_FILES:
         for file in folder.glob(pattern):
             # An artifact may lie beside its weights; its manifest is not one of them.
             if not file.name.endswith(".manifest.json"):
-                yield file.name
+                yield file.relative_to(folder).as_posix()
 
 
 def _fetched(pins: Pins, store: Store, folders: list[Path]) -> Located:

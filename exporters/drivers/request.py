@@ -38,7 +38,7 @@ class File:
     """A file of a checkpoint, known by its content.
 
     Attributes:
-        name: its plain file name.
+        name: its file name, or its path below the folder of the checkpoint.
         sha256: its SHA-256 as 64 lower-case hexadecimal digits.
         size: its size in bytes.
     """

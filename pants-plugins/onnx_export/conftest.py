@@ -11,7 +11,8 @@ from onnx_export.testing import Repository, write_wheel
 def caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder that all checkouts of this machine share."""
     folder = tmp_path_factory.mktemp("caches")
-    model = {"tiny/__init__.py": "", "tiny/model/config.json": "{}"}
+    model = {f"tiny/model/{name}": "{}" for name in ("config.json", "1_Pooling/config.json")}
+    model["tiny/__init__.py"] = ""
     write_wheel(folder / "wheels", "1.0", {**model, "tiny/model/w.safetensors": "of a wheel"})
     write_wheel(folder / "wheels", "2.0", {**model, "tiny/model/w.safetensors": "of another"})
     return folder

@@ -176,7 +176,7 @@ print(place(listing))
     "m/exp.py": """\
 import m.helper
 def export(folder, suffix=""):
-    return " ".join(f.read_text() for f in sorted(folder.iterdir())) + suffix
+    return " ".join(f.read_text() for f in sorted(folder.iterdir()) if f.is_file()) + suffix
 """,
     "m/ref.py": """\
 import m.exp

@@ -131,16 +131,22 @@ class _Maps(dict[Path, mmap.mmap]):
 def check_inside(folder: Path, name: str) -> Path:
     """Return ``folder / name``, after checking that it is a file of that folder.
 
+    Args:
+        folder: the folder of a checkpoint.
+        name: the name of a file, or the path of a side file such as ``1_Pooling/config.json``.
+
     Raises:
-        WeightsError: ``name`` is not a plain file name, or a symbolic link leads out of the folder.
+        WeightsError: ``name`` leads out of the folder, by itself or through a symbolic link.
     """
-    if not is_plain_name(name):
+    if not is_inner_path(name):
         raise WeightsError(
-            f"{folder}: {name!r} is not a plain file name. A checkpoint's files lie side by side "
-            "in its folder: correct the name."
+            f"{folder}: {name!r} is not a plain file name, nor a path of plain names below the "
+            "folder. A checkpoint's files lie in its folder: correct the name."
         )
     file = folder / name
-    if file.is_symlink() and Path(os.path.realpath(file)).parent != Path(os.path.realpath(folder)):
+    real = Path(os.path.realpath(file))
+    # What lies below the folder is never a link to a folder elsewhere.
+    if real.parent != Path(os.path.realpath(folder), name).parent:
         raise WeightsError(
             f"{file} is a symbolic link out of its folder, which ONNX Runtime refuses to follow. "
             f"Make a folder of hard links, which takes no space: cp -RLl {folder} NEW_FOLDER"
@@ -151,6 +157,11 @@ def check_inside(folder: Path, name: str) -> Path:
 def is_plain_name(name: str) -> bool:
     """Return whether a name means a file directly inside a folder, on every platform."""
     return name.isprintable() and name not in ("", ".", "..") and not set(name) & set("/\\")
+
+
+def is_inner_path(name: str) -> bool:
+    """Return whether a name means a file below a folder, on every platform: ``a`` or ``a/b``."""
+    return all(is_plain_name(part) for part in name.split("/"))
 
 
 def _find_index(folder: Path) -> Path | None:

@@ -24,7 +24,7 @@ from typing import Any
 
 from weights.errors import WeightsError
 from weights.files.atomic import atomic_file, explained
-from weights.files.checkpoint import check_inside, is_plain_name
+from weights.files.checkpoint import check_inside, is_inner_path
 from weights.files.hashing import State, changed, demand_file, hash_file
 from weights.files.strict_json import read_object
 from weights.progress import Advance, silent
@@ -39,7 +39,7 @@ class Pin:
     """A file, known by its content.
 
     Attributes:
-        name: a plain file name.
+        name: a file name, or a path below the folder such as ``1_Pooling/config.json``.
         sha256: the SHA-256 as 64 lower-case hexadecimal digits.
         size: the size in bytes.
     """
@@ -49,10 +49,10 @@ class Pin:
     size: int
 
     def __post_init__(self) -> None:
-        if not is_plain_name(self.name):
+        if not is_inner_path(self.name):
             raise WeightsError(
-                f"{self.name!r} cannot be pinned: a pin needs a plain file name, without '/', '\\' "
-                "or '..'."
+                f"{self.name!r} cannot be pinned: a pin needs a plain file name, or plain names "
+                "with '/' between them, without '\\' or '..'."
             )
         if not _SHA256.fullmatch(self.sha256):
             raise WeightsError(

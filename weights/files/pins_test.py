@@ -63,6 +63,9 @@ def test_digest_depends_on_the_files_alone() -> None:
         (TEXT.replace("ab" * 32, "ab"), "not 64 lower-case hexadecimal"),
         (TEXT.replace("config.json", "../config.json"), "'../config.json' cannot be pinned"),
         (TEXT.replace("config.json", "a\\\\b"), "cannot be pinned"),
+        (TEXT.replace("config.json", "/a"), "cannot be pinned"),
+        (TEXT.replace("config.json", "a//b"), "cannot be pinned"),
+        (TEXT.replace("config.json", "a/../b"), "cannot be pinned"),
         (TEXT.replace("config.json", "model.safetensors"), "pinned twice"),
         (TEXT.replace('"hf://org/repo@0123"', "3"), "origin must be a string"),
         (TEXT.replace("hf://org", "ftp://org"), "an origin must be an https://"),
@@ -116,8 +119,18 @@ def test_verify_names_every_file_at_fault(tmp_path: Path) -> None:
     assert third.startswith(f"{tmp_path / 'c'} does not exist.")
 
 
-@pytest.mark.parametrize("name", ["absent", "../a", "link"])
+def test_side_files_below_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "1_Pooling").mkdir()
+    (tmp_path / "1_Pooling" / "config.json").write_text("{}")
+    pins = pin_folder(tmp_path, ["1_Pooling/config.json"])
+    pins.write(tmp_path / "pins.json")
+    assert Pins.read(tmp_path / "pins.json") == pins
+    pins.verify(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["absent", "../a", "link", "folder/hostname"])
 def test_pin_folder_refuses(tmp_path: Path, name: str) -> None:
     (tmp_path / "link").symlink_to("/etc/hostname")
+    (tmp_path / "folder").symlink_to("/etc")
     with pytest.raises(WeightsError, match=name.replace(".", r"\.")):
         pin_folder(tmp_path, [name])

@@ -16,12 +16,10 @@ from urllib.parse import quote, urljoin
 
 from weights.errors import WeightsError
 from weights.files.pins import Pin, Pins
+from weights.files.side_files import CHECKPOINT_FILES
 from weights.files.strict_json import MAX_BYTES, parse, parse_object
 from weights.net.web import Access, InterruptedTransferError, broken, open_url, shown
 from weights.progress import Advance, silent
-
-PINNED = ("*.safetensors", "*.json")
-"""The files that ``pin_hub`` pins: the weights, and the JSON files that describe them."""
 
 _PATH = re.compile(
     r"hf://(?P<org>[\w][\w.-]*)/(?P<repo>[\w][\w.-]*)"
@@ -81,7 +79,7 @@ class HubPath:
 def pin_hub(
     url: str,
     access: Access,
-    include: Sequence[str] = PINNED,
+    include: Sequence[str] = CHECKPOINT_FILES,
     progress: Advance = silent,
 ) -> Pins:
     """Pin the files of a hub's repository, or of one folder of it, at the commit of its revision.
@@ -92,7 +90,8 @@ def pin_hub(
     Args:
         url: ``hf://org/repo[@revision][/folder]``.
         access: the hub and the token.
-        include: patterns of file names; files in subfolders are never included.
+        include: patterns of paths below the folder. Subfolders are only listed if a pattern names
+            a file in such a subfolder.
         progress: called with the number of bytes of the small files.
 
     Raises:
@@ -103,10 +102,8 @@ def pin_hub(
     folder = f"/{where.path}" if where.path else ""
     origin = f"hf://{where.repository}@{commit}{folder}"
     pins = []
-    for entry in _listing(where, commit, access):
-        name = entry["path"].rpartition("/")[2]
-        if entry["type"] == "file" and any(fnmatch.fnmatchcase(name, p) for p in include):
-            pins.append(_pin(name, entry, origin, access, progress))
+    for name, entry in _files(where, commit, access, include):
+        pins.append(_pin(name, entry, origin, access, progress))
     if not any(pin.name.endswith(".safetensors") for pin in pins):
         raise WeightsError(
             f"{url} holds no safetensors among {', '.join(include)}. Only safetensors are read: "
@@ -122,6 +119,26 @@ def _commit(where: HubPath, access: Access) -> str:
     if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
         raise WeightsError(f"{shown(url)} names no commit. Check HF_ENDPOINT: is it a model hub?")
     return commit
+
+
+def _files(
+    where: HubPath, commit: str, access: Access, include: Sequence[str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the files below a folder that match a pattern: relative path and entry of the listing.
+
+    ``fnmatch`` lets ``*`` match a ``/`` too, so patterns are compared part by part.
+    """
+    patterns = [pattern.split("/") for pattern in include]
+    for entry in _listing(where, commit, access):
+        name = entry["path"].rpartition("/")[2]
+        inner = [rest for first, *rest in patterns if fnmatch.fnmatchcase(name, first)]
+        if entry["type"] == "file" and [] in inner:
+            yield name, entry
+        below = ["/".join(rest) for rest in inner if rest]
+        if entry["type"] == "directory" and below:
+            folder = HubPath(where.repository, where.revision, entry["path"])
+            for path, found in _files(folder, commit, access, below):
+                yield f"{name}/{path}", found
 
 
 def _listing(where: HubPath, commit: str, access: Access) -> Iterator[dict[str, Any]]:

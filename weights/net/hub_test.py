@@ -13,8 +13,13 @@ from weights.net.hub import HubPath, pin_hub
 from weights.net.web import Access
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+CARD = b"---\nlicense: apache-2.0\n---\n"
 CONFIG = b'{"model_type": "gpt_oss"}'
 WEIGHTS = Pin("model.safetensors", "ab" * 32, 13_761_264_768)
+
+
+def pin_of(name: str, content: bytes) -> Pin:
+    return Pin(name, hashlib.sha256(content).hexdigest(), len(content))
 
 
 def entry(path: str, size: int, lfs: Pin | None = None) -> dict[str, Any]:
@@ -28,7 +33,7 @@ def entry(path: str, size: int, lfs: Pin | None = None) -> dict[str, Any]:
 LISTING = [
     {"type": "directory", "path": "original", "size": 0, "oid": "e" * 40},
     entry(".gitattributes", 1519),
-    entry("README.md", 7095),
+    entry("README.md", len(CARD)),
     entry("config.json", len(CONFIG)),
     entry("model.safetensors", WEIGHTS.size, WEIGHTS),
     entry("pytorch_model.bin", 12, Pin("x", "cd" * 32, 12)),
@@ -41,14 +46,14 @@ def grant(hub: Hub) -> Access:
     hub.answers["/api/models/org/repo/revision/main"] = json.dumps({"sha": COMMIT}).encode()
     hub.answers[f"/api/models/org/repo/tree/{COMMIT}"] = json.dumps(LISTING).encode()
     hub.answers[f"/org/repo/resolve/{COMMIT}/config.json"] = CONFIG
+    hub.answers[f"/org/repo/resolve/{COMMIT}/README.md"] = CARD
     return Access(hub.url, "hf_Secret", pause=0.0, attempts=2)
 
 
 def test_pins_of_a_repository(hub: Hub, grant: Access) -> None:
     """The commit is pinned, large files are not fetched, and pickles are not pinned."""
     pins = pin_hub("hf://org/repo@main", grant)
-    config = Pin("config.json", hashlib.sha256(CONFIG).hexdigest(), len(CONFIG))
-    assert pins.files == (config, WEIGHTS)
+    assert pins.files == (pin_of("README.md", CARD), pin_of("config.json", CONFIG), WEIGHTS)
     assert pins.origin == f"hf://org/repo@{COMMIT}"
     assert not any("model.safetensors" in path for path in hub.paths())
     assert all(headers["Authorization"] == "Bearer hf_Secret" for _, headers in hub.asked)
@@ -64,6 +69,19 @@ def test_a_folder_of_a_repository(hub: Hub, grant: Access) -> None:
     pins = pin_hub("hf://org/repo@main/original", grant)
     assert pins.files == (WEIGHTS,)
     assert pins.origin == f"hf://org/repo@{COMMIT}/original"
+
+
+def test_side_files_in_folders_of_modules(hub: Hub, grant: Access) -> None:
+    """Folders that hold no side files are not even listed."""
+    tree = f"/api/models/org/repo/tree/{COMMIT}"
+    folders = [{"type": "directory", "path": path} for path in ("1_Pooling", "onnx")]
+    hub.answers[tree] = json.dumps([*folders, entry("model.safetensors", 1, WEIGHTS)]).encode()
+    inner = [entry("1_Pooling/config.json", 2), entry("1_Pooling/pytorch_model.bin", 2)]
+    hub.answers[f"{tree}/1_Pooling"] = json.dumps(inner).encode()
+    hub.answers[f"/org/repo/resolve/{COMMIT}/1_Pooling/config.json"] = b"{}"
+    pins = pin_hub("hf://org/repo@main", grant)
+    assert pins.files == (pin_of("1_Pooling/config.json", b"{}"), WEIGHTS)
+    assert not any("onnx" in path for path in hub.paths())
 
 
 def test_chosen_files(grant: Access) -> None:
@@ -83,6 +101,7 @@ def test_pages(hub: Hub, grant: Access) -> None:
 
     hub.answers[tree] = answer
     assert [pin.name for pin in pin_hub("hf://org/repo@main", grant).files] == [
+        "README.md",
         "config.json",
         "model.safetensors",
     ]

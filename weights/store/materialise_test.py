@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from weights import Checkpoint, Pins, SyntheticTensor, Uniform, WeightsError, write_checkpoint
+from weights.files.pins import pin_folder
+from weights.store import Store
 from weights.store.materialise import materialise
 
 
@@ -32,6 +34,17 @@ def test_a_complete_folder(pins: Pins, source: Path, tmp_path: Path, link: bool)
     same = (folder / "model.safetensors").samefile(source / "model.safetensors")
     assert same == link
     assert sum(counts) == pins.size
+
+
+def test_side_files_below_the_folder(pins: Pins, source: Path, tmp_path: Path) -> None:
+    (source / "1_Pooling").mkdir()
+    (source / "1_Pooling" / "config.json").write_text("{}")
+    pins = pin_folder(source, [*(pin.name for pin in pins.files), "1_Pooling/config.json"])
+    store = Store(tmp_path / "store")
+    for pin in pins.files:
+        store.add(source / pin.name, pin)
+    materialise(pins, store.view(pins), tmp_path / "out")
+    pins.verify(tmp_path / "out")
 
 
 def test_the_location_of_each_file_is_given(pins: Pins, source: Path, tmp_path: Path) -> None:

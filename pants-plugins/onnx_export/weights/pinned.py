@@ -70,8 +70,8 @@ def _pinned_files(pins: Mapping[str, Any], where: str) -> tuple[File, ...]:
         raise OnnxExportError(f"{where}: {error}. {remedy}") from None
     for number, file in enumerate(files):
         wrong = (
-            "name: a plain file name is needed"
-            if not re.fullmatch(r"(?!\.\.?$)[^/\\\0]+", file.name)
+            "name: a plain file name is needed, or a path of plain names"
+            if not all(re.fullmatch(r"(?!\.\.?$)[^/\\\0]+", part) for part in file.name.split("/"))
             else "sha256: 64 hexadecimal digits are needed"
             if not re.fullmatch("[0-9a-f]{64}", file.sha256)
             else "size: a number of bytes is needed"

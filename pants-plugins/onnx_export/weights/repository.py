@@ -32,7 +32,7 @@ async def repository_weights(field_set: RepositoryWeightsFieldSet) -> Weights:
         missing = missing or list(field_set.files.globs)
     if missing:
         raise OnnxExportError(f"{origin} names {missing[0]!r}, and there is no such file.")
-    folder, *others = sorted({str(PurePosixPath(file).parent) for file in sources.snapshot.files})
+    folder, *others = _folders(sources.snapshot.files)
     if others:
         raise OnnxExportError(
             f"{origin} must name files of one folder, but they lie in "
@@ -41,6 +41,16 @@ async def repository_weights(field_set: RepositoryWeightsFieldSet) -> Weights:
     digest = await compat.stripped(sources.snapshot.digest, folder)
     files = files_of(await compat.entries_of(digest))
     return field_set.weights(files, digest=digest, repository_folder=folder)
+
+
+def _folders(files: Iterable[str]) -> list[str]:
+    """Return the folders of the tensors, and those of other files that are not below them."""
+    paths = [PurePosixPath(file) for file in files]
+    tensors = {path.parent for path in paths if path.suffix == ".safetensors"}
+    others = {
+        path.parent for path in paths if not any(folder in path.parents for folder in tensors)
+    }
+    return sorted(str(folder) for folder in tensors | others)
 
 
 def rules() -> Iterable[Rule | UnionRule]:

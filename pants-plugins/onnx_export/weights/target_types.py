@@ -50,7 +50,11 @@ class RepositoryFilesField(MultipleSourcesField):
         """
         The files of the checkpoint, as globs relative to the BUILD file: the `.safetensors` files
         with the `config.json`, `model.safetensors.index.json`, `tokenizer.json`... that belong to
-        them.
+        them. Files below the folder of the `.safetensors` files keep their paths
+        (`1_Pooling/config.json`).
+
+        Side files, which are all but the `.safetensors` files and their index, are carried along
+        unchanged wherever the model goes, and the manifest has their digests.
 
         Example: `files=["gpt_oss_tiny/*"]`
         """
@@ -153,7 +157,13 @@ class WheelFilesField(StringSequenceField):
     alias = "files"
     default = ("*.safetensors", "*.json")
     value: tuple[str, ...]
-    help = "The files of the checkpoint, as globs relative to `folder`."
+    help = help_text(
+        """
+        The files of the checkpoint, as globs relative to `folder`: the `.safetensors` files and the
+        side files that belong to them, such as `tokenizer.json` and `1_Pooling/config.json`. Side
+        files are carried along unchanged, and the manifest has their digests.
+        """
+    )
 
 
 class WeightsDependenciesField(Dependencies):

