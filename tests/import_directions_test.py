@@ -53,6 +53,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("__main__", "testing"),
     ),
     "weights": (
+        ("rendering",),
         ("errors", "progress"),
         ("files",),
         ("store", "synthetic"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ from weights import Checkpoint
 from weights.files.hashing import hash_file
 from weights.files.pins import Pin
 
+_MOST_BYTES = (1 << 31) - 1
+"""Bytes of an ONNX model without its weights, at most: the limit of its format."""
+
 
 def load(artifact: Path) -> ir.Model:
     """Return the model of an .onnx file, without reading weights that lie outside it.
@@ -29,13 +34,42 @@ def load(artifact: Path) -> ir.Model:
         raise ExportError(
             f"{artifact} does not exist. Give an .onnx file or a checkpoint's folder."
         )
-    try:
+    if (size := artifact.stat().st_size) > _MOST_BYTES:
+        raise ExportError(
+            f"{artifact} has {size:,} bytes, and an ONNX model has at most {_MOST_BYTES:,}. Give "
+            "the .onnx file, not that of its weights."
+        )
+    with understood(artifact):
         model = ir.load(artifact, format="protobuf")  # whatever its name ends in
+        describe(model)
+    return model
+
+
+@contextlib.contextmanager
+def understood(artifact: Path) -> Iterator[None]:
+    """Raise an ``ExportError`` for what the block does not understand in an artifact.
+
+    The libraries that read ONNX check little, so a malformed model fails wherever they use it.
+    """
+    try:
+        yield
     except DecodeError as error:
         raise ExportError(
             f"{artifact} is not an ONNX model, or it is truncated: {error}. Export it again."
         ) from error
-    return model
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        problem = str(error) or type(error).__name__
+        raise ExportError(
+            f"{artifact} is not a valid ONNX model: {problem}. Export it again."
+        ) from error
 
 
 def describe_artifact(artifact: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import click
 
 from exporters.artifact.summary import render
 from weights import Checkpoint
+from weights.rendering import escaped, rendered
 
 
 @click.command()
@@ -23,11 +24,12 @@ def inspect(path: Path, as_json: bool) -> None:
     )
     from exporters.artifact.manifest import to_json
 
+    def say(text: str) -> None:
+        click.echo(escaped(text) if as_json else rendered(text), nl=False)
+
     if path.is_dir():
         checkpoint = describe_checkpoint(Checkpoint.open(path))
-        click.echo(
-            to_json(checkpoint) if as_json else render_checkpoint(checkpoint, path), nl=False
-        )
+        say(to_json(checkpoint) if as_json else render_checkpoint(checkpoint, path))
         return
     artifact = describe_artifact(path)
-    click.echo(to_json(artifact) if as_json else render(artifact, path), nl=False)
+    say(to_json(artifact) if as_json else render(artifact, path))

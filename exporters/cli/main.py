@@ -6,6 +6,8 @@ written by ``pin``, or hf://org/repo@revision.
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import Any
 
 import click
@@ -18,6 +20,7 @@ from exporters.cli.pin import pin
 from exporters.cli.verify import verify
 from exporters.errors import ExportError
 from weights import WeightsError
+from weights.rendering import rendered
 
 
 class _Commands(click.Group):
@@ -28,6 +31,25 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except (ExportError, WeightsError) as error:
             raise click.ClickException(str(error)) from error
+        except click.UsageError as error:
+            raise click.UsageError(rendered(error.format_message()), error.ctx) from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # the reader of the output went away
+                raise
+            raise click.ClickException(_of_system(error)) from error
+        except MemoryError as error:
+            raise click.ClickException(
+                "the memory does not suffice. Close other programs, or use a larger machine."
+            ) from error
+
+
+def _of_system(error: OSError) -> str:
+    """Return the message for an error of the operating system that no command foresees."""
+    what = "the output" if error.filename is None else os.fsdecode(error.filename)
+    return rendered(
+        f"{what}: {error.strerror or error}. Check the path and its permissions, or choose another "
+        "place."
+    )
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

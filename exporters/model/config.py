@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, NoReturn
 
 from exporters.errors import ExportError
+from weights.rendering import quoted
 
 # Keys that transformers writes for every architecture. None of them changes results at inference.
 _BOOKKEEPING = frozenset(
@@ -31,6 +31,15 @@ _BOOKKEEPING = frozenset(
 )
 
 
+MOST_ELEMENTS = 1 << 24
+"""The largest extent in a config. Some become tables before any tensor is compared with them."""
+
+MOST_LAYERS = 10_000
+"""The largest number of layers in a config; the checkpoint has to hold them all the same."""
+
+_MOST_NUMBER = 1e38  # as a float32 holds it
+
+
 class ConfigReader:
     """A reader that takes the keys of a config.json one by one, and finally refuses the others.
 
@@ -48,7 +57,8 @@ class ConfigReader:
 
     def refuse(self, key: str, why: str) -> NoReturn:
         """Raise the error that the value of a key is not supported; ``why`` is "must be ..."."""
-        raise ExportError(f"{self._file}: {key} is {self._values.get(key)!r}, but it {why}.")
+        value = quoted(self._values.get(key))
+        raise ExportError(f"{self._file}: {key} is {value}, but it {why}.")
 
     def choice(self, key: str, supported: Collection[Any]) -> Any:
         """Return the value of a key, which must be one of those supported."""
@@ -69,8 +79,18 @@ class ConfigReader:
     def integer(self, key: str, *, minimum: int = 1) -> int:
         """Return the value of a key, which must be an integer."""
         value = self._take(key)
-        if type(value) is not int or value < minimum:
-            self.refuse(key, f"must be an integer of at least {minimum}: {_RESTORE}")
+        if type(value) is not int or not minimum <= value <= MOST_ELEMENTS:
+            self.refuse(
+                key,
+                f"must be an integer of at least {minimum}, at most {MOST_ELEMENTS:,}: {_RESTORE}",
+            )
+        return value
+
+    def layers(self, key: str) -> int:
+        """Return the value of a key, which must be a number of layers."""
+        value = self.integer(key)
+        if value > MOST_LAYERS:
+            self.refuse(key, f"must be at most {MOST_LAYERS:,}: {_RESTORE}")
         return value
 
     def pair(self, key: str) -> tuple[int, int]:
@@ -80,7 +100,7 @@ class ConfigReader:
         if not (
             isinstance(both, list)
             and len(both) == 2
-            and all(type(n) is int and n > 0 for n in both)
+            and all(type(n) is int and 0 < n <= MOST_ELEMENTS for n in both)
         ):
             self.refuse(key, f"must be a positive integer or [height, width]: {_RESTORE}")
         return both[0], both[1]
@@ -88,7 +108,7 @@ class ConfigReader:
     def positive(self, key: str) -> float:
         """Return the value of a key, which must be a finite number above 0."""
         value = self._take(key)
-        if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
+        if type(value) not in (int, float) or not 0 < value < _MOST_NUMBER:
             self.refuse(key, f"must be a positive number: {_RESTORE}")
         return float(value)
 

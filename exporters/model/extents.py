@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from exporters.errors import ExportError
+from exporters.model.config import MOST_ELEMENTS
+from weights import Checkpoint
+from weights.rendering import quoted
 
 Extent = int | str
 """The size of a dimension, or the name of a dimension that stays open."""
@@ -24,10 +27,29 @@ def check_extent(option: str, extent: Extent, *, taken: Collection[object] = ())
     named = isinstance(extent, str) and extent.isascii() and extent.isidentifier()
     if not named and (type(extent) is not int or extent < 1):
         raise ExportError(
-            f"{option} is {extent!r}: give a positive number or, to leave it open, a name such as "
-            "'B'."
+            f"{option} is {quoted(extent)}: give a positive number or, to leave it open, a name "
+            "such as 'B'."
         )
+    if isinstance(extent, int) and extent > MOST_ELEMENTS:
+        raise ExportError(f"{option} is {quoted(extent)}: give at most {MOST_ELEMENTS:,}.")
     if named and extent in taken:
         raise ExportError(
-            f"{option} is {extent!r}, which is the name of another dimension: give it another name."
+            f"{option} is {quoted(extent)}, which is the name of another dimension: give it "
+            "another name."
+        )
+
+
+def check_layers(layers: int, checkpoint: Checkpoint) -> None:
+    """Check that a config does not promise more layers than its checkpoint can hold.
+
+    The model is built before its tensors are compared with the checkpoint's.
+
+    Raises:
+        ExportError: there are more layers than tensors.
+    """
+    if layers > len(checkpoint.tensors):
+        raise ExportError(
+            f"{checkpoint.folder / 'config.json'} has {layers:,} layers, but the checkpoint only "
+            f"{len(checkpoint.tensors):,} tensors. Check that they belong to each other and are "
+            "complete."
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from exporters.errors import ExportError
 from exporters.model.exportable import ParityCase
+from exporters.parity import arrays
 
 
 def stored_cases(
@@ -27,9 +27,9 @@ def stored_cases(
     Raises:
         ExportError: the file cannot be read, or a case lacks an input or all outputs.
     """
-    arrays = read_arrays(data)
-    for case in dict.fromkeys(name.partition("/")[0] for name in arrays):
-        stored = {name.partition("/")[2] for name in arrays if name.startswith(f"{case}/")}
+    stored_arrays = read_arrays(data)
+    for case in dict.fromkeys(name.partition("/")[0] for name in stored_arrays):
+        stored = {name.partition("/")[2] for name in stored_arrays if name.startswith(f"{case}/")}
         missing = sorted(set(inputs) - stored)
         if missing or not stored & set(outputs):
             lacks = ", ".join(missing) or f"every output ({', '.join(outputs)})"
@@ -38,8 +38,8 @@ def stored_cases(
             )
         yield ParityCase(
             case,
-            {name: arrays[f"{case}/{name}"] for name in inputs},
-            {name: arrays[f"{case}/{name}"] for name in outputs if name in stored},
+            {name: stored_arrays[f"{case}/{name}"] for name in inputs},
+            {name: stored_arrays[f"{case}/{name}"] for name in outputs if name in stored},
         )
 
 
@@ -54,15 +54,4 @@ def read_arrays(data: Path | None) -> dict[str, np.ndarray]:
             "this reference compares with stored outputs, and no data was given. Set `data` of the "
             "test, or --data, to the .npz file of the checkpoint."
         )
-    try:
-        with data.open("rb") as stream:
-            if not zipfile.is_zipfile(stream):
-                raise ValueError("it is not a zip archive")
-            stream.seek(0)
-            archive = np.load(stream, allow_pickle=False)
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ExportError(
-            f"{data} cannot be read as an .npz ({error}): restore it, or run the script that "
-            "writes it again."
-        ) from error
+    return arrays.read_arrays(data)

@@ -14,8 +14,10 @@ from weights.errors import WeightsError
 from weights.files.dtypes import NUMPY
 from weights.files.header import TensorInfo, read_header
 from weights.files.strict_json import read_object
+from weights.rendering import quoted
 
 INDEX_SUFFIX = ".safetensors.index.json"
+_MOST_BYTES = 255  # of a file name, on all common file systems
 _PICKLES = (".bin", ".pth", ".pt", ".ckpt", ".pkl")
 _NUMBERED = re.compile(r"-\d{5}-of-\d{5}\.safetensors$")
 
@@ -140,8 +142,8 @@ def check_inside(folder: Path, name: str) -> Path:
     """
     if not is_inner_path(name):
         raise WeightsError(
-            f"{folder}: {name!r} is not a plain file name, nor a path of plain names below the "
-            "folder. A checkpoint's files lie in its folder: correct the name."
+            f"{folder}: {quoted(name)} is not a plain file name, nor a path of plain names below "
+            "the folder. A checkpoint's files lie in its folder: correct the name."
         )
     file = folder / name
     real = Path(os.path.realpath(file))
@@ -156,7 +158,8 @@ def check_inside(folder: Path, name: str) -> Path:
 
 def is_plain_name(name: str) -> bool:
     """Return whether a name means a file directly inside a folder, on every platform."""
-    return name.isprintable() and name not in ("", ".", "..") and not set(name) & set("/\\")
+    plain = name.isprintable() and name not in ("", ".", "..") and not set(name) & set("/\\")
+    return plain and len(name.encode()) <= _MOST_BYTES
 
 
 def is_inner_path(name: str) -> bool:
@@ -210,13 +213,15 @@ def _read_index(index: Path) -> dict[str, str]:
     for tensor, name in placed.items():
         if not isinstance(name, str) or not is_plain_name(name):
             raise WeightsError(
-                f"{index}: tensor {tensor!r} is placed in {name!r}. A shard must be a plain file "
-                f"name in the index's own folder, without '..', '/' or '\\'. {remedy}"
+                f"{index}: tensor {quoted(tensor)} is placed in {quoted(name)}. A shard must be a "
+                "plain file name in the index's own folder, without '..', '/' or '\\'. "
+                f"{remedy}"
             )
         if not name.endswith(".safetensors"):
             raise WeightsError(
-                f"{index}: tensor {tensor!r} is placed in {name!r}. Only safetensors are read: "
-                "convert the shards with safetensors.torch.save_file, and write the index again."
+                f"{index}: tensor {quoted(tensor)} is placed in {quoted(name)}. Only safetensors "
+                "are read: convert the shards with safetensors.torch.save_file, and write the "
+                "index again."
             )
     return placed
 

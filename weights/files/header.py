@@ -19,7 +19,10 @@ from typing import Any
 from weights.errors import WeightsError
 from weights.files.dtypes import BITS
 from weights.files.strict_json import MAX_BYTES, parse_object
+from weights.rendering import quoted
 
+_MOST_CHARACTERS = 1_000
+_MOST_DIMENSIONS = 64  # as many as numpy has
 _GET_AGAIN = "Fetch the file again from its source, or write it again."
 _WRITE_AGAIN = "Write the file again with the safetensors library."
 
@@ -105,7 +108,7 @@ def _read_raw(file: Path) -> tuple[bytes, int]:
         length = int.from_bytes(prefix[:8], "little")
         if length > MAX_BYTES:
             raise WeightsError(
-                f"{file} declares a header of {length} bytes; the format allows {MAX_BYTES}. "
+                f"{file} declares a header of {length} bytes; at most {MAX_BYTES:,} are read. "
                 f"It is corrupt or not safetensors. {_GET_AGAIN}"
             )
         if 8 + length > size:
@@ -135,20 +138,24 @@ def _tensor(file: Path, start: int, name: str, entry: Any) -> TensorInfo:
     """Return the tensor of one entry of the header, which is checked."""
 
     def wrong(what: str) -> WeightsError:
-        return WeightsError(f"{file}: tensor {name!r}: {what}. {_WRITE_AGAIN}")
+        return WeightsError(f"{file}: tensor {quoted(name)}: {what}. {_WRITE_AGAIN}")
 
     # Names end up in artifacts, error messages and terminals.
-    if not name or not name.isprintable():
-        raise wrong("its name is empty or has unprintable characters")
+    if not name.isprintable() or not 0 < len(name) <= _MOST_CHARACTERS:
+        raise wrong(
+            f"its name is empty, has unprintable characters, or more than {_MOST_CHARACTERS:,}"
+        )
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise wrong("its entry must hold exactly dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in BITS:
-        raise wrong(f"its dtype {dtype!r} is none of {', '.join(BITS)}")
+        raise wrong(f"its dtype {quoted(dtype)} is none of {', '.join(BITS)}")
     if not isinstance(shape, list) or not all(map(_is_natural, shape)):
-        raise wrong(f"its shape {shape!r} is not a list of natural numbers")
+        raise wrong(f"its shape {quoted(shape)} is not a list of natural numbers")
+    if len(shape) > _MOST_DIMENSIONS:
+        raise wrong(f"its shape has {len(shape):,} dimensions, more than {_MOST_DIMENSIONS}")
     if not isinstance(offsets, list) or len(offsets) != 2 or not all(map(_is_natural, offsets)):
-        raise wrong(f"its data_offsets {offsets!r} are not two natural numbers")
+        raise wrong(f"its data_offsets {quoted(offsets)} are not two natural numbers")
     begin, end = offsets
     bits = math.prod(shape) * BITS[dtype]
     if bits % 8:

@@ -28,6 +28,7 @@ from weights.files.checkpoint import check_inside, is_inner_path
 from weights.files.hashing import State, changed, demand_file, hash_file
 from weights.files.strict_json import read_object
 from weights.progress import Advance, silent
+from weights.rendering import quoted
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ORIGIN = re.compile(r"(https|http|hf|file)://[^\s?#]+")
@@ -51,15 +52,15 @@ class Pin:
     def __post_init__(self) -> None:
         if not is_inner_path(self.name):
             raise WeightsError(
-                f"{self.name!r} cannot be pinned: a pin needs a plain file name, or plain names "
-                "with '/' between them, without '\\' or '..'."
+                f"{quoted(self.name)} cannot be pinned: a pin needs a plain file name, or plain "
+                "names with '/' between them, without '\\' or '..'."
             )
         if not _SHA256.fullmatch(self.sha256):
             raise WeightsError(
-                f"the pin of {self.name}: sha256 {self.sha256!r} is not 64 lower-case hexadecimal "
-                "digits. Take it from `sha256sum`."
+                f"the pin of {self.name}: sha256 {quoted(self.sha256)} is not 64 lower-case "
+                "hexadecimal digits. Take it from `sha256sum`."
             )
-        if self.size < 0:
+        if not 0 <= self.size < 1 << 63:
             raise WeightsError(
                 f"the pin of {self.name}: size {self.size!r} is not a number of bytes. "
                 "Take it from `wc -c`."
@@ -124,7 +125,7 @@ class Pins:
     @classmethod
     def _from_json(cls, members: dict[str, Any]) -> "Pins":
         if unknown := sorted(members.keys() - {"origin", "files"}):
-            raise WeightsError(f"unknown field {unknown[0]!r}. Known are origin and files.")
+            raise WeightsError(f"unknown field {quoted(unknown[0])}. Known are origin and files.")
         files = members.get("files")
         if not isinstance(files, list):
             raise WeightsError("files must be a list of objects with name, sha256 and size.")
@@ -132,7 +133,7 @@ class Pins:
             if not isinstance(entry, dict) or _types_of(entry) != _PIN:
                 raise WeightsError(
                     "every entry of files must hold exactly a name, a sha256 and a size in bytes, "
-                    f"not {entry!r}."
+                    f"not {quoted(entry)}."
                 )
         origin = members.get("origin")
         if origin is not None and not isinstance(origin, str):

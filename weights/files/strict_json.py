@@ -5,9 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from weights.errors import WeightsError
+from weights.rendering import quoted
 
-# The limit that the safetensors reference sets for a header. No config comes near it.
-MAX_BYTES = 100_000_000
+MAX_BYTES = 32_000_000
+"""Bytes of a JSON text, at most. The index of a model with 90,000 tensors has 9 MB."""
+
+_MOST_VALUES = 2_000_000
+"""Values in a JSON text, at most. They need a hundred times the memory of the text."""
+
+_MOST_DIGITS = 40
+"""Digits of an integer, at most: what numbers count, times and lengths, has no more."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -16,7 +23,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for name, _ in pairs:
             if name in seen:
-                raise ValueError(f"the name {name!r} is given twice")
+                raise ValueError(f"the name {quoted(name)} is given twice")
             seen.add(name)
     return members
 
@@ -30,12 +37,24 @@ def parse(raw: bytes, where: str, remedy: str) -> Any:
         remedy: what to do about a fault; it ends error messages.
 
     Raises:
-        WeightsError: not UTF-8, not JSON, nested absurdly deep, or a duplicate name.
+        WeightsError: not UTF-8, not JSON, nested absurdly deep, a duplicate name, or too much.
     """
+    if len(raw) > MAX_BYTES:
+        raise WeightsError(f"{where} is larger than {MAX_BYTES:,} bytes. {remedy}")
+    if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > _MOST_VALUES:
+        raise WeightsError(f"{where} holds more than {_MOST_VALUES:,} values. {remedy}")
     try:
-        return json.loads(raw.decode("utf-8"), object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
+        return json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_int=_integer)
+    except RecursionError:
+        raise WeightsError(f"{where} is not valid JSON: it is nested too deep. {remedy}") from None
+    except ValueError as error:
         raise WeightsError(f"{where} is not valid JSON: {error}. {remedy}") from None
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"an integer has {len(digits):,} digits")
+    return int(digits)
 
 
 def parse_object(raw: bytes, where: str, remedy: str) -> dict[str, Any]:
@@ -64,6 +83,4 @@ def read_object(file: Path, remedy: str) -> dict[str, Any]:
             raw = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise WeightsError(f"{file} cannot be read: {error.strerror}. {remedy}") from None
-    if len(raw) > MAX_BYTES:
-        raise WeightsError(f"{file} is larger than {MAX_BYTES} bytes. {remedy}")
     return parse_object(raw, str(file), remedy)

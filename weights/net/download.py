@@ -15,12 +15,12 @@ from weights.errors import WeightsError
 from weights.files.atomic import check_room, explained
 from weights.files.pins import Pin
 from weights.net.hub import HubPath
-from weights.net.web import Access, InterruptedTransferError, broken, open_url, shown
+from weights.net.web import Access, InterruptedTransferError, open_url, pieces, shown
 from weights.progress import Advance, silent
 from weights.store import Store
 
 _BUFFER = 1 << 20
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", re.ASCII)
 
 
 def download(url: str, pin: Pin, store: Store, access: Access, progress: Advance = silent) -> Path:
@@ -157,13 +157,7 @@ def _receive(partial: _Partial, url: str, access: Access) -> None:
     with open_url(url, access, headers) as response:
         _check_answer(partial, response, url)
         _check_room(partial)
-        while True:
-            try:
-                chunk = response.read(_BUFFER)
-            except (OSError, http.client.HTTPException) as error:
-                raise broken(error, url) from None
-            if not chunk:
-                break
+        for chunk in pieces(response, url, access):
             if partial.size + len(chunk) > partial.pin.size:
                 raise _UnusableError(_wrong_size(partial, url, "more"))
             partial.append(chunk)
@@ -189,8 +183,8 @@ def _check_answer(partial: _Partial, response: http.client.HTTPResponse, url: st
             f"{shown(url)} answers with a web page, perhaps a login page, not with the file. "
             "Check the URL; if it needs a login, set HF_TOKEN or fetch the file by hand."
         )
-    if total.isdecimal() and int(total) != partial.pin.size:
-        raise _UnusableError(_wrong_size(partial, url, f"{int(total):,}"))
+    if total.isdecimal() and total.lstrip("0") != str(partial.pin.size or ""):
+        raise _UnusableError(_wrong_size(partial, url, f"{int(total[:18]):,}"))
     if begin not in (0, partial.size):
         raise _UnusableError(
             f"{shown(url)} continues at byte {begin}, not at {partial.size} as it was asked to. "

@@ -6,7 +6,6 @@ a commit, a branch or a tag. Pins always name the commit.
 
 import fnmatch
 import hashlib
-import http.client
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -17,8 +16,8 @@ from urllib.parse import quote, urljoin
 from weights.errors import WeightsError
 from weights.files.pins import Pin, Pins
 from weights.files.side_files import CHECKPOINT_FILES
-from weights.files.strict_json import MAX_BYTES, parse, parse_object
-from weights.net.web import Access, InterruptedTransferError, broken, open_url, shown
+from weights.files.strict_json import parse, parse_object
+from weights.net.web import Access, InterruptedTransferError, open_url, pieces, shown
 from weights.progress import Advance, silent
 
 _PATH = re.compile(
@@ -27,6 +26,15 @@ _PATH = re.compile(
     re.ASCII,
 )
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_MOST_ENTRIES = 20_000
+"""Entries of a listing, at most."""
+
+_LEAST_ON_A_PAGE = 100
+"""Entries that any page counts as, so that empty pages end too."""
+
+_MOST_BYTES = 100_000_000
+"""Bytes of a small file, at most, which is hashed in memory. Larger ones are in the hub's LFS."""
+
 _NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
 
 
@@ -145,6 +153,7 @@ def _listing(where: HubPath, commit: str, access: Access) -> Iterator[dict[str, 
     """Yield the entries of the folder, from all pages of the listing."""
     url = where.api(access, "tree", commit) + (f"/{quote(where.path)}" if where.path else "")
     seen = set()
+    entries_left = _MOST_ENTRIES
     while url not in seen:
         seen.add(url)
         raw, following = _get(url, access)
@@ -153,20 +162,32 @@ def _listing(where: HubPath, commit: str, access: Access) -> Iterator[dict[str, 
             raise WeightsError(
                 f"{shown(url)} is not a listing. Check HF_ENDPOINT: is it a model hub?"
             )
+        entries_left -= max(len(entries), _LEAST_ON_A_PAGE)
+        if entries_left < 0:
+            raise WeightsError(
+                f"{shown(url)}: the listing has more than {_MOST_ENTRIES:,} entries. Check "
+                "HF_ENDPOINT, or name a folder of the repository: hf://org/repo@revision/folder."
+            )
         for entry in entries:
             if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
                 raise WeightsError(f"{shown(url)}: malformed listing. Check HF_ENDPOINT.")
             yield {"type": None, **entry}
         if following is None:
             return
-        url = urljoin(url, following)
+        try:
+            url = urljoin(url, following)
+        except ValueError:
+            raise WeightsError(f"{shown(url)}: malformed listing. Check HF_ENDPOINT.") from None
     raise WeightsError(f"{shown(url)}: the listing goes round in a circle. Check HF_ENDPOINT.")
 
 
 def _pin(name: str, entry: dict[str, Any], origin: str, access: Access, progress: Advance) -> Pin:
     lfs = entry.get("lfs")
     if isinstance(lfs, dict):
-        return Pin(name, str(lfs.get("oid")), int(lfs.get("size", -1)))
+        oid, size = lfs.get("oid"), lfs.get("size")
+        if not isinstance(oid, str) or type(size) is not int:
+            raise WeightsError(f"the hub's listing has no digest or no size of {name}.")
+        return Pin(name, oid, size)
     url = HubPath.parse(f"{origin}/{name}").resolve(access)
     raw, _ = _get(url, access)
     progress(len(raw))
@@ -178,20 +199,22 @@ def _get(url: str, access: Access) -> tuple[bytes, str | None]:
     for attempt in range(access.attempts):
         try:
             with open_url(url, access) as response:
-                raw = response.read(MAX_BYTES + 1)
+                raw = bytearray()
+                for piece in pieces(response, url, access):
+                    raw += piece
+                    if len(raw) > _MOST_BYTES:
+                        raise WeightsError(
+                            f"{shown(url)} is larger than {_MOST_BYTES:,} bytes. Check HF_ENDPOINT."
+                        )
                 length = response.headers.get("Content-Length", "")
-                if length.isdecimal() and len(raw) < min(int(length), MAX_BYTES):
+                if length.isdecimal() and length.lstrip("0") != str(len(raw) or ""):
                     raise InterruptedTransferError(f"{shown(url)}: the answer ended early")
                 match = _NEXT.search(response.headers.get("Link", ""))
                 break
-        except (OSError, http.client.HTTPException) as error:
-            problem = broken(error, url)
         except InterruptedTransferError as error:
             problem = error
         if attempt + 1 < access.attempts:
             time.sleep(access.pause * 2**attempt)
     else:
         raise WeightsError(f"{problem}, and did so repeatedly. Check the network and HTTPS_PROXY.")
-    if len(raw) > MAX_BYTES:
-        raise WeightsError(f"{shown(url)} is larger than {MAX_BYTES:,} bytes. Check HF_ENDPOINT.")
-    return raw, match[1] if match else None
+    return bytes(raw), match[1] if match else None

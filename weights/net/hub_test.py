@@ -119,7 +119,7 @@ def test_pages(hub: Hub, grant: Access) -> None:
         (
             f"tree/{COMMIT}",
             json.dumps([entry("a.safetensors", 1, Pin("a", "ab" * 32, 1)) | {"lfs": {}}]).encode(),
-            "sha256 'None' is not 64",
+            "no digest or no size of",
         ),
     ],
 )

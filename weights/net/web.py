@@ -9,6 +9,7 @@
 """
 
 import http.client
+import io
 import ipaddress
 import os
 import re
@@ -16,15 +17,15 @@ import socket
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from weights.errors import WeightsError
+from weights.net.patience import PatientHTTPHandler, PatientHTTPSHandler, SlowTransferError, body
 
 HUB = "https://huggingface.co"
-_TIMEOUT_SECONDS = 60.0
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -44,6 +45,8 @@ class Access:
         loopback_http: whether plain http to this machine itself is allowed.
         attempts: the number of attempts without progress after which a transfer fails.
         pause: the seconds before the second attempt. They double before each further attempt.
+        patience: the seconds without an answer, or with less than 1 kB a second, after which a
+            connection is given up.
     """
 
     endpoint: str = HUB
@@ -51,6 +54,7 @@ class Access:
     loopback_http: bool = False
     attempts: int = 5
     pause: float = 1.0
+    patience: float = 60.0
 
     def __post_init__(self) -> None:
         """Refuse a token that cannot be sent in a header, without showing it."""
@@ -136,16 +140,37 @@ def open_url(
     request.add_header("User-Agent", "jax2onnx-weights")
     _authorise(request, access)
     try:
-        response = _opener(access, url).open(request, timeout=_TIMEOUT_SECONDS)
+        response = _opener(access, url).open(request, timeout=access.patience)
     except urllib.error.HTTPError as error:
         error.close()
         raise _of_status(error.code, url, access) from None
     except urllib.error.URLError as error:
-        raise _of_reason(error.reason, url) from None
+        raise _of_reason(error.reason, url, access) from None
     except (OSError, http.client.HTTPException) as error:
-        raise _of_reason(error, url) from None
+        raise _of_reason(error, url, access) from None
+    except ValueError:  # a host name or a path that cannot be sent, here or in HTTPS_PROXY
+        raise WeightsError(
+            f"{shown(url)}: the URL, or the one in HTTPS_PROXY, is malformed. Correct it."
+        ) from None
     assert isinstance(response, http.client.HTTPResponse)
     return response
+
+
+def pieces(response: http.client.HTTPResponse, url: str, access: Access) -> Iterator[bytes]:
+    """Yield the body of a response in pieces as they arrive.
+
+    Raises:
+        InterruptedTransferError: the connection broke.
+        WeightsError: the pieces come too slowly.
+    """
+    try:
+        yield from body(response, access.patience)
+    except SlowTransferError:
+        raise WeightsError(
+            f"{shown(url)} sends less than 1 kB a second. Check the network, or try another source."
+        ) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise broken(error, url) from None
 
 
 def broken(error: OSError | http.client.HTTPException, url: str) -> InterruptedTransferError:
@@ -165,18 +190,27 @@ def _opener(access: Access, url: str) -> urllib.request.OpenerDirector:
             ) from None
     opener = urllib.request.OpenerDirector()
     handlers: list[urllib.request.BaseHandler] = [
-        urllib.request.HTTPSHandler(context=context),
+        PatientHTTPSHandler(context),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
         _Redirects(access),
     ]
     if access.loopback_http:
-        handlers.append(urllib.request.HTTPHandler())
+        handlers.append(PatientHTTPHandler())
     if not url.startswith("http:"):  # a proxy would not reach this machine itself
-        handlers.append(urllib.request.ProxyHandler())
+        handlers.append(_proxies())
     for handler in handlers:
         opener.add_handler(handler)
     return opener
+
+
+def _proxies() -> urllib.request.ProxyHandler:
+    try:
+        return urllib.request.ProxyHandler()
+    except ValueError:
+        raise WeightsError(
+            "HTTPS_PROXY, or another such variable, is no URL. Correct it."
+        ) from None
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -196,19 +230,21 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         msg: str,
         headers: http.client.HTTPMessage,
     ) -> Any:
-        """Check the target of a redirect before following it."""
-        target = urljoin(req.full_url, headers.get("Location", ""))
+        """Check the target of a redirect before following it. The answer's body is not read."""
+        fp.close()
         try:
-            if req.full_url.startswith("https:") and not target.startswith("https:"):
-                raise WeightsError(
-                    f"{shown(req.full_url)} redirects to {shown(target)}, which is not https. "
-                    "Ask for the file where it is served over https."
-                )
-            check_url(target, self._access)
-        except WeightsError:
-            fp.close()
-            raise
-        return super().http_error_302(req, fp, code, msg, headers)
+            target = urljoin(req.full_url, headers.get("Location", ""))
+        except ValueError:
+            raise WeightsError(
+                f"{shown(req.full_url)} redirects to a malformed URL. Try another source."
+            ) from None
+        if req.full_url.startswith("https:") and not target.startswith("https:"):
+            raise WeightsError(
+                f"{shown(req.full_url)} redirects to {shown(target)}, which is not https. "
+                "Ask for the file where it is served over https."
+            )
+        check_url(target, self._access)
+        return super().http_error_302(req, io.BytesIO(), code, msg, headers)
 
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
@@ -237,7 +273,11 @@ def _authorise(request: urllib.request.Request, access: Access) -> None:
 
 
 def _origin(url: str) -> tuple[str, str | None, int]:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise WeightsError("HF_ENDPOINT is not a URL. Correct it.") from None
     return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
 
 
@@ -274,7 +314,7 @@ def _of_status(status: int, url: str, access: Access) -> Exception:
     return WeightsError(f"{begin}. Check the URL, or try another source.")
 
 
-def _of_reason(reason: object, url: str) -> Exception:
+def _of_reason(reason: object, url: str, access: Access) -> Exception:
     """Return the error for a request without an answer."""
     if isinstance(reason, ssl.SSLCertVerificationError):
         return WeightsError(
@@ -287,9 +327,7 @@ def _of_reason(reason: object, url: str) -> Exception:
             "HTTPS_PROXY."
         )
     if isinstance(reason, TimeoutError):
-        return InterruptedTransferError(
-            f"{shown(url)}: no answer in {_TIMEOUT_SECONDS:.0f} seconds"
-        )
+        return InterruptedTransferError(f"{shown(url)}: no answer in {access.patience:.0f} seconds")
     if isinstance(reason, OSError) and str(reason).startswith("Tunnel connection failed"):
         return WeightsError(
             f"{shown(url)}: the proxy refuses the connection. Check HTTPS_PROXY and NO_PROXY."

@@ -2,15 +2,17 @@
 
 import gc
 import os
+import time
 import warnings
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from weights.conftest import TOKEN, Hub, failure
+from weights.conftest import TOKEN, Handler, Hub, failure
 from weights.errors import WeightsError
-from weights.net.web import Access, check_url, open_url, shown
+from weights.net.web import Access, check_url, open_url, pieces, shown
 
 
 def get(url: str, access: Access) -> bytes:
@@ -186,3 +188,74 @@ def test_access_from_the_environment() -> None:
     assert not access.loopback_http
     assert Access.from_environment({}) == Access()
     assert Access.from_environment({"WEIGHTS_LOOPBACK_HTTP": "1"}).loopback_http
+
+
+def drip(handler: Handler, first: bytes, again: bytes) -> None:
+    """Send ``first``, and then ``again`` every 20 milliseconds until the client hangs up."""
+    handler.wfile.write(first)
+    with suppress(OSError):
+        while True:
+            handler.wfile.write(again)
+            handler.wfile.flush()
+            time.sleep(0.02)
+    handler.close_connection = True
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "words"),
+    [
+        (b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", "no answer in"),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"a", "no answer in"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"a", "sends less than 1 kB a second"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", b"a", "sends less than 1 kB"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n", "less than 1 kB"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0", "sends less than 1 kB"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"a: b\r\n", "less than"),
+    ],
+)
+def test_answers_without_end(
+    hub: Hub, access: Access, first: bytes, again: bytes, words: str
+) -> None:
+    hub.answers["/a"] = lambda handler: drip(handler, first, again)
+    patient = replace(access, patience=0.5)
+
+    def read() -> None:
+        with open_url(f"{hub.url}/a", patient) as response:
+            for _ in pieces(response, f"{hub.url}/a", patient):
+                pass
+
+    started = time.monotonic()
+    assert words in failure(read)
+    assert time.monotonic() - started < 5
+
+
+def test_the_body_of_a_redirect_is_not_read(hub: Hub, access: Access) -> None:
+    redirect = b"HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 3000000000\r\n\r\n"
+    hub.answers["/a"] = lambda handler: drip(handler, redirect, b"a")
+    hub.answers["/b"] = b"content"
+    assert get(f"{hub.url}/a", access) == b"content"
+
+
+@pytest.mark.parametrize("url", ["https://a..b/c", f"https://{'a' * 70}.b/", "https://a/\udcff"])
+def test_urls_that_cannot_be_sent(access: Access, url: str) -> None:
+    message = refusal(url, access)
+    assert "malformed. Correct it" in message or "cannot be resolved" in message
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://user:secret@localhost:1",
+        "http://user:secret@localhost:port",
+        "http://user:secret@[::1",
+        "http:user:secret",
+        "//user:secret@a..b",
+        "user:secret@localhost:1",
+        "ftp://user:secret@localhost:1",
+    ],
+)
+def test_the_password_of_a_proxy_is_not_shown(
+    access: Access, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    assert "secret" not in refusal("https://host.example/a", replace(access, patience=2.0))

@@ -74,7 +74,7 @@ def parse(values: Mapping[str, Any], file: str = "config.json") -> DINOv3Config:
     config = DINOv3Config(
         hidden_size=reader.integer("hidden_size"),
         intermediate_size=reader.integer("intermediate_size"),
-        num_hidden_layers=reader.integer("num_hidden_layers"),
+        num_hidden_layers=reader.layers("num_hidden_layers"),
         num_attention_heads=reader.integer("num_attention_heads"),
         num_channels=reader.integer("num_channels"),
         num_register_tokens=reader.integer("num_register_tokens", minimum=0),

@@ -13,7 +13,7 @@ from exporters.families.dinov3.checkpoint import IGNORED, sources
 from exporters.families.dinov3.config import DINOv3Config, parse
 from exporters.families.dinov3.model import DINOv3ViT
 from exporters.model.exportable import Exportable
-from exporters.model.extents import Extent, check_extent
+from exporters.model.extents import Extent, check_extent, check_layers
 from exporters.model.layers import as_stored
 from jax2onnx import InputSpec
 from weights import Checkpoint
@@ -38,6 +38,7 @@ def export(
         ExportError: the config is not understood, or an option does not fit the model.
     """
     config = parse(checkpoint.json(), str(checkpoint.folder / "config.json"))
+    check_layers(config.num_hidden_layers, checkpoint)
     parameters = sources(config)
     height, width = _extents(config, image_size)
     check_extent("batch", batch, taken=[str(side).partition("*")[2] for side in (height, width)])

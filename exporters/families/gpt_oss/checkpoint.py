@@ -21,6 +21,7 @@ from exporters.families.gpt_oss.forward import WHOLE, Interface
 from exporters.families.gpt_oss.model_equinox import GptOss
 from exporters.families.gpt_oss.mxfp4 import BLOCK
 from exporters.model.exportable import TensorSource
+from exporters.model.extents import check_layers
 from exporters.model.layers import as_stored
 from jax2onnx.models import parameters
 from weights import Checkpoint
@@ -153,6 +154,7 @@ def bind(
     """
     config = read_config(checkpoint)
     layout = detect(checkpoint)
+    check_layers(config.layers, checkpoint)
     bound = sources(config, layout)
     make = GptOss if stack == "equinox" else _nnx()
     model = make(config, _NAMES[layout].experts, interface, jnp.dtype(dtype))

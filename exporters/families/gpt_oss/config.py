@@ -194,7 +194,7 @@ def _hub_rope(whole: ConfigReader, published: bool) -> Yarn:
 
 def _windows(read: ConfigReader, types: Any) -> tuple[int | None, ...]:
     """Return the window of each layer. Without types, sliding and full attention alternate."""
-    layers = read.integer("num_hidden_layers")
+    layers = read.layers("num_hidden_layers")
     if types is None:
         types = [(_SLIDING, _FULL)[layer % 2] for layer in range(layers)]
     if not isinstance(types, list) or len(types) != layers or set(types) - {_SLIDING, _FULL}:

@@ -9,7 +9,7 @@ from exporters.families.minilm.checkpoint import IGNORED, sources
 from exporters.families.minilm.config import parse
 from exporters.families.minilm.model import MiniLM
 from exporters.model.exportable import Exportable
-from exporters.model.extents import Extent, check_extent
+from exporters.model.extents import Extent, check_extent, check_layers
 from exporters.model.layers import as_stored
 from jax2onnx import InputSpec
 from weights import Checkpoint
@@ -31,6 +31,7 @@ def export(
         ExportError: the config is not understood, or an option does not fit the model.
     """
     config = parse(checkpoint.json(), str(checkpoint.folder / "config.json"))
+    check_layers(config.num_hidden_layers, checkpoint)
     check_extent("batch", batch)
     check_extent("sequence", sequence, taken=[batch])
     if isinstance(sequence, int) and sequence > config.max_position_embeddings:

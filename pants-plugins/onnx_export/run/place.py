@@ -256,6 +256,7 @@ def _stage(
     try:
         if destination.is_file() and _digest(destination) == sha256:
             return  # the file, and its time, can stay
+        destination.parent.mkdir(parents=True, exist_ok=True)
         with source.open("rb") as reader, temporary.open("wb") as writer:
             found = _copy(reader, writer, destination)
     except OSError as error:

@@ -124,7 +124,7 @@ async def json_of(field: SourcesField, address: Address) -> dict[str, Any]:
     ((path, content),) = (await compat.contents_of(sources.snapshot.digest)).items()
     try:
         parsed = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise OnnxExportError(
             f"{address}: {path} is not valid JSON: {error}. Correct the file."
         ) from None

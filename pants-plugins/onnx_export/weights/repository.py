@@ -30,6 +30,8 @@ async def repository_weights(field_set: RepositoryWeightsFieldSet) -> Weights:
     missing = unmatched(field_set.files.globs, sources.snapshot.files)
     if not sources.snapshot.files:
         missing = missing or list(field_set.files.globs)
+        if not missing:
+            raise OnnxExportError(f"{origin} is empty. Name the files of the checkpoint.")
     if missing:
         raise OnnxExportError(f"{origin} names {missing[0]!r}, and there is no such file.")
     folder, *others = _folders(sources.snapshot.files)
