@@ -29,6 +29,12 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _MOST_ENTRIES = 20_000
 """Entries of a listing, at most."""
 
+_MOST_FILES = 1_000
+"""Files that are pinned, at most. Each small one is fetched."""
+
+_MOST_FOLDERS = 100
+"""Folders of side files, at most. Each is a request."""
+
 _LEAST_ON_A_PAGE = 100
 """Entries that any page counts as, so that empty pages end too."""
 
@@ -111,6 +117,11 @@ def pin_hub(
     origin = f"hf://{where.repository}@{commit}{folder}"
     pins = []
     for name, entry in _files(where, commit, access, include):
+        if len(pins) == _MOST_FILES:
+            raise WeightsError(
+                f"{url} has more than {_MOST_FILES:,} files to pin. Name a folder of the "
+                "repository: hf://org/repo@revision/folder."
+            )
         pins.append(_pin(name, entry, origin, access, progress))
     if not any(pin.name.endswith(".safetensors") for pin in pins):
         raise WeightsError(
@@ -137,6 +148,7 @@ def _files(
     ``fnmatch`` lets ``*`` match a ``/`` too, so patterns are compared part by part.
     """
     patterns = [pattern.split("/") for pattern in include]
+    folders_left = _MOST_FOLDERS
     for entry in _listing(where, commit, access):
         name = entry["path"].rpartition("/")[2]
         inner = [rest for first, *rest in patterns if fnmatch.fnmatchcase(name, first)]
@@ -144,6 +156,12 @@ def _files(
             yield name, entry
         below = ["/".join(rest) for rest in inner if rest]
         if entry["type"] == "directory" and below:
+            folders_left -= 1
+            if folders_left < 0:
+                raise WeightsError(
+                    f"{where.repository} has more than {_MOST_FOLDERS} folders of side files. "
+                    "Check HF_ENDPOINT."
+                )
             folder = HubPath(where.repository, where.revision, entry["path"])
             for path, found in _files(folder, commit, access, below):
                 yield f"{name}/{path}", found
