@@ -115,7 +115,7 @@ def pin_hub(
     commit = _commit(where, access)
     folder = f"/{where.path}" if where.path else ""
     origin = f"hf://{where.repository}@{commit}{folder}"
-    pins = []
+    pins: list[Pin] = []
     for name, entry in _files(where, commit, access, include):
         if len(pins) == _MOST_FILES:
             raise WeightsError(
