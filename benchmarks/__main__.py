@@ -27,6 +27,7 @@ FIGURES = (
     "models",
     "latency",
     "gpt_oss",
+    "decode",
     "memory",
     "embedded",
     "same_bytes",

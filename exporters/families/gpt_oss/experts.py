@@ -125,14 +125,14 @@ def packed(x: Array, blocks: Array, scales: Array, bias: Array, expert: Array) -
     """Apply the map of one expert, whose weight is packed in MXFP4 along its inputs.
 
     Args:
-        x: the inputs, (..., in).
+        x: the inputs, (R, in).
         blocks: the codes of all experts, uint8 (E, out, in / 32, 16).
         scales: their scales, uint8 (E, out, in / 32).
         bias: their biases, (E, out).
         expert: the number of the expert, an integer scalar.
     """
-    weight = mxfp4.decode(row(blocks, expert), row(scales, expert))
-    return x @ weight.astype(x.dtype).T + row(bias, expert).astype(x.dtype)
+    products = mxfp4.matmul(x, row(blocks, expert), row(scales, expert))
+    return products + row(bias, expert).astype(x.dtype)
 
 
 def row(table: Array, index: Array) -> Array:

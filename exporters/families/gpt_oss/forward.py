@@ -19,6 +19,7 @@ from exporters.families.gpt_oss import rope
 from exporters.families.gpt_oss.attention import Cache
 from exporters.families.gpt_oss.config import GptOssConfig
 from exporters.families.gpt_oss.experts import row
+from exporters.model.layers import linear
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,12 @@ class Interface:
 
 WHOLE = Interface()
 """Whole sequences in one call."""
+
+_LARGE = 1 << 30
+"""The bytes of a cast weight above which ONNX Runtime does not keep it, but casts in each step."""
+
+_PIECE = 128
+"""The rows of a large weight that are cast at once: 1.5 MB of the published models."""
 
 
 Layer = Callable[[Array, tuple[Array, Array], Array, Cache | None], tuple[Array, Cache]]
@@ -152,6 +159,30 @@ def rms_norm(x: Array, weight: Array, epsilon: float) -> Array:
     mean_square = jnp.mean(jnp.square(wide), axis=-1, keepdims=True)
     normal = wide * lax.rsqrt(mean_square + epsilon)
     return (normal * weight.astype(jnp.float32)).astype(x.dtype)
+
+
+def scores(x: Array, weight: Array) -> Array:
+    """Return ``x @ weight.T`` in the dtype of x: (B, T, H) becomes (B, T, vocabulary).
+
+    A large weight in another dtype is cast and used in pieces, each of which stays in a processor's
+    cache. The runtime would otherwise keep the wide copy in memory, or make it again in each step.
+
+    Args:
+        x: the normalised states, (B, T, H).
+        weight: a row for each token, (vocabulary, H).
+    """
+    vocabulary, hidden = weight.shape
+    if weight.dtype == x.dtype or vocabulary * hidden * x.dtype.itemsize <= _LARGE:
+        return linear(x, weight, None)
+    count, rest = divmod(vocabulary, _PIECE)
+    columns = x.reshape(-1, hidden).T
+    whole = lax.slice_in_dim(weight, 0, count * _PIECE).reshape(count, _PIECE, hidden)
+    pieces: Array = lax.map(lambda rows: rows.astype(x.dtype) @ columns, whole)
+    all_scores = pieces.reshape(count * _PIECE, columns.shape[1])
+    if rest:
+        last = lax.slice_in_dim(weight, count * _PIECE, vocabulary).astype(x.dtype)
+        all_scores = jnp.concatenate([all_scores, last @ columns])
+    return all_scores.T.reshape(*x.shape[:2], vocabulary)
 
 
 def _rotation(config: GptOssConfig, positions: Array) -> tuple[Array, Array]:

@@ -37,6 +37,19 @@ class Embedding(eqx.Module):
         return experts.row(self.weight, ids).astype(dtype)
 
 
+class Head(eqx.Module):
+    """A linear map to the scores of all tokens."""
+
+    weight: Array
+
+    def __init__(self, hidden: int, vocabulary: int) -> None:
+        self.weight = parameter(vocabulary, hidden)
+
+    def __call__(self, x: Array) -> Array:
+        """Map (B, T, H) to (B, T, vocabulary)."""
+        return forward.scores(x, self.weight)
+
+
 class RMSNorm(eqx.Module):
     """A norm that scales each row to a mean square of one and multiplies by the weight, in f32."""
 
@@ -170,7 +183,7 @@ class GptOss(eqx.Module):
     embedding: Embedding
     layers: tuple[Block, ...]
     norm: RMSNorm
-    head: Linear
+    head: Head
     config: GptOssConfig = eqx.field(static=True)
     interface: Interface = eqx.field(static=True)
     dtype: np.dtype[Any] = eqx.field(static=True)
@@ -185,7 +198,7 @@ class GptOss(eqx.Module):
         self.embedding = Embedding(config.vocabulary, config.hidden)
         self.layers = tuple(Block(config, kind) for _ in range(config.layers))
         self.norm = RMSNorm(config.hidden, config.epsilon)
-        self.head = Linear(config.hidden, config.vocabulary, bias=False)
+        self.head = Head(config.hidden, config.vocabulary)
         self.config = config
         self.interface = interface
         self.dtype = np.dtype(dtype)

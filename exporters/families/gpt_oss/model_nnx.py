@@ -28,13 +28,13 @@ def _parameter(*shape: int, dtype: DTypeLike = np.float32) -> nnx.Param[Array]:
 class Linear(nnx.Module):
     """A linear map of the last axis; the weight is (out, in)."""
 
-    def __init__(self, inputs: int, outputs: int, *, bias: bool = True) -> None:
+    def __init__(self, inputs: int, outputs: int) -> None:
         self.weight = _parameter(outputs, inputs)
-        self.bias = _parameter(outputs) if bias else None
+        self.bias = _parameter(outputs)
 
     def __call__(self, x: Array) -> Array:
         """Map (..., in) to (..., out)."""
-        return linear(x, self.weight[...], None if self.bias is None else self.bias[...])
+        return linear(x, self.weight[...], self.bias[...])
 
 
 class Embedding(nnx.Module):
@@ -46,6 +46,17 @@ class Embedding(nnx.Module):
     def __call__(self, ids: Array, dtype: np.dtype[Any]) -> Array:
         """Map (...) to (..., H)."""
         return experts.row(self.weight[...], ids).astype(dtype)
+
+
+class Head(nnx.Module):
+    """A linear map to the scores of all tokens."""
+
+    def __init__(self, hidden: int, vocabulary: int) -> None:
+        self.weight = _parameter(vocabulary, hidden)
+
+    def __call__(self, x: Array) -> Array:
+        """Map (B, T, H) to (B, T, vocabulary)."""
+        return forward.scores(x, self.weight[...])
 
 
 class RMSNorm(nnx.Module):
@@ -162,7 +173,7 @@ class GptOss(nnx.Module):
         self.embedding = Embedding(config.vocabulary, config.hidden)
         self.layers = nnx.List([Block(config, kind) for _ in range(config.layers)])
         self.norm = RMSNorm(config.hidden, config.epsilon)
-        self.head = Linear(config.hidden, config.vocabulary, bias=False)
+        self.head = Head(config.hidden, config.vocabulary)
         self.config = config
         self.interface = interface
         self.dtype = np.dtype(dtype)

@@ -11,6 +11,7 @@ import pytest
 from flax import nnx
 
 from exporters.artifact import bind as binding
+from exporters.families.gpt_oss import forward
 from exporters.families.gpt_oss.checkpoint import Dtype, Stack, bind
 from exporters.families.gpt_oss.forward import run
 from exporters.families.gpt_oss.model_equinox import GptOss
@@ -50,6 +51,17 @@ def test_logits(layout: str, case: str, torch: dict[str, Array]) -> None:
     logits = whole(load(layout), torch[f"{case}/input_ids"])
     assert logits.dtype == np.float32
     np.testing.assert_allclose(logits, torch[f"{case}/logits"], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("vocabulary", [256, 300])
+def test_a_large_head_is_cast_in_pieces(vocabulary: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forward, "_LARGE", 0)
+    random = np.random.default_rng(0)
+    x = random.standard_normal((2, 3, 64), np.float32)
+    weight = jnp.asarray(random.standard_normal((vocabulary, 64)), jnp.bfloat16)
+    assert "scan" in str(jax.make_jaxpr(forward.scores)(x, weight))
+    expected = x.astype(np.float64) @ np.asarray(weight).astype(np.float64).T
+    np.testing.assert_allclose(jax.jit(forward.scores)(x, weight), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("case", CASES)
