@@ -40,6 +40,7 @@ def export(
             "benchmarks:weights", "Apache-2.0", "random numbers", files, folder=view.name
         ),
         opset=23,
+        layout="flat",
         output="out/model.onnx",
     )
     (sandbox / "spec.json").write_text(to_json(request))

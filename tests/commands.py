@@ -87,6 +87,7 @@ def export_request(folder: Path, family: str, exporter: str | None = None) -> st
             options={},
             weights=Weights("weights:made_up", "MIT", "made up", files, folder=folder.name),
             opset=23,
+            layout="flat",
             output="out/model.onnx",
         )
     )

@@ -70,7 +70,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("__main__",),
     ),
     "onnx_export": (
-        ("__init__", "compat", "errors", "request", "script", "subsystem"),
+        ("__init__", "compat", "errors", "layouts", "request", "script", "subsystem"),
         ("fields", "runtime", "skipping"),
         ("modules",),
         ("weights",),

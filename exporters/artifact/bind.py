@@ -13,6 +13,7 @@ it:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import jax
@@ -105,6 +106,31 @@ def external(
         checkpoint: the tensors. Opening it has checked their offsets against the files' sizes.
     """
     return {path: _reference(path, sources[path], checkpoint) for path in sorted(sources)}
+
+
+def relocate(model: ir.Model, names: Mapping[str, str], folder: Path) -> None:
+    """Let the references of a model name other files, which hold the same bytes.
+
+    Args:
+        model: the model.
+        names: the new name of each file.
+        folder: a folder that receives symbolic links of the new names.
+    """
+    for value in model.graph.initializers.values():
+        old = value.const_value
+        if isinstance(old, ir.ExternalTensor):
+            new = names[str(old.location)]
+            if not (folder / new).is_symlink():
+                (folder / new).symlink_to(Path(old.base_dir, old.location).absolute())
+            value.const_value = ir.ExternalTensor(
+                location=new,
+                offset=old.offset,
+                length=old.length,
+                dtype=old.dtype,
+                shape=old.shape,
+                name=old.name,
+                base_dir=folder,
+            )
 
 
 def _reference(path: str, source: TensorSource, checkpoint: Checkpoint) -> ir.ExternalTensor:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import onnx_ir as ir
 
 from exporters import functions
-from exporters.artifact.bind import check, external
+from exporters.artifact.bind import check, external, relocate
+from exporters.artifact.layouts import FLAT, LAYOUTS, Layout
 from exporters.artifact.manifest import Weights, manifest, to_json
 from exporters.artifact.stamp import stamp
 from exporters.errors import ExportError
@@ -22,6 +23,9 @@ from jax2onnx import Jax2OnnxError, WriteError, save, to_onnx
 from jax2onnx.files import atomic_file, explain
 from weights import Checkpoint
 from weights.files.atomic import explained, locked, scratch_folder
+
+_LARGEST = (1 << 31) - (1 << 24)
+"""The largest size of weights inside an artifact, which leaves room for the graph itself."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Request:
         opset: the version of the ONNX operator set.
         checkpoint: the weights, open for reading.
         weights: the description of the weights for stamps and manifest.
+        layout: the layout of the folder that the artifact belongs into.
     """
 
     target: str
@@ -43,6 +48,7 @@ class Request:
     opset: int
     checkpoint: Checkpoint
     weights: Weights
+    layout: Layout = LAYOUTS[FLAT]
 
 
 def export(request: Request, output: Path) -> dict[str, Any]:
@@ -85,9 +91,11 @@ def convert(request: Request, name: str) -> ir.Model:
         name: the name of the ONNX graph.
 
     Raises:
-        ExportError: as ``prepare`` raises it, or the model cannot be converted.
+        ExportError: as ``prepare`` raises it, the model cannot be converted, or the checkpoint
+            lacks side files that the layout needs.
     """
     exportable = prepare(request)
+    _check_side_files(request, exportable.input_names)
     try:
         model = to_onnx(
             exportable.model,
@@ -111,7 +119,8 @@ def write(request: Request, model: ir.Model, output: Path) -> dict[str, Any]:
 
     Args:
         request: the request that the model was converted for.
-        model: the model that ``convert`` returned.
+        model: the model that ``convert`` returned. Its references are changed if the layout renames
+            the files of the weights.
         output: the path of the artifact.
 
     Returns:
@@ -120,16 +129,26 @@ def write(request: Request, model: ir.Model, output: Path) -> dict[str, Any]:
     Raises:
         ExportError: a file cannot be written.
     """
+    layout = request.layout
+    places = layout.places(output.name, [pin.name for pin in request.weights.files])
+    if layout.inside:
+        _check_fits(request, model)
     with _staging(output) as staged:
         try:
-            save(model, staged)
+            if layout.renamed:
+                names = {name: PurePosixPath(place).name for name, place in places.items()}
+                relocate(model, names, staged.parent)
+            save(model, staged, external_data=False if layout.inside else None)
             document = manifest(
                 staged,
-                model,
+                # A model whose weights are inside refers to no file.
+                ir.load(staged) if layout.inside else model,
                 [request.weights],
                 target=request.target,
                 exporter=request.exporter,
                 options=request.options,
+                layout=layout.name,
+                files={place: name for name, place in sorted(places.items())},
             )
             with atomic_file(manifest_path(staged)) as file:
                 file.write(to_json(document).encode())
@@ -162,6 +181,34 @@ def _replace_both(staged: Path, output: Path) -> None:
                 old.replace(manifest)
             raise
         manifest_path(staged).replace(manifest)
+
+
+def _check_side_files(request: Request, inputs: Iterable[str]) -> None:
+    weights = request.weights
+    missing = request.layout.missing({pin.name for pin in weights.files}, inputs)
+    if missing:
+        raise ExportError(
+            f"{request.target}: clients of the layout {request.layout.name!r} need "
+            f"{', '.join(missing)}, which {weights.target} does not hold. Such files are published "
+            f"with the weights ({weights.source}): add them to the files of the weights, or pin "
+            "the weights again with `python -m exporters pin`."
+        )
+
+
+def _check_fits(request: Request, model: ir.Model) -> None:
+    """Check that the weights fit into an artifact, before they are read."""
+    size = sum(
+        value.const_value.nbytes
+        for value in model.graph.initializers.values()
+        if value.const_value is not None
+    )
+    if size >= _LARGEST:
+        names = ", ".join(each.name for each in LAYOUTS.values() if not each.inside)
+        raise ExportError(
+            f"{request.target}: the layout {request.layout.name!r} puts the weights "
+            f"({size:,} bytes) into the artifact, and an ONNX file ends at 2 GiB. Choose a layout "
+            f"that keeps them in files of their own: {names}."
+        )
 
 
 def manifest_path(artifact: Path) -> Path:

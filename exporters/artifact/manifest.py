@@ -69,6 +69,8 @@ def manifest(
     target: str,
     exporter: str,
     options: Mapping[str, Any],
+    layout: str,
+    files: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return the manifest of an artifact.
 
@@ -79,6 +81,8 @@ def manifest(
         target: the address of the model's target.
         exporter: the function that built the model, as ``package.module:function``.
         options: the keyword arguments of that function.
+        layout: the name of the layout.
+        files: for each file of the weights its path in the folder of the model, and its name.
     """
     return {
         "manifest": FORMAT,
@@ -86,6 +90,7 @@ def manifest(
         "artifact": asdict(_pin(artifact)),
         **describe(model),
         "weights": [asdict(each) for each in weights],
+        "layout": {"name": layout, "files": dict(files)},
         "exporter": exporter,
         "options": dict(sorted(options.items())),
         "versions": {str(model.producer_name): model.producer_version, **versions()},

@@ -74,6 +74,8 @@ def test_manifest_holds_digests_and_no_paths(tmp_path: Path) -> None:
         model(tmp_path),
         [Weights("weights:w", "MIT", "me", [Pin("w.safetensors", "00" * 32, 20)])],
         target="exporters:m",
+        layout="flat",
+        files={"model.safetensors": "model.safetensors"},
         exporter="a.b:c",
         options={"b": 1, "a": [2]},
     )

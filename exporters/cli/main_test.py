@@ -7,6 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
@@ -144,6 +145,78 @@ def test_materialize(artifact: Path, tmp_path: Path, copy: list[str]) -> None:
     assert linked == (not copy)
     if copy:
         onnx.checker.check_model(str(whole / "minilm.onnx"), full_check=True)
+
+
+@pytest.fixture(scope="module")
+def with_side_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the tiny checkpoint with the side files of a sentence encoder."""
+    folder = tmp_path_factory.mktemp("weights") / "tiny"
+    shutil.copytree(TINY, folder)
+    (folder / "1_Pooling").mkdir()
+    for name in SIDE_FILES:
+        (folder / name).write_text("{}")
+    return folder
+
+
+SIDE_FILES = [
+    "1_Pooling/config.json",
+    "modules.json",
+    "sentence_bert_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+]
+
+
+@pytest.mark.parametrize(
+    ("layout", "artifact", "weights"),
+    [
+        ("hub", "onnx/model.onnx", ["onnx/model.safetensors"]),
+        ("hub-onnx-data", "onnx/model.onnx", ["onnx/model.onnx_data"]),
+        ("hub-single-file", "onnx/model.onnx", []),
+        ("single-file", "minilm.onnx", []),
+    ],
+)
+def test_layouts(
+    with_side_files: Path, tmp_path: Path, layout: str, artifact: str, weights: list[str]
+) -> None:
+    folder = tmp_path / "out"
+    text = command("export", "minilm", with_side_files, "--layout", layout, "-o", folder)
+    assert text.startswith(f"{folder / artifact}\n")
+    manifest = Path(artifact).with_suffix(".manifest.json").as_posix()
+    expected = sorted([artifact, manifest, "config.json", *SIDE_FILES, *weights])
+    assert _files(folder) == expected
+    ids = {name: np.ones((1, 3), np.int64) for name in ENCODER_INPUTS}
+    found = ort.InferenceSession(folder / artifact).run(None, ids)
+    flat = tmp_path / "flat.onnx"
+    command("export", "minilm", with_side_files, "-o", flat)
+    options = ort.SessionOptions()
+    options.add_session_config_entry(ORT_FOLDER_OPTION, str(with_side_files))
+    for one, other in zip(found, ort.InferenceSession(flat, options).run(None, ids), strict=True):
+        np.testing.assert_array_equal(one, other)
+    # Other commands know the layout from the manifest.
+    assert "tokens: ok" in command("verify", folder / artifact, with_side_files)
+    again = tmp_path / "again"
+    command("materialize", folder / artifact, with_side_files, again)
+    assert _files(again) == expected
+
+
+ENCODER_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+def _files(folder: Path) -> list[str]:
+    found = (each.relative_to(folder).as_posix() for each in folder.rglob("*") if each.is_file())
+    return sorted(found)
+
+
+def test_a_layout_without_its_side_files_is_refused(tmp_path: Path) -> None:
+    arguments = ["export", "minilm", str(TINY), "--layout", "hub", "-o", str(tmp_path / "out")]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 1
+    assert "'hub' need tokenizer.json, tokenizer_config.json, which minilm does not" in (
+        result.output
+    )
+    assert "not stated" in result.output
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture(scope="module")

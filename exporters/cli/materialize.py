@@ -11,7 +11,6 @@ from exporters.cli.options import FILE, FOLDER, takes_weights
 from exporters.errors import ExportError
 from weights.files.pins import hash_folder
 from weights.progress import Progress
-from weights.store.materialise import materialise
 
 
 @click.command()
@@ -22,11 +21,15 @@ from weights.store.materialise import materialise
 def materialize(
     artifact: Path, weights: str, pins: Path | None, store: Path, folder: Path, copy: bool
 ) -> None:
-    """Make a complete FOLDER: ARTIFACT, its manifest, and the files of its WEIGHTS."""
+    """Make a complete FOLDER: ARTIFACT, its manifest, and the files of its WEIGHTS.
+
+    They lie where the layout of the artifact has them; its manifest names the layout.
+    """
     if not artifact.is_file():
         raise ExportError(f"{artifact} does not exist. Export the model first.")
     # These take seconds to import, so they wait until the arguments are known to be right.
     from exporters.artifact.agreement import manifest_beside
+    from exporters.artifact.folder import layout_of, make_folder
     from exporters.artifact.inspection import load
     from exporters.artifact.stamp import check_stamps
 
@@ -34,20 +37,19 @@ def materialize(
     also = [artifact, artifact.with_suffix(".manifest.json")]
     names = [file.name for file in also if file.is_file()]
     _, checked = hash_folder(artifact.parent, names)
-    manifest_beside(artifact, model)
+    layout = layout_of(manifest_beside(artifact, model))
     located = locate(weights, store, pins)
     check_stamps(model, artifact, located.pins)
     content = {name: (artifact.parent / name).read_bytes() for name in names}
     checked.check()  # so that what was read is what was checked
     with Progress(f"making {folder}", located.pins.size) as progress:
-        materialise(
+        made = make_folder(
+            folder,
+            layout,
+            content,
             located.pins,
             located.folder,
-            folder,
-            also=content,
             link=not copy,
             progress=progress.advance,
         )
-    click.echo(
-        f"{folder / artifact.name}  with {len(located.pins.files)} files of weights beside it"
-    )
+    click.echo(f"{made}  with the files of its weights")

@@ -50,12 +50,14 @@ def verify(
     given = parse_options(options)
     # These take seconds to import, so they wait until the arguments are known to be right.
     from exporters.artifact.agreement import manifest_beside
+    from exporters.artifact.folder import layout_of
     from exporters.artifact.inspection import load
     from exporters.artifact.stamp import check_stamps
 
     model = load(artifact)
     _, checked = hash_folder(artifact.parent, [artifact.name])
     made = manifest_beside(artifact, model)
+    layout = layout_of(made)
     if exporter is None:
         trusted = _trusted(made, artifact)
         exporter, given = trusted["exporter"], {**trusted["options"], **given}
@@ -70,6 +72,7 @@ def verify(
         test = ParityTest(
             target=artifact.stem,
             model=artifact,
+            layout=layout.name,
             exporter=exporter,
             options=given,
             reference=families.reference(reference, exporter),

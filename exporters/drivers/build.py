@@ -21,6 +21,7 @@ def export(request: Export) -> None:
     folder, in_store = checkpoint_folder(request.weights)
     # These take seconds to import, so they wait until the guard is set and the weights are there.
     from exporters.artifact.convert import Request, convert, write
+    from exporters.artifact.layouts import LAYOUTS
     from exporters.artifact.manifest import Weights
     from weights import Checkpoint
 
@@ -38,6 +39,7 @@ def export(request: Export) -> None:
         opset=request.opset,
         checkpoint=Checkpoint.open(folder),
         weights=described,
+        layout=LAYOUTS[request.layout],
     )
     output = Path(request.output)
     model = convert(wanted, output.stem)

@@ -32,6 +32,7 @@ def test(request: Parity) -> None:
         ParityTest(
             target=request.target,
             model=Path(request.model),
+            layout=request.layout,
             exporter=request.exporter,
             options=request.options,
             reference=request.reference,

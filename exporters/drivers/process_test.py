@@ -60,13 +60,14 @@ def listed(pins: Pins) -> tuple[File, ...]:
 
 EXPORTER = "exporters.families.minilm.export:export"
 STORED = Weights("weights:w", "MIT", "made up", listed(pinned()), store="__cache/weights")
-EXPORT = Export("exporters:m", EXPORTER, {}, STORED, 23, "__out/m.onnx")
+EXPORT = Export("exporters:m", EXPORTER, {}, STORED, 23, "flat", "__out/m.onnx")
 PARITY = Parity(
     "exporters:m",
     EXPORTER,
     {},
     STORED,
     "__out/m.onnx",
+    "flat",
     "exporters.families.minilm.parity:against_jax",
     None,
     "cpu",

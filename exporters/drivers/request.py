@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, TypeVar, Union
 
-VERSION = 3
+VERSION = 4
 """Version of this schema. Raise it with every change of the classes below."""
 
 UNAVAILABLE = 75
@@ -83,6 +83,7 @@ class Export:
         options: the keyword arguments of that function.
         weights: the weights of the model.
         opset: the version of the ONNX operator set.
+        layout: the name of the layout of the model's folder.
         output: the path of the artifact to write; its manifest is written beside it.
     """
 
@@ -93,6 +94,7 @@ class Export:
     options: Mapping[str, Any]
     weights: Weights
     opset: int
+    layout: str
     output: str
 
 
@@ -106,6 +108,7 @@ class Parity:
         options: the keyword arguments of that function.
         weights: the weights of the model.
         model: the path of the artifact.
+        layout: the name of the layout that the artifact was made for.
         reference: the function that yields the expected outputs, as ``package.module:function``.
         data: the path of the file that the reference reads, if it reads one.
         execution_provider: the execution provider of ONNX Runtime, ``cpu`` or ``cuda``.
@@ -121,6 +124,7 @@ class Parity:
     options: Mapping[str, Any]
     weights: Weights
     model: str
+    layout: str
     reference: str
     data: str | None
     execution_provider: str

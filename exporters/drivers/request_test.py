@@ -20,9 +20,11 @@ from exporters.drivers.request import (
 
 FILE = File("model.safetensors", "0" * 64, 3)
 WEIGHTS = Weights("weights:w", "MIT", "made up", (FILE,), folder="__weights/0")
-EXPORT = Export("exporters:m", "a:b", {"batch": "B", "deep": [1, None]}, WEIGHTS, 23, "out/m.onnx")
+EXPORT = Export(
+    "exporters:m", "a:b", {"batch": "B", "deep": [1, None]}, WEIGHTS, 23, "hub", "out/m.onnx"
+)
 STORED = Weights("weights:w", "MIT", "made up", (FILE, FILE), store="cache")
-PARITY = Parity("e:t", "a:b", {}, STORED, "m.onnx", "a:c", None, "cpu", 0.0, 1e-4, "r.json")
+PARITY = Parity("e:t", "a:b", {}, STORED, "m.onnx", "flat", "a:c", None, "cpu", 0.0, 1e-4, "r.json")
 SYNTHESISE = Synthesise("weights:s", "a:b", {"layers": 1}, 7, "out", "cache", 100)
 FETCH = Fetch("weights:w", "https://example.org", (FILE,), "cache", ("/a", "/b"))
 
@@ -33,8 +35,8 @@ def test_a_request_arrives_as_it_was_sent(sent: Request) -> None:
 
 
 def test_the_text_does_not_depend_on_the_order_of_options() -> None:
-    one = Export("e:m", "a:b", {"x": 1, "y": 2}, WEIGHTS, 23, "m.onnx")
-    other = Export("e:m", "a:b", {"y": 2, "x": 1}, WEIGHTS, 23, "m.onnx")
+    one = Export("e:m", "a:b", {"x": 1, "y": 2}, WEIGHTS, 23, "flat", "m.onnx")
+    other = Export("e:m", "a:b", {"y": 2, "x": 1}, WEIGHTS, 23, "flat", "m.onnx")
     assert request.to_json(one) == request.to_json(other)
 
 
@@ -109,7 +111,7 @@ def test_other_documents_are_refused(text: str, message: str) -> None:
 
 def test_a_number_that_json_cannot_represent_is_not_sent() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        request.to_json(Export("e:m", "a:b", {"x": float("nan")}, WEIGHTS, 23, "m.onnx"))
+        request.to_json(Export("e:m", "a:b", {"x": float("nan")}, WEIGHTS, 23, "flat", "m.onnx"))
 
 
 def test_a_listing_of_files() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from exporters.artifact.layouts import FLAT
 from exporters.errors import ExportError
 from jax2onnx import InputError
 from jax2onnx.checks.comparison import Tolerance
@@ -19,6 +20,7 @@ class ParityTest:
     Attributes:
         target: the address of the test's target, or the name of the artifact, for reports.
         model: the file of the artifact.
+        layout: the name of the layout that the artifact was made for.
         exporter: the function that built the model, as ``package.module:function``.
         options: the keyword arguments of that function.
         reference: the function that yields the cases, as ``package.module:function``.
@@ -40,6 +42,7 @@ class ParityTest:
     provider: str
     atol: float
     rtol: float
+    layout: str = FLAT
 
     def __post_init__(self) -> None:
         try:

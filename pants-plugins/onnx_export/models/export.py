@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -15,15 +15,17 @@ from pants.util.logging import LogLevel
 
 from onnx_export import compat
 from onnx_export.compat import EnvironmentField, Get, MultiGet, Rule, collect_rules, rule
+from onnx_export.layouts import LAYOUTS
 from onnx_export.models.target_types import (
     ExporterField,
+    LayoutField,
     OnnxPathField,
     OpsetField,
     OptionsField,
     ResolveField,
     WeightsField,
 )
-from onnx_export.request import Export, to_json
+from onnx_export.request import Export, File, to_json
 from onnx_export.runtime import OUTPUT, Action, ActionResult, Runtime, RuntimeRequest
 from onnx_export.subsystem import OnnxExport
 from onnx_export.weights.base import Weights, WeightsRequest
@@ -40,6 +42,7 @@ class OnnxModelFieldSet(PackageFieldSet, RunFieldSet):
     weights: WeightsField
     options: OptionsField
     opset: OpsetField
+    layout: LayoutField
     resolve: ResolveField
     output_path: OnnxPathField
     environment: EnvironmentField
@@ -62,13 +65,17 @@ class ExportedModel:
     Attributes:
         address: the address of the model.
         snapshot: the two files, at their places below the folder of results.
+        root: the folder of the model below the folder of results.
+        layout: the name of the layout of that folder.
         onnx: the path of the artifact in the snapshot.
-        weights: the weights that the artifact refers to.
+        weights: the weights that the artifact was made from.
         metadata: how and where the process ran.
     """
 
     address: Address
     snapshot: Snapshot
+    root: str
+    layout: str
     onnx: str
     weights: Weights
     metadata: ProcessResultMetadata = field(compare=False)
@@ -76,6 +83,18 @@ class ExportedModel:
     @property
     def folder(self) -> str:
         return str(PurePosixPath(self.onnx).parent)
+
+    @property
+    def places(self) -> Mapping[str, str]:
+        """The path of each file of the weights in the folder of the model, by its name."""
+        names = [file.name for file in self.weights.files]
+        return LAYOUTS[self.layout].places(PurePosixPath(self.onnx).name, names)
+
+    @property
+    def placed(self) -> tuple[File, ...]:
+        """The files of the weights that belong into the folder of the model."""
+        places = self.places
+        return tuple(file for file in self.weights.files if file.name in places)
 
     @property
     def manifest(self) -> str:
@@ -89,7 +108,9 @@ async def export_model(request: ExportRequest, options: OnnxExport) -> ExportedM
         Get(Runtime, RuntimeRequest(model.address, model.resolve.value or options.resolve)),
         Get(Weights, WeightsRequest, model.weights_request()),
     )
-    onnx = PurePosixPath(model.output_path.path)
+    path = PurePosixPath(model.output_path.path)
+    layout = LAYOUTS[model.layout.value]
+    onnx = path.parent / layout.artifact(path.stem)
     action = Action(
         description=f"Export {model.address} to ONNX",
         runtime=runtime,
@@ -101,6 +122,7 @@ async def export_model(request: ExportRequest, options: OnnxExport) -> ExportedM
                 options=model.options.parsed(),
                 weights=weights.described(WEIGHTS_FOLDER),
                 opset=model.opset.value,
+                layout=layout.name,
                 output=f"{OUTPUT}/{onnx.name}",
             )
         ),
@@ -114,6 +136,8 @@ async def export_model(request: ExportRequest, options: OnnxExport) -> ExportedM
     return ExportedModel(
         model.address,
         await compat.snapshot_of(placed),
+        str(path.parent),
+        layout.name,
         str(onnx),
         weights,
         result.process.metadata,

@@ -44,10 +44,12 @@ class Layout:
 async def lay_out(request: LayoutRequest, options: OnnxExport) -> Layout:
     model = request.model
     own = model.weights
-    large_elsewhere = own.repository_folder and own.size > options.by_reference_above
+    size = sum(file.size for file in model.placed)
+    large_elsewhere = own.repository_folder and size > options.by_reference_above
     if own.digest is None or large_elsewhere:
         return Layout(model.snapshot.digest, model.snapshot.files, ())
-    weights = await compat.snapshot_of(await compat.prefixed(own.digest, model.folder))
+    places = {name: f"{model.root}/{place}" for name, place in model.places.items()}
+    weights = await compat.snapshot_of(await compat.renamed(own.digest, places))
     digest = await compat.merged((model.snapshot.digest, weights.digest))
     return Layout(digest, (*model.snapshot.files, *weights.files), weights.files)
 
@@ -91,7 +93,7 @@ async def package_model(field_set: OnnxModelFieldSet) -> BuiltPackage:
         return BuiltPackage(EMPTY_DIGEST, ())
     layout = await Get(Layout, LayoutRequest(model))
     await Get(Intact, IntactRequest(layout.digest))
-    notes = () if layout.weights else (_whereabouts(model),)
+    notes = () if layout.weights or not model.placed else (_whereabouts(model),)
     return BuiltPackage(
         layout.digest,
         tuple(
@@ -102,9 +104,9 @@ async def package_model(field_set: OnnxModelFieldSet) -> BuiltPackage:
 
 
 def _whereabouts(model: ExportedModel) -> str:
-    weights = model.weights
+    size = sum(file.size for file in model.placed)
     return (
-        f"  its weights ({weights.size:,} bytes of {weights.address}) stay where they are; for a "
+        f"  its weights ({size:,} bytes of {model.weights.address}) stay where they are; for a "
         f"complete folder: ./pants run {model.address} -- --materialize DIR"
     )
 

@@ -17,6 +17,7 @@ from pants.util.strutil import help_text
 
 from onnx_export.compat import EnvironmentField
 from onnx_export.fields import AddressField, FunctionField, JsonField
+from onnx_export.layouts import FLAT, LAYOUTS
 
 
 class ExporterField(FunctionField):
@@ -61,6 +62,31 @@ class OpsetField(IntField):
     help = "The version of the ONNX operator set that the model uses."
 
 
+class LayoutField(StringField):
+    alias = "layout"
+    default = FLAT
+    value: str
+    valid_choices = tuple(LAYOUTS)
+    help = help_text(
+        """
+        The layout of the model's folder:
+
+          - `flat`: NAME.onnx, with the weights and the side files beside it.
+
+          - `hub`: `onnx/model.onnx` and the weights in `onnx/`, the side files above it, as
+            optimum, sentence-transformers and transformers.js expect.
+
+          - `hub-onnx-data`: as `hub`, with the weights under the name `model.onnx_data`.
+
+          - `hub-single-file`: as `hub`, with the weights inside `onnx/model.onnx`, for browsers.
+
+          - `single-file`: NAME.onnx with the weights inside, and the side files beside it.
+
+        An artifact with the weights inside ends at 2 GiB.
+        """
+    )
+
+
 class ResolveField(StringField):
     alias = "resolve"
     help = help_text(
@@ -77,7 +103,8 @@ class OnnxPathField(OutputPathField):
     help = help_text(
         """
         The path of the artifact below the folder of results (`dist/`). The manifest and the
-        weights are written beside it, so give each model a folder of its own.
+        weights are written beside it, so give each model a folder of its own. Layouts other than
+        `flat` place the artifact within this folder.
 
         By default, the artifact has a folder named after the target: `exporters:gpt_oss` is
         written to `exporters/gpt_oss/gpt_oss.onnx`.
@@ -120,6 +147,7 @@ class OnnxModelTarget(Target):
         WeightsField,
         OptionsField,
         OpsetField,
+        LayoutField,
         ResolveField,
         OnnxPathField,
         ModelDependenciesField,

@@ -124,6 +124,7 @@ async def compare(request: ParityActionRequest, options: OnnxExport) -> ActionRe
         options=model.options.parsed(),
         weights=weights.described(WEIGHTS_FOLDER),
         model=f"{_MODEL_FOLDER}/{PurePosixPath(exported.onnx).name}",
+        layout=exported.layout,
         reference=test.reference.value,
         data=next((f"{_DATA_FOLDER}/{file}" for file in data.files), None),
         execution_provider=test.provider.value,

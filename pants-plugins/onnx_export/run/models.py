@@ -6,6 +6,7 @@ It writes the artifact, its manifest and small weights into ``dist/``, and print
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 
 from pants.core.goals.run import RunRequest
 from pants.engine.unions import UnionRule
@@ -44,23 +45,23 @@ async def run_model(
         Get(SummaryModule, SummaryRequest(options.summary)),
     )
     layout = await Get(Layout, LayoutRequest(model))
+    own = await compat.entries_of(await compat.stripped(model.snapshot.digest, model.root))
     return await placing(
         python,
         {
             "target": model.address.spec,
             "into": str(dist_dir.relpath),
             "files": _FILES,
-            "artifact": model.onnx,
-            "manifest": model.manifest,
-            "digests": {
-                entry.path: entry.file_digest.fingerprint
-                for entry in await compat.entries_of(model.snapshot.digest)
-            },
+            "folder": model.root,
+            "artifact": str(PurePosixPath(model.onnx).relative_to(model.root)),
+            "manifest": str(PurePosixPath(model.manifest).relative_to(model.root)),
+            "digests": {entry.path: entry.file_digest.fingerprint for entry in own},
             "cached": not compat.ran_now(model.metadata, run_id),
-            "weights": {file.name: file.sha256 for file in model.weights.files},
-            "weights_size": model.weights.size,
+            "weights": {file.name: file.sha256 for file in model.placed},
+            "places": dict(model.places),
+            "weights_size": sum(file.size for file in model.placed),
             "weights_target": model.weights.address.spec,
-            "weights_in": model.folder if layout.weights else None,
+            "weights_built": bool(layout.weights),
             "repository_folder": model.weights.repository_folder,
             "store": WEIGHTS_STORE,
             "lay_up_to": options.by_reference_above,

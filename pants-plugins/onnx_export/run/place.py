@@ -48,32 +48,30 @@ def main(arguments: list[str]) -> int:
 
 def _model(sandbox: Path, request: dict[str, Any], arguments: list[str]) -> None:
     options = _parser(request["target"]).parse_args(arguments)
-    built = sandbox / request["files"]
+    built = sandbox / request["files"] / request["folder"]
     manifest = json.loads(_intact(built, request["manifest"], request))
     origin = _folder_of_weights(sandbox, request, manifest)
     if options.materialize is not None:
         into, beside = options.materialize, True
     else:
-        into = Path(request["into"], request["artifact"]).parent
+        into = Path(request["into"], request["folder"])
         small = request["weights_size"] <= request["lay_up_to"]
-        beside = request["weights_in"] is not None or (small and origin.is_dir())
+        beside = request["weights_built"] or (small and origin.is_dir())
 
-    if options.materialize is not None:
-        _refuse_others(
-            {
-                into / Path(file).name: built / file
-                for file in (request["artifact"], request["manifest"])
-            }
-            | {into / name: origin / name for name in request["weights"]}
-        )
-    artifact = into / Path(request["artifact"]).name
-    weights = [(origin / name, into / name, sha) for name, sha in request["weights"].items()]
+    places = request["places"]
+    weights = [
+        (origin / (places[name] if request["weights_built"] else name), into / places[name], sha)
+        for name, sha in request["weights"].items()
+    ]
     own = [
-        (built / file, into / Path(file).name, request["digests"][file])
+        (built / file, into / file, request["digests"][file])
         for file in (request["artifact"], request["manifest"])
     ]
+    if options.materialize is not None:
+        _refuse_others({place: source for source, place, _ in [*own, *weights]})
+    artifact = into / request["artifact"]
     old = [] if beside or origin.resolve() == into.resolve() else [file for _, file, _ in weights]
-    _deliver([*(weights if beside else []), *own], old, request)
+    _deliver(into, [*(weights if beside else []), *own], old, request)
 
     sys.path[:0] = [str(sandbox / root) for root in request["modules"]]
     summary = importlib.import_module(request["summary"])
@@ -133,8 +131,8 @@ def _parser(target: str) -> argparse.ArgumentParser:
 
 def _folder_of_weights(sandbox: Path, request: dict[str, Any], manifest: dict[str, Any]) -> Path:
     """Return the folder of the weights: in the build's result, the repository, or the store."""
-    if request["weights_in"] is not None:
-        return sandbox.joinpath(request["files"], request["weights_in"])
+    if request["weights_built"]:
+        return sandbox.joinpath(request["files"], request["folder"])
     if request["repository_folder"] is not None:
         return Path(request["repository_folder"]).absolute()
     return sandbox.joinpath(request["store"], manifest["weights"][0]["folder"])
@@ -160,7 +158,10 @@ def _intact(built: Path, name: str, request: dict[str, Any]) -> bytes:
 
 
 def _deliver(
-    files: Sequence[tuple[Path, Path, str]], old: Sequence[Path], request: dict[str, Any]
+    folder: Path,
+    files: Sequence[tuple[Path, Path, str]],
+    old: Sequence[Path],
+    request: dict[str, Any],
 ) -> None:
     """Write files of known digests, all of them or none.
 
@@ -169,13 +170,13 @@ def _deliver(
     come last.
 
     Args:
+        folder: the folder of the model, which receives the files.
         files: for each file its source, its destination and its SHA-256.
         old: the weights of an older model, to be removed, so that they are not mistaken for those
             of this one.
         request: the request, for messages.
     """
-    folder = files[-1][1].parent
-    with _locked(folder):
+    with _locked(folder, {destination.parent for _, destination, _ in files}):
         # The lock says that no living process uses these names.
         staged = [(_temporary(destination), destination) for _, destination, _ in files]
         for temporary, _ in staged:
@@ -219,11 +220,15 @@ def _temporary(destination: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold a lock on a folder, so that runs that write into it do so one after the other."""
-    existed = folder.exists()
+def _locked(folder: Path, inner: set[Path]) -> Iterator[None]:
+    """Hold a lock on a folder, so that runs that write into it do so one after the other.
+
+    The folder and the folders ``inner`` below it are made, and removed again if the work fails.
+    """
+    made = [each for each in sorted({folder, *inner}) if not each.exists()]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for each in (folder, *made):
+            each.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError as error:
         raise PlaceError(f"{folder} cannot be written: {error.strerror}.") from None
@@ -232,9 +237,9 @@ def _locked(folder: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     except BaseException:
-        if not existed:
+        for each in reversed(made):
             with contextlib.suppress(OSError):
-                folder.rmdir()
+                each.rmdir()
         raise
     finally:
         os.close(descriptor)

@@ -40,13 +40,15 @@ class Sandbox:
             "target": "m:model",
             "into": "dist",
             "files": "files",
-            "artifact": "m/model/model.onnx",
-            "manifest": "m/model/model.manifest.json",
+            "folder": "m/model",
+            "artifact": "model.onnx",
+            "manifest": "model.manifest.json",
             "cached": False,
             "weights": {"w.safetensors": _sha256("weights")},
+            "places": {"w.safetensors": "w.safetensors"},
             "weights_size": 7,
             "weights_target": "m:weights",
-            "weights_in": "m/model",
+            "weights_built": True,
             "repository_folder": None,
             "store": "store",
             "lay_up_to": 100,
@@ -55,8 +57,8 @@ class Sandbox:
         }
         manifest = json.dumps({"name": "model", "weights": [{"folder": "views/1"}]})
         self.request["digests"] = {
-            "m/model/model.onnx": _sha256("the model"),
-            "m/model/model.manifest.json": _sha256(manifest),
+            "model.onnx": _sha256("the model"),
+            "model.manifest.json": _sha256(manifest),
         }
         self.write("files/m/model/model.onnx", "the model")
         self.write("files/m/model/model.manifest.json", manifest)
@@ -69,7 +71,7 @@ class Sandbox:
         return file
 
     def by_reference(self, size: int) -> None:
-        self.request.update(weights_in=None, weights_size=size)
+        self.request.update(weights_built=False, weights_size=size)
 
     def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         self.write("__request.json", json.dumps(self.request))
@@ -169,8 +171,8 @@ def test_files_belong_together_whenever_the_script_is_killed(sandbox: Sandbox, c
     sandbox.write("files/m/model/model.manifest.json", manifest)
     sandbox.request["weights"] = {"w.safetensors": _sha256("others!")}
     sandbox.request["digests"] = {
-        "m/model/model.onnx": _sha256("another"),
-        "m/model/model.manifest.json": _sha256(manifest),
+        "model.onnx": _sha256("another"),
+        "model.manifest.json": _sha256(manifest),
     }
     sandbox.write("__request.json", json.dumps(sandbox.request))
     command = [sys.executable, "-c", _KILLED, str(count), place.__file__, str(sandbox.sandbox)]
@@ -312,6 +314,45 @@ def test_package_does_not_write_what_is_damaged(sandbox: Sandbox) -> None:
     done = sandbox.run()
     assert done.returncode == 1
     assert "w.safetensors was not written, because its source is damaged" in done.stderr
+
+
+def test_package_places_files_in_the_layout(repository: Repository) -> None:
+    repository.replace("m/BUILD", '"tiny/*"', '"tiny/**"')
+    repository.write({"m/tiny/1_Pooling/config.json": "{}"})
+    package = repository.package("hub")
+    assert set(repository.contents(package.digest)) == {
+        "m/hub/1_Pooling/config.json",
+        "m/hub/config.json",
+        "m/hub/onnx/model.manifest.json",
+        "m/hub/onnx/model.onnx",
+        "m/hub/onnx/model.safetensors",
+    }
+    assert repository.manifest("hub")["request"]["layout"] == "hub"
+
+
+@pytest.mark.parametrize("built", [True, False])
+@pytest.mark.parametrize("materialize", [True, False])
+def test_files_are_placed_in_the_layout(sandbox: Sandbox, built: bool, materialize: bool) -> None:
+    """They may be in the build's result, at their places, or in the store, under their names."""
+    places = {
+        "w.safetensors": "onnx/w.safetensors",
+        "1_Pooling/config.json": "1_Pooling/config.json",
+    }
+    own = ("onnx/model.onnx", "onnx/model.manifest.json")
+    request = sandbox.request
+    request["weights"]["1_Pooling/config.json"] = _sha256("{}")
+    request.update(artifact=own[0], manifest=own[1], places=places, weights_built=built)
+    request["digests"] = {f"onnx/{name}": sha for name, sha in request["digests"].items()}
+    for name in own:
+        text = (sandbox.sandbox / "files/m/model" / Path(name).name).read_text()
+        sandbox.write(f"files/m/model/{name}", text)
+    for name, text in (("w.safetensors", "weights"), ("1_Pooling/config.json", "{}")):
+        sandbox.write(f"files/m/model/{places[name]}" if built else f"store/views/1/{name}", text)
+    done = sandbox.run(*(["--materialize", "whole"] if materialize else []))
+    assert done.returncode == 0, done.stderr
+    folder = "whole" if materialize else "dist/m/model"
+    assert done.stdout.startswith(f"{folder}/onnx/model.onnx of model, weights None")
+    assert sandbox.laid().keys() == {f"{folder}/{name}" for name in (*own, *places.values())}
 
 
 def test_package_does_not_move_weights_by_reference(repository: Repository) -> None:
