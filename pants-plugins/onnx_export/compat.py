@@ -116,7 +116,7 @@ async def explicit_dependencies(request: DependenciesRequest) -> ExplicitlyProvi
 
 
 async def owners_of_module(module: str, resolve: str | None) -> PythonModuleOwners:
-    """Return the targets that own a Python module."""
+    """Return the targets that own a Python module, in one resolve or, without a name, in any."""
     return await Get(PythonModuleOwners, PythonModuleOwnersRequest(module, resolve=resolve))
 
 

@@ -23,7 +23,7 @@ def test_modules_of_functions_and_drivers(
     assert repository.dependencies(target) == modules
 
 
-@pytest.mark.parametrize("module", ["m.nope", "nope", "m.exp.nope"])
+@pytest.mark.parametrize("module", ["m.nope", "m.exp.nope"])
 def test_a_module_without_an_owner_is_named_with_the_field(
     repository: Repository, module: str
 ) -> None:
@@ -34,6 +34,12 @@ def test_a_module_without_an_owner_is_named_with_the_field(
         ExecutionError, match=f"'exporter' field of m:model names the module '{module}', which no"
     ):
         repository.dependencies("model")
+
+
+def test_modules_may_come_from_a_package_in_the_lockfile(repository: Repository) -> None:
+    repository.use(driver="json.tool")
+    repository.replace("m/BUILD", '_MODEL = dict(exporter="m.exp:', '_MODEL = dict(exporter="json:')
+    assert repository.dependencies("model") == set()
 
 
 def test_a_driver_without_an_owner_is_named_with_the_option(repository: Repository) -> None:

@@ -67,6 +67,7 @@ os.makedirs(os.path.realpath(os.path.dirname(link)), exist_ok=True)
 os.symlink(os.path.realpath(sys.prefix), f"{link}.{os.getpid()}")
 os.replace(f"{link}.{os.getpid()}", link)
 """
+_NO_MODULE = "Error while finding module specification for '%s'"  # by `python -m`
 # A process that brings something to this machine must run once in every run of Pants that needs it.
 # The scope PER_SESSION would run it also when Pants merely revisits what an earlier run needed. So
 # the id of the run is part of the process, and the result is remembered.
@@ -90,12 +91,14 @@ class Runtime:
 
     Attributes:
         name: the digest of the environment's PEX, which serves as a key and as a file name.
+        resolve: the resolve that the environment is made from, for messages.
         environment: the environment.
         sources: the sources.
         source_roots: the folders that the sources are imported from.
     """
 
     name: str
+    resolve: str
     environment: VenvPex
     sources: Digest
     source_roots: tuple[str, ...]
@@ -165,6 +168,7 @@ async def prepare_runtime(request: RuntimeRequest, python_setup: PythonSetup) ->
     pex = await compat.subset_below(environment.digest, environment.pex_filename)
     return Runtime(
         pex.fingerprint,
+        request.resolve,
         environment,
         sources.source_files.snapshot.digest,
         tuple(sources.source_roots),
@@ -253,10 +257,16 @@ async def supply(request: SupplyRequest) -> Supplied:
 
 
 async def _complete(action: Action, result: FallibleProcessResult) -> ActionResult:
-    """Return the result, after checking that a process that says it succeeded did its work.
+    """Return the result of a process that found its driver and, if it succeeded, did its work.
 
     Code that a target names runs in the process, and may end it (``os._exit(0)``).
     """
+    if _NO_MODULE % action.module in result.stderr.decode(errors="replace"):
+        raise OnnxExportError(
+            f"{action.description} failed: there is no module {action.module}, neither in this "
+            f"repository nor in the packages of the resolve {action.runtime.resolve!r}. Add "
+            "`onnx-exporters` to its requirements, and make its lockfile again."
+        )
     if result.exit_code == 0 and action.outputs:
         written = (await compat.snapshot_of(result.output_digest)).files
         missing = [name for name in action.outputs if f"{OUTPUT}/{name}" not in written]

@@ -14,8 +14,9 @@ class OnnxExport(Subsystem):
         """
         Export of models to ONNX, as cached and hermetic build steps.
 
-        The plugin only arranges processes. They run modules of the repository: the drivers that the
-        options below name, each as `python -m <module> <request.json>`.
+        The plugin only arranges processes. They run the drivers that the options below name, each as
+        `python -m <module> <request.json>`. The drivers come from the package `onnx-exporters` in the
+        lockfile of the resolve, or from sources of the repository with the same names.
         """
     )
 
@@ -91,14 +92,4 @@ class OnnxExport(Subsystem):
         default="exporters.drivers.provide",
         advanced=True,
         help="The module that generates synthetic weights and downloads pinned weights.",
-    )
-    summary = StrOption(
-        default="exporters.artifact.summary",
-        advanced=True,
-        help=softwrap(
-            """
-            The module whose function `render` turns a manifest into the summary that `run` prints.
-            It runs in the interpreter of Pants, so it may import the standard library only.
-            """
-        ),
     )

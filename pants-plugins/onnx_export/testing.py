@@ -172,7 +172,6 @@ view.mkdir(parents=True, exist_ok=True)
 (view / listing[0].name).write_bytes(content)
 print(place(listing))
 """,
-    "m/summary.py": "",
     "m/helper.py": "",
     "m/exp.py": """\
 import m.helper
@@ -280,7 +279,6 @@ class Repository:
                 f"--onnx-export-driver={driver}",
                 "--onnx-export-parity-driver=m.parity",
                 "--onnx-export-weights-driver=m.provide",
-                "--onnx-export-summary=m.summary",
                 f"--onnx-export-by-reference-above={LARGE}",
                 *options,
             ],

@@ -137,3 +137,10 @@ def test_weights_of_another_kind_are_refused(repository: Repository) -> None:
     assert repository.refusal().startswith(
         "The 'weights' field of m:model names m:of_pinned, which is a `onnx_model` target."
     )
+
+
+def test_a_driver_that_is_nowhere_names_the_package_that_has_it(repository: Repository) -> None:
+    repository.use(driver="exporters.drivers.build")
+    message = repository.refusal()
+    assert "no module exporters.drivers.build" in message
+    assert "Add `onnx-exporters` to its requirements" in message

@@ -7,12 +7,8 @@ from collections.abc import Iterable
 from pants.engine.rules import Rule
 from pants.engine.unions import UnionRule
 
-from onnx_export.run import models, placing, weights
+from onnx_export.run import models, weights
 
 
 def rules() -> Iterable[Rule | UnionRule]:
-    return (
-        *placing.rules(),
-        *models.rules(),
-        *weights.rules(),
-    )
+    return (*models.rules(), *weights.rules())

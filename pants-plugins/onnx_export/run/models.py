@@ -16,7 +16,6 @@ from onnx_export import compat
 from onnx_export.compat import (
     DistDir,
     Get,
-    MultiGet,
     Rule,
     RunId,
     ScriptsPython,
@@ -25,7 +24,7 @@ from onnx_export.compat import (
 )
 from onnx_export.models.export import ExportedModel, ExportRequest, OnnxModelFieldSet
 from onnx_export.models.package import Layout, LayoutRequest
-from onnx_export.run.placing import SummaryModule, SummaryRequest, placing
+from onnx_export.run.placing import placing
 from onnx_export.runtime import WEIGHTS_STORE
 from onnx_export.subsystem import OnnxExport
 
@@ -40,10 +39,7 @@ async def run_model(
     dist_dir: DistDir,
     run_id: RunId,
 ) -> RunRequest:
-    model, summary = await MultiGet(
-        Get(ExportedModel, ExportRequest(field_set)),
-        Get(SummaryModule, SummaryRequest(options.summary)),
-    )
+    model = await Get(ExportedModel, ExportRequest(field_set))
     layout = await Get(Layout, LayoutRequest(model))
     own = await compat.entries_of(await compat.stripped(model.snapshot.digest, model.root))
     return await placing(
@@ -65,11 +61,8 @@ async def run_model(
             "repository_folder": model.weights.repository_folder,
             "store": WEIGHTS_STORE,
             "lay_up_to": options.by_reference_above,
-            "summary": options.summary,
-            "modules": list(summary.roots),
         },
         await compat.prefixed(layout.digest, _FILES),
-        summary.digest,
     )
 
 

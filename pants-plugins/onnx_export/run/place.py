@@ -73,8 +73,8 @@ def _model(sandbox: Path, request: dict[str, Any], arguments: list[str]) -> None
     old = [] if beside or origin.resolve() == into.resolve() else [file for _, file, _ in weights]
     _deliver(into, [*(weights if beside else []), *own], old, request)
 
-    sys.path[:0] = [str(sandbox / root) for root in request["modules"]]
-    summary = importlib.import_module(request["summary"])
+    sys.path.insert(0, str(sandbox))
+    summary = importlib.import_module("summary")
     print(
         summary.render(
             manifest,

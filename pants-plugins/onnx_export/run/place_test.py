@@ -52,8 +52,6 @@ class Sandbox:
             "repository_folder": None,
             "store": "store",
             "lay_up_to": 100,
-            "summary": "summary_module",
-            "modules": ["modules"],
         }
         manifest = json.dumps({"name": "model", "weights": [{"folder": "views/1"}]})
         self.request["digests"] = {
@@ -62,7 +60,7 @@ class Sandbox:
         }
         self.write("files/m/model/model.onnx", "the model")
         self.write("files/m/model/model.manifest.json", manifest)
-        self.write("modules/summary_module.py", SUMMARY)
+        self.write("summary.py", SUMMARY)
 
     def write(self, path: str, text: str) -> Path:
         file = self.sandbox / path
