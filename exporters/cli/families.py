@@ -1,18 +1,28 @@
-"""The model families of this package: each folder of ``families`` that has an ``export.py``."""
+"""The model families: those of this package, and those that other distributions add.
+
+A family is a package with the modules ``export`` and, for ``verify``, ``parity``. This package has
+one for each folder of ``families`` that has an ``export.py``. A distribution adds one by an entry
+point of the group ``onnx_exporters.families``: its name is the family, its value is the package.
+"""
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from exporters.errors import ExportError
 from exporters.functions import did_you_mean
 
+GROUP = "onnx_exporters.families"
+"""The group of the entry points of families."""
 
-def families() -> list[str]:
-    """Return the names of the families, sorted."""
-    return sorted(
-        each.parent.name for each in (Path(__file__).parents[1] / "families").glob("*/export.py")
-    )
+
+def families() -> dict[str, str]:
+    """Return the packages of the families by name, sorted."""
+    own = (Path(__file__).parents[1] / "families").glob("*/export.py")
+    found = {file.parent.name: f"exporters.families.{file.parent.name}" for file in own}
+    added = {point.name: point.value for point in entry_points(group=GROUP)}
+    return dict(sorted({**added, **found}.items()))
 
 
 def exporter(name: str) -> str:
@@ -23,17 +33,18 @@ def exporter(name: str) -> str:
     """
     if ":" in name:
         return name
-    if name not in families():
+    known = families()
+    if name not in known:
         raise ExportError(
-            f"there is no model family {name!r}{did_you_mean(name, families())}. Known are "
-            f"{', '.join(families())}; name another exporter as package.module:function."
+            f"there is no model family {name!r}{did_you_mean(name, known)}. Known are "
+            f"{', '.join(known)}; name another exporter as package.module:function."
         )
-    return f"exporters.families.{name}.export:export"
+    return f"{known[name]}.export:export"
 
 
 def is_family(exporter: str) -> bool:
     """Return whether ``package.module:function`` is the exporter of a family."""
-    return exporter in {f"exporters.families.{name}.export:export" for name in families()}
+    return exporter in {f"{package}.export:export" for package in families().values()}
 
 
 def reference(name: str, exporter: str) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from exporters import __version__
+from exporters.cli import families
 from exporters.cli.export import export
 from exporters.cli.generate import generate
 from exporters.cli.inspect import inspect
@@ -25,6 +27,10 @@ from weights.rendering import rendered
 
 class _Commands(click.Group):
     """A group of commands that shows the user's mistakes as messages, without a traceback."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Model families"):
+            formatter.write_text(", ".join(families.families()))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -53,6 +59,7 @@ def _of_system(error: OSError) -> str:
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="onnx-exporters %(version)s")
 def cli() -> None:
     """Make ONNX artifacts from JAX models and safetensors weights."""
 

@@ -17,6 +17,7 @@ from tokenizers.decoders import Fuse
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
 
+import exporters
 from exporters.artifact.summary import ORT_FOLDER_OPTION
 from exporters.cli.main import cli
 from weights.files.pins import Pins
@@ -38,6 +39,33 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("artifact") / "minilm.onnx"
     command("export", "minilm", TINY, "-o", file, "-O", "batch=2", "--licence", "Apache-2.0")
     return file
+
+
+def test_help_lists_the_families() -> None:
+    assert "Model families:\n  dinov3, gpt_oss, minilm\n" in command("--help")
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert command("--version") == f"onnx-exporters {exporters.__version__}\n"
+
+
+def test_a_distribution_adds_a_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "export.py").write_text(
+        "from exporters.families.minilm.export import export as minilm\n"
+        "def export(checkpoint):\n"
+        "    return minilm(checkpoint, batch=3)\n"
+    )
+    info = tmp_path / "own-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[onnx_exporters.families]\nmine = own\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "mine" in command("--help")
+    file = tmp_path / "mine.onnx"
+    command("export", "mine", TINY, "-o", file)
+    (first, *_) = onnx.load(file, load_external_data=False).graph.input
+    assert first.type.tensor_type.shape.dim[0].dim_value == 3
 
 
 def test_export_by_reference(artifact: Path) -> None:
