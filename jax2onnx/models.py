@@ -14,10 +14,11 @@ from jax.extend import core
 
 from jax2onnx.trace import InputSpec, trace
 from jax2onnx.trace.frameworks.callables import parameterise
+from jax2onnx.trace.frameworks.inference import mode
 from jax2onnx.trace.jaxprs import called_jaxpr
 from jax2onnx.trace.naming.modules import ModuleTracker
 
-__all__ = ["OUTPUT_SUFFIX", "Leaf", "module_outputs", "parameters", "with_parameters"]
+__all__ = ["OUTPUT_SUFFIX", "Leaf", "evaluate", "module_outputs", "parameters", "with_parameters"]
 
 OUTPUT_SUFFIX = "/output"
 """End of the name of a value that a module computes, in the ONNX model."""
@@ -52,6 +53,25 @@ def with_parameters(model: Model, values: Mapping[str, Leaf]) -> Model:
     """
     split = parameterise(model)
     return cast("Model", split.rebuild([values[path] for path in split.paths]))
+
+
+def evaluate(
+    model: Callable[..., Any], inputs: Sequence[Array], *, training: bool = False
+) -> list[Array]:
+    """Run a model in JAX as ``to_onnx`` converts it.
+
+    Args:
+        model: a model as `parameters` takes it, without abstract parameters.
+        inputs: one array for each positional argument.
+        training: as for ``to_onnx``: modules compute in their present mode.
+
+    Returns:
+        The arrays of the result, in the order of the ONNX model's outputs.
+    """
+    split = parameterise(model)
+    with mode(training):
+        result = split.rebuild(split.leaves)(*map(jax.numpy.asarray, inputs))
+    return [np.asarray(array) for array in jax.tree.leaves(result)]
 
 
 def module_outputs(model: Callable[..., Any], inputs: Sequence[Array]) -> dict[str, Array]:

@@ -10,7 +10,7 @@ import pytest
 from jax import Array
 
 from jax2onnx import to_onnx
-from jax2onnx.models import OUTPUT_SUFFIX, module_outputs, parameters, with_parameters
+from jax2onnx.models import OUTPUT_SUFFIX, evaluate, module_outputs, parameters, with_parameters
 
 X: Any = np.linspace(-1, 1, 3, dtype=np.float32)
 
@@ -28,6 +28,14 @@ class Block(eqx.Module):
 
 
 BLOCK = Block(jax.random.key(0))
+
+
+def test_a_model_is_evaluated_as_it_is_converted() -> None:
+    drop = eqx.nn.Dropout(0.9)  # which needs a key outside inference
+    (found,) = evaluate(drop, [X])
+    np.testing.assert_array_equal(found, X)
+    with pytest.raises(RuntimeError, match="key"):
+        evaluate(drop, [X], training=True)
 
 
 def test_parameters_have_their_paths() -> None:

@@ -7,7 +7,9 @@ point of the group ``onnx_exporters.families``: its name is the family, its valu
 
 from __future__ import annotations
 
+import contextlib
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 
 from exporters.errors import ExportError
@@ -51,11 +53,15 @@ def reference(name: str, exporter: str) -> str:
     """Return a reference as ``package.module:function``.
 
     Args:
-        name: the name of a function in the family's ``parity`` module, such as ``against_jax``, or
-            any ``package.module:function``.
-        exporter: the exporter, whose family is meant.
+        name: the name of a function in the ``parity`` module beside the exporter, such as
+            ``against_jax``, or any ``package.module:function``. If there is no such module, the
+            function of ``exporters.parity`` is meant, which works for any exporter.
+        exporter: the exporter.
     """
     if ":" in name:
         return name
     package = exporter.partition(":")[0].rpartition(".")[0]
-    return f"{package}.parity:{name}"
+    with contextlib.suppress(ModuleNotFoundError):  # the package; the export reports that
+        if package and find_spec(f"{package}.parity") is not None:
+            return f"{package}.parity:{name}"
+    return f"exporters.parity:{name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -61,8 +62,16 @@ def _verify(
 
 
 def _cases(test: ParityTest, checkpoint: Checkpoint) -> Iterator[ParityCase]:
-    """Return the cases of the reference, which receives the options that its signature names."""
+    """Return the cases of the reference.
+
+    It receives the options that its signature names, and, if it has a parameter ``exported``, what
+    the exporter returned.
+    """
     function = find(test.reference, "reference")
     options = accepted(function, test.options, positional=2)
+    if "exported" in inspect.signature(function).parameters:
+        options.pop("exported", None)
+        exporter = find(test.exporter, "exporter")
+        options["exported"] = call(exporter, test.exporter, [checkpoint], test.options)
     cases: Iterator[ParityCase] = call(function, test.reference, (checkpoint, test.data), options)
     return cases

@@ -1,7 +1,7 @@
 """Finding the targets that own the modules which fields and options name.
 
-A module may also come from a package in the lockfile of the target's resolve, as the drivers do in a
-repository that uses the distribution ``onnx-exporters``. Then it has no owner.
+A module may also come from a package in the lockfile of the target's resolve, as the drivers do in
+a repository that uses the distribution ``onnx-exporters``. Then it has no owner.
 """
 
 from __future__ import annotations
@@ -92,14 +92,14 @@ async def find_module(request: ModuleRequest, python_setup: PythonSetup) -> Modu
         file = target[PythonSourceField].file_path if target.has_field(PythonSourceField) else None
         if file is None or f"/{file}".endswith((f"/{path}.py", f"/{path}/__init__.py")):
             return ModuleOwners(chosen)
-    # Explicit dependencies may hold the module, and so may a package in the lockfile. If they do not,
-    # the process fails.
+    # Explicit dependencies may hold the module, and so may a package in the lockfile. If they do
+    # not, the process fails.
     if explicit.includes or not chosen:
         return ModuleOwners(())
     raise OnnxExportError(
         f"{request.origin} names the module {request.module!r}, which no target owns, although "
-        f"{', '.join(sorted(map(str, chosen)))} belongs to this repository. Correct the name, or let "
-        "a `python_sources` target own its file."
+        f"{', '.join(sorted(map(str, chosen)))} belongs to this repository. Correct the name, or "
+        "let a `python_sources` target own its file."
     )
 
 

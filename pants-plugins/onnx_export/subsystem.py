@@ -14,9 +14,9 @@ class OnnxExport(Subsystem):
         """
         Export of models to ONNX, as cached and hermetic build steps.
 
-        The plugin only arranges processes. They run the drivers that the options below name, each as
-        `python -m <module> <request.json>`. The drivers come from the package `onnx-exporters` in the
-        lockfile of the resolve, or from sources of the repository with the same names.
+        The plugin only arranges processes. They run the drivers that the options below name, each
+        as `python -m <module> <request.json>`. The drivers come from the package `onnx-exporters`
+        in the lockfile of the resolve, or from sources of the repository with the same names.
         """
     )
 

@@ -6,39 +6,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
-import numpy as np
-
-from exporters.artifact.bind import load
 from exporters.errors import ExportError
 from exporters.families.dinov3.export import export
 from exporters.model.exportable import ParityCase
 from exporters.model.extents import Extent
+from exporters.parity.generic import against_jax
 from exporters.parity.references import stored_cases
 from weights import Checkpoint
 
-
-def against_jax(
-    checkpoint: Checkpoint, data: Path | None = None, **options: Any
-) -> Iterator[ParityCase]:
-    """Yield cases that the Equinox model computes on noise, in several sizes where they are open.
-
-    Args:
-        checkpoint: the weights.
-        data: not used.
-        options: the options of ``export``.
-    """
-    exported = export(checkpoint, **options)
-    model = eqx.filter_jit(load(exported.model, exported.parameters, checkpoint))
-    noise = np.random.default_rng(0)
-    for shape in dict.fromkeys(_concrete(exported.inputs[0].shape, size) for size in (1, 3)):
-        pixels = noise.standard_normal(shape, np.float32)
-        outputs = (np.asarray(output) for output in model(pixels))
-        yield ParityCase(
-            " x ".join(map(str, shape)),
-            {"pixel_values": pixels},
-            dict(zip(exported.output_names, outputs, strict=True)),
-        )
+__all__ = ["against_jax", "against_torch"]
 
 
 def against_torch(
@@ -65,19 +41,6 @@ def against_torch(
             "target's image_size to a stored one."
         )
     yield from fitting
-
-
-def _concrete(shape: Sequence[Extent], size: int) -> tuple[int, ...]:
-    """Return a shape with ``size``, ``size`` + 1, ... in place of its names."""
-    names: dict[str, int] = {}
-
-    def extent(one: Extent) -> int:
-        if isinstance(one, int):
-            return one
-        factor, _, name = one.rpartition("*")
-        return int(factor or 1) * names.setdefault(name, size + len(names))
-
-    return tuple(map(extent, shape))
 
 
 def _fits(shape: Sequence[int], spec: Sequence[Extent]) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from exporters.errors import ExportError
+from exporters.families.dinov3.export import export
 from exporters.families.dinov3.parity import against_jax, against_torch
 from weights import Checkpoint
 
@@ -25,7 +26,8 @@ FIXTURE = Path(__file__).parents[3] / "weights" / "fixtures" / "dinov3_vit"
 def test_jax_runs_on_the_sizes_of_the_export(
     options: dict[str, Any], shapes: list[tuple[int, ...]]
 ) -> None:
-    cases = list(against_jax(Checkpoint.open(FIXTURE), **options))
+    checkpoint = Checkpoint.open(FIXTURE)
+    cases = list(against_jax(checkpoint, exported=export(checkpoint, **options)))
     assert [case.inputs["pixel_values"].shape for case in cases] == shapes
     assert all(list(case.outputs) == ["last_hidden_state", "pooler_output"] for case in cases)
     assert all(np.isfinite(case.outputs["last_hidden_state"]).all() for case in cases)
