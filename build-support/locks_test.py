@@ -62,6 +62,16 @@ def test_every_interpreter_gets_the_same_releases(name: str) -> None:
     assert [pin for pin in _pins(name) if "python_" in pin[2].replace("platform_python", "")] == []
 
 
+def test_the_constraints_of_a_release_are_the_pins_of_exports() -> None:
+    head, *lines = Path("exporters/constraints.txt").read_text().splitlines()
+    pins = [
+        f"{name}=={version}" + f" ; {marker}" * bool(marker)
+        for name, version, marker in _pins("export")
+    ]
+    assert head.startswith("#")
+    assert sorted(lines) == sorted(pins)
+
+
 def test_cuda_differs_from_export_only_in_the_runtime() -> None:
     assert {package for package, _, _ in _pins("export") ^ _pins("cuda")} == {
         "onnxruntime",
