@@ -70,12 +70,18 @@ def variables(settings: Mapping[str, str], environ: Mapping[str, str]) -> dict[s
 
 
 def script(assignments: Mapping[str, str], key: str) -> str:
-    """Return a shell script that sets the key, and exports the variables that are not set."""
+    """Return a shell script that sets ``settings_key``, and exports the variables that are not set.
+
+    It exports nothing if the shell's variable ``key`` is another one: then the settings are stale.
+    """
     lines: Iterable[str] = (
-        f"[[ -n ${{{name}+set}} ]] || export {name}={shlex.quote(value)}"
+        f"  [[ -n ${{{name}+set}} ]] || export {name}={shlex.quote(value)}"
         for name, value in assignments.items()
     )
-    return "\n".join([f"settings_key={shlex.quote(key)}", *lines, ""])
+    setting = f"settings_key={shlex.quote(key)}"
+    return "\n".join(
+        [setting, 'if [[ "$settings_key" == "${key-}" ]]; then', "  :", *lines, "fi\n"]
+    )
 
 
 def main() -> None:

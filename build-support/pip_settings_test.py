@@ -85,8 +85,10 @@ def test_the_script_is_quoted_for_the_shell_and_stored(tmp_path: Path) -> None:
     assert printed == kept.read_bytes()
     assert [file.name for file in tmp_path.glob("settings.sh*")] == ["settings.sh"]
     assert kept.stat().st_mode & 0o077 == 0
-    shell = 'set -eu; . "$0"; printf "%s|%s" "$settings_key" "$PANTS_PYTHON_REPOS_INDEXES"'
-    command = ["/bin/bash", "-c", shell, str(kept)]
+    shell = (
+        'set -eu; key="$1"; . "$0"; printf "%s|%s" "$settings_key" "${PANTS_PYTHON_REPOS_INDEXES-}"'
+    )
+    command = ["/bin/bash", "-c", shell, str(kept), "the 'key'"]
     seen = subprocess.run(command, env={}, check=True, stdout=subprocess.PIPE, text=True).stdout
     assert seen == f"the 'key'|{[index]!r}"
     environ = {"PANTS_PYTHON_REPOS_INDEXES": "the user's own setting"}
@@ -94,3 +96,7 @@ def test_the_script_is_quoted_for_the_shell_and_stored(tmp_path: Path) -> None:
         command, env=environ, check=True, stdout=subprocess.PIPE, text=True
     ).stdout
     assert seen == "the 'key'|the user's own setting"
+    # Settings that were stored for another key must not hide those that are read anew.
+    command[-1] = "another key"
+    seen = subprocess.run(command, env={}, check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert seen == "the 'key'|"

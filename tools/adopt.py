@@ -48,7 +48,7 @@ def build_wheels() -> Path:
     folder = ROOT / "dist"
     for wheel in folder.glob("*.whl"):
         wheel.unlink()
-    _run(f"{ROOT / 'pants'} --no-dynamic-ui package {' '.join(WHEELS)}", ROOT, {})
+    _run(f"{ROOT / 'pants'} --no-dynamic-ui --no-pantsd package {' '.join(WHEELS)}", ROOT, {})
     return folder
 
 
@@ -70,8 +70,9 @@ def adopt(folder: Path, wheels: Path) -> None:
     environment = {
         "PATH": f"{launcher.parent}{os.pathsep}{os.environ['PATH']}",
         "WHEELS": str(wheels),
+        "PANTS_PANTSD": "false",  # nothing stays behind
         # ./pants takes the settings of pip for those of pants.toml.
-        "PIP_FIND_LINKS": f"{links} {wheels}".strip(),
+        "PIP_FIND_LINKS": f"{links} {wheels.as_uri()}".strip(),
     }
     begun = time.monotonic()
     for command in commands():
