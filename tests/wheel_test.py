@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import subprocess
@@ -19,6 +18,7 @@ import pytest
 
 from jax2onnx.jax_internals import TESTED
 from tests.commands import REPOSITORY
+from tests.imports import imported
 from tools import wheel_check
 
 _EXTRA = "onnxruntime"
@@ -62,17 +62,6 @@ def run(installed: Path, code: str, folder: Path) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def imported(file: Path) -> set[str]:
-    """Return the packages that a source file imports anywhere."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-    return {name.partition(".")[0] for name in names}
 
 
 def test_it_requires_exactly_the_packages_that_it_imports(

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 GUIDE = ROOT / "docs" / "guides" / "adopt.md"
 FILE = re.compile(r'^```\w+ title="([^"]+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^    \$ (.*)$", re.MULTILINE)
-WHEELS = ("//:wheel", "exporters:wheel", "pants-plugins:wheel")
+WHEELS = ("//:wheel", "exporters/distribution:wheel", "pants-plugins:wheel")
 ARTIFACT = "classifier.onnx"
 
 
