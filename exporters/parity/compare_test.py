@@ -96,6 +96,13 @@ def test_equal_integers_and_empty_outputs_are_reported_as_equal() -> None:
         assert text == "  one: ok, y equal"
 
 
+def test_an_empty_output_has_no_error() -> None:
+    x = np.zeros(0, np.float32)
+    session = compare.open_session(scale(), "cpu")
+    (outcome,) = compare.compare_all(session, [case(x, x=x)], TOLERANCE, lambda _: None)
+    assert outcome.errors == {"y": 0.0}
+
+
 def test_an_output_that_the_model_lacks_fails() -> None:
     x = np.ones(1, np.float32)
     failed, _ = findings(ParityCase("one", {"x": x}, {"y": x * 2, "z": x}))

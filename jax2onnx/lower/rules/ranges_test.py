@@ -44,6 +44,7 @@ INSIDE: dict[str, Callable[[jax.Array], Any]] = {
     "the greatest": lambda x: x[jnp.argmax(x, axis=0)],
     "the least": lambda x: row(x, jnp.argmin(x[:, 0])),
     "the greatest three": lambda x: x[:, 0][lax.top_k(x[:, 0], 3)[1]],
+    "the greatest two of another axis": lambda x: x[lax.top_k(x.T, 2)[1]],
     "clamped": lambda x: x[jnp.clip(jnp.argmax(x, axis=1), 0, 2)],
     "a remainder": lambda x: x[lax.rem(jnp.argmax(x, axis=1), 3)],
     "narrow": lambda x: jnp.zeros((256, 2))[x[:, 0].astype(jnp.uint8)],
@@ -57,6 +58,7 @@ OUTSIDE: dict[str, Callable[[jax.Array], Any]] = {
     "clamped to too much": lambda x: x[jnp.clip(bits(x), 0, 9)],
     "a remainder of too much": lambda x: x[bits(x) % 9],
     "a sum that wraps": lambda x: x[jnp.clip(bits(x), 2**31 - 2, 2**31 - 1) + 2],
+    "an unknown number and a known one": lambda x: x[bits(x) + jnp.argmax(x, axis=1)],
     "a long sum": long_sum,
     "signed": lambda x: jnp.arange(127.0)[x[:, 0].astype(jnp.int8)],
 }

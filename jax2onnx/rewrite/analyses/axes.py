@@ -143,10 +143,7 @@ def regrouped(old: Dims, new: Dims, layout: Layout) -> Layout | None:
     """
     real, others = ([a for a, d in enumerate(shape) if d != 1] for shape in (old, new))
     ends, other_ends = _sizes(permuted(old, real)), _sizes(permuted(new, others))
-    cuts = [
-        (0, 0),
-        *((i, other_ends.index(end)) for i, end in enumerate(ends) if end in other_ends),
-    ]
+    cuts = [(i, other_ends.index(end)) for i, end in enumerate(ends) if end in other_ends]
     if 0 in old or cuts[-1] != (len(real), len(others)):
         return None
     starts = [*others, len(new)]

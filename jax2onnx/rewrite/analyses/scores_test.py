@@ -126,6 +126,13 @@ def test_added_values_are_steps_and_either_operand_may_be_the_product() -> None:
     assert can_bias(step, found.product.axes)
 
 
+def test_a_step_along_a_part_of_an_axis_is_no_bias() -> None:
+    first, second = fresh(2), fresh(3)
+    step = Labelled(value("step", (2,)), (first,))
+    assert can_bias(step, [first, second])
+    assert not can_bias(step, [(*first, *second)])
+
+
 def test_two_conditions_are_two_steps() -> None:
     reading = Reading()
     first, second = (value(name, (4, 4), ir.DataType.BOOL) for name in "ab")

@@ -58,6 +58,10 @@ def test_does_not_match(pattern: Pattern, function: Any) -> None:
     assert match(pattern, output(function)) is None
 
 
+def test_an_input_that_is_left_out_is_no_primitive() -> None:
+    assert list(primitive("log1p", x).match(None, {})) == []
+
+
 def test_a_factor_may_be_a_product() -> None:
     def function(a: Array, b: Array) -> Array:
         inner = a * b

@@ -57,6 +57,11 @@ def interleaved(x: Array) -> Array:
     return jnp.stack([a * COS - b * SIN, b * COS + a * SIN], axis=-1).reshape(x.shape)
 
 
+def interleaved_by_index(x: Array) -> Array:
+    a, b = (jnp.take(x, np.arange(i, D, 2), axis=-1) for i in (0, 1))
+    return jnp.stack([a * COS - b * SIN, b * COS + a * SIN], axis=-1).reshape(x.shape)
+
+
 def rotated_half(x: Array) -> Array:
     a, b = jnp.split(x, 2, axis=-1)
     return jnp.concatenate([-b, a], axis=-1)
@@ -72,7 +77,9 @@ def of_gpt_j(x: Array) -> Array:
     return neighbours * SIN.repeat(2, axis=-1) + x * COS.repeat(2, axis=-1)
 
 
-@pytest.mark.parametrize("function", [rotate, halves_by_index, interleaved, of_llama, of_gpt_j])
+@pytest.mark.parametrize(
+    "function", [rotate, halves_by_index, interleaved, interleaved_by_index, of_llama, of_gpt_j]
+)
 def test_heads_first(function: Any) -> None:
     model = assert_agrees(function, X)
     assert operators(model) == ["RotaryEmbedding"]
@@ -234,6 +241,17 @@ def halves_swapped(x: Array) -> Array:
     return jnp.concatenate([a * COS - b * SIN, b * COS + a * SIN], axis=-1)
 
 
+def pairs_swapped(x: Array) -> Array:
+    b, a = x[..., ::2], x[..., 1::2]
+    return jnp.stack([a * COS - b * SIN, b * COS + a * SIN], axis=-1).reshape(x.shape)
+
+
+def pairs_of_another_axis(x: Array) -> Array:
+    a, b = (x[:, :, i::2][:, :, :2] for i in (0, 1))
+    cos, sin = np.full(D, 0.6, np.float32), np.full(D, 0.8, np.float32)
+    return jnp.stack([a * cos - b * sin, b * cos + a * sin], axis=-1)
+
+
 def uneven_tables(x: Array) -> Array:
     table = np.linspace(0, 1, D, dtype=np.float32)
     return x * table + rotated_half(x) * SIN.repeat(2, axis=-1)
@@ -244,7 +262,10 @@ def by_head(x: Array) -> Array:
     return rotate(x, COS * scale, SIN * scale)
 
 
-@pytest.mark.parametrize("function", [other_way, halves_swapped, by_head, uneven_tables])
+@pytest.mark.parametrize(
+    "function",
+    [other_way, halves_swapped, by_head, pairs_swapped, pairs_of_another_axis, uneven_tables],
+)
 def test_holds_back(function: Any) -> None:
     model = assert_agrees(function, X)
     assert operator_counts(model)["RotaryEmbedding"] == 0

@@ -202,6 +202,11 @@ def mean_of_another(x: Array) -> Array:
     return x * inverse - x[..., ::-1].mean(-1, keepdims=True) * inverse
 
 
+def scale_along_another_axis(x: Array) -> Array:
+    normalised = (x - x.mean(-1, keepdims=True)) * lax.rsqrt(x.var(-1, keepdims=True) + 1e-5)
+    return normalised * jnp.arange(1.0, x.shape[1] + 1)[:, None]
+
+
 def mean_of_other_axis(x: Array) -> Array:
     square = x[:, :, :4]
     inverse = lax.rsqrt(square.var(-1, keepdims=True) + 1e-5)
@@ -215,6 +220,11 @@ def mean_of_other_axis(x: Array) -> Array:
 def test_holds_back(function: Any) -> None:
     model = assert_agrees(function, X)
     assert operator_counts(model)["LayerNormalization"] == 0
+
+
+def test_a_scale_along_another_axis_stays_outside() -> None:
+    model = assert_agrees(scale_along_another_axis, X)
+    assert operators(model)[-1] == "Mul"
 
 
 def test_holds_back_for_doubles() -> None:

@@ -138,6 +138,20 @@ def _gates_of_one_bias(x: Array) -> Any:
     return lax.scan(step, (ZERO, ZERO), x)
 
 
+def _product_in_a_gate(x: Array) -> Any:
+    """A GRU whose new state has a product of its input in place of a linear map."""
+
+    def step(h: Array, x: Array) -> Any:
+        r, z = (
+            jax.nn.sigmoid(x @ jnp.full((3, 4), a) + h @ jnp.full((4, 4), 0.2)) for a in (0.1, 0.3)
+        )
+        n = jnp.tanh((x @ jnp.full((3, 4), 0.5)) ** 2 + r * (h @ jnp.full((4, 4), 0.4)))
+        h = (1 - z) * n + z * h
+        return h, h
+
+    return lax.scan(step, ZERO, x)
+
+
 def _bias_of_one_number(x: Array) -> Any:
     def step(h: Array, x: Array) -> Any:
         h = jnp.tanh(x @ jnp.full((3, 4), 0.1) + h @ jnp.full((4, 4), 0.2) + 0.5)
@@ -150,7 +164,7 @@ def _bias_of_one_number(x: Array) -> Any:
     "cell",
     [
         *(_stacks_the_state, _other_gate, _weights_by_step),
-        *(_gates_of_one_bias, _bias_of_one_number),
+        *(_gates_of_one_bias, _bias_of_one_number, _product_in_a_gate),
     ],
 )
 def test_holds_back(cell: Callable[[Array], Any]) -> None:

@@ -73,12 +73,17 @@ def one_is_left_out(x: Array) -> Array:
     return parts[:, :, 0] * parts[:, :, 2]
 
 
+def two_of_three(x: Array) -> Array:
+    parts = jnp.sin(x).reshape(B, T, 3, H * D)
+    return parts[:, :, 0] * parts[:, :, 1]
+
+
 def not_viewed(x: Array) -> Array:
     one, other = jnp.split(x.reshape(B * T, 3 * H * D), 2, axis=-1)
     return jnp.tanh(one) * other
 
 
-@pytest.mark.parametrize("function", [inner, read_twice, one_is_left_out, not_viewed])
+@pytest.mark.parametrize("function", [inner, read_twice, one_is_left_out, two_of_three, not_viewed])
 def test_holds_back(function: Any) -> None:
     model = assert_agrees(function, X)
     assert "Reshape" in operators(model)[:2]
