@@ -13,7 +13,7 @@ class Settings:
     """The settings of a measurement.
 
     Attributes:
-        work: the folder for checkpoints and artifacts, which take about 6 GB.
+        work: the folder for checkpoints and artifacts, which take about 10 GB.
         repeat: the number of runs of each process.
         runs: the number of runs of each model.
         yardsticks: the folder of the public exporters' environments, or None to leave these

@@ -16,9 +16,11 @@ from benchmarks.checkpoints import gpt_oss_packed, gpt_oss_wide
 from benchmarks.processes import JOBS, run_ours
 from benchmarks.report import heading, spread, table
 from benchmarks.settings import Settings
+from exporters.families.gpt_oss.qmoe import SESSION
 
 _PAST = 256
 _OPTIONS = {"cache": True, "logits": "last"}
+_VARIANTS: Mapping[str, Mapping[str, str]] = {"portable": {}, "cpu": SESSION, "cpu-fast": {}}
 _SHOWN = 8
 _COLUMNS = ("variant", "threads", "CPU, ms", "tokens/s", "load, CPU s", "memory, MB", "difference")
 _MODELS = {
@@ -49,9 +51,18 @@ def run_figure(settings: Settings) -> None:
 
 def _exported(settings: Settings, checkpoint: Path) -> Mapping[str, Mapping[str, Any]]:
     """Return the models of the job's request, by the names of the variants."""
-    artifact = settings.folder("decode_out") / f"{checkpoint.name}.onnx"
-    run_ours([JOBS / "export_ours.py", "gpt_oss", checkpoint, artifact, json.dumps(_OPTIONS)])
-    return {"portable": {"file": str(artifact), "weights": str(checkpoint)}}
+    derived = settings.work / f"{checkpoint.name}_int8"
+    if not derived.exists():
+        function = "exporters.families.gpt_oss.derived:int8"
+        run_ours(["-m", "exporters", "derive", function, checkpoint, derived])
+    models = {}
+    for variant, session in _VARIANTS.items():
+        weights = checkpoint if variant == "portable" else derived
+        artifact = settings.folder("decode_out") / f"{checkpoint.name}_{variant}.onnx"
+        options = json.dumps({**_OPTIONS, "variant": variant})
+        run_ours([JOBS / "export_ours.py", "gpt_oss", weights, artifact, options])
+        models[variant] = {"file": str(artifact), "weights": str(weights), "settings": session}
+    return models
 
 
 def _steps(

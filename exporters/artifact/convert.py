@@ -16,12 +16,13 @@ from exporters import functions
 from exporters.artifact.bind import check, external, relocate
 from exporters.artifact.layouts import FLAT, LAYOUTS, Layout
 from exporters.artifact.manifest import Weights, manifest, to_json
-from exporters.artifact.stamp import stamp
+from exporters.artifact.stamp import stamp, stamp_session
 from exporters.errors import ExportError
 from exporters.model.exportable import Exportable
 from jax2onnx import Jax2OnnxError, WriteError, save, to_onnx
 from jax2onnx.files import atomic_file, explain
 from weights import Checkpoint
+from weights.derived import provenance
 from weights.files.atomic import explained, locked, scratch_folder
 
 _LARGEST = (1 << 31) - (1 << 24)
@@ -111,6 +112,7 @@ def convert(request: Request, name: str) -> ir.Model:
     except Jax2OnnxError as error:
         raise ExportError(f"{request.target}: {error}") from error
     stamp(model, request.weights)
+    stamp_session(model, exportable.session)
     return model
 
 
@@ -149,6 +151,7 @@ def write(request: Request, model: ir.Model, output: Path) -> dict[str, Any]:
                 options=request.options,
                 layout=layout.name,
                 files={place: name for name, place in sorted(places.items())},
+                derived_from=provenance(request.checkpoint),
             )
             with atomic_file(manifest_path(staged)) as file:
                 file.write(to_json(document).encode())

@@ -71,6 +71,7 @@ def manifest(
     options: Mapping[str, Any],
     layout: str,
     files: Mapping[str, str],
+    derived_from: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the manifest of an artifact.
 
@@ -83,7 +84,9 @@ def manifest(
         options: the keyword arguments of that function.
         layout: the name of the layout.
         files: for each file of the weights its path in the folder of the model, and its name.
+        derived_from: the function and the files that the weights were derived from, if they were.
     """
+    provenance = {} if derived_from is None else {"derived_from": dict(derived_from)}
     return {
         "manifest": FORMAT,
         "target": target,
@@ -91,6 +94,7 @@ def manifest(
         **describe(model),
         "weights": [asdict(each) for each in weights],
         "layout": {"name": layout, "files": dict(files)},
+        **provenance,
         "exporter": exporter,
         "options": dict(sorted(options.items())),
         "versions": {str(model.producer_name): model.producer_version, **versions()},

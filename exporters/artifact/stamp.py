@@ -5,6 +5,7 @@ They are entries of the model's metadata, so that the artifact says them without
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ _LICENCE = "model_license"
 """ONNX's own key for the licence (onnx/docs/MetadataProps.md)."""
 
 _SOURCE = "weights_source"
+SESSION = "onnxruntime:"
+"""Followed by the name of a setting of ONNX Runtime's session, the key of its value."""
+
 _DIGEST = "sha256:"
 """Followed by the name of a file, the key of that file's digest."""
 
@@ -27,6 +31,20 @@ def stamp(model: ir.Model, weights: Weights) -> None:
     written = {_LICENCE: weights.licence, _SOURCE: weights.source}
     written |= {f"{_DIGEST}{pin.name}": pin.sha256 for pin in weights.files}
     model.metadata_props.update(sorted(written.items()))
+
+
+def stamp_session(model: ir.Model, settings: Mapping[str, str]) -> None:
+    """Write the settings that ONNX Runtime's session needs into the metadata of a model."""
+    model.metadata_props.update({SESSION + name: settings[name] for name in sorted(settings)})
+
+
+def session_settings(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that ``stamp_session`` wrote, from the metadata of a model."""
+    return {
+        key.removeprefix(SESSION): value
+        for key, value in metadata.items()
+        if key.startswith(SESSION)
+    }
 
 
 def stamped_terms(model: ir.Model) -> list[dict[str, str]]:

@@ -14,6 +14,7 @@ import click
 
 from exporters import __version__
 from exporters.cli import families
+from exporters.cli.derive import derive
 from exporters.cli.export import export
 from exporters.cli.generate import generate
 from exporters.cli.inspect import inspect
@@ -64,5 +65,5 @@ def cli() -> None:
     """Make ONNX artifacts from JAX models and safetensors weights."""
 
 
-for _command in (export, verify, generate, inspect, pin, materialize):
+for _command in (export, verify, generate, inspect, pin, derive, materialize):
     cli.add_command(_command)

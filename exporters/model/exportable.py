@@ -43,6 +43,8 @@ class Exportable:
         input_names: the names of the artifact's inputs.
         output_names: the names of the artifact's outputs.
         ignored: names of the checkpoint's tensors that the model does without.
+        session: settings of ONNX Runtime's session (``add_session_config_entry``) without which
+            the artifact does not compute what was measured. The artifact's metadata holds them.
         conversion: further options of ``jax2onnx.to_onnx``, such as ``constraints``.
     """
 
@@ -52,6 +54,7 @@ class Exportable:
     input_names: Sequence[str]
     output_names: Sequence[str]
     ignored: Collection[str] = ()
+    session: Mapping[str, str] = field(default_factory=dict)
     conversion: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
+from exporters.artifact.stamp import session_settings
 from exporters.artifact.summary import ORT_FOLDER_OPTION
 from exporters.errors import ExportError
 from exporters.model.exportable import ParityCase
@@ -69,6 +72,8 @@ def open_session(
     options.log_severity_level = 3
     if weights is not None:
         options.add_session_config_entry(ORT_FOLDER_OPTION, str(weights))
+    for name, value in _stamped_settings(model).items():
+        options.add_session_config_entry(name, value)
     source = model if isinstance(model, bytes) else str(model)
     try:
         session = ort.InferenceSession(source, options, providers=[wanted])
@@ -81,6 +86,18 @@ def open_session(
             "versions of CUDA and cuDNN: onnxruntime-gpu states the ones that it needs."
         )
     return session
+
+
+def _stamped_settings(model: Path | bytes) -> dict[str, str]:
+    """Return the session's settings in the metadata of a model; none if there is no ONNX model."""
+    if isinstance(model, Path) and not model.is_file():
+        return {}
+    proto = onnx.ModelProto()
+    try:
+        proto.ParseFromString(model if isinstance(model, bytes) else model.read_bytes())
+    except DecodeError:
+        return {}
+    return session_settings({entry.key: entry.value for entry in proto.metadata_props})
 
 
 def ort_errors() -> tuple[type[Exception], ...]:

@@ -1,8 +1,9 @@
-"""The place of each parameter in a GPT-OSS checkpoint, in the three layouts that exist.
+"""The place of each parameter in a GPT-OSS checkpoint, in the layouts that exist.
 
 - ``mxfp4``: the published hub layout, experts packed as ``*_blocks`` and ``*_scales``;
 - ``dense``: the hub layout with experts unpacked to (experts, in, out);
-- ``original``: the ``original/`` folder, experts packed, queries, keys and values fused.
+- ``original``: the ``original/`` folder, experts packed, queries, keys and values fused;
+- ``int8``: the hub layout with experts as codes of 8 bits, which ``derived.int8`` makes.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from jax2onnx.models import parameters
 from weights import Checkpoint
 from weights.synthetic import Integers, SyntheticTensor, plausible
 
-Layout = Literal["mxfp4", "dense", "original"]
+Layout = Literal["mxfp4", "dense", "original", "int8"]
 Dtype = Literal["float32", "float16", "bfloat16"]
 Stack = Literal["equinox", "nnx"]
 
@@ -98,6 +99,18 @@ _NAMES: Mapping[Layout, _Names] = {
             "mlp.down.weight": "mlp.experts.down_proj",
         },
     ),
+    "int8": _Names(
+        experts="int8",
+        whole=_HUB_WHOLE,
+        prefix="model.layers.{}.",
+        layer={
+            **_HUB_LAYER,
+            "mlp.gate_up.codes": "mlp.experts.gate_up_proj_codes",
+            "mlp.gate_up.factors": "mlp.experts.gate_up_proj_factors",
+            "mlp.down.codes": "mlp.experts.down_proj_codes",
+            "mlp.down.factors": "mlp.experts.down_proj_factors",
+        },
+    ),
     "original": _Names(
         experts="mxfp4",
         whole={
@@ -129,6 +142,7 @@ _TELLING: Mapping[str, Layout] = {
     "block.0.mlp.mlp1_weight.blocks": "original",
     "model.layers.0.mlp.experts.gate_up_proj_blocks": "mxfp4",
     "model.layers.0.mlp.experts.gate_up_proj": "dense",
+    "model.layers.0.mlp.experts.gate_up_proj_codes": "int8",
 }
 """A tensor that exists in one layout alone, for each layout."""
 
@@ -144,7 +158,7 @@ def bind(
     ``exporters.artifact.bind.check`` checks that the two fit.
 
     Args:
-        checkpoint: a checkpoint in any of the three layouts.
+        checkpoint: a checkpoint in any of the layouts.
         interface: the inputs and outputs of the model.
         dtype: the dtype of the computation: float32, float16 or bfloat16.
         stack: the library of the model: equinox or nnx.
@@ -181,7 +195,7 @@ def detect(checkpoint: Checkpoint) -> Layout:
     """Return the layout of a checkpoint, which the names of its tensors tell.
 
     Raises:
-        ExportError: it is none of the three layouts.
+        ExportError: it is none of the layouts.
     """
     for tensor, layout in _TELLING.items():
         if tensor in checkpoint.tensors:

@@ -28,6 +28,7 @@ _HUB_DEFAULTS: Mapping[str, Any] = {
 _HUB_IRRELEVANT = (
     "attention_dropout",
     "bos_token_id",
+    "derived_from",  # the provenance of a derived checkpoint
     "eos_token_id",
     "experts_per_token",  # the same as num_experts_per_tok
     "initial_context_length",  # the same as original_max_position_embeddings
@@ -168,7 +169,7 @@ def _original(values: Mapping[str, Any], file: str) -> GptOssConfig:
         limit=read.positive("swiglu_limit"),
         alpha=1.702,
     )
-    read.finish(())
+    read.finish(("derived_from",))
     return config
 
 

@@ -15,8 +15,9 @@ from jax import Array, lax
 
 from exporters.families.gpt_oss import mxfp4
 from exporters.families.gpt_oss.config import GptOssConfig
+from exporters.families.gpt_oss.mxfp4 import BLOCK
 
-ExpertFormat = Literal["mxfp4", "dense"]
+ExpertFormat = Literal["mxfp4", "dense", "int8"]
 
 _LONGEST_RUN = 256
 """Rows of one expert at a time. Decoding its weights costs as much as some 300 rows on a CPU."""
@@ -133,6 +134,21 @@ def packed(x: Array, blocks: Array, scales: Array, bias: Array, expert: Array) -
     """
     products = mxfp4.matmul(x, row(blocks, expert), row(scales, expert))
     return products + row(bias, expert).astype(x.dtype)
+
+
+def coded(x: Array, codes: Array, factors: Array, bias: Array, expert: Array) -> Array:
+    """Apply the map of one expert, whose weight has codes of 8 bits.
+
+    Args:
+        x: the inputs, (R, in).
+        codes: the codes of all experts, uint8 (E, out, in). 128 stands for zero.
+        factors: the factor of each block of 32 codes, f32 (E, out, in / 32).
+        bias: their biases, (E, out).
+        expert: the number of the expert, an integer scalar.
+    """
+    steps = row(codes, expert).astype(jnp.float32) - 128
+    blocks = steps.reshape(steps.shape[0], -1, BLOCK) * row(factors, expert)[..., None]
+    return x @ blocks.reshape(steps.shape).T + row(bias, expert)
 
 
 def row(table: Array, index: Array) -> Array:

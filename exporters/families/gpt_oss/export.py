@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from exporters.families.gpt_oss.checkpoint import Dtype, Stack, bind
+from exporters.errors import ExportError
+from exporters.families.gpt_oss import qmoe
+from exporters.families.gpt_oss.checkpoint import Dtype, Layout, Stack, bind, detect
 from exporters.families.gpt_oss.forward import Interface
 from exporters.model.exportable import Exportable
 from exporters.model.extents import Extent, check_extent
 from jax2onnx import InputSpec
 from weights import Checkpoint
+
+Variant = Literal["portable", "cpu", "cpu-fast"]
 
 PAST, TOTAL = "past_sequence_length", "total_sequence_length"
 """The names of dimensions: positions in the cache, and these and the tokens together."""
@@ -25,6 +29,7 @@ def export(
     batch: Extent = "batch_size",
     sequence: Extent = "sequence_length",
     stack: Stack = "equinox",
+    variant: Variant = "portable",
 ) -> Exportable:
     """Return GPT-OSS from token ids to logits, for whole sequences or with a cache.
 
@@ -50,10 +55,15 @@ def export(
         batch: the number of sequences, or a name that leaves it open.
         sequence: the number of tokens of each sequence, or a name that leaves it open.
         stack: the library of the JAX model, equinox or nnx. The artifact is the same.
+        variant: ``"portable"`` has standard operators alone. ``"cpu"`` and ``"cpu-fast"`` have
+            ONNX Runtime's QMoE and take weights that ``derived:int8`` made. The first one computes
+            in f32, with the session's settings in the artifact's metadata. The second one rounds
+            activations to 8 bits, which changes logits by 1 to 3 %.
 
     Raises:
         ExportError: an option does not fit, or the checkpoint is not one of GPT-OSS.
     """
+    _check_variant(variant, detect(checkpoint), dtype)
     check_extent("batch", batch, taken=[PAST, TOTAL])
     check_extent("sequence", sequence, taken=[PAST, TOTAL, batch])
     interface = Interface(cache, position_ids, logits)
@@ -74,8 +84,31 @@ def export(
         parameters=parameters,
         input_names=list(inputs),
         output_names=["logits", *(f"present.{part}" for part in parts)],
+        session=qmoe.SESSION if variant == "cpu" else {},
         conversion={"constraints": [f"{TOTAL} == {PAST} + {sequence}"]} if cache else {},
     )
+
+
+def _check_variant(variant: Variant, layout: Layout, dtype: Dtype) -> None:
+    """Check that the weights and the dtype are those of a variant.
+
+    Raises:
+        ExportError: they are not.
+    """
+    if variant == "portable":
+        if layout == "int8":
+            raise ExportError(
+                "variant is 'portable', and these weights were derived for 'cpu' and 'cpu-fast': "
+                "choose one of these, or give the weights that they were derived from."
+            )
+        return
+    if layout != "int8":
+        raise ExportError(
+            f"variant is {variant!r}, which takes derived weights, and these have the layout "
+            f"{layout!r}: derive them with exporters.families.gpt_oss.derived:int8."
+        )
+    if dtype != "float32":
+        raise ExportError(f"variant is {variant!r}, which computes in float32, not in {dtype}.")
 
 
 _PARTS = ("key", "value")

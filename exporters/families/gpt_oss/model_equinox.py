@@ -8,6 +8,7 @@ In shapes, B is the batch, T the length of the sequence, and H the hidden size.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
@@ -15,7 +16,7 @@ import numpy as np
 from jax import Array
 from jax.typing import DTypeLike
 
-from exporters.families.gpt_oss import experts, forward
+from exporters.families.gpt_oss import experts, forward, qmoe
 from exporters.families.gpt_oss.attention import Cache, attend
 from exporters.families.gpt_oss.config import GptOssConfig
 from exporters.families.gpt_oss.experts import ExpertFormat
@@ -124,16 +125,45 @@ class Mxfp4Experts(eqx.Module):
         return experts.packed(x, self.blocks, self.scales, self.bias, expert)
 
 
+class CodedExperts(eqx.Module):
+    """A linear map for each expert, whose (out, in) weight has codes of 8 bits."""
+
+    codes: Array
+    factors: Array
+    bias: Array
+
+    def __init__(self, count: int, inputs: int, outputs: int) -> None:
+        self.codes = parameter(count, outputs, inputs, dtype=np.uint8)
+        self.factors = parameter(count, outputs, inputs // BLOCK)
+        self.bias = parameter(count, outputs)
+
+    def __call__(self, expert: Array, x: Array) -> Array:
+        """Apply the map of the expert of that number to x: (..., in) becomes (..., out)."""
+        return experts.coded(x, *self.arrays, expert)
+
+    @property
+    def arrays(self) -> tuple[Array, Array, Array]:
+        """The parameters as ``qmoe.mixture`` takes them."""
+        return self.codes, self.factors, self.bias.astype(np.float32)
+
+
+_EXPERTS: Mapping[ExpertFormat, type[DenseExperts | Mxfp4Experts | CodedExperts]] = {
+    "dense": DenseExperts,
+    "mxfp4": Mxfp4Experts,
+    "int8": CodedExperts,
+}
+
+
 class MixtureOfExperts(eqx.Module):
     """A layer that sends each token to the few experts that its router scores highest."""
 
     router: Linear
-    gate_up: DenseExperts | Mxfp4Experts
-    down: DenseExperts | Mxfp4Experts
+    gate_up: DenseExperts | Mxfp4Experts | CodedExperts
+    down: DenseExperts | Mxfp4Experts | CodedExperts
     config: GptOssConfig = eqx.field(static=True)
 
     def __init__(self, config: GptOssConfig, kind: ExpertFormat) -> None:
-        make = Mxfp4Experts if kind == "mxfp4" else DenseExperts
+        make = _EXPERTS[kind]
         self.router = Linear(config.hidden, config.experts)
         self.gate_up = make(config.experts, config.hidden, 2 * config.intermediate)
         self.down = make(config.experts, config.intermediate, config.hidden)
@@ -143,7 +173,11 @@ class MixtureOfExperts(eqx.Module):
         """Map (B, T, H) to (B, T, H)."""
         tokens = x.reshape(-1, x.shape[-1])
         scores = self.router(tokens)
-        mixed = experts.mixture(tokens, scores, self.gate_up, self.down, self.config)
+        gate_up, down = self.gate_up, self.down
+        if isinstance(gate_up, CodedExperts) and isinstance(down, CodedExperts):
+            mixed = qmoe.mixture(tokens, scores, gate_up.arrays, down.arrays, self.config)
+        else:
+            mixed = experts.mixture(tokens, scores, gate_up, down, self.config)
         return mixed.reshape(x.shape)
 
 
