@@ -56,7 +56,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("rendering",),
         ("errors", "progress"),
         ("files",),
-        ("store", "synthetic"),
+        ("derived", "store", "synthetic"),
         ("net",),
         ("__init__",),
     ),

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from jax2onnx import InputSpec
+    from jax2onnx.checks.comparison import Tolerance
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,24 @@ class Exportable:
 
 
 @dataclass(frozen=True)
+class Judgement:
+    """The result of a comparison that a parity case makes itself.
+
+    Attributes:
+        findings: one entry for each disagreement.
+        lines: what the comparison found otherwise, for the report.
+    """
+
+    findings: tuple[str, ...]
+    lines: tuple[str, ...]
+
+
+Arrays = Mapping[str, "np.ndarray"]
+Judge = Callable[[Arrays, Arrays, "Tolerance"], Judgement]
+"""Compares expected and actual outputs by name, within a tolerance."""
+
+
+@dataclass(frozen=True)
 class ParityCase:
     """One case of a parity test.
 
@@ -66,8 +85,10 @@ class ParityCase:
         name: a short name for reports.
         inputs: the inputs of the artifact by name.
         outputs: the outputs that the reference computes for them, by name.
+        judge: compares the outputs; by default they must be equal within the tolerance.
     """
 
     name: str
     inputs: Mapping[str, np.ndarray]
     outputs: Mapping[str, np.ndarray]
+    judge: Judge | None = None

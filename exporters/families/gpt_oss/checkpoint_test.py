@@ -92,7 +92,7 @@ def test_synthetic_weights_give_plausible_activations(tmp_path: Path) -> None:
     binding.check(abstract, bound, checkpoint)
     model = binding.load(abstract, bound, checkpoint)
     ids = jnp.arange(96).reshape(2, 48) * 7919 % model.config.vocabulary
-    states, _ = eqx.filter_jit(run)(model, ids, jnp.ones_like(ids))
+    states, *_ = eqx.filter_jit(run)(model, ids, jnp.ones_like(ids))
     for layer, state in zip(model.layers, states[:-1], strict=True):
         tokens = layer.mlp_norm(state).reshape(-1, state.shape[-1])
         chosen, shares = route(layer.mlp.router(tokens), model.config.experts_per_token, tokens)

@@ -12,6 +12,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.typing import DTypeLike
 
 from exporters.families.gpt_oss import mxfp4
 from exporters.families.gpt_oss.config import GptOssConfig
@@ -42,7 +43,7 @@ def mixture(
     Returns:
         The mixture, (N, H).
     """
-    chosen, shares = route(scores, config.experts_per_token, tokens)
+    chosen, shares = route(scores, config.experts_per_token, tokens.dtype)
 
     def expert(number: Array, rows: Array) -> Array:
         return down(number, _activated(gate_up(number, rows), config))
@@ -51,19 +52,19 @@ def mixture(
     return jnp.sum(parts * shares[..., None], axis=1)
 
 
-def route(scores: Array, count: int, tokens: Array) -> tuple[Array, Array]:
+def route(scores: Array, count: int, dtype: DTypeLike) -> tuple[Array, Array]:
     """Return the experts of each token, and their shares, which sum to one.
 
     Args:
         scores: the router's scores, (N, E).
         count: the number of experts for each token, K.
-        tokens: the shares get the dtype of these.
+        dtype: the dtype of the shares.
 
     Returns:
         The numbers of the experts, int32 (N, K), and their shares, (N, K).
     """
     highest, chosen = lax.top_k(scores.astype(jnp.float32), count)
-    return chosen, jax.nn.softmax(highest, axis=-1).astype(tokens.dtype)
+    return chosen, jax.nn.softmax(highest, axis=-1).astype(dtype)
 
 
 def _apply(

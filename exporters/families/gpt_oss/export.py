@@ -25,6 +25,7 @@ def export(
     cache: bool = False,
     position_ids: bool = False,
     logits: Literal["all", "last"] = "all",
+    routing: bool = False,
     dtype: Dtype = "float32",
     batch: Extent = "batch_size",
     sequence: Extent = "sequence_length",
@@ -50,6 +51,9 @@ def export(
         position_ids: whether ``position_ids``, int64 (batch_size, sequence_length), are an input.
             Otherwise the positions that are not padding are counted.
         logits: ``"all"``, or ``"last"`` for those of the last position that is not padding alone.
+        routing: whether the artifact also returns ``router.N.scores``, f32 (batch_size,
+            sequence_length, experts), ``router.N.experts``, int32 (batch_size, sequence_length,
+            experts_per_token), and ``router.N.shares``, f32 of that shape, for each layer N.
         dtype: the dtype of the computation: float32, float16 or bfloat16. Norms and softmaxes are
             f32 in any case.
         batch: the number of sequences, or a name that leaves it open.
@@ -66,7 +70,7 @@ def export(
     _check_variant(variant, detect(checkpoint), dtype)
     check_extent("batch", batch, taken=[PAST, TOTAL])
     check_extent("sequence", sequence, taken=[PAST, TOTAL, batch])
-    interface = Interface(cache, position_ids, logits)
+    interface = Interface(cache, position_ids, logits, routing)
     model, parameters = bind(checkpoint, interface, dtype, stack)
     config = model.config
     tokens = InputSpec((batch, sequence), "int64")
@@ -76,6 +80,7 @@ def export(
         inputs["attention_mask"] = InputSpec((batch, TOTAL), "int64")
     if position_ids:
         inputs["position_ids"] = tokens
+    routed = [f"router.{n}.{part}" for n in range(config.layers * routing) for part in _ROUTED]
     past = InputSpec((batch, config.kv_heads, PAST, config.head_dim), model.dtype)
     inputs |= {f"past_key_values.{part}": past for part in parts}
     return Exportable(
@@ -83,7 +88,7 @@ def export(
         inputs=list(inputs.values()),
         parameters=parameters,
         input_names=list(inputs),
-        output_names=["logits", *(f"present.{part}" for part in parts)],
+        output_names=["logits", *(f"present.{part}" for part in parts), *routed],
         session=qmoe.SESSION if variant == "cpu" else {},
         conversion={"constraints": [f"{TOTAL} == {PAST} + {sequence}"]} if cache else {},
     )
@@ -112,3 +117,4 @@ def _check_variant(variant: Variant, layout: Layout, dtype: Dtype) -> None:
 
 
 _PARTS = ("key", "value")
+_ROUTED = ("scores", "experts", "shares")

@@ -18,7 +18,7 @@ from jax import Array, lax
 from exporters.families.gpt_oss import rope
 from exporters.families.gpt_oss.attention import Cache
 from exporters.families.gpt_oss.config import GptOssConfig
-from exporters.families.gpt_oss.experts import row
+from exporters.families.gpt_oss.experts import route, row
 from exporters.model.layers import linear
 
 
@@ -30,11 +30,13 @@ class Interface:
         cache: whether it continues sequences with a cache of their keys and values.
         position_ids: whether it takes the positions of the tokens, which it otherwise counts.
         logits: whether it returns logits for all positions, or for the last one that is not masked.
+        routing: whether it returns how each layer's router sent each token to experts.
     """
 
     cache: bool = False
     position_ids: bool = False
     logits: Literal["all", "last"] = "all"
+    routing: bool = False
 
 
 WHOLE = Interface()
@@ -47,8 +49,11 @@ _PIECE = 128
 """The rows of a large weight that are cast at once: 1.5 MB of the published models."""
 
 
-Layer = Callable[[Array, tuple[Array, Array], Array, Cache | None], tuple[Array, Cache]]
-"""Maps (B, T, H) to (B, T, H); ``attention.attend`` describes the other arguments and the cache."""
+Layer = Callable[[Array, tuple[Array, Array], Array, Cache | None], tuple[Array, Cache, Array]]
+"""Maps (B, T, H) to (B, T, H); ``attention.attend`` describes the other arguments and the cache.
+
+The last result is the scores that the router gave to each expert, (B * T, experts).
+"""
 
 
 class Model(Protocol):
@@ -98,20 +103,31 @@ def call(
             beginning; both only if the interface has them.
 
     Returns:
-        The logits, f32 (B, T, vocabulary) or (B, 1, vocabulary), and, with a cache, the keys and
-        values for the next call, each (B, kv_heads, S, head_dim).
+        The logits, f32 (B, T, vocabulary) or (B, 1, vocabulary); with a cache, the keys and
+        values for the next call, each (B, kv_heads, S, head_dim); and with routing, for each layer,
+        the scores f32 (B, T, experts), the chosen experts int32 (B, T, experts_per_token), and
+        their shares f32 of that shape.
     """
     positions, past = None, None
     if model.interface.position_ids:
         positions, others = others[0], others[1:]
     if model.interface.cache:
         past = list(zip(others[0::2], others[1::2], strict=True))
-    states, present = run(model, input_ids, attention_mask, positions, past)
+    states, present, gates = run(model, input_ids, attention_mask, positions, past)
     last = states[-1]
     if model.interface.logits == "last":
         last = _last(last, attention_mask)
     logits = model.head(last).astype(jnp.float32)
-    return logits, *(each for cache in present if model.interface.cache for each in cache)
+    kept = [each for cache in present if model.interface.cache for each in cache]
+    routed = [each for gate in gates if model.interface.routing for each in _routed(model, gate)]
+    shape = input_ids.shape
+    return logits, *kept, *(each.reshape(*shape, each.shape[-1]) for each in routed)
+
+
+def _routed(model: Model, gate: Array) -> tuple[Array, Array, Array]:
+    """Return the scores of a router, and the experts and shares that follow from them."""
+    chosen, shares = route(gate, model.config.experts_per_token, gate.dtype)
+    return gate.astype(jnp.float32), chosen, shares.astype(jnp.float32)
 
 
 def run(
@@ -120,8 +136,8 @@ def run(
     attention_mask: Array,
     position_ids: Array | None = None,
     past: Sequence[Cache] | None = None,
-) -> tuple[list[Array], list[Cache]]:
-    """Run the layers and return all hidden states.
+) -> tuple[list[Array], list[Cache], list[Array]]:
+    """Run the layers and return all that they compute.
 
     Args:
         model: the model.
@@ -132,8 +148,8 @@ def run(
 
     Returns:
         The hidden states, each (B, T, H): the embeddings, the output of each layer but the last,
-        and the normalised output of the last. And the cache of each layer, whose keys and values
-        are (B, kv_heads, S, head_dim).
+        and the normalised output of the last. The cache of each layer, whose keys and values are
+        (B, kv_heads, S, head_dim). And the scores of each layer's router, (B * T, experts).
     """
     before = 0 if past is None else past[0][0].shape[2]
     counted = jnp.cumsum(attention_mask.astype(jnp.int32), axis=1) - 1
@@ -144,13 +160,15 @@ def run(
     windows = model.config.windows
     visible = {window: valid & _within(distance, window) for window in dict.fromkeys(windows)}
     states, present = [model.embedding(input_ids, model.dtype)], []
+    gates = []
     for number, (layer, window) in enumerate(zip(model.layers, windows, strict=True)):
         cache = None if past is None else past[number]
-        state, kept = layer(states[-1], rotation, visible[window], cache)
+        state, kept, gate = layer(states[-1], rotation, visible[window], cache)
         states.append(state)
         present.append(kept)
+        gates.append(gate)
     states[-1] = model.norm(states[-1])
-    return states, present
+    return states, present, gates
 
 
 def rms_norm(x: Array, weight: Array, epsilon: float) -> Array:

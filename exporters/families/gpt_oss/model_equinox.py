@@ -169,8 +169,8 @@ class MixtureOfExperts(eqx.Module):
         self.down = make(config.experts, config.intermediate, config.hidden)
         self.config = config
 
-    def __call__(self, x: Array) -> Array:
-        """Map (B, T, H) to (B, T, H)."""
+    def __call__(self, x: Array) -> tuple[Array, Array]:
+        """Map (B, T, H) to (B, T, H), and return the router's scores (B * T, E) too."""
         tokens = x.reshape(-1, x.shape[-1])
         scores = self.router(tokens)
         gate_up, down = self.gate_up, self.down
@@ -178,7 +178,7 @@ class MixtureOfExperts(eqx.Module):
             mixed = qmoe.mixture(tokens, scores, gate_up.arrays, down.arrays, self.config)
         else:
             mixed = experts.mixture(tokens, scores, gate_up, down, self.config)
-        return mixed.reshape(x.shape)
+        return mixed.reshape(x.shape), scores
 
 
 class Block(eqx.Module):
@@ -197,11 +197,12 @@ class Block(eqx.Module):
 
     def __call__(
         self, x: Array, rotation: tuple[Array, Array], visible: Array, past: Cache | None
-    ) -> tuple[Array, Cache]:
-        """Map (B, T, H) to (B, T, H); see ``attend`` for the other arguments."""
+    ) -> tuple[Array, Cache, Array]:
+        """Map (B, T, H) to (B, T, H); see ``forward.Layer`` for the other results."""
         mixed, present = self.attention(self.attention_norm(x), rotation, visible, past)
         x = x + mixed
-        return x + self.mlp(self.mlp_norm(x)), present
+        changed, scores = self.mlp(self.mlp_norm(x))
+        return x + changed, present, scores
 
 
 class GptOss(eqx.Module):

@@ -110,7 +110,7 @@ def _steps(exported: Exportable, run: Run, batch: _Batch) -> Iterator[tuple[str,
     inputs = {**_call(exported, batch, first), **dict.fromkeys(past, nothing)}
     if isinstance(extent, str) or extent == split:
         yield ", beginning", inputs, first
-    present = list(run(inputs).values())[1:]
+    present = list(run(inputs).values())[1 : 1 + len(past)]
     inputs = {**_call(exported, batch, second), **dict(zip(past, present, strict=True))}
     yield ", continued", inputs, second
 
@@ -154,7 +154,7 @@ def _fits(shape: Sequence[int], exported: Exportable) -> bool:
 
 
 def _is_cached(exported: Exportable) -> bool:
-    return len(exported.output_names) > 1
+    return "past_key_values.0.key" in exported.input_names
 
 
 def _made_up(exported: Exportable, vocabulary: int) -> Mapping[str, _Batch]:
