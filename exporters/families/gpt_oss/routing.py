@@ -71,11 +71,11 @@ class Routing:
 def against_torch(
     checkpoint: Checkpoint, data: Path | None, **options: Any
 ) -> Iterator[ParityCase]:
-    """Yield the routing that torch computed and ``weights/fixtures/make_gpt_oss.py`` stored.
+    """Yield the stored routing that torch computed.
 
     Args:
         checkpoint: the weights.
-        data: the stored cases.
+        data: the cases, as ``weights/fixtures/make_gpt_oss_routing.py`` writes them.
         options: the options of ``export``, with ``routing`` and without ``cache``.
     """
     names = _names(checkpoint, options)
