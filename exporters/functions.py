@@ -11,6 +11,7 @@ from typing import Any
 
 from exporters.annotations import accepts, described, hints
 from exporters.errors import ExportError
+from weights.rendering import quoted
 
 
 def find(reference: str, field: str) -> Callable[..., Any]:
@@ -25,6 +26,11 @@ def find(reference: str, field: str) -> Callable[..., Any]:
             raised as it is, because its author needs the traceback.
     """
     module_name, _, name = reference.partition(":")
+    if not all(part.isidentifier() for part in module_name.split(".")):
+        raise ExportError(
+            f"{field} = {reference!r}: there is no module {module_name}. Correct the name; it is "
+            "`package.module:function`, relative to a source root."
+        )
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -63,7 +69,31 @@ def call(
         ExportError: the function does not have one of the options, requires another one, or is
             annotated with other types.
     """
-    known, open_ended = _options(function, len(positional))
+    check_options(function, reference, options, positional=len(positional))
+    with no_exit(reference):
+        return function(*positional, **options)
+
+
+def check_options(
+    function: Callable[..., Any],
+    reference: str,
+    options: Mapping[str, Any],
+    *,
+    positional: int,
+) -> None:
+    """Check options against the signature and the annotations of a function.
+
+    Args:
+        function: the function.
+        reference: its name, for messages.
+        options: the keyword arguments.
+        positional: the number of arguments that are passed by position.
+
+    Raises:
+        ExportError: the function does not have one of the options, requires another one, or is
+            annotated with other types.
+    """
+    known, open_ended = _options(function, positional)
     for name in options:
         if name not in known and not open_ended:
             listed = f"It takes {', '.join(known)}." if known else "It takes none."
@@ -71,17 +101,15 @@ def call(
                 f"{reference} has no option {name!r}{did_you_mean(name, known)}. {listed}"
             )
     try:
-        inspect.signature(function).bind(*positional, **options)
+        inspect.signature(function).bind(*[None] * positional, **options)
     except TypeError as error:
         raise ExportError(f"{reference} cannot be called with these options: {error}.") from error
     annotations = hints(function)
     for name, value in options.items():
         if name in annotations and not accepts(annotations[name], value):
             raise ExportError(
-                f"{reference}: {name} is {value!r}: give {described(annotations[name])}."
+                f"{reference}: {name} is {quoted(value)}: give {described(annotations[name])}."
             )
-    with no_exit(reference):
-        return function(*positional, **options)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,33 @@ def test_ctrl_c(tmp_path: Path, count: int) -> None:
     assert "Traceback" not in done.stderr
     assert "Aborted" in done.stderr
     assert not list(out.iterdir())
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_other_signals(tmp_path: Path, name: str) -> None:
+    folder = copy_fixture("minilm_tiny", tmp_path / "weights")
+    out = tmp_path / "out"
+    out.mkdir()
+    program = _INTERRUPTED.replace("SIGINT", name).format(count=1)
+    program = program.replace(
+        "from exporters.cli.main import cli\ncli()", "import exporters.__main__"
+    )
+    done = run(["-c", program, "export", "minilm", folder, "-o", out / "m.onnx"], tmp_path)
+    assert done.returncode == 128 + getattr(signal, name)
+    assert "Traceback" not in done.stderr
+    assert not list(out.iterdir())
+
+
+def test_the_next_run_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    folder = copy_fixture("minilm_tiny", tmp_path / "weights")
+    out = tmp_path / "out"
+    out.mkdir()
+    program = _INTERRUPTED.replace("SIGINT", "SIGKILL").format(count=1)
+    arguments: list[str | Path] = ["export", "minilm", folder, "-o", out / "m.onnx"]
+    assert run(["-c", program, *arguments], tmp_path).returncode == -signal.SIGKILL
+    assert len(list(out.iterdir())) == 1
+    assert run(["-m", "exporters", *arguments], tmp_path).returncode == 0
+    assert sorted(file.name for file in out.iterdir()) == ["m.manifest.json", "m.onnx"]
 
 
 def test_a_file_that_may_not_grow(tmp_path: Path) -> None:

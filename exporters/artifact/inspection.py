@@ -42,6 +42,8 @@ def load(artifact: Path) -> ir.Model:
     with understood(artifact):
         model = ir.load(artifact, format="protobuf")  # whatever its name ends in
         describe(model)
+    if not model.graph.outputs:
+        raise ExportError(f"{artifact} is not an ONNX model: it has no outputs. Export it again.")
     return model
 
 

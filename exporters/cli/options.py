@@ -64,4 +64,6 @@ def parse_options(options: Iterable[str]) -> dict[str, Any]:
             parsed[name] = json.loads(text)
         except json.JSONDecodeError:
             parsed[name] = text
+        except (ValueError, RecursionError) as error:  # thousands of digits or of brackets
+            raise ExportError(f"option {name}: {error}. Give a smaller value.") from None
     return parsed

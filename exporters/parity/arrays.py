@@ -7,6 +7,7 @@ as large as its compressed bytes, and the header of an array may promise any sha
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -22,6 +23,7 @@ _MOST_BYTES = 1 << 30
 
 _MOST_ARRAYS = 10_000
 _HEADER_BYTES = 65_536
+_MALFORMED = (KeyError, MemoryError, RecursionError, SyntaxError, TypeError, tokenize.TokenError)
 _KINDS = "biufcSUV"  # V: bfloat16 and narrower types, as numpy stores them
 
 
@@ -93,7 +95,7 @@ def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dty
         if read is None:
             raise ValueError(f"the format {version} is not known")
         shape, in_columns, dtype = read(stream, max_header_size=_HEADER_BYTES)
-    except (SyntaxError, TypeError, RecursionError, MemoryError, KeyError) as error:
+    except _MALFORMED as error:
         raise ValueError(f"{quoted(name)} has a malformed header") from error
     if len(shape) > 64 or not all(0 <= extent < 1 << 63 for extent in shape):
         raise ValueError(f"{quoted(name)} has the shape {quoted(shape)}")

@@ -69,7 +69,7 @@ def open_session(
     if provider == "cuda":
         ort.preload_dlls()  # the loader does not look where pip installs CUDA and cuDNN
     options = ort.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # errors are raised, and need not be printed too
     if weights is not None:
         options.add_session_config_entry(ORT_FOLDER_OPTION, str(weights))
     for name, value in _stamped_settings(model).items():

@@ -9,7 +9,7 @@ from pathlib import Path
 from exporters.artifact.folder import folder_of_data
 from exporters.artifact.layouts import LAYOUTS
 from exporters.errors import ExportError
-from exporters.functions import accepted, call, find, no_exit
+from exporters.functions import accepted, call, check_options, find, no_exit
 from exporters.model.exportable import ParityCase
 from exporters.parity.compare import Outcome, compare_all, open_session
 from exporters.parity.definition import ParityTest
@@ -38,6 +38,8 @@ def verify(
     """
     if not test.model.is_file():
         raise ExportError(f"{test.model} does not exist. Export the model first.")
+    exporter = find(test.exporter, "exporter")
+    check_options(exporter, test.exporter, test.options, positional=1)
     with folder_of_data(LAYOUTS[test.layout], test.model, checkpoint) as data:
         return _verify(test, checkpoint, data, report)
 

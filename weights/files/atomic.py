@@ -16,6 +16,7 @@ from jax2onnx.files import PARTIAL, explain, partial_path
 from weights.errors import WeightsError
 
 _STALE_SECONDS = 24 * 3600
+_LOCKED_SECONDS = 2.0
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -40,7 +41,10 @@ def atomic_file(path: Path, size: int = 0) -> Iterator[BinaryIO]:
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         check_room(path.parent, size)
+        _sweep_partial(path)
         with files.atomic_file(path) as stream:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(stream, fcntl.LOCK_EX)
             yield stream
 
 
@@ -76,7 +80,7 @@ def scratch_folder(path: Path) -> Iterator[Path]:
     Raises:
         OSError: the folder cannot be made.
     """
-    _sweep_folders(path)
+    _sweep_partial(path)
     while True:
         partial = partial_path(path)
         partial.mkdir()
@@ -105,14 +109,24 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _sweep_folders(path: Path) -> None:
-    """Remove the folders that killed processes left of ``scratch_folder(path)``."""
-    for leftover in path.parent.glob(f".{glob.escape(path.name[:100])}.*{PARTIAL}/"):
+def _sweep_partial(path: Path) -> None:
+    """Remove the unfinished files and folders of ``path`` that killed processes left.
+
+    Files in use are locked, but for a moment after they were made.
+    """
+    horizon = time.time() - _LOCKED_SECONDS
+    for leftover in path.parent.glob(f".{glob.escape(path.name[:100])}.*{PARTIAL}"):
         with suppress(OSError):  # it is in use, or another process has just removed it
-            descriptor = os.open(leftover, os.O_RDONLY)
+            is_folder = leftover.is_dir()
+            if not is_folder and leftover.lstat().st_mtime > horizon:
+                continue
+            descriptor = os.open(leftover, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(leftover, ignore_errors=True)
+                if is_folder:
+                    shutil.rmtree(leftover, ignore_errors=True)
+                else:
+                    leftover.unlink()
             finally:
                 os.close(descriptor)
 

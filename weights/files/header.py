@@ -159,9 +159,9 @@ def _tensor(file: Path, start: int, name: str, entry: Any) -> TensorInfo:
     begin, end = offsets
     bits = math.prod(shape) * BITS[dtype]
     if bits % 8:
-        raise wrong(f"{dtype} of shape {shape} does not fill whole bytes")
+        raise wrong(f"{dtype} of shape {quoted(shape)} does not fill whole bytes")
     if end - begin != bits // 8:
-        raise wrong(f"{dtype} of shape {shape} takes {bits // 8} bytes, not {begin}..{end}")
+        raise wrong(f"{dtype} of shape {quoted(shape)} takes {bits // 8} bytes, not {begin}..{end}")
     return TensorInfo(name, dtype, tuple(shape), file, start + begin, end - begin)
 
 

@@ -212,6 +212,7 @@ def _wrong_size(partial: _Partial, url: str, found: str) -> str:
 
 def _local_path(url: str) -> Path:
     parts = urllib.parse.urlsplit(url)
-    if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+    outside = parts.netloc not in ("", "localhost") or not parts.path.startswith("/")
+    if outside or "\0" in urllib.parse.unquote(parts.path):
         raise WeightsError(f"{shown(url)} is not a file of this machine. Use file:///folder/name.")
     return Path(urllib.request.url2pathname(parts.path))

@@ -32,10 +32,10 @@ _MOST_ENTRIES = 20_000
 _MOST_FILES = 1_000
 """Files that are pinned, at most. Each small one is fetched."""
 
-_MOST_FOLDERS = 100
+_MOST_FOLDERS = 20
 """Folders of side files, at most. Each is a request."""
 
-_LEAST_ON_A_PAGE = 100
+_LEAST_ON_A_PAGE = 200
 """Entries that any page counts as, so that empty pages end too."""
 
 _MOST_BYTES = 100_000_000

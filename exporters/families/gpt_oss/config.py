@@ -198,7 +198,8 @@ def _windows(read: ConfigReader, types: Any) -> tuple[int | None, ...]:
     layers = read.layers("num_hidden_layers")
     if types is None:
         types = [(_SLIDING, _FULL)[layer % 2] for layer in range(layers)]
-    if not isinstance(types, list) or len(types) != layers or set(types) - {_SLIDING, _FULL}:
+    known = isinstance(types, list) and all(kind in (_SLIDING, _FULL) for kind in types)
+    if not known or len(types) != layers:
         read.refuse(
             "layer_types",
             f"must be a list of num_hidden_layers = {layers} entries, each {_SLIDING!r} or "

@@ -75,7 +75,12 @@ class _ToleranceField(FloatField):
     @classmethod
     def compute_value(cls, raw_value: float | None, address: Address) -> float | None:
         given: Any = raw_value
-        value = super().compute_value(float(given) if isinstance(given, int) else given, address)
+        if isinstance(given, int):
+            try:
+                given = float(given)
+            except OverflowError:
+                given = math.inf
+        value = super().compute_value(given, address)
         if value is not None and not math.isfinite(value):
             raise InvalidFieldException(
                 f"The {cls.alias!r} field of {address} is {value}, with which every comparison "

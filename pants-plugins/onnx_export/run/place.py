@@ -15,6 +15,7 @@ import hashlib
 import importlib
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,9 @@ class PlaceError(Exception):
 
 def main(arguments: list[str]) -> int:
     """Perform the request in the sandbox, and return the exit status."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # and not ignored, as under nohup
+            signal.signal(number, _interrupt)
     sandbox = Path(arguments[0])
     request: dict[str, Any] = json.loads((sandbox / "__request.json").read_text())
     try:
@@ -44,6 +48,10 @@ def main(arguments: list[str]) -> int:
         print("\nInterrupted: no unfinished file was left behind.", file=sys.stderr)
         return 130
     return 0
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _model(sandbox: Path, request: dict[str, Any], arguments: list[str]) -> None:
