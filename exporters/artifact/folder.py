@@ -13,6 +13,7 @@ from exporters.errors import ExportError
 from weights import Checkpoint, Pins
 from weights.files.atomic import explained, scratch_folder
 from weights.progress import Advance, silent
+from weights.rendering import quoted
 from weights.store.materialise import materialise
 from weights.store.place import hard_link
 
@@ -23,9 +24,10 @@ def layout_of(manifest: Mapping[str, Any] | None) -> Layout:
     Raises:
         ExportError: the manifest names another one.
     """
-    name = FLAT if manifest is None else manifest.get("layout", {}).get("name", FLAT)
-    if name not in LAYOUTS:
-        raise ExportError(f"the manifest names an unknown layout, {name!r}. Export again.")
+    described = {} if manifest is None else manifest.get("layout", {})
+    name = described.get("name", FLAT) if isinstance(described, Mapping) else described
+    if not isinstance(name, str) or name not in LAYOUTS:
+        raise ExportError(f"the manifest names an unknown layout, {quoted(name)}. Export again.")
     return LAYOUTS[name]
 
 

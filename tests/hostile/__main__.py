@@ -52,7 +52,15 @@ def main(arguments: Sequence[str]) -> int:
 
 def _build_files() -> document.Row:
     """Run the entries about fields of BUILD files, which only the Python of Pants can read."""
-    command = ["./pants", "--no-dynamic-ui", "test", "--force", "--output=all", _PLUGIN_TEST]
+    command = [
+        "./pants",
+        "--no-pantsd",
+        "--no-dynamic-ui",
+        "test",
+        "--force",
+        "--output=all",
+        _PLUGIN_TEST,
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     text = done.stdout + done.stderr
     counts = {

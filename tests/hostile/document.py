@@ -18,7 +18,7 @@ Every row is a part of a catalogue of bad input (`tests/hostile`). An entry is a
 that meets it, and a part of the line that the command must say. An entry is clean if the command
 says that line and ends with the exit status of an error; if it shows no traceback, no control
 character, no token and no password; if it prints at most 16,000 characters; if it leaves no file
-behind; and if it takes at most {SECONDS:.0f} seconds and {MEGABYTES:,.0f} MB.
+behind; and if it takes at most {SECONDS:.0f} seconds of processor time and {MEGABYTES:,.0f} MB.
 
 The test command runs every tenth entry. `python -m tests.hostile` runs all of them and writes this
 page.

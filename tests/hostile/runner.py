@@ -18,7 +18,10 @@ from tests.hostile.entry import Entry
 
 TOKEN = "hf_neverTellThisToAnyone"
 PASSWORD = "pr0xySecret"
-SECONDS = 30.0
+SECONDS = 20.0
+"""Processor time of a process, at most: real time depends on what else the machine does."""
+
+_PATIENCE_SECONDS = 180.0
 MEGABYTES = 1500.0
 """Memory of a process, at most: the libraries alone take about 500 MB."""
 
@@ -34,7 +37,7 @@ class Outcome:
     Attributes:
         entry: the entry.
         faults: what is not as it should be; empty for a clean end.
-        seconds: the time that it took.
+        seconds: the processor time that it took.
         megabytes: the largest memory of the process.
     """
 
@@ -59,7 +62,7 @@ def run(entries: Iterable[Entry], hub: str, jobs: int = 1) -> Iterator[Outcome]:
         hub: the URL of the server of bad answers.
         jobs: the number of processes at a time.
     """
-    _warm_up()
+    warm_up()
     children: dict[int, _Child] = {}
     waiting = iter(entries)
     while True:
@@ -68,28 +71,34 @@ def run(entries: Iterable[Entry], hub: str, jobs: int = 1) -> Iterator[Outcome]:
             (here / "work").mkdir()
             (here / "out").mkdir()
             entry.prepare(here)
-            for file in (here / "w").glob("p.json"):  # pins may name the server
-                file.write_bytes(file.read_bytes().replace(b"{hub}", hub.encode()))
+            name_server(here, hub)
             pid = os.fork()
             if pid == 0:
-                _be_child(entry, here, hub)
+                be_child(entry, here, hub)
             children[pid] = _Child(entry, here, time.monotonic())
         if not children:
             return
         for pid, child in list(children.items()):
             seconds = time.monotonic() - child.started
             ended, status, usage = os.wait4(pid, os.WNOHANG)
-            if not ended and seconds > SECONDS:
+            if not ended and seconds > _PATIENCE_SECONDS:
                 os.kill(pid, 9)
                 ended, status, usage = os.wait4(pid, 0)
             if ended:
                 del children[pid]
                 megabytes = usage.ru_maxrss / 1000
+                seconds = usage.ru_utime + usage.ru_stime
                 yield _judged(child, os.waitstatus_to_exitcode(status), seconds, megabytes, hub)
         time.sleep(0.005)
 
 
-def _warm_up() -> None:
+def name_server(here: Path, hub: str) -> None:
+    """Write the URL of the server into the pins of an entry."""
+    for file in (here / "w").glob("p.json"):
+        file.write_bytes(file.read_bytes().replace(b"{hub}", hub.encode()))
+
+
+def warm_up() -> None:
     """Import what commands import, so that children find it in memory."""
     import exporters.artifact.agreement
     import exporters.artifact.convert
@@ -111,7 +120,7 @@ def filled(text: str, here: Path, hub: str) -> str:
     )
 
 
-def _be_child(entry: Entry, here: Path, hub: str) -> None:
+def be_child(entry: Entry, here: Path, hub: str) -> None:
     """Run the command of an entry in this process, and end it."""
     status = 99
     try:
@@ -157,7 +166,7 @@ def _judged(child: _Child, status: int, seconds: float, megabytes: float, hub: s
     printed = stdout.read_text("utf-8", "replace") if stdout.exists() else ""
     faults = list(_faults(child, status, message, printed, hub))
     if seconds > SECONDS:
-        faults.append(f"took more than {SECONDS:.0f} s")
+        faults.append(f"took {seconds:.0f} s")
     if megabytes > MEGABYTES:
         faults.append(f"took {megabytes:.0f} MB")
     shutil.rmtree(here, ignore_errors=True)

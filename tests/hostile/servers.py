@@ -13,9 +13,17 @@ from pathlib import Path
 
 from tests.hostile.answers import always, http
 from tests.hostile.areas import file_servers, hubs
+from tests.hostile.entry import FIXTURES
 
 _SECONDS = 60
-_SCRIPTS = {**file_servers.scripts(), **hubs.scripts()}
+
+
+def _good(path: str, _: str) -> list[bytes]:
+    """Answer with a file of a fixture."""
+    return [http(200, (FIXTURES / "minilm_tiny" / Path(path).name).read_bytes())]
+
+
+_SCRIPTS = {"good": _good, **file_servers.scripts(), **hubs.scripts()}
 
 
 class _Handler(socketserver.StreamRequestHandler):

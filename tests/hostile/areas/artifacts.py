@@ -321,6 +321,12 @@ def _stamps() -> Iterator[Entry]:
             ("verify", "{here}/w/m.onnx", WEIGHTS),
             expected,
         )
+    for layout in any_of("gone", None, 1, [], {"name": "gone"}, {"name": ["a"]}, {"name": None}):
+        for command, *more in (("verify",), ("materialize", "{here}/out/w")):
+            arguments = (command, "{here}/w/m.onnx", WEIGHTS, *more)
+            prepare = _manifest(_set("layout", layout))
+            name = f"{command} with the layout {json.dumps(layout)}"
+            yield Entry(AREA, name, prepare, arguments, "names an unknown layout")
     for fixture in ("gpt_oss_dense", "dinov3_vit", "minilm"):
         for command, *more in (("verify",), ("materialize", "{here}/out/w")):
             arguments = (command, "{here}/w/m.onnx", str(FIXTURES / fixture), *more)
