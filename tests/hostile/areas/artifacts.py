@@ -260,7 +260,7 @@ def _lies() -> Iterator[tuple[str, Any, str]]:
         "outputs differ",
     )
     for name, value in (
-        ("no weights", []),
+        ("an empty list of weights", []),
         ("weights that are no object", [1]),
         ("weights twice", None),
         ("another licence", "licence"),

@@ -61,7 +61,7 @@ def _families() -> Iterator[Entry]:
         ("sys:exit", "sys"),
         ("x" * 300 + ":f", "there is no module"),
     ):
-        yield _export(f"the family {ascii(family)[:24]}", (), expected, family)
+        yield _export(f"the family {ascii(family)[:24]} ({len(family)})", (), expected, family)
 
 
 def _options() -> Iterator[Entry]:
@@ -210,8 +210,7 @@ def _paths() -> Iterator[Entry]:
         "-o a folder",
         blocked,
         ("export", "minilm", weights, "-o", "{here}/folder.onnx"),
-        "is a directory",
-        status=2,
+        "Is a directory",
     )
     for command in ("verify", "materialize"):
         more = ("{here}/out/w",) if command == "materialize" else ()
