@@ -337,7 +337,7 @@ def _weights() -> Iterator[Entry]:
                     f"export {family} of {other}",
                     fixture(other),
                     ("export", family, "{here}/w", "-o", "{here}/out/m.onnx"),
-                    "config.json",
+                    "{here}/w",
                 )
 
 
