@@ -37,7 +37,16 @@ def _wanted(name: str) -> set[str]:
 
 
 def test_there_are_locks() -> None:
-    tools = {"docs", "pants", "pex", "plugin", "pytest", "tools"}
+    tools = {
+        "client-onnxruntime",
+        "client-torch",
+        "docs",
+        "pants",
+        "pex",
+        "plugin",
+        "pytest",
+        "tools",
+    }
     assert {"cuda", "export", "minilm", "tests"} | tools == set(_LOCKS)
 
 

@@ -67,6 +67,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("generation", "parity"),
         ("families",),
         ("cli", "drivers"),
+        ("clients",),
         ("__main__",),
     ),
     "onnx_export": (
@@ -76,6 +77,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("weights",),
         ("models",),
         ("parity", "run"),
+        ("clients",),
         ("register",),
         ("testing",),
     ),

@@ -1,6 +1,6 @@
 """The request that a build sends to a driver: one schema for both sides.
 
-The plugin of the build makes an ``Export``, a ``Parity``, a ``Synthesise`` or a ``Fetch``, and
+The plugin of the build makes one of the classes below (``Export``, ``Parity``, ...), and
 hands ``to_json`` of it to a process in a file. The driver in that process reads it back with
 ``from_json``. Both sides refuse what the other does not know: every member is required, none is
 unknown, and the version of the schema must be the same.
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, TypeVar, Union
 
-VERSION = 4
+VERSION = 5
 """Version of this schema. Raise it with every change of the classes below."""
 
 UNAVAILABLE = 75
@@ -134,6 +134,31 @@ class Parity:
 
 
 @dataclass(frozen=True)
+class Cases:
+    """Write the cases of a reference, for clients that run in other environments.
+
+    Attributes:
+        target: the address of the test's target.
+        reference: the function that yields the cases, as ``package.module:function``.
+        exporter: the function that built the model, as ``package.module:function``.
+        options: the keyword arguments of that function.
+        weights: the weights of the model.
+        data: the path of the file that the reference reads, if it reads one.
+        output: the path of the JSON file to write.
+    """
+
+    action: ClassVar[str] = "cases"
+
+    target: str
+    reference: str
+    exporter: str
+    options: Mapping[str, Any]
+    weights: Weights
+    data: str | None
+    output: str
+
+
+@dataclass(frozen=True)
 class Synthesise:
     """Make a checkpoint from a configuration and a seed.
 
@@ -181,9 +206,9 @@ class Fetch:
     folders: tuple[str, ...]
 
 
-Request = Union[Export, Parity, Synthesise, Fetch]
+Request = Union[Export, Parity, Cases, Synthesise, Fetch]
 _REQUESTS: Mapping[str, type[Request]] = {
-    kind.action: kind for kind in (Export, Parity, Synthesise, Fetch)
+    kind.action: kind for kind in (Export, Parity, Cases, Synthesise, Fetch)
 }
 
 

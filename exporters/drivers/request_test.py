@@ -66,7 +66,12 @@ def changed(sent: Request, path: str, value: Any) -> str:
     [
         (EXPORT, "version", VERSION + 1, f"version {VERSION + 1} and this side reads version"),
         (EXPORT, "version", ..., "version: the request is of version None"),
-        (EXPORT, "action", "explode", "one of export, parity, synthesise, fetch, found 'explode'"),
+        (
+            EXPORT,
+            "action",
+            "explode",
+            "one of export, parity, .*, fetch, found 'explode'",
+        ),
         (EXPORT, "action", ["export"], "one of export, parity, .*, found "),
         (EXPORT, "opset", ..., "opset: this member is missing"),
         (EXPORT, "opset", "23", "opset: expected an integer, found '23'"),

@@ -86,9 +86,11 @@ class ParityCase:
         inputs: the inputs of the artifact by name.
         outputs: the outputs that the reference computes for them, by name.
         judge: compares the outputs; by default they must be equal within the tolerance.
+        texts: the texts that the inputs were made from, for clients with tokenizers of their own.
     """
 
     name: str
     inputs: Mapping[str, np.ndarray]
     outputs: Mapping[str, np.ndarray]
     judge: Judge | None = None
+    texts: Sequence[str] = ()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from exporters.artifact.folder import folder_of_data
 from exporters.artifact.layouts import LAYOUTS
@@ -51,7 +52,8 @@ def _verify(
     session = open_session(test.model, test.provider, data)
     report(f"{test.target}: {test.model.name} on {test.provider} against {test.reference}")
     with no_exit(test.reference):
-        outcomes = compare_all(session, _cases(test, checkpoint), test.tolerance, report)
+        cases = cases_of(test.reference, test.exporter, test.options, checkpoint, test.data)
+        outcomes = compare_all(session, cases, test.tolerance, report)
     failed = [each for each in outcomes if each.findings]
     if failed:
         report(explain(test, checkpoint, data, failed[0].case))
@@ -63,17 +65,29 @@ def _verify(
     return outcomes
 
 
-def _cases(test: ParityTest, checkpoint: Checkpoint) -> Iterator[ParityCase]:
-    """Return the cases of the reference.
+def cases_of(
+    reference: str,
+    exporter: str,
+    options: Mapping[str, Any],
+    checkpoint: Checkpoint,
+    data: Path | None,
+) -> Iterator[ParityCase]:
+    """Return the cases of a reference.
 
-    It receives the options that its signature names, and, if it has a parameter ``exported``, what
-    the exporter returned.
+    The reference receives the options that its signature names, and, if it has a parameter
+    ``exported``, what the exporter returned.
+
+    Args:
+        reference: the function that yields the cases, as ``package.module:function``.
+        exporter: the exporter, as ``package.module:function``.
+        options: the options of the exporter.
+        checkpoint: the weights.
+        data: the file that the reference reads, if it reads one.
     """
-    function = find(test.reference, "reference")
-    options = accepted(function, test.options, positional=2)
+    function = find(reference, "reference")
+    chosen = accepted(function, options, positional=2)
     if "exported" in inspect.signature(function).parameters:
-        options.pop("exported", None)
-        exporter = find(test.exporter, "exporter")
-        options["exported"] = call(exporter, test.exporter, [checkpoint], test.options)
-    cases: Iterator[ParityCase] = call(function, test.reference, (checkpoint, test.data), options)
+        chosen.pop("exported", None)
+        chosen["exported"] = call(find(exporter, "exporter"), exporter, [checkpoint], options)
+    cases: Iterator[ParityCase] = call(function, reference, (checkpoint, data), chosen)
     return cases

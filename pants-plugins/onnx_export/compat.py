@@ -135,6 +135,11 @@ async def digest_of(files: Mapping[str, bytes]) -> Digest:
     )
 
 
+async def files_at(globs: PathGlobs) -> Digest:
+    """Return files of the repository. Globs may match nothing."""
+    return await Get(Digest, PathGlobs, globs)
+
+
 async def merged(digests: Iterable[Digest]) -> Digest:
     """Return one digest of the files of several."""
     return await Get(Digest, MergeDigests(digests))

@@ -40,6 +40,24 @@ class OnnxExport(Subsystem):
             """
         ),
     )
+    required_clients = StrListOption(
+        default=[],
+        help=softwrap(
+            """
+            The clients without which an `onnx_client_test` fails. By default it is skipped with a
+            warning. Set this option on machines that are meant to run those tests.
+            """
+        ),
+    )
+    clients_folder = StrOption(
+        default=None,
+        help=softwrap(
+            """
+            The folder that `build-support/install_clients` installs clients into. By default
+            `onnx-exporters/clients` below `XDG_CACHE_HOME`, or else below `~/.cache`.
+            """
+        ),
+    )
     weights_folders = StrListOption(
         default=[],
         help=softwrap(
@@ -87,6 +105,16 @@ class OnnxExport(Subsystem):
         default="exporters.drivers.parity",
         advanced=True,
         help="The module that runs a parity test.",
+    )
+    cases_driver = StrOption(
+        default="exporters.drivers.cases",
+        advanced=True,
+        help="The module that computes what clients are compared with.",
+    )
+    clients_scripts = StrOption(
+        default="exporters/clients",
+        advanced=True,
+        help="The folder of the scripts `run_python.py` and `run_node.mjs`, which run clients.",
     )
     weights_driver = StrOption(
         default="exporters.drivers.provide",

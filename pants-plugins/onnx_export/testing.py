@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import shutil
+import sys
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
@@ -36,6 +38,7 @@ from pants.testutil.python_rule_runner import PythonRuleRunner
 from pants.testutil.rule_runner import QueryRule
 
 from onnx_export import register, request
+from onnx_export.clients.goal import ClientFieldSet, ClientRequest
 from onnx_export.compat import Rule
 from onnx_export.errors import OnnxExportError
 from onnx_export.models.export import ExportedModel, ExportRequest, OnnxModelFieldSet
@@ -82,6 +85,8 @@ onnx_model(name="of_wheel", weights=":wheel", **_MODEL)
 onnx_parity_test(name="parity", model=":model", reference="m.ref:same", data=":data")
 onnx_parity_test(name="wrong", model=":model", reference="m.ref:other")
 onnx_parity_test(name="of_pinned_parity", model=":of_pinned", reference="m.ref:same")
+onnx_client_test(name="client", client="onnxruntime", model=":hub", reference="m.ref:same")
+onnx_client_test(name="linked", client="optimum", model=":of_pinned", reference="m.ref:same")
 onnx_parity_test(name="cuda", model=":model", reference="m.ref:same", execution_provider="cuda")
 """
 
@@ -119,6 +124,8 @@ _FILES = {
     "BUILD": "",
     "3rdparty/export.lock": "",
     "3rdparty/wheel.lock": "tiny==1.0\n",
+    "3rdparty/python/client-onnxruntime.lock": "onnxruntime==1\n",
+    "3rdparty/python/client-torch.lock": "torch==1\n",
     "m/BUILD": _BUILD,
     "m/__init__.py": "",
     "m/common.py": _COMMON,
@@ -148,6 +155,24 @@ if got != want:
 report = Path(request.report)
 report.parent.mkdir()
 report.write_text("{}")
+""",
+    "m/cases.py": """\
+from m.common import *
+inputs = folder()
+log()
+output = Path(request.output)
+output.parent.mkdir()
+output.write_text(function(request.reference)(Path(inputs), **request.options))
+""",
+    "m/run_python.py": """\
+import json, os, sys
+from pathlib import Path
+request = json.loads(Path(sys.argv[1]).read_text())
+folder = Path(request["folder"])
+files = sorted(str(f.relative_to(folder)) for f in folder.rglob("*") if f.is_file())
+print(request["client"], "sees", *files)
+if (folder / request["artifact"]).read_text() != Path(request["cases"]).read_text():
+    sys.exit("it differs")
 """,
     "m/provide.py": """\
 from m.common import *
@@ -242,6 +267,7 @@ class Repository:
                 QueryRule(ExportedModel, [ExportRequest]),
                 QueryRule(RunRequest, [OnnxModelFieldSet]),
                 QueryRule(RunRequest, [RunWeightsFieldSet]),
+                QueryRule(TestResult, [ClientRequest.Batch]),
                 QueryRule(TestResult, [ParityRequest.Batch]),
                 *rules,
             ],
@@ -260,6 +286,7 @@ class Repository:
     def reset(self, salt: str) -> None:
         """Write the repository anew. The salt keeps results of other tests out of the caches."""
         self.use()
+        shutil.rmtree(self.caches / "clients", ignore_errors=True)
         self.source.write_bytes(PINNED)
         pin = {"name": "w", "sha256": sha256(PINNED).hexdigest(), "size": len(PINNED)}
         pins = {"origin": f"file://{self.source}", "files": [pin]}
@@ -279,6 +306,9 @@ class Repository:
                 f"--onnx-export-driver={driver}",
                 "--onnx-export-parity-driver=m.parity",
                 "--onnx-export-weights-driver=m.provide",
+                "--onnx-export-cases-driver=m.cases",
+                "--onnx-export-clients-scripts=m",
+                f"--onnx-export-clients-folder={self.caches}/clients",
                 f"--onnx-export-by-reference-above={LARGE}",
                 *options,
             ],
@@ -341,6 +371,18 @@ class Repository:
         elements = (self.field_set(ParityFieldSet, name),)
         batch = ParityRequest.Batch("", elements, partition_metadata=None)  # type: ignore[type-var]
         return self.runner.request(TestResult, [batch])
+
+    def test_client(self, name: str) -> TestResult:
+        elements = (self.field_set(ClientFieldSet, name),)
+        batch = ClientRequest.Batch("", elements, partition_metadata=None)  # type: ignore[type-var]
+        return self.runner.request(TestResult, [batch])
+
+    def install_client(self, name: str) -> None:
+        """Install something that has the interpreter of a client and nothing else."""
+        lock = Path(self.runner.build_root, f"3rdparty/python/client-{name}.lock").read_bytes()
+        folder = self.caches / "clients" / f"{name}-{sha256(lock).hexdigest()[:16]}" / "bin"
+        folder.mkdir(parents=True)
+        (folder / "python").symlink_to(sys.executable)
 
     def dependencies(self, name: str) -> set[str]:
         asked = DependenciesRequest(self.target(name).get(Dependencies))

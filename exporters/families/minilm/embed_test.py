@@ -57,6 +57,27 @@ def test_the_vectors_agree_with_the_model(artifact: Path) -> None:
     np.testing.assert_allclose(Encoder(artifact)(texts), expected, atol=1e-6)
 
 
+def test_more_tokens_than_positions_are_an_error(artifact: Path) -> None:
+    """The tiny model has 24 positions, and a tokenizer adds two tokens to a text."""
+    assert Encoder(artifact)(["man " * 22]).shape == (1, 36)
+    with pytest.raises(ExportError, match="a text has 25 tokens, and the model has 24 positions"):
+        Encoder(artifact)(["man " * 23])
+    (artifact.parent / "tokenizer_config.json").write_text('{"model_max_length": 24}')
+    with pytest.raises(ExportError, match=r"cannot have up to 256 tokens: .*model_max_length"):
+        Encoder(artifact)
+    assert Encoder(artifact, limit=24)(["man " * 23]).shape == (1, 36)
+
+
+def test_a_folder_in_the_layout_of_a_hub(artifact: Path) -> None:
+    texts = ["a man eats", "a"]
+    expected = Encoder(artifact)(texts)
+    inner = artifact.parent / "onnx"
+    inner.mkdir()
+    for file in (artifact, artifact.parent / "model.safetensors"):
+        file.rename(inner / file.name)
+    np.testing.assert_array_equal(Encoder(inner / artifact.name)(texts), expected)
+
+
 def test_prints_the_similarity_of_texts(artifact: Path) -> None:
     result = CliRunner().invoke(main, [str(artifact), "a man", "eats", "a man"])
     assert result.exit_code == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,28 @@ import numpy as np
 
 from exporters.artifact.bind import load
 from exporters.families.minilm.export import export
-from exporters.families.minilm.tokens import Tokens
-from exporters.model.exportable import ParityCase
+from exporters.families.minilm.tokens import TOKENIZER, Tokens
+from exporters.model.exportable import Exportable, ParityCase
 from exporters.parity.references import read_arrays, stored_cases
 from jax2onnx.models import parameters
 from weights import Checkpoint
+
+_TEXTS = (
+    "A man is eating food.",
+    "Someone is having a meal, and reads the newspaper of yesterday while he does.",
+    "Wie spät ist es?",
+    "",
+    "ONNX",
+)
+"""Texts of different lengths, so that all but one are padded, in more than one language."""
 
 
 def against_jax(
     checkpoint: Checkpoint, data: Path | None = None, **options: Any
 ) -> Iterator[ParityCase]:
     """Yield cases that the Equinox model computes on random tokens, with and without padding.
+
+    If the checkpoint has a tokenizer, there is also a case of texts.
 
     Args:
         checkpoint: the weights.
@@ -38,11 +49,11 @@ def against_jax(
         mask = (np.arange(tokens) < lengths[:, None]).astype(np.int64)
         ids = random.integers(words, size=mask.shape) * mask
         inputs = (ids, mask, np.zeros_like(ids))
-        outputs = eqx.filter_jit(model)(*inputs)
-        yield ParityCase(
-            f"{batch} x {tokens} tokens",
-            dict(zip(exported.input_names, inputs, strict=True)),
-            dict(zip(exported.output_names, map(np.asarray, outputs), strict=True)),
+        yield _case(exported, model, f"{batch} x {tokens} tokens", inputs)
+    if not options and (checkpoint.folder / TOKENIZER).is_file():
+        tokens_of = Tokens(checkpoint.folder / TOKENIZER)
+        yield _case(
+            exported, model, f"{len(_TEXTS)} texts", list(tokens_of(_TEXTS).values()), _TEXTS
         )
 
 
@@ -64,9 +75,25 @@ def against_torch(
     for case in stored_cases(data, exported.input_names, exported.output_names):
         yield case
         if f"{case.name}/texts" in arrays:
-            tokens = Tokens(checkpoint.folder / "tokenizer.json")
-            inputs = tokens(arrays[f"{case.name}/texts"].tolist())
-            yield ParityCase(f"{case.name} as text", inputs, case.outputs)
+            texts = arrays[f"{case.name}/texts"].tolist()
+            inputs = Tokens(checkpoint.folder / TOKENIZER)(texts)
+            yield ParityCase(f"{case.name} as text", inputs, case.outputs, texts=texts)
+
+
+def _case(
+    exported: Exportable,
+    model: Callable[..., Any],
+    name: str,
+    inputs: Sequence[np.ndarray],
+    texts: Sequence[str] = (),
+) -> ParityCase:
+    outputs = eqx.filter_jit(model)(*inputs)
+    return ParityCase(
+        name,
+        dict(zip(exported.input_names, inputs, strict=True)),
+        dict(zip(exported.output_names, map(np.asarray, outputs), strict=True)),
+        texts=texts,
+    )
 
 
 def _concrete(shape: Sequence[int | str], sizes: tuple[int, int]) -> tuple[int, int]:

@@ -57,7 +57,7 @@ _REPORT = "parity.json"
 
 @dataclass(frozen=True)
 class ParityFieldSet(TestFieldSet):
-    required_fields = (ParityModelField, ReferenceField)
+    required_fields = (ParityModelField, ExecutionProviderField)
 
     model: ParityModelField
     reference: ReferenceField
@@ -83,15 +83,15 @@ class ParityActionRequest:
     force: bool
 
 
-async def _data(test: ParityFieldSet) -> Snapshot:
-    """Return the one file that the ``data`` field names, or no file if it names none."""
-    if test.data.value is None:
+async def data_of(field: DataField, test: Address) -> Snapshot:
+    """Return the one file that the ``data`` field of a test names, or no file if it names none."""
+    if field.value is None:
         return EMPTY_SNAPSHOT
-    (target,) = await compat.targets_at(test.data.inputs)
+    (target,) = await compat.targets_at(field.inputs)
     sources = await compat.sources_of(target.get(SourcesField))
     if len(sources.snapshot.files) != 1:
         raise OnnxExportError(
-            f"The {test.data.alias!r} field of {test.address} must name a target of one file, such "
+            f"The {field.alias!r} field of {test} must name a target of one file, such "
             f"as a `file`, but {target.address} is a `{target.alias}` of "
             f"{len(sources.snapshot.files)} files."
         )
@@ -108,7 +108,7 @@ async def compare(request: ParityActionRequest, options: OnnxExport) -> ActionRe
         Get(ExportedModel, ExportRequest(model)),
         Get(Weights, WeightsRequest, model.weights_request()),
     )
-    data = await _data(test)
+    data = await data_of(test.data, test.address)
     inputs = await compat.merged(
         (
             await compat.prefixed(
@@ -162,7 +162,7 @@ async def run_parity_test(
         cuda = await Get(Cuda, CudaRequest(python.path))
         if cuda.device is None and options.require_cuda:
             reason = f"it needs a CUDA device ([onnx-export].require_cuda), and {cuda.reason}."
-            failed = await compat.execute(_failure(test.address, reason))
+            failed = await compat.execute(failure(test.address, reason))
             return compat.test_result(failed, test.address, test_options.output)
         if cuda.device is None:
             reason = f"it needs a CUDA device, and {cuda.reason}."
@@ -181,11 +181,11 @@ async def run_parity_test(
         await Get(Skipped, SkipRequest(test.address, str(error)))
         return TestResult.no_tests_found(test.address, test_options.output)
     except OnnxExportError as error:  # A model that cannot be exported fails its own tests only.
-        result = await compat.execute(_failure(test.address, str(error)))
+        result = await compat.execute(failure(test.address, str(error)))
     return compat.test_result(result, test.address, test_options.output)
 
 
-def _failure(address: Address, message: str) -> Process:
+def failure(address: Address, message: str) -> Process:
     """Return a process that fails with a message: the ``test`` goal can report only processes."""
     return Process(
         ("/bin/sh", "-c", 'echo "$1" >&2; exit 1', "sh", f"{address}: {message}"),

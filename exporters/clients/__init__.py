@@ -1,0 +1,1 @@
+"""Scripts that run clients of artifacts, each in an environment of its own."""
