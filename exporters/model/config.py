@@ -93,6 +93,17 @@ class ConfigReader:
             self.refuse(key, f"must be at most {MOST_LAYERS:,}: {_RESTORE}")
         return value
 
+    def integers(self, key: str) -> tuple[int, ...]:
+        """Return the value of a key, which must be a list of positive integers."""
+        value = self._take(key)
+        if not (
+            isinstance(value, list)
+            and 0 < len(value) <= MOST_LAYERS
+            and all(type(n) is int and 0 < n <= MOST_ELEMENTS for n in value)
+        ):
+            self.refuse(key, f"must be a list of positive integers: {_RESTORE}")
+        return tuple(value)
+
     def pair(self, key: str) -> tuple[int, int]:
         """Return (height, width); the value is ``[height, width]``, or one integer for both."""
         value = self._take(key)

@@ -21,9 +21,12 @@ FIXTURES = Path(__file__).parents[3] / "weights" / "fixtures"
         ("vits16plus", 28.7, 235),
         ("vitb16", 85.7, 211),
         ("vitl16", 303.1, 415),
-        ("vitl16plus", 403.9, 463),
         ("vith16plus", 840.6, 615),
         ("vit7b16", 6716.0, 687),
+        ("convnext_tiny", 27.8, 180),
+        ("convnext_small", 49.5, 342),
+        ("convnext_base", 87.6, 342),
+        ("convnext_large", 196.2, 342),
     ],
 )
 def test_published_variants(variant: str, millions: float, count: int) -> None:
@@ -34,7 +37,7 @@ def test_published_variants(variant: str, millions: float, count: int) -> None:
     assert len(layout) == count
 
 
-@pytest.mark.parametrize("kind", ["vit", "vit_gated", "vit_nobias", "vit_bf16"])
+@pytest.mark.parametrize("kind", ["vit", "vit_gated", "vit_nobias", "vit_bf16", "convnext"])
 def test_the_layout_is_that_of_transformers(kind: str) -> None:
     checkpoint = Checkpoint.open(FIXTURES / f"dinov3_{kind}")
     stored = {name: (info.dtype, info.shape) for name, info in checkpoint.tensors.items()}

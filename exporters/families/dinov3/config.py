@@ -1,4 +1,4 @@
-"""The config.json of a DINOv3 ViT. ``configs/`` holds those of the published variants."""
+"""The config.json of DINOv3's ViT and ConvNeXt. ``configs/`` holds those that are published."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ _IRRELEVANT = frozenset(
         "apply_layernorm",
         "attention_dropout",
         "drop_path_rate",
+        "layer_scale_init_value",
         "layerscale_value",
         "out_features",
         "out_indices",
@@ -49,6 +50,16 @@ class DINOv3Config:
     mlp_bias: bool
 
     @property
+    def layers(self) -> int:
+        """Return the number of blocks."""
+        return self.num_hidden_layers
+
+    @property
+    def multiple(self) -> tuple[int, int]:
+        """Return (height, width) in pixels that those of an image are multiples of."""
+        return self.patch_size
+
+    @property
     def head_size(self) -> int:
         """Return the number of elements of one attention head."""
         return self.hidden_size // self.num_attention_heads
@@ -59,7 +70,44 @@ class DINOv3Config:
         return 1 + self.num_register_tokens
 
 
-def parse(values: Mapping[str, Any], file: str = "config.json") -> DINOv3Config:
+@dataclass(frozen=True)
+class ConvNextConfig:
+    """The architecture of a ConvNeXt.
+
+    Attributes:
+        num_channels: the channels of an image.
+        hidden_sizes: the channels of each stage.
+        depths: the number of blocks of each stage.
+        layer_norm_eps: the number that is added to each variance.
+        image_size: (height, width) in pixels.
+    """
+
+    num_channels: int
+    hidden_sizes: tuple[int, ...]
+    depths: tuple[int, ...]
+    layer_norm_eps: float
+    image_size: tuple[int, int]
+
+    @property
+    def layers(self) -> int:
+        """Return the number of blocks."""
+        return sum(self.depths)
+
+    @property
+    def multiple(self) -> tuple[int, int]:
+        """Return (height, width) in pixels that those of an image are multiples of.
+
+        The first stage makes one pixel of 4 by 4, and every other one makes one of 2 by 2.
+        """
+        side = 2 ** (len(self.depths) + 1)
+        return side, side
+
+
+Config = DINOv3Config | ConvNextConfig
+"""An architecture of DINOv3."""
+
+
+def parse(values: Mapping[str, Any], file: str = "config.json") -> Config:
     """Return the architecture that a config.json describes.
 
     Args:
@@ -70,7 +118,26 @@ def parse(values: Mapping[str, Any], file: str = "config.json") -> DINOv3Config:
         ExportError: a key is missing or unknown, or its value is not supported.
     """
     reader = ConfigReader(values, file)
-    reader.choice("model_type", ["dinov3_vit"])
+    kind = reader.choice("model_type", ["dinov3_vit", "dinov3_convnext"])
+    return _vit(reader) if kind == "dinov3_vit" else _convnext(reader)
+
+
+def _convnext(reader: ConfigReader) -> ConvNextConfig:
+    reader.choice("hidden_act", ["gelu"])
+    config = ConvNextConfig(
+        num_channels=reader.integer("num_channels"),
+        hidden_sizes=reader.integers("hidden_sizes"),
+        depths=reader.integers("depths"),
+        layer_norm_eps=reader.positive("layer_norm_eps"),
+        image_size=reader.pair("image_size"),
+    )
+    reader.finish(_IRRELEVANT)
+    if len(config.depths) != len(config.hidden_sizes):
+        reader.refuse("depths", f"must have one number for each of {config.hidden_sizes}")
+    return config
+
+
+def _vit(reader: ConfigReader) -> DINOv3Config:
     config = DINOv3Config(
         hidden_size=reader.integer("hidden_size"),
         intermediate_size=reader.integer("intermediate_size"),

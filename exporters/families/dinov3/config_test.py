@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from exporters.errors import ExportError
-from exporters.families.dinov3.config import parse
+from exporters.families.dinov3.config import ConvNextConfig, DINOv3Config, parse
 
 CONFIGS = Path(__file__).parent / "configs"
 
@@ -17,17 +17,43 @@ def vitb16(**changes: Any) -> dict[str, Any]:
     return values | changes
 
 
+def convnext(**changes: Any) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads((CONFIGS / "convnext_tiny.json").read_text())
+    return values | changes
+
+
 def test_reads_the_sizes() -> None:
     config = parse(vitb16(image_size=[224, 448], dtype="float32", out_features=["stage12"]))
+    assert isinstance(config, DINOv3Config)
     assert (config.hidden_size, config.head_size, config.prefix_tokens) == (768, 64, 5)
     assert (config.patch_size, config.image_size) == ((16, 16), (224, 448))
     assert (config.query_bias, config.key_bias, config.hidden_act) == (True, False, "gelu")
 
 
+def test_reads_the_sizes_of_a_convnext() -> None:
+    config = parse(convnext())
+    assert isinstance(config, ConvNextConfig)
+    assert (config.hidden_sizes, config.depths) == ((96, 192, 384, 768), (3, 3, 9, 3))
+    assert (config.multiple, config.layers) == ((32, 32), 18)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "dinov2"}, "model_type is 'dinov2', but it must be 'dinov3_vit'"),
+        ({"depths": [3, 3]}, r"depths is \[3, 3\], but it must have one number for each of \(96,"),
+        ({"depths": [3, 0, 9, 3]}, "depths is .* must be a list of positive integers"),
+        ({"hidden_act": "relu"}, "hidden_act is 'relu', but it must be 'gelu'"),
+    ],
+)
+def test_refuses_a_convnext_that_does_not_exist(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ExportError, match=message):
+        parse(convnext(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model_type": "dinov2"}, "model_type is 'dinov2', but it must be 'dinov3_convnext' or"),
         ({"hidden_act": "gelu_new"}, "hidden_act is 'gelu_new', but it must be 'gelu' or 'silu'"),
         (
             {"hidden_size": 770},

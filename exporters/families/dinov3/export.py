@@ -1,4 +1,4 @@
-"""The exporter of DINOv3 vision transformers."""
+"""The exporter of DINOv3: vision transformers and ConvNeXts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 import jax.numpy as jnp
 
 from exporters.errors import ExportError
-from exporters.families.dinov3.checkpoint import IGNORED, sources
-from exporters.families.dinov3.config import DINOv3Config, parse
-from exporters.families.dinov3.model import DINOv3ViT
+from exporters.families.dinov3.checkpoint import IGNORED, model, sources
+from exporters.families.dinov3.config import Config, parse
 from exporters.model.exportable import Exportable
 from exporters.model.extents import Extent, check_extent, check_layers
 from exporters.model.layers import as_stored
@@ -31,6 +30,7 @@ def export(
         checkpoint: the weights and their config.json.
         image_size: the size of images in pixels, for both directions or as [height, width]. Each is
             a multiple of the patch size, or is left open as ``"16*h"``, the patch size and a name.
+            The patches of a ConvNeXt are those of its last stage, 32 by 32 pixels.
             By default it is the size in config.json.
         batch: the number of images, or a name that leaves it open.
 
@@ -38,13 +38,13 @@ def export(
         ExportError: the config is not understood, or an option does not fit the model.
     """
     config = parse(checkpoint.json(), str(checkpoint.folder / "config.json"))
-    check_layers(config.num_hidden_layers, checkpoint)
+    check_layers(config.layers, checkpoint)
     parameters = sources(config)
     height, width = _extents(config, image_size)
     check_extent("batch", batch, taken=[str(side).partition("*")[2] for side in (height, width)])
     shape = (batch, config.num_channels, height, width)
     return Exportable(
-        model=as_stored(DINOv3ViT(config), parameters, checkpoint),
+        model=as_stored(model(config), parameters, checkpoint),
         inputs=[InputSpec(shape, jnp.float32)],
         parameters=parameters,
         input_names=["pixel_values"],
@@ -53,12 +53,12 @@ def export(
     )
 
 
-def _extents(config: DINOv3Config, image_size: Any) -> tuple[Extent, Extent]:
+def _extents(config: Config, image_size: Any) -> tuple[Extent, Extent]:
     given = config.image_size if image_size is None else image_size
     extents = tuple(given) if isinstance(given, list | tuple) else (given, given)
     if len(extents) != 2:
         raise ExportError(f"image_size is {image_size!r}: give one extent, or [height, width].")
-    for extent, patch in zip(extents, config.patch_size, strict=True):
+    for extent, patch in zip(extents, config.multiple, strict=True):
         symbolic = isinstance(extent, str) and re.fullmatch(rf"{patch}\*[A-Za-z]\w*", extent)
         whole = type(extent) is int and extent > 0 and extent % patch == 0
         if not (symbolic or whole):

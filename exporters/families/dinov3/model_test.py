@@ -14,7 +14,7 @@ from exporters.families.dinov3.export import export
 from weights import Checkpoint
 
 FIXTURES = Path(__file__).parents[3] / "weights" / "fixtures"
-KINDS = ["vit", "vit_gated", "vit_nobias", "vit_bf16"]
+KINDS = ["vit", "vit_gated", "vit_nobias", "vit_bf16", "convnext"]
 
 
 def loaded(kind: str) -> tuple[Any, Checkpoint]:
