@@ -92,9 +92,12 @@ class Block(eqx.Module):
 
     def __call__(self, x: Array) -> Array:
         """Map (batch, channels, height, width) to the same shape."""
-        y = self.layer_norm(self.depthwise_conv(x).transpose(0, 2, 3, 1))
+        batch, channels, height, width = x.shape
+        y = self.depthwise_conv(x).transpose(0, 2, 3, 1)
+        y = self.layer_norm(y.reshape(batch * height * width, channels))  # one product each below
         y = self.pointwise_conv2(jax.nn.gelu(self.pointwise_conv1(y), approximate=False))
-        return x + (y * self.gamma.astype(y.dtype)).transpose(0, 3, 1, 2)
+        y = (y * self.gamma.astype(y.dtype)).reshape(batch, height, width, channels)
+        return x + y.transpose(0, 3, 1, 2)
 
 
 class Convolution(eqx.Module):
