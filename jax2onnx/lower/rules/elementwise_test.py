@@ -89,6 +89,12 @@ def test_inverse_functions_near_the_ends_of_their_domain(name: str) -> None:
     assert_agrees(getattr(lax, name), x, rtol=1e-5, atol=1e-7)
 
 
+def test_the_derivative_of_tanh_keeps_its_digits() -> None:
+    """It is ``1 - x²`` of a value near 1, a primitive of its own since JAX 0.12."""
+    x = np.array([-5, -0.5, 0, 0.25, 3, 8], np.float32)
+    assert_agrees(jax.grad(lambda x: jnp.tanh(x).sum()), x, rtol=1e-3)
+
+
 @pytest.mark.parametrize("power", [0, 2, 3, 5])
 def test_powers_of_integers_wrap(power: int) -> None:
     assert_agrees(lambda x: lax.integer_pow(x, power), np.array([3, -7, 100001, 2**30], np.int32))

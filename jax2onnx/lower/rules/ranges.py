@@ -113,7 +113,7 @@ def _of_position(search: _Search, node: ir.Node, value: ir.Value) -> Range | Non
     """Return the range of the positions that ArgMax, ArgMin or TopK finds."""
     source = node.inputs[0]
     assert source is not None
-    axis = node.attributes.get_int("axis", -1 if node.op_type == "TopK" else 0)
+    axis = node.attributes.get_int("axis", 0)  # TopK, whose default is -1, always states it
     return (0, search.ctx.dims(source)[axis] - 1) if value is node.outputs[-1] else None
 
 

@@ -75,6 +75,13 @@ def test_an_index_that_is_inside_is_not_clamped(name: str, sizes: str) -> None:
     assert not (CLAMPS - {"Clip"}) & set(found)
 
 
+def test_no_indices_at_all() -> None:
+    def function(x: jax.Array) -> jax.Array:
+        return x[jnp.zeros(0, jnp.int32) + jnp.argmax(x, axis=0)[:1].astype(jnp.int32)]
+
+    assert_agrees(function, X)
+
+
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_an_index_that_may_be_outside_is_clamped(name: str) -> None:
     model = assert_agrees(OUTSIDE[name], X, specs=[("T", 8)], constraints=["T >= 3"])
