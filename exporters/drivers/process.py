@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from exporters.drivers import hermetic, request
-from exporters.drivers.request import UNAVAILABLE, Fetch, Request, RequestError, Synthesise
+from exporters.drivers.request import (
+    UNAVAILABLE,
+    Derive,
+    Fetch,
+    Request,
+    RequestError,
+    Synthesise,
+)
 from exporters.errors import ExportError
 from weights import WeightsError
 from weights.files.pins import Pin, Pins
@@ -122,7 +129,10 @@ def _read(file: Path) -> Request:
 
 def _roots(wanted: Request) -> list[Path]:
     """Return the sandbox, which holds the declared inputs alone, and the store of weights."""
-    store = wanted.store if isinstance(wanted, (Synthesise, Fetch)) else wanted.weights.store
+    if isinstance(wanted, (Synthesise, Derive, Fetch)):
+        store: str | None = wanted.store
+    else:
+        store = wanted.weights.store
     return [Path.cwd(), *([] if store is None else [Path(store)])]
 
 

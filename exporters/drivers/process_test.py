@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -14,6 +15,7 @@ import pytest
 from exporters.drivers.request import (
     LISTING,
     UNAVAILABLE,
+    Derive,
     Export,
     Fetch,
     File,
@@ -154,6 +156,24 @@ def test_synthesise(sandbox: Path, tmp_path: Path, above: int) -> None:
     if in_store:
         assert not list((tmp_path / "store").glob("partial/.*.partial"))
         assert [each.name for each in (sandbox / "__out").iterdir()] == [LISTING]
+
+
+@pytest.mark.parametrize("above", [0, 10**9])
+def test_derive(sandbox: Path, tmp_path: Path, above: int) -> None:
+    original = TINY.parent / "gpt_oss_mxfp4"
+    shutil.copytree(original, sandbox / "__weights" / "0")
+    files = listed(pin_folder(original, [each.name for each in original.iterdir()]))
+    weights = Weights("weights:w", "MIT", "made up", files, folder="__weights/0")
+    function = "exporters.families.gpt_oss.derived:int8"
+    request = Derive("weights:d", function, weights, "__out", "__cache/weights", above)
+    done = run("exporters.drivers.provide", request, sandbox)
+    assert (done.returncode, done.stderr) == (0, "")
+    in_store = done.stdout.strip()
+    assert bool(in_store) == (above == 0)
+    folder = tmp_path / "store" / in_store if in_store else sandbox / "__out"
+    record = Checkpoint.open(folder).json()["derived_from"]
+    assert record["function"] == function
+    assert record["files"] == [asdict(file) for file in sorted(files)]
 
 
 @pytest.mark.parametrize(

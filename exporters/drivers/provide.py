@@ -1,21 +1,22 @@
-"""The driver that makes or fetches weights: the process behind synthetic and pinned weights.
+"""The driver that makes or fetches weights: behind synthetic, derived and pinned weights.
 
     python -m exporters.drivers.provide spec.json
 
-It performs an ``exporters.drivers.request.Synthesise`` or ``Fetch``. No other driver may use the
-network, and this one uses it only to fetch pinned files. See ``exporters.drivers.process`` for the
-exit status.
+It performs an ``exporters.drivers.request.Synthesise``, ``Derive`` or ``Fetch``. No other driver
+may use the network, and this one uses it only to fetch pinned files. See
+``exporters.drivers.process`` for the exit status.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-from exporters.drivers.process import Action, pins_of, run
-from exporters.drivers.request import LISTING, Fetch, File, Synthesise, files_to_json
+from exporters.drivers.process import Action, checkpoint_folder, pins_of, run
+from exporters.drivers.request import LISTING, Derive, Fetch, File, Synthesise, files_to_json
+from weights import Checkpoint
+from weights.derived import DerivedTensor, write_derived
 from weights.files.atomic import atomic_file
 from weights.files.pins import Pins
 from weights.store import Store
@@ -35,27 +36,45 @@ def synthesise(request: Synthesise) -> None:
     tensors: Mapping[str, SyntheticTensor] = call(
         generator, request.generator, [request.config], {}
     )
+    _write(
+        request,
+        sum(tensor.nbytes for tensor in tensors.values()),
+        lambda folder: write_checkpoint(folder, request.config, tensors, request.seed),
+    )
+
+
+def derive(request: Derive) -> None:
+    """Write a checkpoint that a function makes from another one, as ``synthesise`` does."""
+    folder, _ = checkpoint_folder(request.weights)
+    # The function's module may import JAX.
+    from exporters.functions import call, find
+
+    checkpoint = Checkpoint.open(folder)
+    function = find(request.function, "function")
+    tensors: Mapping[str, DerivedTensor] = call(function, request.function, [checkpoint], {})
+    sources = Pins(pins_of(request.weights.files))
+    _write(
+        request,
+        sum(tensor.nbytes for tensor in tensors.values()),
+        lambda folder: write_derived(folder, checkpoint.json(), tensors, request.function, sources),
+    )
+
+
+def _write(request: Synthesise | Derive, size: int, write: Callable[[Path], Pins]) -> None:
+    """Write a checkpoint of a number of bytes into the output or the store, and its listing."""
     output = Path(request.output)
-    if sum(tensor.nbytes for tensor in tensors.values()) <= request.store_above:
-        made = write_checkpoint(output, request.config, tensors, request.seed)
+    if size <= request.store_above:
+        made = write(output)
     else:
         store = Store(Path(request.store))
-        made = _write_into_store(store, request.config, tensors, request.seed)
+        # On the disk of the store, so that the files need only be moved.
+        with store.scratch() as scratch:
+            made = write(scratch / "checkpoint")
+            store.adopt(scratch / "checkpoint", made)
         _print_view(store, store.view(made))
     listing = files_to_json(File(pin.name, pin.sha256, pin.size) for pin in made.files)
     with atomic_file(output / LISTING) as file:
         file.write(listing.encode())
-
-
-def _write_into_store(
-    store: Store, config: Mapping[str, Any], tensors: Mapping[str, SyntheticTensor], seed: int
-) -> Pins:
-    """Write the checkpoint on the disk of the store, and move its files into the store."""
-    with store.scratch() as scratch:
-        folder = scratch / "checkpoint"
-        made = write_checkpoint(folder, config, tensors, seed)
-        store.adopt(folder, made)
-    return made
 
 
 def fetch(request: Fetch) -> None:
@@ -79,5 +98,10 @@ def _print_view(store: Store, view: Path) -> None:
 
 if __name__ == "__main__":
     sys.exit(
-        run(sys.argv[1:], Action(Synthesise, synthesise), Action(Fetch, fetch, networked=True))
+        run(
+            sys.argv[1:],
+            Action(Synthesise, synthesise),
+            Action(Derive, derive),
+            Action(Fetch, fetch, networked=True),
+        )
     )

@@ -24,7 +24,7 @@ UNAVAILABLE = 75
 """Exit status of a driver (``EX_TEMPFAIL``) whose weights are not in the store on this machine."""
 
 LISTING = "files.json"
-"""Name of the listing that a ``Synthesise`` writes into its output (``files_to_json``)."""
+"""Name of the listing that a ``Synthesise`` or ``Derive`` writes (``files_to_json``)."""
 
 _Kind = TypeVar("_Kind")
 
@@ -186,6 +186,31 @@ class Synthesise:
 
 
 @dataclass(frozen=True)
+class Derive:
+    """Make a checkpoint from another one.
+
+    The driver prints the place of the checkpoint in the store if it wrote it there.
+
+    Attributes:
+        target: the address of the weights' target.
+        function: the function that makes the tensors, as ``package.module:function``.
+        weights: the weights that it reads.
+        output: the folder to write the listing and a small checkpoint into.
+        store: the root of the store, which takes a large checkpoint.
+        store_above: a checkpoint with more bytes of tensors than this goes into ``store``.
+    """
+
+    action: ClassVar[str] = "derive"
+
+    target: str
+    function: str
+    weights: Weights
+    output: str
+    store: str
+    store_above: int
+
+
+@dataclass(frozen=True)
 class Fetch:
     """Bring pinned files into the store. The driver prints their place in the store.
 
@@ -206,9 +231,9 @@ class Fetch:
     folders: tuple[str, ...]
 
 
-Request = Union[Export, Parity, Cases, Synthesise, Fetch]
+Request = Union[Export, Parity, Cases, Synthesise, Derive, Fetch]
 _REQUESTS: Mapping[str, type[Request]] = {
-    kind.action: kind for kind in (Export, Parity, Cases, Synthesise, Fetch)
+    kind.action: kind for kind in (Export, Parity, Cases, Synthesise, Derive, Fetch)
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 from exporters.drivers import request
 from exporters.drivers.request import (
     VERSION,
+    Derive,
     Export,
     Fetch,
     File,
@@ -26,10 +27,13 @@ EXPORT = Export(
 STORED = Weights("weights:w", "MIT", "made up", (FILE, FILE), store="cache")
 PARITY = Parity("e:t", "a:b", {}, STORED, "m.onnx", "flat", "a:c", None, "cpu", 0.0, 1e-4, "r.json")
 SYNTHESISE = Synthesise("weights:s", "a:b", {"layers": 1}, 7, "out", "cache", 100)
+DERIVE = Derive("weights:d", "a:b", STORED, "out", "cache", 100)
 FETCH = Fetch("weights:w", "https://example.org", (FILE,), "cache", ("/a", "/b"))
 
 
-@pytest.mark.parametrize("sent", [EXPORT, PARITY, SYNTHESISE, FETCH], ids=lambda r: r.action)
+@pytest.mark.parametrize(
+    "sent", [EXPORT, PARITY, SYNTHESISE, DERIVE, FETCH], ids=lambda r: r.action
+)
 def test_a_request_arrives_as_it_was_sent(sent: Request) -> None:
     assert request.from_json(request.to_json(sent)) == sent
 

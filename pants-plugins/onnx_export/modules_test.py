@@ -14,6 +14,7 @@ from onnx_export.testing import Repository
         ("model", {"m/build.py", "m/exp.py"}),
         ("parity", {"m/parity.py", "m/exp.py", "m/ref.py"}),
         ("synthetic", {"m/provide.py", "m/gen.py"}),
+        ("derived", {"m/provide.py", "m/derive.py"}),
         ("pinned", {"m/provide.py"}),
     ],
 )

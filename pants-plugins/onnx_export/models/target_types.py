@@ -36,8 +36,8 @@ class WeightsField(AddressField):
     alias = "weights"
     help = help_text(
         """
-        The address of the weights: a `safetensors_weights`, `pinned_weights`, `synthetic_weights`
-        or `wheel_weights` target.
+        The address of the weights: a `safetensors_weights`, `pinned_weights`, `synthetic_weights`,
+        `derived_weights` or `wheel_weights` target.
         """
     )
 

@@ -7,7 +7,15 @@ from collections.abc import Iterable
 from pants.engine.rules import Rule
 from pants.engine.unions import UnionRule
 
-from onnx_export.weights import base, dependencies, pinned, repository, synthetic, wheel
+from onnx_export.weights import (
+    base,
+    dependencies,
+    derived,
+    pinned,
+    repository,
+    synthetic,
+    wheel,
+)
 
 
 def rules() -> Iterable[Rule | UnionRule]:
@@ -16,6 +24,7 @@ def rules() -> Iterable[Rule | UnionRule]:
         *repository.rules(),
         *wheel.rules(),
         *synthetic.rules(),
+        *derived.rules(),
         *pinned.rules(),
         *dependencies.rules(),
     )

@@ -11,7 +11,12 @@ from pants.engine.unions import UnionRule
 from onnx_export.compat import Rule, collect_rules, rule
 from onnx_export.modules import of_field, of_option, owners
 from onnx_export.subsystem import OnnxExport
-from onnx_export.weights.target_types import GeneratorField, PinsField, WeightsDependenciesField
+from onnx_export.weights.target_types import (
+    DerivingFunctionField,
+    GeneratorField,
+    PinsField,
+    WeightsDependenciesField,
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,29 @@ async def infer_synthetic(
     weights = request.field_set
     return await owners(
         of_field(weights.generator, weights.address, weights.dependencies),
+        of_option("weights_driver", options.weights_driver, weights.dependencies),
+    )
+
+
+@dataclass(frozen=True)
+class DerivedModules(FieldSet):
+    required_fields = (DerivingFunctionField, WeightsDependenciesField)
+
+    function: DerivingFunctionField
+    dependencies: WeightsDependenciesField
+
+
+class InferDerivedDependencies(InferDependenciesRequest[DerivedModules]):
+    infer_from = DerivedModules
+
+
+@rule(desc="Infer dependencies of derived weights")
+async def infer_derived(
+    request: InferDerivedDependencies, options: OnnxExport
+) -> InferredDependencies:
+    weights = request.field_set
+    return await owners(
+        of_field(weights.function, weights.address, weights.dependencies),
         of_option("weights_driver", options.weights_driver, weights.dependencies),
     )
 
@@ -60,5 +88,6 @@ def rules() -> Iterable[Rule | UnionRule]:
     return (
         *collect_rules(),
         UnionRule(InferDependenciesRequest, InferSyntheticDependencies),
+        UnionRule(InferDependenciesRequest, InferDerivedDependencies),
         UnionRule(InferDependenciesRequest, InferPinnedDependencies),
     )

@@ -5,23 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pants.engine.fs import PathGlobs
 from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
 
-from onnx_export import compat
 from onnx_export.compat import Get, Rule, collect_rules, rule
-from onnx_export.request import LISTING, Synthesise, files_from_json, to_json
-from onnx_export.runtime import (
-    OUTPUT,
-    WEIGHTS_STORE,
-    Action,
-    ActionResult,
-    Runtime,
-    RuntimeRequest,
-)
+from onnx_export.request import Synthesise, to_json
+from onnx_export.runtime import OUTPUT, WEIGHTS_STORE, Action, Runtime, RuntimeRequest
 from onnx_export.subsystem import OnnxExport
 from onnx_export.weights.base import Weights, WeightsFieldSet, json_of
+from onnx_export.weights.made import made_by
 from onnx_export.weights.target_types import ConfigField, GeneratorField, SeedField
 
 
@@ -54,14 +46,7 @@ async def synthetic_weights(field_set: SyntheticWeightsFieldSet, options: OnnxEx
             )
         ),
     )
-    result = await Get(ActionResult, Action, action)
-    output = await compat.stripped(result.output_or_raise(action), OUTPUT)
-    listing = await compat.subset(output, PathGlobs([LISTING]))
-    files = files_from_json((await compat.contents_of(listing.digest))[LISTING].decode())
-    made = await compat.subset(output, PathGlobs(["*", f"!{LISTING}"]))
-    if made.files:
-        return field_set.weights(files, digest=made.digest)
-    return field_set.weights(files, supply=action)
+    return await made_by(action, field_set)
 
 
 def rules() -> Iterable[Rule | UnionRule]:

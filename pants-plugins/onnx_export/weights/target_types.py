@@ -16,7 +16,7 @@ from pants.engine.target import (
 )
 from pants.util.strutil import help_text
 
-from onnx_export.fields import FunctionField
+from onnx_export.fields import AddressField, FunctionField
 
 
 class LicenceField(StringField):
@@ -114,6 +114,23 @@ class GeneratorField(FunctionField):
     )
 
 
+class DerivingFunctionField(FunctionField):
+    alias = "function"
+    help = help_text(
+        """
+        The function that makes the tensors, as `package.module:function`. It is called with the
+        checkpoint of `weights` and returns `weights.derived.DerivedTensor` objects by name.
+
+        Example: `function="exporters.families.gpt_oss.derived:int8"`
+        """
+    )
+
+
+class DerivedFromField(AddressField):
+    alias = "weights"
+    help = "The address of the weights that the function reads: any target of weights."
+
+
 class ConfigField(SingleSourceField):
     alias = "config"
     required = True
@@ -167,7 +184,7 @@ class WheelFilesField(StringSequenceField):
 
 
 class WeightsDependenciesField(Dependencies):
-    """Inferred dependencies are the driver and the module of the generator."""
+    """Inferred dependencies are the driver and the module of the generator or function."""
 
 
 class SafetensorsWeightsTarget(Target):
@@ -258,6 +275,41 @@ class SyntheticWeightsTarget(Target):
     )
 
 
+class DerivedWeightsTarget(Target):
+    alias = "derived_weights"
+    core_fields = (
+        *COMMON_TARGET_FIELDS,
+        DerivingFunctionField,
+        DerivedFromField,
+        LicenceField,
+        ProvenanceField,
+        WeightsDependenciesField,
+    )
+    help = help_text(
+        """
+        Weights that a deterministic function makes from other weights: in the layout or the type
+        that a runtime's kernel needs. They are made once for each content of the other weights and
+        each version of the function's code.
+
+        Weights of up to 256 MB are the cached result of a process. Larger ones lie in a named cache
+        of Pants, as `pinned_weights` do, and are made again when they are needed but absent.
+
+        Their `config.json` and the manifests of models that use them name the function and the
+        digests of the files that it read.
+
+        Example:
+
+            derived_weights(
+                name="gpt_oss_20b_int8",
+                function="exporters.families.gpt_oss.derived:int8",
+                weights=":gpt_oss_20b",
+                licence="Apache-2.0",
+                source="https://huggingface.co/openai/gpt-oss-20b, as 8-bit codes",
+            )
+        """
+    )
+
+
 class WheelWeightsTarget(Target):
     alias = "wheel_weights"
     core_fields = (
@@ -294,5 +346,6 @@ WEIGHTS_TARGET_TYPES = (
     SafetensorsWeightsTarget,
     PinnedWeightsTarget,
     SyntheticWeightsTarget,
+    DerivedWeightsTarget,
     WheelWeightsTarget,
 )

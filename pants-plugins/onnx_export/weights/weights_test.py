@@ -58,6 +58,24 @@ def test_a_corrected_licence_does_not_remake_weights(repository: Repository) -> 
     assert repository.runs() == ["export of_synthetic"]
 
 
+def test_derived_weights_are_made_once_for_each_content_and_code(repository: Repository) -> None:
+    assert repository.export("of_derived") == "{}{} weightsweights"
+    assert repository.export("of_derived") == "{}{} weightsweights"
+    assert repository.runs() == ["derive derived", "export of_derived"]
+    repository.replace("m/tiny/model.safetensors", "weights", "others")
+    assert repository.export("of_derived") == "{}{} othersothers"
+    assert repository.runs() == ["derive derived", "export of_derived"]
+    repository.replace("m/derive.py", "* 2", "* 3")
+    assert repository.export("of_derived") == "{}{}{} othersothersothers"
+    assert repository.runs() == ["derive derived", "export of_derived"]
+
+
+def test_weights_derived_from_absent_ones_bring_these_first(repository: Repository) -> None:
+    forget_weights(repository)
+    assert repository.export("of_larger") == 2 * PINNED.decode()
+    assert repository.runs() == ["fetch pinned", "derive larger", "export of_larger"]
+
+
 def test_seed_and_config_give_other_weights(repository: Repository) -> None:
     repository.export("of_synthetic")
     repository.replace("m/config.json", '"s"', '"t"')
@@ -231,7 +249,7 @@ def test_a_glob_without_files_is_named(repository: Repository, glob: str) -> Non
     )
 
 
-@pytest.mark.parametrize("name", ["repository", "synthetic", "large", "pinned", "wheel"])
+@pytest.mark.parametrize("name", ["repository", "synthetic", "large", "derived", "pinned", "wheel"])
 def test_running_a_weights_target_fetches_the_weights(repository: Repository, name: str) -> None:
     forget_weights(repository)
     request = repository.runner.request(
