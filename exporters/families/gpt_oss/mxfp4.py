@@ -24,6 +24,9 @@ from jax import Array, lax
 BLOCK = 32
 """The number of values that share a scale."""
 
+_SHARES = 8
+"""The parts that a look-up is divided into for threads. Each takes 1 kB in the artifact."""
+
 _E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6], np.float32)
 _CODES = np.concatenate([_E2M1, -_E2M1])
 _BYTES = np.arange(256)
@@ -92,12 +95,12 @@ def _many_rows(x: Array, codes: Array, factors: Array) -> Array:
 
 
 def _look_up(table: npt.NDArray[np.float32], codes: Array) -> Array:
-    """Return the entries (a, b) of a table (256,) at codes (a, b), of which b is a multiple of 32.
+    """Return the entries (a, b) of a table (256,) at codes (a, b), of which b is a multiple of 8.
 
-    Each of 32 rows has a table of its own, so that threads can share the work.
+    Each of 8 rows has a table of its own, so that threads can share the work.
     """
-    tables = jnp.broadcast_to(jnp.asarray(table), (BLOCK, 256))
-    found = _along_rows(tables, codes.astype(jnp.int32).reshape(BLOCK, -1))
+    tables = jnp.broadcast_to(jnp.asarray(table), (_SHARES, 256))
+    found = _along_rows(tables, codes.astype(jnp.int32).reshape(_SHARES, -1))
     return found.reshape(codes.shape)
 
 
