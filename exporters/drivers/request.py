@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, TypeVar, Union
 
-VERSION = 5
+VERSION = 6
 """Version of this schema. Raise it with every change of the classes below."""
 
 UNAVAILABLE = 75
