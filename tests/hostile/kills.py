@@ -104,7 +104,8 @@ def main(arguments: Sequence[str]) -> int:
                 for fault in _round(command, hub, chance.uniform(0, seconds), expected)
             ]
             faults += len(found)
-            print(f"{name}: killed {options.rounds} times, {len(found)} faults", *found, sep="\n  ")
+            said = f"{name}: killed {options.rounds} times, {len(found)} faults"
+            print(said, *found, sep="\n  ", flush=True)
     return 1 if faults else 0
 
 
