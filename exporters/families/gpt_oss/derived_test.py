@@ -12,7 +12,7 @@ import pytest
 from exporters.artifact.convert import Request, export
 from exporters.artifact.manifest import Weights
 from exporters.errors import ExportError
-from exporters.families.gpt_oss import derived
+from exporters.families.gpt_oss import derived, parity
 from exporters.families.gpt_oss import export as exporter
 from exporters.parity.compare import open_session
 from exporters.parity.definition import ParityTest
@@ -105,7 +105,7 @@ def test_the_exact_artifact_agrees_with_torch(
         model=artifact,
         exporter=EXPORTER,
         options=options,
-        reference="exporters.families.gpt_oss.parity:against_torch",
+        reference=f"{parity.__name__}:against_torch",
         data=FIXTURES / "gpt_oss_reference.npz",
         provider="cpu",
         atol=1e-5,
