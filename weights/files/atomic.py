@@ -16,8 +16,11 @@ from jax2onnx.files import PARTIAL, explain, partial_path
 from weights.errors import WeightsError
 
 _STALE_SECONDS = 24 * 3600
-_LOCKED_SECONDS = 2.0
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class _SweptError(Exception):
+    """Another process removed a new file before it was locked."""
 
 
 @contextmanager
@@ -42,10 +45,17 @@ def atomic_file(path: Path, size: int = 0) -> Iterator[BinaryIO]:
         path.parent.mkdir(parents=True, exist_ok=True)
         check_room(path.parent, size)
         _sweep_partial(path)
-        with files.atomic_file(path) as stream:
-            with suppress(OSError):  # a file system without locks
-                fcntl.flock(stream, fcntl.LOCK_EX)
-            yield stream
+        while True:
+            try:
+                with files.atomic_file(path) as stream:
+                    with suppress(OSError):  # a file system without locks
+                        fcntl.flock(stream, fcntl.LOCK_EX)
+                    if not os.fstat(stream.fileno()).st_nlink:
+                        raise _SweptError
+                    yield stream
+                    return
+            except _SweptError:
+                continue
 
 
 @contextmanager
@@ -112,14 +122,11 @@ def locked(folder: Path) -> Iterator[None]:
 def _sweep_partial(path: Path) -> None:
     """Remove the unfinished files and folders of ``path`` that killed processes left.
 
-    Files in use are locked, but for a moment after they were made.
+    Those in use are locked. One that was not locked yet is made again by its process.
     """
-    horizon = time.time() - _LOCKED_SECONDS
     for leftover in path.parent.glob(f".{glob.escape(path.name[:100])}.*{PARTIAL}"):
         with suppress(OSError):  # it is in use, or another process has just removed it
             is_folder = leftover.is_dir()
-            if not is_folder and leftover.lstat().st_mtime > horizon:
-                continue
             descriptor = os.open(leftover, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
