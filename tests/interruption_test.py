@@ -47,7 +47,8 @@ def test_other_signals(tmp_path: Path, name: str) -> None:
     out.mkdir()
     program = _INTERRUPTED.replace("SIGINT", name).format(count=1)
     program = program.replace(
-        "from exporters.cli.main import cli\ncli()", "import exporters.__main__"
+        "from exporters.cli.main import cli\ncli()",
+        "import runpy; runpy.run_module('exporters', run_name='__main__')",
     )
     done = run(["-c", program, "export", "minilm", folder, "-o", out / "m.onnx"], tmp_path)
     assert done.returncode == 128 + getattr(signal, name)
