@@ -14,6 +14,7 @@ import onnx_ir as ir
 from exporters.artifact.manifest import Weights
 from exporters.errors import ExportError
 from weights.files.pins import Pins
+from weights.rendering import quoted
 
 _LICENCE = "model_license"
 """ONNX's own key for the licence (onnx/docs/MetadataProps.md)."""
@@ -21,6 +22,9 @@ _LICENCE = "model_license"
 _SOURCE = "weights_source"
 SESSION = "onnxruntime:"
 """Followed by the name of a setting of ONNX Runtime's session, the key of its value."""
+
+_SETTINGS = frozenset({"session.disable_prepacking"})
+"""The settings that an artifact may ask for. Others make ONNX Runtime read and write files."""
 
 _DIGEST = "sha256:"
 """Followed by the name of a file, the key of that file's digest."""
@@ -39,12 +43,22 @@ def stamp_session(model: ir.Model, settings: Mapping[str, str]) -> None:
 
 
 def session_settings(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings that ``stamp_session`` wrote, from the metadata of a model."""
-    return {
+    """Return the settings that ``stamp_session`` wrote, from the metadata of a model.
+
+    Raises:
+        ExportError: the model asks for another setting than exporters use.
+    """
+    found = {
         key.removeprefix(SESSION): value
         for key, value in metadata.items()
         if key.startswith(SESSION)
     }
+    if others := sorted(found.keys() - _SETTINGS):
+        raise ExportError(
+            f"the model's metadata asks ONNX Runtime for the setting {quoted(others[0])}, which no "
+            "exporter uses: do not run a model that you do not trust."
+        )
+    return found
 
 
 def stamped_terms(model: ir.Model) -> list[dict[str, str]]:

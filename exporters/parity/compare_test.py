@@ -4,6 +4,7 @@ from pathlib import Path
 
 import ml_dtypes
 import numpy as np
+import onnx
 import onnx_ir as ir
 import onnxruntime as ort
 import pytest
@@ -166,6 +167,13 @@ def test_weights_are_found_in_their_folder(tmp_path: Path) -> None:
     assert outcome.errors.keys() == expected.outputs.keys()
     with pytest.raises(ExportError, match="cannot load the model"):
         compare.open_session(model, "cpu")
+
+
+def test_a_model_cannot_ask_for_any_setting() -> None:
+    model = onnx.load_from_string(scale())
+    onnx.helper.set_model_props(model, {"onnxruntime:ep.context_file_path": "elsewhere"})
+    with pytest.raises(ExportError, match=r"asks .* for the setting 'ep.context_file_path'"):
+        compare.open_session(model.SerializeToString(), "cpu")
 
 
 def test_unknown_provider() -> None:
