@@ -145,11 +145,17 @@ def _timed(connection: http.client.HTTPConnection, step: Callable[[], _T]) -> _T
     assert connection.timeout is not None
     with _Patience(connection, connection.timeout) as patience:
         try:
-            return step()
+            result = step()
         except (OSError, http.client.HTTPException):
             if patience.is_over:
                 raise TimeoutError from None
             raise
+        if patience.is_over:  # http.client takes the end of a connection for the end of the headers
+            if isinstance(result, http.client.HTTPResponse):
+                result.close()
+            connection.close()
+            raise TimeoutError
+        return result
 
 
 def _socket_of(

@@ -95,7 +95,9 @@ def test_synthetic_weights_give_plausible_activations(tmp_path: Path) -> None:
     states, *_ = eqx.filter_jit(run)(model, ids, jnp.ones_like(ids))
     for layer, state in zip(model.layers, states[:-1], strict=True):
         tokens = layer.mlp_norm(state).reshape(-1, state.shape[-1])
-        chosen, shares = route(layer.mlp.router(tokens), model.config.experts_per_token, tokens)
+        chosen, shares = route(
+            layer.mlp.router(tokens), model.config.experts_per_token, tokens.dtype
+        )
         assert set(chosen.reshape(-1).tolist()) == set(range(model.config.experts))
         assert 0.4 < np.max(shares) < 0.99
     assert all(0.01 < np.std(state) < 20 for state in states)
