@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from tokenizers import Tokenizer
 from tokenizers.decoders import Fuse
 from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Split
+from tokenizers.pre_tokenizers import Split, WhitespaceSplit
 
 import exporters
 from exporters.artifact.summary import ORT_FOLDER_OPTION
@@ -183,6 +183,9 @@ def with_side_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "1_Pooling").mkdir()
     for name in SIDE_FILES:
         (folder / name).write_text("{}")
+    tokenizer = Tokenizer(WordLevel({"[PAD]": 0, "[UNK]": 1, "a": 2}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    tokenizer.save(str(folder / "tokenizer.json"))
     return folder
 
 
