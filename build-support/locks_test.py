@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -79,6 +80,13 @@ def test_the_constraints_of_a_release_are_the_pins_of_exports() -> None:
     ]
     assert head.startswith("#")
     assert sorted(lines) == sorted(pins)
+
+
+def test_the_lock_of_node_has_digests_and_no_addresses() -> None:
+    text = Path("3rdparty/node/package-lock.json").read_text()
+    assert "://" not in text
+    packages = {name: entry for name, entry in json.loads(text)["packages"].items() if name}
+    assert [name for name, entry in packages.items() if "integrity" not in entry] == []
 
 
 def test_cuda_differs_from_export_only_in_the_runtime() -> None:

@@ -364,7 +364,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"exporter": "tests.user_models:good"}, "not a model family of this package"),
+        ({"exporter": "tests.user_models:good"}, "not a model family that is installed here"),
         ({"exporter": "os:system"}, "give --exporter, and its options, yourself"),
         ({"exporter": 3}, "is not the manifest of an artifact"),
         ({"options": ["batch"]}, "is not the manifest of an artifact"),

@@ -91,7 +91,7 @@ def _trusted(made: Mapping[str, Any] | None, artifact: Path) -> Mapping[str, Any
     """Return the manifest of an artifact, if its exporter may run.
 
     Raises:
-        ExportError: there is no manifest, or its exporter is not a model family of this package.
+        ExportError: there is no manifest, or its exporter is not an installed model family.
     """
     file = artifact.with_suffix(".manifest.json")
     if made is None:
@@ -102,6 +102,7 @@ def _trusted(made: Mapping[str, Any] | None, artifact: Path) -> Mapping[str, Any
     if not families.is_family(made["exporter"]):
         raise ExportError(
             f"{file} says that {made['exporter']!r} made the artifact, which is not a model family "
-            "of this package. If you trust that code, give --exporter, and its options, yourself."
+            "that is installed here. If you trust that code, give --exporter, and its options, "
+            "yourself."
         )
     return made

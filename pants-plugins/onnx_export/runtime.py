@@ -264,7 +264,8 @@ async def _complete(action: Action, result: FallibleProcessResult) -> ActionResu
 
     Code that a target names runs in the process, and may end it (``os._exit(0)``).
     """
-    if _NO_MODULE % action.module in result.stderr.decode(errors="replace"):
+    said = result.stderr.decode(errors="replace")
+    if result.exit_code != 0 and _NO_MODULE % action.module in said:
         raise OnnxExportError(
             f"{action.description} failed: there is no module {action.module}, neither in this "
             f"repository nor in the packages of the resolve {action.runtime.resolve!r}. Add "

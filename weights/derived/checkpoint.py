@@ -88,8 +88,13 @@ def write_derived(
 
 
 def provenance(checkpoint: Checkpoint) -> Mapping[str, Any] | None:
-    """Return the function and the files that a checkpoint was derived from, or None."""
-    if not (checkpoint.folder / "config.json").exists():
-        return None
-    record: Mapping[str, Any] | None = checkpoint.json().get(RECORD)
+    """Return the function and the files that a checkpoint was derived from, or None.
+
+    Raises:
+        WeightsError: ``config.json`` has such a record in another form.
+    """
+    file = checkpoint.folder / "config.json"
+    record = checkpoint.json().get(RECORD) if file.exists() else None
+    if record is not None and not isinstance(record, dict):
+        raise WeightsError(f"{file}: {RECORD} must be an object. Derive the checkpoint again.")
     return record

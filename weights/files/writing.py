@@ -12,10 +12,12 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from jax2onnx.files import TensorEntry, safetensors_header
+from weights.errors import WeightsError
 from weights.files.atomic import atomic_file, atomic_folder, check_room
 from weights.files.dtypes import BITS, Array
 from weights.files.pins import Pin, Pins
 from weights.progress import Advance, silent
+from weights.rendering import quoted
 
 SHARD_SIZE: Final = 5_000_000_000
 """The bytes of tensors in one file, at most: the limit of the hub's tools."""
@@ -100,7 +102,7 @@ def write_file(
         progress: called with the number of bytes of tensors as they are written.
 
     Raises:
-        WeightsError: the file cannot be written.
+        WeightsError: the file cannot be written, or a tensor has another number of elements.
     """
     # The reference library puts wide types first, so that each tensor is aligned to its element.
     ranks = {dtype: rank for rank, dtype in enumerate(BITS)}
@@ -123,7 +125,10 @@ def write_file(
                 progress(len(raw))
                 written += len(raw)
             if written != tensors[name].nbytes:
-                raise AssertionError(f"{name}: made {written} bytes of {tensors[name].nbytes}")
+                raise WeightsError(
+                    f"{file}: {written:,} bytes were made of tensor {quoted(name)}, which has "
+                    f"{tensors[name].nbytes:,}. Correct the function that makes it."
+                )
     return Pin(file.name, digest.hexdigest(), size)
 
 

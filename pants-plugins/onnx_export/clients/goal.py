@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from pants.core.goals.test import TestFieldSet, TestRequest, TestResult, TestSubsystem
-from pants.engine.fs import EMPTY_DIGEST, Digest, PathGlobs
+from pants.core.goals.test import TestRequest, TestResult, TestSubsystem
+from pants.engine.fs import Digest, PathGlobs
 from pants.engine.process import FallibleProcessResult, Process, ProcessCacheScope
 from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
@@ -22,40 +22,17 @@ from onnx_export import compat
 from onnx_export.clients.at_hand import CLIENTS as CLIENTS_FOLDER
 from onnx_export.clients.at_hand import CLIENTS_CACHE, AtHand, AtHandRequest
 from onnx_export.clients.target_types import CLIENTS, ClientField
-from onnx_export.compat import EnvironmentField, Get, MultiGet, Rule, collect_rules, rule
+from onnx_export.compat import Get, Rule, collect_rules, rule
 from onnx_export.errors import OnnxExportError, UnpinnedWeightsError
-from onnx_export.models.export import (
-    WEIGHTS_FOLDER,
-    ExportedModel,
-    ExportRequest,
-    OnnxModelFieldSet,
-)
-from onnx_export.models.target_types import ResolveField
-from onnx_export.parity.goal import data_of, failure
-from onnx_export.parity.target_types import (
-    AtolField,
-    DataField,
-    ParityModelField,
-    ParityTimeoutField,
-    ReferenceField,
-    RtolField,
-)
+from onnx_export.models.export import WEIGHTS_FOLDER, ExportedModel
+from onnx_export.parity.subject import SubjectFieldSet, failure, subject_of
+from onnx_export.parity.target_types import ParityModelField
 from onnx_export.request import UNAVAILABLE, Cases, to_json
-from onnx_export.runtime import (
-    OUTPUT,
-    WEIGHTS_CACHE,
-    WEIGHTS_STORE,
-    Action,
-    ActionResult,
-    Runtime,
-    RuntimeRequest,
-)
+from onnx_export.runtime import OUTPUT, WEIGHTS_CACHE, WEIGHTS_STORE, Action, ActionResult
 from onnx_export.skipping import Skipped, SkipRequest
 from onnx_export.subsystem import OnnxExport
-from onnx_export.weights.base import Weights, WeightsRequest
 
 _MODEL_FOLDER = "__model"
-_DATA_FOLDER = "__data"
 _CASES = "cases.json"
 _REQUEST = "client.json"
 _LINKS = "links"
@@ -77,18 +54,10 @@ exec "$CLIENT_HOME/bin/$2" "$3" {_REQUEST}
 
 
 @dataclass(frozen=True)
-class ClientFieldSet(TestFieldSet):
+class ClientFieldSet(SubjectFieldSet):
     required_fields = (ClientField, ParityModelField)
 
     client: ClientField
-    model: ParityModelField
-    reference: ReferenceField
-    data: DataField
-    atol: AtolField
-    rtol: RtolField
-    timeout: ParityTimeoutField
-    resolve: ResolveField
-    environment: EnvironmentField
 
 
 class ClientRequest(TestRequest):
@@ -119,18 +88,12 @@ async def _model_folder(model: ExportedModel) -> tuple[Digest, str]:
 @rule(desc="Run a client", level=LogLevel.DEBUG)
 async def run_client(request: ClientProcessRequest, options: OnnxExport) -> FallibleProcessResult:
     test = request.test
-    (target,) = await compat.targets_at(test.model.inputs)
-    model = OnnxModelFieldSet.create(target)
-    runtime, exported, weights = await MultiGet(
-        Get(Runtime, RuntimeRequest(test.address, test.resolve.value or options.resolve)),
-        Get(ExportedModel, ExportRequest(model)),
-        Get(Weights, WeightsRequest, model.weights_request()),
-    )
-    data = await data_of(test.data, test.address)
+    subject = await subject_of(test, options.resolve)
+    model, exported = subject.model, subject.exported
     action = Action(
         # No part of the request names the test, so that the tests of all clients share the cases.
         description=f"Compute the cases of {test.reference.value}",
-        runtime=runtime,
+        runtime=subject.runtime,
         module=options.cases_driver,
         request=to_json(
             Cases(
@@ -138,19 +101,14 @@ async def run_client(request: ClientProcessRequest, options: OnnxExport) -> Fall
                 reference=test.reference.value,
                 exporter=model.exporter.value,
                 options=model.options.parsed(),
-                weights=weights.described(WEIGHTS_FOLDER),
-                data=next((f"{_DATA_FOLDER}/{file}" for file in data.files), None),
+                weights=subject.weights.described(WEIGHTS_FOLDER),
+                data=subject.data,
                 output=f"{OUTPUT}/{_CASES}",
             )
         ),
-        inputs=await compat.merged(
-            (
-                await compat.prefixed(weights.digest or EMPTY_DIGEST, WEIGHTS_FOLDER),
-                await compat.prefixed(data.digest, _DATA_FOLDER),
-            )
-        ),
+        inputs=subject.inputs,
         outputs=(_CASES,),
-        supplies=weights.supplies,
+        supplies=subject.weights.supplies,
     )
     cases = (await Get(ActionResult, Action, action)).output_or_raise(action)
     interpreter = CLIENTS[test.client.value].interpreter

@@ -7,67 +7,33 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from pants.core.goals.test import TestFieldSet, TestRequest, TestResult, TestSubsystem
-from pants.engine.addresses import Address
-from pants.engine.fs import EMPTY_DIGEST, EMPTY_SNAPSHOT, Snapshot
-from pants.engine.process import Process, ProcessCacheScope
-from pants.engine.target import SourcesField
+from pants.core.goals.test import TestRequest, TestResult, TestSubsystem
+from pants.engine.process import ProcessCacheScope
 from pants.engine.unions import UnionRule
 from pants.util.frozendict import FrozenDict
 from pants.util.logging import LogLevel
 
 from onnx_export import compat
-from onnx_export.compat import (
-    EnvironmentField,
-    Get,
-    MultiGet,
-    Rule,
-    ScriptsPython,
-    collect_rules,
-    rule,
-)
+from onnx_export.compat import Get, Rule, ScriptsPython, collect_rules, rule
 from onnx_export.errors import OnnxExportError, UnpinnedWeightsError
-from onnx_export.models.export import (
-    WEIGHTS_FOLDER,
-    ExportedModel,
-    ExportRequest,
-    OnnxModelFieldSet,
-)
-from onnx_export.models.target_types import ResolveField
+from onnx_export.models.export import WEIGHTS_FOLDER
 from onnx_export.parity.cuda import Cuda, CudaRequest
-from onnx_export.parity.target_types import (
-    AtolField,
-    DataField,
-    ExecutionProviderField,
-    ParityModelField,
-    ParityTimeoutField,
-    ReferenceField,
-    RtolField,
-)
+from onnx_export.parity.subject import SubjectFieldSet, failure, subject_of
+from onnx_export.parity.target_types import ExecutionProviderField, ParityModelField
 from onnx_export.request import Parity, to_json
-from onnx_export.runtime import OUTPUT, Action, ActionResult, Runtime, RuntimeRequest
+from onnx_export.runtime import OUTPUT, Action, ActionResult
 from onnx_export.skipping import Skipped, SkipRequest
 from onnx_export.subsystem import OnnxExport
-from onnx_export.weights.base import Weights, WeightsRequest
 
 _MODEL_FOLDER = "__model"
-_DATA_FOLDER = "__data"
 _REPORT = "parity.json"
 
 
 @dataclass(frozen=True)
-class ParityFieldSet(TestFieldSet):
+class ParityFieldSet(SubjectFieldSet):
     required_fields = (ParityModelField, ExecutionProviderField)
 
-    model: ParityModelField
-    reference: ReferenceField
-    data: DataField
     provider: ExecutionProviderField
-    atol: AtolField
-    rtol: RtolField
-    timeout: ParityTimeoutField
-    resolve: ResolveField
-    environment: EnvironmentField
 
 
 class ParityRequest(TestRequest):
@@ -83,50 +49,21 @@ class ParityActionRequest:
     force: bool
 
 
-async def data_of(field: DataField, test: Address) -> Snapshot:
-    """Return the one file that the ``data`` field of a test names, or no file if it names none."""
-    if field.value is None:
-        return EMPTY_SNAPSHOT
-    (target,) = await compat.targets_at(field.inputs)
-    sources = await compat.sources_of(target.get(SourcesField))
-    if len(sources.snapshot.files) != 1:
-        raise OnnxExportError(
-            f"The {field.alias!r} field of {test} must name a target of one file, such "
-            f"as a `file`, but {target.address} is a `{target.alias}` of "
-            f"{len(sources.snapshot.files)} files."
-        )
-    return sources.snapshot
-
-
 @rule(desc="Compare a model with its reference", level=LogLevel.DEBUG)
 async def compare(request: ParityActionRequest, options: OnnxExport) -> ActionResult:
     test = request.test
-    (target,) = await compat.targets_at(test.model.inputs)
-    model = OnnxModelFieldSet.create(target)
-    runtime, exported, weights = await MultiGet(
-        Get(Runtime, RuntimeRequest(test.address, test.resolve.value or options.resolve)),
-        Get(ExportedModel, ExportRequest(model)),
-        Get(Weights, WeightsRequest, model.weights_request()),
-    )
-    data = await data_of(test.data, test.address)
-    inputs = await compat.merged(
-        (
-            await compat.prefixed(
-                await compat.stripped(exported.snapshot.digest, exported.folder), _MODEL_FOLDER
-            ),
-            await compat.prefixed(weights.digest or EMPTY_DIGEST, WEIGHTS_FOLDER),
-            await compat.prefixed(data.digest, _DATA_FOLDER),
-        )
-    )
+    subject = await subject_of(test, options.resolve)
+    model, exported = subject.model, subject.exported
+    artifact = await compat.stripped(exported.snapshot.digest, exported.folder)
     sent = Parity(
         target=test.address.spec,
         exporter=model.exporter.value,
         options=model.options.parsed(),
-        weights=weights.described(WEIGHTS_FOLDER),
+        weights=subject.weights.described(WEIGHTS_FOLDER),
         model=f"{_MODEL_FOLDER}/{PurePosixPath(exported.onnx).name}",
         layout=exported.layout,
         reference=test.reference.value,
-        data=next((f"{_DATA_FOLDER}/{file}" for file in data.files), None),
+        data=subject.data,
         execution_provider=test.provider.value,
         atol=test.atol.value,
         rtol=test.rtol.value,
@@ -134,12 +71,14 @@ async def compare(request: ParityActionRequest, options: OnnxExport) -> ActionRe
     )
     action = Action(
         description=f"Test {test.address}",
-        runtime=runtime,
+        runtime=subject.runtime,
         module=options.parity_driver,
         request=to_json(sent),
-        inputs=inputs,
+        inputs=await compat.merged(
+            (subject.inputs, await compat.prefixed(artifact, _MODEL_FOLDER))
+        ),
         outputs=(_REPORT,),
-        supplies=weights.supplies,
+        supplies=subject.weights.supplies,
         environment=request.environment,
         timeout_seconds=request.timeout_seconds,
         cache_scope=(
@@ -183,16 +122,6 @@ async def run_parity_test(
     except OnnxExportError as error:  # A model that cannot be exported fails its own tests only.
         result = await compat.execute(failure(test.address, str(error)))
     return compat.test_result(result, test.address, test_options.output)
-
-
-def failure(address: Address, message: str) -> Process:
-    """Return a process that fails with a message: the ``test`` goal can report only processes."""
-    return Process(
-        ("/bin/sh", "-c", 'echo "$1" >&2; exit 1', "sh", f"{address}: {message}"),
-        description=f"Test {address}",
-        level=LogLevel.DEBUG,
-        cache_scope=ProcessCacheScope.PER_SESSION,
-    )
 
 
 def rules() -> Iterable[Rule | UnionRule]:

@@ -12,52 +12,26 @@ from onnx_export.compat import Rule, collect_rules, rule
 from onnx_export.modules import of_field, of_option, owners
 from onnx_export.subsystem import OnnxExport
 from onnx_export.weights.target_types import (
-    DerivingFunctionField,
-    GeneratorField,
     PinsField,
     WeightsDependenciesField,
+    WeightsFunctionField,
 )
 
 
 @dataclass(frozen=True)
-class SyntheticModules(FieldSet):
-    required_fields = (GeneratorField, WeightsDependenciesField)
+class MadeModules(FieldSet):
+    required_fields = (WeightsFunctionField, WeightsDependenciesField)
 
-    generator: GeneratorField
+    function: WeightsFunctionField
     dependencies: WeightsDependenciesField
 
 
-class InferSyntheticDependencies(InferDependenciesRequest[SyntheticModules]):
-    infer_from = SyntheticModules
+class InferMadeDependencies(InferDependenciesRequest[MadeModules]):
+    infer_from = MadeModules
 
 
-@rule(desc="Infer dependencies of synthetic weights")
-async def infer_synthetic(
-    request: InferSyntheticDependencies, options: OnnxExport
-) -> InferredDependencies:
-    weights = request.field_set
-    return await owners(
-        of_field(weights.generator, weights.address, weights.dependencies),
-        of_option("weights_driver", options.weights_driver, weights.dependencies),
-    )
-
-
-@dataclass(frozen=True)
-class DerivedModules(FieldSet):
-    required_fields = (DerivingFunctionField, WeightsDependenciesField)
-
-    function: DerivingFunctionField
-    dependencies: WeightsDependenciesField
-
-
-class InferDerivedDependencies(InferDependenciesRequest[DerivedModules]):
-    infer_from = DerivedModules
-
-
-@rule(desc="Infer dependencies of derived weights")
-async def infer_derived(
-    request: InferDerivedDependencies, options: OnnxExport
-) -> InferredDependencies:
+@rule(desc="Infer dependencies of weights that a function makes")
+async def infer_made(request: InferMadeDependencies, options: OnnxExport) -> InferredDependencies:
     weights = request.field_set
     return await owners(
         of_field(weights.function, weights.address, weights.dependencies),
@@ -87,7 +61,6 @@ async def infer_pinned(
 def rules() -> Iterable[Rule | UnionRule]:
     return (
         *collect_rules(),
-        UnionRule(InferDependenciesRequest, InferSyntheticDependencies),
-        UnionRule(InferDependenciesRequest, InferDerivedDependencies),
+        UnionRule(InferDependenciesRequest, InferMadeDependencies),
         UnionRule(InferDependenciesRequest, InferPinnedDependencies),
     )

@@ -102,7 +102,11 @@ class WeightsUrlField(StringField):
         return value
 
 
-class GeneratorField(FunctionField):
+class WeightsFunctionField(FunctionField):
+    """The function that makes weights."""
+
+
+class GeneratorField(WeightsFunctionField):
     alias = "generator"
     help = help_text(
         """
@@ -114,7 +118,7 @@ class GeneratorField(FunctionField):
     )
 
 
-class DerivingFunctionField(FunctionField):
+class DerivingFunctionField(WeightsFunctionField):
     alias = "function"
     help = help_text(
         """
