@@ -15,6 +15,12 @@ FIXTURES = ROOT / "weights" / "fixtures"
 Prepare = Callable[[Path], None]
 """Makes the input in an empty folder."""
 
+EXPORT_OF_PINS = (
+    *("export", "minilm", "{here}/w/p.json"),
+    *("--store", "{here}/s", "-o", "{here}/out/m.onnx"),
+)
+"""The arguments of an export whose weights are the digest file ``w/p.json``."""
+
 
 @dataclass(frozen=True)
 class Entry:

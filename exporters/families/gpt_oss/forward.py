@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from exporters.families.gpt_oss import rope
+from exporters.families.gpt_oss import qmoe, rope
 from exporters.families.gpt_oss.attention import Cache
 from exporters.families.gpt_oss.config import GptOssConfig
-from exporters.families.gpt_oss.experts import route, row
+from exporters.families.gpt_oss.experts import mixture, route, row
 from exporters.model.layers import linear
 
 
@@ -48,6 +48,9 @@ _LARGE = 1 << 30
 _PIECE = 128
 """The rows of a large weight that are cast at once: 1.5 MB of the published models."""
 
+
+Experts = Callable[[Array, Array], Array]
+"""Applies the map of the expert of a number, an integer scalar, to rows."""
 
 Layer = Callable[[Array, tuple[Array, Array], Array, Cache | None], tuple[Array, Cache, Array]]
 """Maps (B, T, H) to (B, T, H); ``attention.attend`` describes the other arguments and the cache.
@@ -201,6 +204,35 @@ def scores(x: Array, weight: Array) -> Array:
         last = lax.slice_in_dim(weight, count * _PIECE, vocabulary).astype(x.dtype)
         all_scores = jnp.concatenate([all_scores, last @ columns])
     return all_scores.T.reshape(*x.shape[:2], vocabulary)
+
+
+def mix(
+    x: Array,
+    router: Callable[[Array], Array],
+    gate_up: Experts,
+    down: Experts,
+    config: GptOssConfig,
+) -> tuple[Array, Array]:
+    """Send each token to the few experts that its router scores highest, and mix their results.
+
+    Args:
+        x: the normalised states, (B, T, H).
+        router: maps (B * T, H) to the scores of the experts, (B * T, E).
+        gate_up: the first maps of all experts. Those with ``arrays`` are computed by QMoE.
+        down: the second maps of all experts, of the same kind.
+        config: the sizes and constants.
+
+    Returns:
+        The mixture, (B, T, H), and the scores.
+    """
+    tokens = x.reshape(-1, x.shape[-1])
+    gate = router(tokens)
+    first, second = getattr(gate_up, "arrays", None), getattr(down, "arrays", None)
+    if first is None or second is None:
+        mixed = mixture(tokens, gate, gate_up, down, config)
+    else:
+        mixed = qmoe.mixture(tokens, gate, first, second, config)
+    return mixed.reshape(x.shape), gate
 
 
 def _rotation(config: GptOssConfig, positions: Array) -> tuple[Array, Array]:

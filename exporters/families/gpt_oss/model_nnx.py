@@ -13,7 +13,7 @@ from flax import nnx
 from jax import Array
 from jax.typing import DTypeLike
 
-from exporters.families.gpt_oss import experts, forward, qmoe
+from exporters.families.gpt_oss import experts, forward
 from exporters.families.gpt_oss.attention import Cache, attend
 from exporters.families.gpt_oss.config import GptOssConfig
 from exporters.families.gpt_oss.experts import ExpertFormat
@@ -155,14 +155,7 @@ class MixtureOfExperts(nnx.Module):
 
     def __call__(self, x: Array) -> tuple[Array, Array]:
         """Map (B, T, H) to (B, T, H), and return the router's scores (B * T, E) too."""
-        tokens = x.reshape(-1, x.shape[-1])
-        scores = self.router(tokens)
-        gate_up, down = self.gate_up, self.down
-        if isinstance(gate_up, CodedExperts) and isinstance(down, CodedExperts):
-            mixed = qmoe.mixture(tokens, scores, gate_up.arrays, down.arrays, self.config)
-        else:
-            mixed = experts.mixture(tokens, scores, gate_up, down, self.config)
-        return mixed.reshape(x.shape), scores
+        return forward.mix(x, self.router, self.gate_up, self.down, self.config)
 
 
 class Block(nnx.Module):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.hostile.answers import Case, Script, always, forever, http
-from tests.hostile.entry import Entry, holds
+from tests.hostile.entry import EXPORT_OF_PINS, Entry, holds
 
 AREA = "file servers"
 _SIZE = 100
@@ -15,12 +15,11 @@ _SIZE = 100
 
 def entries() -> Iterator[Entry]:
     """Yield the entries of this area."""
-    arguments = ("export", "minilm", "{here}/w/p.json", "--store", "{here}/s")
     pin = {"name": "model.safetensors", "sha256": "0" * 64, "size": _SIZE}
     for number, (name, _, expected) in enumerate(_cases()):
         text = json.dumps({"origin": f"{{hub}}/file{number}", "files": [pin]})
         prepare = holds({"p.json": text})
-        yield Entry(AREA, name, prepare, (*arguments, "-o", "{here}/out/m.onnx"), expected)
+        yield Entry(AREA, name, prepare, EXPORT_OF_PINS, expected)
 
 
 def scripts() -> Mapping[str, Script]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from tests.hostile.entry import Entry, any_of, holds
+from tests.hostile.entry import EXPORT_OF_PINS, Entry, any_of, holds
 
 AREA = "pins"
 ZERO = "0" * 64
@@ -14,15 +14,6 @@ GOOD = {"name": "model.safetensors", "sha256": ZERO, "size": 8}
 
 def entries() -> Iterator[Entry]:
     """Yield the entries of this area."""
-    arguments = (
-        "export",
-        "minilm",
-        "{here}/w/p.json",
-        "--store",
-        "{here}/s",
-        "-o",
-        "{here}/out/m.onnx",
-    )
     for name, text, expected in (
         *_texts(),
         *_members(),
@@ -32,7 +23,7 @@ def entries() -> Iterator[Entry]:
         *_origins(),
     ):
         raw = text if isinstance(text, bytes) else json.dumps(text).encode()
-        yield Entry(AREA, name, holds({"p.json": raw}), arguments, expected)
+        yield Entry(AREA, name, holds({"p.json": raw}), EXPORT_OF_PINS, expected)
 
 
 Case = tuple[str, object, str]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.hostile.entry import FIXTURES, Entry, Prepare, fixture
+from tests.hostile.entry import EXPORT_OF_PINS, FIXTURES, Entry, Prepare, fixture
 
 AREA = "store"
 
@@ -134,15 +134,6 @@ def _stored(change: Callable[[Path], object], name: str = "config.json") -> Prep
 
 
 def _stores() -> Iterator[Entry]:
-    arguments = (
-        "export",
-        "minilm",
-        "{here}/w/p.json",
-        "--store",
-        "{here}/s",
-        "-o",
-        "{here}/out/m.onnx",
-    )
     for name, change, expected in (
         (
             "another content",
@@ -167,20 +158,15 @@ def _stores() -> Iterator[Entry]:
     ):
         for file in ("config.json", "model.safetensors"):
             yield Entry(
-                AREA, f"a store with {name} for {file}", _stored(change, file), arguments, expected
+                AREA,
+                f"a store with {name} for {file}",
+                _stored(change, file),
+                EXPORT_OF_PINS,
+                expected,
             )
 
 
 def _stamps() -> Iterator[Entry]:
-    arguments = (
-        "export",
-        "minilm",
-        "{here}/w/p.json",
-        "--store",
-        "{here}/s",
-        "-o",
-        "{here}/out/m.onnx",
-    )
 
     def stamped(text: str | None) -> Callable[[Path], None]:
         def change(file: Path) -> None:
@@ -206,9 +192,13 @@ def _stamps() -> Iterator[Entry]:
             AREA,
             f"other content with time and size kept, and a stamp {name}",
             _stored(stamped(text)),
-            arguments,
+            EXPORT_OF_PINS,
             "the store is corrupt",
         )
     yield Entry(
-        AREA, "a folder as the stamp", _stored(stamped(None)), arguments, "the store is corrupt"
+        AREA,
+        "a folder as the stamp",
+        _stored(stamped(None)),
+        EXPORT_OF_PINS,
+        "the store is corrupt",
     )
